@@ -1,0 +1,157 @@
+# What is true of every host: who operates them, how they are linked, and the
+# defaults that a host file may override attribute by attribute.
+{
+  cluster = {
+    name = "home";
+
+    # The way in. Every host's connection.user is one of these; deployctl refuses
+    # a plan under which none of an operator's keys could still log in.
+    operators = {
+      operator = {
+        # Replace with your own: this key's private half was never kept.
+        keys = [
+          "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkS6uGBo5FVxjcBcmTzEDBLNVCPqcNJD/sAqVrs1bEb operator@macbook"
+        ];
+      };
+    };
+
+    # Point-to-point and shared segments. Addresses of endpoints end up in each
+    # peer's hosts file; verification measures each link against its thresholds.
+    links = {
+      # 10 GbE. The seed's SFP+ DAC cannot meet the Mac's RJ45 port: an X540/X550
+      # NIC on Cat6a is assumed, driven by ixgbe all the same (findings below).
+      lan10g = {
+        subnet = "10.0.0.0/24";
+        mtu = 9000;
+        endpoints = {
+          cuda = {
+            interface = "cluster0";
+            address = "10.0.0.1";
+          };
+          mac-mini = {
+            interface = "en0";
+            address = "10.0.0.2";
+          };
+        };
+        # MTU 1500 tops out at 9.415 Gbit/s of TCP payload, so 9.4 needs MTU 9000.
+        min_gbits = 9.4;
+        max_rtt_ms = 1.0;
+      };
+    };
+
+    # Where the seed's wish cannot work, what is declared instead, and why.
+    findings = [
+      {
+        topic = "10GbE cable";
+        wish = "X520-DA1 with an SFP+ DAC to the Mac mini";
+        declared = "an RJ45 10GBASE-T NIC (X540-T1 or X550-T1, driver ixgbe) on Cat6a, to a Mac mini ordered with 10 GbE";
+        reason = "the Mac mini has an RJ45 port only, and ixgbe rejects most 10GBASE-T SFP+ modules even with allow_unsupported_sfp=1";
+        source = "intel/ethernet-linux-ixgbe#36";
+      }
+      {
+        topic = "vLLM on CUDA 12.6";
+        wish = "one CUDA 12.6 for the toolkit, PyTorch and vLLM";
+        declared = "nvcc 12.6 system-wide; vLLM brings its own CUDA runtime in its venv; driver branch 580 serves both";
+        reason = "vLLM publishes no cu126 wheels since the 0.10 series";
+        source = "vllm-project/vllm#42756";
+      }
+      {
+        topic = "9.4 Gbit/s";
+        wish = "iperf3 at 9.4 Gbit/s or more";
+        declared = "MTU 9000 on both ends, asserted before the measurement";
+        reason = "at MTU 1500 the best TCP payload rate is 9.415 Gbit/s, so the check would flake";
+        source = "10 x 1448/1538 Gbit/s";
+      }
+      {
+        topic = "latency below 100 ms";
+        wish = "vLLM latency below 100 ms for Llama 3.1 8B";
+        declared = "time to first token, p95, 128-token prompt, concurrency 1, warm, prefix cache off";
+        reason = "a 512-token prompt cannot meet 100 ms in bf16 even at the GPU's peak rate";
+        source = "16.06 GB of weights at 936 GB/s; 71 TFLOP/s peak";
+      }
+    ];
+  };
+
+  defaults = {
+    all = {
+      tags = [ ];
+      connection = {
+        port = 22;
+        user = "operator";
+        jump = null;
+      };
+    };
+
+    ubuntu = {
+      connection.become = "sudo";
+      os = {
+        id = "ubuntu";
+        version = "24.04";
+      };
+      system = {
+        timezone = "Australia/Sydney";
+        journald = {
+          max_use_mib = 2048;
+          max_retention_days = 90;
+        };
+        unattended_upgrades = {
+          blacklist = [ ];
+          automatic_reboot = false;
+        };
+        # Services that a library update must not bounce.
+        needrestart_exempt = [ ];
+        # Hardware watchdog: null leaves it off.
+        watchdog_seconds = null;
+        sudo_passwordless = true;
+        users = { };
+      };
+      ssh = {
+        port = 22;
+        permit_root_login = "prohibit-password";
+        allow_users = [
+          "operator"
+          "root"
+        ];
+        max_auth_tries = 4;
+        login_grace_seconds = 30;
+        client_alive_interval_seconds = 60;
+      };
+      time = {
+        pools = [ "au.pool.ntp.org" ];
+        servers = [
+          "time.cloudflare.com"
+          "time.google.com"
+          "time1.google.com"
+          "time2.google.com"
+        ];
+        makestep = {
+          threshold_seconds = 1.0;
+          limit = 3;
+        };
+        max_offset_ms = 1.0;
+      };
+      firewall = {
+        input = "drop";
+        output = "accept";
+        services = [
+          {
+            name = "ssh";
+            protocol = "tcp";
+            ports = [ 22 ];
+            from = [ ];
+            interfaces = [ ];
+          }
+        ];
+        egress = [ ];
+      };
+    };
+
+    darwin = {
+      connection.become = "sudo";
+      os = {
+        id = "macos";
+        version = "26";
+      };
+    };
+  };
+}

@@ -1,0 +1,322 @@
+# The Linux CUDA node: full control from kernel to GPU instructions, and the one
+# machine at home that can run the trading engine.
+{
+  description = "Linux CUDA node: RTX 3090, huge pages, vLLM, real-time trading code";
+  platform = "ubuntu";
+  architecture = "x86_64";
+  tags = [
+    "linux"
+    "gpu"
+    "inference"
+    "trading"
+  ];
+  connection.address = "cuda.local";
+
+  hardware = {
+    board = "ASUS TUF B550-PLUS";
+    cpu = {
+      model = "AMD Ryzen 7 5700X";
+      cores = 8;
+      threads = 16;
+    };
+    memory_gib = 64;
+    disks = [
+      "Samsung 980 Pro 500GB (system)"
+      "WD Black SN850X 2TB (models)"
+    ];
+    nics = [ "10GBASE-T, ixgbe (X540-T1 or X550-T1)" ];
+    power_supply = "Corsair RM850x 850 W";
+    ups = "CyberPower 1000VA";
+  };
+
+  system = {
+    hostname = "cuda";
+    unattended_upgrades.blacklist = [
+      "nvidia-"
+      "libnvidia-"
+      "cuda-"
+      "libcudnn"
+      "libnvinfer"
+      "libnvonnx"
+      "linux-image-"
+      "linux-headers-"
+      "linux-modules-"
+    ];
+    needrestart_exempt = [
+      "vllm"
+      "trading"
+    ];
+    watchdog_seconds = 60;
+  };
+
+  ssh = { };
+  time = { };
+
+  network = {
+    interfaces.cluster0 = {
+      match = {
+        driver = "ixgbe";
+        mac = null;
+      };
+      addresses = [ "10.0.0.1/24" ];
+      gateway = null;
+      dhcp = false;
+      mtu = 9000;
+      # Descriptors a ring; 4096 is the hardware's most.
+      rings = {
+        rx = 4096;
+        tx = 4096;
+      };
+      # Never block boot on the lab link.
+      required_for_boot = false;
+    };
+    sysctl = {
+      "net.core.rmem_max" = "16777216";
+      "net.core.wmem_max" = "16777216";
+      "net.ipv4.tcp_rmem" = "4096 131072 16777216";
+      "net.ipv4.tcp_wmem" = "4096 65536 16777216";
+      "net.core.netdev_max_backlog" = "16384";
+      "net.ipv4.tcp_mtu_probing" = "1";
+    };
+  };
+
+  firewall.services = [
+    {
+      name = "ssh";
+      protocol = "tcp";
+      ports = [ 22 ];
+      from = [ ];
+      interfaces = [ ];
+    }
+    {
+      name = "inference";
+      protocol = "tcp";
+      ports = [ 8000 ];
+      from = [ "10.0.0.0/24" ];
+      interfaces = [ "cluster0" ];
+    }
+    {
+      name = "iperf3";
+      protocol = "tcp";
+      ports = [ 5201 ];
+      from = [ "10.0.0.0/24" ];
+      interfaces = [ "cluster0" ];
+    }
+  ];
+
+  storage = {
+    mounts."/srv/models" = {
+      # Label given at mkfs; prefer UUID=… once the disk is in the machine.
+      source = "LABEL=models";
+      fs_type = "ext4";
+      options = [
+        "noatime"
+        "nofail"
+        "x-systemd.device-timeout=10s"
+      ];
+    };
+    min_free_gib = {
+      "/" = 20;
+      "/srv/models" = 100;
+    };
+  };
+
+  kernel = {
+    # "stock": the distribution's kernel, tuned by command line. "custom": built
+    # from the symbols below, installed beside the stock one.
+    flavour = "custom";
+    command_line = [
+      "preempt=full"
+      "amd_pstate=active"
+      "iommu=pt"
+      "nmi_watchdog=0"
+      "skew_tick=1"
+      "tsc=reliable"
+      "mitigations=auto"
+    ];
+    modules = [ "tcp_bbr" ];
+    sysctl = {
+      "vm.swappiness" = "1";
+      # io_uring for members of the group alone (kernel 6.6 and later).
+      "kernel.io_uring_disabled" = "1";
+    };
+    io_uring_group = "trading";
+    # y and m are both "in effect" where the value is "m"; n means not set.
+    symbols = {
+      PREEMPT = "y";
+      PREEMPT_DYNAMIC = "y";
+      # NVIDIA's module build refuses PREEMPT_RT.
+      PREEMPT_RT = "n";
+      HZ_1000 = "y";
+      NO_HZ_FULL = "y";
+      RCU_NOCB_CPU = "y";
+      # With cgroup v2 it makes SCHED_FIFO fail with EPERM in every service.
+      RT_GROUP_SCHED = "n";
+      IO_URING = "y";
+      HUGETLBFS = "y";
+      CGROUP_HUGETLB = "y";
+      HUGETLB_PAGE_OPTIMIZE_VMEMMAP = "y";
+      TRANSPARENT_HUGEPAGE = "y";
+      TRANSPARENT_HUGEPAGE_MADVISE = "y";
+      BPF_SYSCALL = "y";
+      BPF_JIT = "y";
+      DEBUG_INFO_BTF = "y";
+      CGROUP_BPF = "y";
+      CGROUPS = "y";
+      MEMCG = "y";
+      CPUSETS = "y";
+      CGROUP_SCHED = "y";
+      IXGBE = "m";
+      BLK_DEV_NVME = "y";
+      R8169 = "m";
+      EXT4_FS = "y";
+      XFS_FS = "m";
+      X86_AMD_PSTATE = "y";
+      AMD_IOMMU = "y";
+      CPU_FREQ_GOV_PERFORMANCE = "y";
+      USB_HID = "m";
+      USB_HIDDEV = "y";
+      MODULES = "y";
+      DRM = "m";
+      TRIM_UNUSED_KSYMS = "n";
+      KASAN = "n";
+      MODULE_SIG_FORCE = "n";
+    };
+  };
+
+  # 2048 pages of 2 MiB: the trading engine's 4 GiB arena.
+  hugepages = {
+    size_kib = 2048;
+    count = 2048;
+    mount = "/mnt/huge";
+    group = "trading";
+    transparent = "madvise";
+  };
+
+  # Ryzen 7 5700X: 8 cores, siblings i and i+8. CPU 0 stays housekeeping.
+  realtime = {
+    isolated_cpus = [
+      4
+      5
+      6
+      7
+      12
+      13
+      14
+      15
+    ];
+    max_priority = 80;
+    rt_runtime_us = 950000;
+    governor = "performance";
+    group = "trading";
+  };
+
+  nvidia = {
+    gpu = {
+      name = "NVIDIA GeForce RTX 3090";
+      memory_mib = 24576;
+      compute_capability = "8.6";
+      pcie_width = 16;
+    };
+    branch = 580;
+    open_modules = true;
+    # Ubuntu's archive only; NVIDIA's own repository must not supply the driver.
+    packages = {
+      nvidia-headless-580-server-open = "580.173.02-0ubuntu0.24.04.1";
+      nvidia-utils-580-server = "580.173.02-0ubuntu0.24.04.1";
+      nvidia-dkms-580-server-open = "580.173.02-0ubuntu0.24.04.1";
+      nvidia-compute-utils-580-server = "580.173.02-0ubuntu0.24.04.1";
+    };
+    persistence = true;
+    # Below 1 % less decode speed than 350 W, and within the UPS's budget.
+    power_limit_watts = 280;
+    modules = [
+      "nvidia"
+      "nvidia_uvm"
+    ];
+  };
+
+  cuda = {
+    version = "12.6";
+    repository_origin = "NVIDIA CUDA";
+    packages = {
+      cuda-toolkit-12-6 = "12.6.3-1";
+      cuda-nsight-systems-12-6 = "12.6.77-1";
+      cuda-nsight-compute-12-6 = "12.6.77-1";
+      cudnn9-cuda-12-6 = "9.5.0.50-1";
+      libnvinfer10 = "10.7.0.23-1+cuda12.6";
+      libnvinfer-plugin10 = "10.7.0.23-1+cuda12.6";
+      libnvinfer-vc-plugin10 = "10.7.0.23-1+cuda12.6";
+      libnvinfer-lean10 = "10.7.0.23-1+cuda12.6";
+      libnvinfer-dispatch10 = "10.7.0.23-1+cuda12.6";
+      libnvonnxparsers10 = "10.7.0.23-1+cuda12.6";
+      libnvinfer-dev = "10.7.0.23-1+cuda12.6";
+      libnvinfer-headers-dev = "10.7.0.23-1+cuda12.6";
+      libnvinfer-headers-plugin-dev = "10.7.0.23-1+cuda12.6";
+      libnvinfer-bin = "10.7.0.23-1+cuda12.6";
+    };
+    # apt pins over whole families, so that no transitive package moves on.
+    pins = [
+      {
+        packages = [
+          "libnvinfer*"
+          "libnvonnxparsers*"
+          "python3-libnvinfer*"
+          "tensorrt*"
+        ];
+        version = "10.7.0.23-1+cuda12.6";
+      }
+      {
+        packages = [
+          "libcudnn9*"
+          "cudnn9-cuda-12*"
+          "cudnn9"
+        ];
+        version = "9.5.*";
+      }
+    ];
+  };
+
+  vllm = {
+    version = "0.33.0";
+    model = {
+      id = "meta-llama/Llama-3.1-8B-Instruct";
+      path = "/srv/models/llama-3.1-8b-instruct";
+      served_name = "llama-3.1-8b";
+    };
+    user = "vllm";
+    group = "inference";
+    socket = "/run/vllm/vllm.sock";
+    credential = "vllm-api-key";
+    dtype = "bfloat16";
+    # The model's own 131072 would want 16 GiB of KV cache beside 15 GiB of weights.
+    max_model_len = 8192;
+    max_num_seqs = 32;
+    gpu_memory_utilization = 0.9;
+    start_timeout_seconds = 900;
+    latency = {
+      ttft_ms_p95 = 100;
+      itl_ms_p95 = 30;
+      prompt_tokens = 128;
+    };
+  };
+
+  trading = {
+    user = "trading";
+    group = "trading";
+    directory = "/opt/trading";
+    state_directory = "/var/lib/trading";
+    # On this node the engine is started by hand: development and benchmarks.
+    start_at_boot = false;
+    cpus = [
+      4
+      5
+      6
+      7
+    ];
+    priority = 50;
+    inference_socket = "/run/vllm/vllm.sock";
+    session = null;
+    fix = null;
+  };
+}

@@ -1,0 +1,3 @@
+//! Declares, deploys and verifies a handful of unlike machines.
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! Pure logic of deployctl (floor 0): no files, processes, clock or environment.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! inventory → render → Rendered ─┐
+//!                                ├→ plan → Plan → activation (scripts, state machine)
+//! host → query → Observed ───────┘                         │
+//!                check ← query answers ←───────────────────┘ → report
+//! ```
+
+pub mod activation;
+pub mod check;
+pub mod inventory;
+pub mod name;
+pub mod observed;
+pub mod plan;
+pub mod query;
+pub mod render;
+pub mod rendered;
+pub mod report;

@@ -1,0 +1,197 @@
+//! Newtypes for the words that end up in paths, scripts and unit files.
+//!
+//! Each is checked once, when it is parsed; whoever holds one may put it between
+//! single quotes in a script or into a path without looking at it again.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is no name of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a valid {kind}: {rule}")]
+pub struct NameError {
+    kind: &'static str,
+    rule: &'static str,
+    text: String,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks `text` and wraps it.
+            pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+                let text = text.into();
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&text) {
+                    Ok(Self(text))
+                } else {
+                    Err(NameError { kind: $kind, rule: $rule, text: text.escape_debug().to_string() })
+                }
+            }
+
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+fn all(text: &str, max: usize, allowed: fn(u8) -> bool) -> bool {
+    !text.is_empty() && text.len() <= max && text.bytes().all(allowed)
+}
+
+name!(
+    /// A host's name in the inventory: a DNS label.
+    HostName,
+    "host name",
+    "lower-case letters, digits and inner hyphens, at most 63",
+    |t| all(t, 63, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !t.starts_with('-')
+        && !t.ends_with('-')
+);
+
+name!(
+    /// A concern's name: one word, the same in facts, schema, modules and checks.
+    ConcernName,
+    "concern name",
+    "lower-case letters and digits, starting with a letter, at most 32",
+    |t| all(t, 32, |b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && t.starts_with(|c: char| c.is_ascii_lowercase())
+);
+
+name!(
+    /// An absolute path that deployctl manages on a host.
+    ManagedPath,
+    "managed path",
+    "absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024",
+    |t| all(t, 1024, |b| b.is_ascii_alphanumeric() || b"/._-@+:%=,".contains(&b))
+        && t.len() > 1
+        && t.starts_with('/')
+        && t[1..].split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+);
+
+name!(
+    /// A systemd unit's full name, suffix included.
+    UnitName,
+    "unit name",
+    "letters, digits and `:-_.@\\`, with a unit suffix such as `.service`, at most 255",
+    |t| all(t, 255, |b| b.is_ascii_alphanumeric() || b":-_.@\\".contains(&b))
+        && [
+            ".service", ".socket", ".timer", ".mount", ".slice", ".target", ".path", ".swap",
+            ".automount", ".device", ".scope",
+        ]
+        .iter()
+        .any(|suffix| t.len() > suffix.len() && t.ends_with(suffix))
+);
+
+name!(
+    /// A Debian package's name (Debian policy 5.6.1), optionally `:architecture`.
+    PackageName,
+    "package name",
+    "lower-case letters, digits and `+-.`, starting with a letter or digit, at most 128",
+    |t| all(t, 128, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.:".contains(&b))
+        && t.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+);
+
+name!(
+    /// A sysctl key in dotted form.
+    SysctlKey,
+    "sysctl key",
+    "dot-separated words of letters, digits and `-_/`, at most 255",
+    |t| all(t, 255, |b| b.is_ascii_alphanumeric() || b"._-/".contains(&b))
+        && t.contains('.')
+        && t.split('.').all(|part| !part.is_empty() && !part.split('/').any(|p| p == ".."))
+);
+
+name!(
+    /// A kernel module's name.
+    ModuleName,
+    "kernel module name",
+    "letters, digits, `-` and `_`, at most 64",
+    |t| all(t, 64, |b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+);
+
+name!(
+    /// A user's or group's name on a host.
+    AccountName,
+    "account name",
+    "lower-case letters, digits, `-` and `_`, starting with a letter or `_`, at most 31",
+    |t| all(t, 31, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+        && t.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_managed_path_cannot_leave_its_place() {
+        for bad in [
+            "etc/x",
+            "/",
+            "/etc/../x",
+            "/etc/./x",
+            "/etc//x",
+            "/etc/x/",
+            "/etc/a b",
+            "/etc/a\nb",
+            "/etc/a'b",
+        ] {
+            assert!(ManagedPath::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(ManagedPath::new("/etc/systemd/system/mnt-huge.mount").is_ok());
+    }
+
+    #[test]
+    fn names_refuse_what_a_shell_or_a_path_would_read_differently() {
+        assert!(HostName::new("mac-mini").is_ok());
+        for bad in ["", "-a", "a-", "A", "a.b", "a/b", "a'b"] {
+            assert!(HostName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(UnitName::new("vllm.service").is_ok());
+        assert!(UnitName::new(".service").is_err());
+        assert!(UnitName::new("vllm").is_err());
+        assert!(SysctlKey::new("net.ipv4.conf.eth0/1.rp_filter").is_ok());
+        assert!(SysctlKey::new("net.ipv4.x/../../etc").is_err());
+        assert!(PackageName::new("libnvinfer10").is_ok());
+        assert!(PackageName::new("-x").is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! What a host is now, as one round of queries found it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
+use crate::rendered::{Manifest, PathState};
+
+/// Everything that planning needs to know of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Who the host says it is.
+    pub identity: Identity,
+    /// `/etc/os-release`.
+    pub os: OsRelease,
+    /// `/proc/sys/kernel/random/boot_id`; empty in a sandbox.
+    pub boot_id: String,
+    /// `uname -r`.
+    pub kernel: String,
+    /// Whether systemd is PID 1.
+    pub systemd: bool,
+    /// Whether we are root there.
+    pub root: bool,
+    /// Directories that must be writable and are not.
+    pub read_only: BTreeSet<String>,
+    /// Free KiB of the file systems that hold `/`, `/boot` and `/var/lib/deployctl`.
+    pub free_kib: BTreeMap<String, u64>,
+    /// Number of the committed generation; 0 before the first apply.
+    pub generation: u32,
+    /// Its manifest; `None` at generation 0.
+    pub manifest: Option<Manifest>,
+    /// An apply that has neither been committed nor rolled back.
+    pub pending: Option<PendingApply>,
+    /// Every path asked for: those of the new configuration and those of `manifest`.
+    pub paths: BTreeMap<ManagedPath, PathState>,
+    /// Text of managed files that differ from what was asked for and that everybody may read.
+    pub contents: BTreeMap<ManagedPath, String>,
+    /// Every package asked for that dpkg knows.
+    pub packages: BTreeMap<PackageName, ObservedPackage>,
+    /// Every unit asked for.
+    pub units: BTreeMap<UnitName, ObservedUnit>,
+    /// Units in state `failed`, ours or not: the baseline.
+    pub failed_units: BTreeSet<UnitName>,
+    /// Every sysctl asked for that the kernel has.
+    pub sysctls: BTreeMap<SysctlKey, String>,
+    /// Loaded kernel modules among those asked for (built-in ones count as loaded).
+    pub modules: BTreeSet<ModuleName>,
+    /// `/run/reboot-required` exists.
+    pub reboot_required: bool,
+    /// Queries that gave no usable answer: id and why. Planning refuses what it would have to guess.
+    pub unanswered: BTreeMap<String, String>,
+}
+
+/// Who a host is, beyond its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// SHA-256 of `/etc/machine-id` with our salt; the id itself is confidential (machine-id(5)).
+    pub machine_id_sha256: String,
+    /// `hostname`.
+    pub hostname: String,
+}
+
+/// The two words of os-release(5) that decide what can be applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OsRelease {
+    /// `ID`.
+    pub id: String,
+    /// `VERSION_ID`; empty where the system has none.
+    pub version: String,
+}
+
+/// A package as dpkg knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedPackage {
+    /// `Version`.
+    pub version: String,
+    /// Whether its status is `install ok installed` (or held and installed).
+    pub installed: bool,
+    /// Whether it is held.
+    pub held: bool,
+}
+
+/// A unit as `systemctl show` knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedUnit {
+    /// `LoadState`: loaded, not-found, masked, error, …
+    pub load: String,
+    /// `ActiveState`: active, inactive, failed, activating, …
+    pub active: String,
+    /// `SubState`.
+    pub sub: String,
+    /// `UnitFileState`: enabled, disabled, static, masked, or empty.
+    pub file: String,
+}
+
+/// An apply that is still open on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingApply {
+    /// Its id.
+    pub apply: String,
+    /// Its phase as the host recorded it.
+    pub phase: String,
+    /// Who holds the lease: `user@controller`.
+    pub holder: String,
+}

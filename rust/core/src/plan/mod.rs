@@ -1,0 +1,223 @@
+//! What would change on a host, why, and what that entails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{
+    ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
+};
+use crate::observed::{Identity, OsRelease};
+use crate::rendered::{Entry, FollowUp, PathState};
+
+/// Everything that an apply would do to one host. Made by a pure function of what was rendered and
+/// what was observed: the same two give the same plan with the same id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Hash over all the rest, 16 hexadecimal digits.
+    pub id: String,
+    /// Which host.
+    pub host: HostName,
+    /// Who it was when observed.
+    pub identity: Identity,
+    /// Its operating system when observed.
+    pub os: OsRelease,
+    /// Its boot when observed.
+    pub boot_id: String,
+    /// The generation this plan starts from; committing makes it `base + 1`.
+    pub base_generation: u32,
+    /// Units that had already failed before us.
+    pub failed_units: BTreeSet<UnitName>,
+    /// Managed paths that change.
+    pub paths: Vec<PathChange>,
+    /// Packages that change.
+    pub packages: Vec<PackageChange>,
+    /// Units that start, stop, restart, reload, or change whether they start at boot.
+    pub units: Vec<UnitChange>,
+    /// Live kernel settings that change.
+    pub sysctls: Vec<SysctlChange>,
+    /// Kernel modules that get loaded.
+    pub modules: Vec<ModuleName>,
+    /// What has to run on the host after the files are in place, in order of execution.
+    pub follow_ups: BTreeSet<FollowUp>,
+    /// Why a reboot is needed before all of it is in effect; empty when it is not.
+    pub reboot: Vec<String>,
+    /// What was changed on the host behind our back since the last commit.
+    pub drift: Vec<Drift>,
+    /// What must be known before going on; a `refuse` stops the apply.
+    pub findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// Whether applying would touch nothing on the host.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+            && self.packages.is_empty()
+            && self.units.is_empty()
+            && self.sysctls.is_empty()
+            && self.modules.is_empty()
+    }
+
+    /// The findings that stop an apply.
+    pub fn refusals(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Refuse)
+    }
+}
+
+/// One managed path that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathChange {
+    /// Where.
+    pub path: ManagedPath,
+    /// The concern that declares it; for a restored path, `None`.
+    pub concern: Option<ConcernName>,
+    /// What stands there now.
+    pub before: PathState,
+    /// What will.
+    pub after: PathTarget,
+    /// Unified diff of the text, without header; `None` for what is no text or for files that others may not read.
+    pub diff: Option<String>,
+}
+
+/// What a changed path becomes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "lowercase")]
+pub enum PathTarget {
+    /// This entry. Bytes of files that others may not read are left out of saved plans.
+    Entry {
+        /// The state it will have.
+        state: PathState,
+    },
+    /// What stood there before deployctl first managed it (generation 0).
+    Original,
+}
+
+impl PathTarget {
+    /// The target that `entry` asks for.
+    pub fn entry(entry: &Entry) -> Self {
+        Self::Entry {
+            state: PathState::of(entry),
+        }
+    }
+}
+
+/// One package that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageChange {
+    /// Which.
+    pub name: PackageName,
+    /// The concern that declares it; `None` when it is released from our care.
+    pub concern: Option<ConcernName>,
+    /// Installed version now.
+    pub before: Option<String>,
+    /// Version to install: `None` with `PackageAction::Install` means what the archive offers.
+    pub after: Option<String>,
+    /// What happens to it.
+    pub action: PackageAction,
+}
+
+/// What happens to a package. Packages go forward only; none is ever removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageAction {
+    /// Installed or upgraded.
+    Install,
+    /// Held against upgrades.
+    Hold,
+    /// Hold lifted, since no concern declares it any more; the package stays.
+    Unhold,
+}
+
+/// One unit that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitChange {
+    /// Which.
+    pub unit: UnitName,
+    /// The concern that declares it; for a restored unit, `None`.
+    pub concern: Option<ConcernName>,
+    /// What happens to it, in this order.
+    pub actions: Vec<UnitAction>,
+    /// Why, for people: changed files, or `is inactive`.
+    pub reason: String,
+    /// Longest time its start may take, in seconds.
+    pub start_timeout_seconds: u32,
+}
+
+/// What happens to a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnitAction {
+    /// `systemctl enable`.
+    Enable,
+    /// `systemctl disable`.
+    Disable,
+    /// `systemctl stop`.
+    Stop,
+    /// `systemctl start`.
+    Start,
+    /// `systemctl restart`.
+    Restart,
+    /// `systemctl reload`.
+    Reload,
+    /// Back to what it was before deployctl first managed it (generation 0).
+    Original,
+}
+
+/// One live kernel setting that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SysctlChange {
+    /// Which.
+    pub key: SysctlKey,
+    /// Its live value; `None` when the kernel does not have it (yet).
+    pub before: Option<String>,
+    /// The value to write; `None` restores what it was before deployctl first managed it.
+    pub after: Option<String>,
+}
+
+/// Something changed on the host behind our back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// Path, sysctl, package or unit.
+    pub subject: String,
+    /// What the committed generation says.
+    pub committed: String,
+    /// What is there.
+    pub found: String,
+}
+
+/// Something to know before going on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Whether it stops an apply.
+    pub severity: Severity,
+    /// A word for machines: `identity`, `os`, `systemd`, `privilege`, `read-only`, `disk`, `lock`, `lockout`, `platform`, `observe`, `guard`, …
+    pub code: String,
+    /// A lower-case fragment that names the thing in backticks.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// Whether a finding stops an apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Worth a second look.
+    Warn,
+    /// Stops the apply with exit code 9.
+    Refuse,
+}
+
+/// Counts by word, for one line of summary (`3 files, 1 package, 1 unit`).
+pub type Counts = BTreeMap<&'static str, usize>;

@@ -1,0 +1,34 @@
+//! What a watcher can learn while a run goes on.
+
+use deployctl_core::name::HostName;
+
+/// Something happened. Past tense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// On which host.
+    pub host: HostName,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventKind {
+    /// A connection stands.
+    Connected,
+    /// The host answered the round of queries.
+    Observed,
+    /// A plan was made; the number of its changes.
+    Planned(usize),
+    /// The apply entered a phase, as the host recorded it.
+    PhaseEntered(String),
+    /// A line of the host's activation log, stripped of control sequences.
+    Logged(String),
+    /// The connection was lost; the host goes on without us.
+    LinkLost(String),
+    /// Confirmed over a new connection to this address.
+    ConfirmedOver(String),
+}
+
+/// Where events go. Called from many tasks.
+pub type Sink = std::sync::Arc<dyn Fn(Event) + Send + Sync>;

@@ -1,0 +1,5 @@
+//! Effects of deployctl (floor 1): processes, transports, files, the clock. Never prints; what a
+//! watcher can learn is an [`event::Event`].
+
+pub mod event;
+pub mod transport;

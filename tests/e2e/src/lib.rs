@@ -1,0 +1,1 @@
+//! Real hosts for tests: systemd-nspawn machines in their own network namespaces.
