@@ -82,9 +82,9 @@ pub enum TransportError {
 pub trait Transport: Send + Sync {
     /// Runs `script` by `/bin/sh -s`, as root, and collects what it prints.
     ///
-    /// `stdin` is what the script's own commands read from standard input; secrets (nonces) travel
-    /// there, never in `script`.
-    async fn run(&self, script: &str, stdin: &[u8]) -> Result<Output, TransportError>;
+    /// The script travels on standard input and is never logged, so secrets (nonces) may stand in it as
+    /// arguments of shell builtins: they reach no command line.
+    async fn run(&self, script: &str) -> Result<Output, TransportError>;
 
     /// Unpacks the tar `archive` into `directory` (made with mode 0700 when absent), as root.
     async fn put(&self, archive: &[u8], directory: &str) -> Result<(), TransportError>;
