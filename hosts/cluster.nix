@@ -82,12 +82,9 @@
       };
     };
 
-    ubuntu = {
+    # ubuntu and nixos alike: flipping a host's platform keeps these.
+    linux = {
       connection.become = "sudo";
-      os = {
-        id = "ubuntu";
-        version = "24.04";
-      };
       system = {
         timezone = "Australia/Sydney";
         journald = {
@@ -144,6 +141,16 @@
         ];
         egress = [ ];
       };
+    };
+
+    ubuntu.os = {
+      id = "ubuntu";
+      version = "24.04";
+    };
+
+    nixos.os = {
+      id = "nixos";
+      version = "26.05";
     };
 
     darwin = {

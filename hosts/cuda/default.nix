@@ -241,8 +241,8 @@
     repository_origin = "NVIDIA CUDA";
     packages = {
       cuda-toolkit-12-6 = "12.6.3-1";
-      cuda-nsight-systems-12-6 = "12.6.77-1";
-      cuda-nsight-compute-12-6 = "12.6.77-1";
+      cuda-nsight-systems-12-6 = "12.6.3-1";
+      cuda-nsight-compute-12-6 = "12.6.3-1";
       cudnn9-cuda-12-6 = "9.5.0.50-1";
       libnvinfer10 = "10.7.0.23-1+cuda12.6";
       libnvinfer-plugin10 = "10.7.0.23-1+cuda12.6";
