@@ -279,7 +279,7 @@ fn sweep_removes_what_a_killed_test_leaves() -> Result<()> {
     );
     killed.kill()?;
     killed.wait()?;
-    assert!(traces(id)?.len() > 3, "{:?}", traces(id)?);
+    // Every new world sweeps, so another test may come first.
     assert!(sweep()?.success());
     // The kernel takes a moment to bury the processes of a control group.
     let deadline = Instant::now() + Duration::from_secs(5);

@@ -1,0 +1,83 @@
+# Installing what is missing, on Debian and Ubuntu. Sourced by tests/run and quickstart.
+# shellcheck shell=sh
+
+# have PROGRAM: is it there?
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# as_root COMMAND...: runs it as root, by sudo if need be.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        echo "\`$*\` needs root, and there is no sudo" >&2
+        return 1
+    fi
+}
+
+# install_missing PROGRAM=PACKAGE...: installs the packages of those programs that are not there.
+install_missing() {
+    missing=''
+    for wanted in "$@"; do
+        if ! have "${wanted%%=*}" && ! [ -x "/usr/sbin/${wanted%%=*}" ]; then
+            missing="$missing ${wanted#*=}"
+        fi
+    done
+    [ -n "$missing" ] || return 0
+    if ! have apt-get; then
+        echo "missing:$missing; there is no apt-get here to install them with" >&2
+        return 1
+    fi
+    echo "installing:$missing"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update || return
+    # shellcheck disable=SC2086 # a list of package names
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+        $missing >/dev/null
+}
+
+# rust_wanted: the oldest Rust that builds this repository.
+rust_wanted() {
+    sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml
+}
+
+# rust_suffices: is there a cargo, new enough?
+rust_suffices() {
+    have cargo || return
+    there=$(cargo --version 2>/dev/null | cut -d ' ' -f 2)
+    oldest=$(printf '%s\n%s\n' "$(rust_wanted)" "$there" | sort -V | head -n 1)
+    [ -n "$there" ] && [ "$oldest" = "$(rust_wanted)" ]
+}
+
+# install_rust: makes sure of a cargo that is new enough. A Rust that is there is left alone; the
+# new one goes to ~/.cargo and ~/.rustup, or comes from Debian.
+install_rust() {
+    if [ -x "$HOME/.cargo/bin/cargo" ]; then
+        PATH=$HOME/.cargo/bin:$PATH
+    fi
+    install_missing cc=gcc || return
+    if rust_suffices; then
+        return 0
+    fi
+    install_missing curl=curl || return
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || install_missing no-certificates=ca-certificates
+    rustup=https://static.rust-lang.org/rustup/dist/$(uname -m)-unknown-linux-gnu/rustup-init
+    echo "installing: Rust, from $rustup"
+    init=$(mktemp -d)
+    if curl -fsSL --proto =https -o "$init/rustup-init" "$rustup" &&
+        chmod +x "$init/rustup-init" &&
+        "$init/rustup-init" -y -q --no-modify-path --profile minimal -c clippy -c rustfmt; then
+        PATH=$HOME/.cargo/bin:$PATH
+    else
+        echo 'no Rust from there; trying the one that Debian builds its browsers with'
+        install_missing cargo-web=cargo-web || :
+    fi
+    rm -rf "$init"
+    if ! rust_suffices; then
+        echo "Rust $(rust_wanted) or newer is needed, and could not be installed;" \
+            'see https://rustup.rs' >&2
+        return 1
+    fi
+}
