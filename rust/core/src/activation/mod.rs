@@ -1,1 +1,53 @@
-//! (in progress)
+//! Activation: how a plan becomes a running, confirmed state of a host, or is put back.
+//!
+//! ```text
+//! stage → validate → lock → checkpoint → arm → activate → check → confirm → commit
+//!                                         └── anything wrong → roll back → verify the rollback
+//! ```
+//!
+//! [`machine`] is the law: every `(phase, event)` pair has one [`Step`], whoever takes it, the
+//! controller or the host by itself. [`bundle`] makes what is staged on the host; `host.sh` is the
+//! fixed program that works it off there and is tested against the same table; [`status`] reads
+//! what that program says.
+//!
+//! # Verbs of `host.sh`
+//!
+//! [`command`] makes the scripts for `Transport::run`. Every verb prints one status frame (see
+//! [`status`]) on stdout, whatever happened; the exit status says it in short:
+//!
+//! | exit | meaning |
+//! | ---: | --- |
+//! | 0 | done as asked |
+//! | 1 | not possible now (wrong nonce, unknown apply, wrong phase); nothing was changed by this call |
+//! | 2 | usage |
+//! | 5 | the apply is rolled back and that was verified |
+//! | 6 | the rollback failed or could not be verified |
+//! | 9 | refused before anything was changed |
+//!
+//! - `start ID [--steal]`: lease, stale checks, validation, checkpoint, dead man, detached `run`. In a
+//!   sandbox it runs the activation itself, so it returns with phase `activated`.
+//! - `run ID`: what the detached unit does. Never called by the controller.
+//! - `status [ID [OFFSET]] [--extend SECONDS]`: the truth from the host alone. Without an id: the open
+//!   apply, else the last one. `--extend` moves the deadline to at least that far from now, up to
+//!   the cap of the bundle.
+//! - `confirm ID`: nonce on stdin. Commits; again on a committed apply: 0. Too late: rolls back, 5.
+//! - `rollback [ID]`: puts back what the (open) apply changed. Works by hand from a console.
+//! - `recover ID | --boot`: what the dead man and the boot unit call; does nothing while the deadline
+//!   is ahead.
+
+pub mod bundle;
+pub mod command;
+pub mod machine;
+pub mod quote;
+pub mod status;
+
+pub use bundle::{ApplyMeta, Bundle, BundleFile, bundle};
+pub use command::ApplyId;
+pub use machine::{Event, Phase, Step, next};
+pub use status::Status;
+
+/// State directory of every host; a sandbox has it below its root.
+pub const STATE_DIR: &str = "/var/lib/deployctl";
+
+/// The nftables table that is ours: family and name. Replaced atomically, never anybody else's.
+pub const FIREWALL_TABLE: (&str, &str) = ("inet", "deployctl");

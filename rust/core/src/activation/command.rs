@@ -1,0 +1,91 @@
+//! Scripts that call `host.sh`, for `Transport::run`.
+//!
+//! Each works on a host and, with `DEPLOYCTL_ROOT` and `DEPLOYCTL_SANDBOX` in the environment, in a sandbox.
+
+use std::fmt;
+
+use super::quote::sh;
+
+/// Id of one apply: lower-case letters, digits and inner hyphens, 8 to 40; part of paths and unit names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApplyId(String);
+
+impl ApplyId {
+    /// Checks `text`; `None` when it is no id.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        let valid = (8..=40).contains(&text.len())
+            && !text.starts_with('-')
+            && !text.ends_with('-')
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        valid.then_some(Self(text))
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where the bundle goes, without a sandbox's root.
+    pub fn directory(&self) -> String {
+        format!("{}/applies/{}", super::STATE_DIR, self.0)
+    }
+}
+
+impl fmt::Display for ApplyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Starts the apply whose bundle was put to [`ApplyId::directory`].
+pub fn start(apply: &ApplyId, steal: bool) -> String {
+    let steal = if steal { " --steal" } else { "" };
+    let directory = apply.directory();
+    format!("sh \"${{DEPLOYCTL_ROOT-}}{directory}/host.sh\" start {apply}{steal}\n")
+}
+
+/// Phase, failure and the log from byte `offset` on; `extend` moves the deadline to at least that many
+/// seconds from now.
+pub fn status(apply: &ApplyId, offset: u64, extend: Option<u32>) -> String {
+    let extend = extend.map_or_else(String::new, |s| format!(" --extend {s}"));
+    installed(&format!("status {apply} {offset}{extend}"))
+}
+
+/// What the host knows of itself: generation, and the open or last apply. Also right for a host that
+/// never saw an apply.
+pub fn status_of_host() -> String {
+    let state = super::STATE_DIR;
+    format!(
+        "if [ -f \"${{DEPLOYCTL_ROOT-}}{state}/host.sh\" ]; then {}else printf 'deployctl-status 1\\ngeneration 0\\nlog 0 0 0\\n\\nend\\n'; fi\n",
+        installed("status").replace('\n', "; ")
+    )
+}
+
+/// Confirms; the nonce travels on stdin of a pipe from a builtin, so it reaches no command line.
+pub fn confirm(apply: &ApplyId, nonce: &str) -> String {
+    format!(
+        "printf '%s\\n' {} | {}",
+        sh(nonce),
+        installed(&format!("confirm {apply}"))
+    )
+}
+
+/// Rolls `apply` back, or the open apply.
+pub fn rollback(apply: Option<&ApplyId>) -> String {
+    installed(&apply.map_or_else(|| "rollback".to_owned(), |id| format!("rollback {id}")))
+}
+
+/// Lets the host decide by itself what an interrupted apply needs, as the dead man does.
+pub fn recover(apply: &ApplyId) -> String {
+    installed(&format!("recover {apply}"))
+}
+
+fn installed(arguments: &str) -> String {
+    format!(
+        "sh \"${{DEPLOYCTL_ROOT-}}{}/host.sh\" {arguments}\n",
+        super::STATE_DIR
+    )
+}
