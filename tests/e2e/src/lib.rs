@@ -31,6 +31,7 @@
 //! pages. There is no boot loader. Such things are for the tests on an emulated machine.
 
 mod apt;
+mod inventory;
 mod machine;
 mod output;
 mod spec;
