@@ -31,7 +31,6 @@
 //! pages. There is no boot loader. Such things are for the tests on an emulated machine.
 
 mod apt;
-mod inventory;
 mod machine;
 mod output;
 mod spec;
