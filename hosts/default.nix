@@ -158,7 +158,8 @@ let
   entry = name: value: if value == null then [ ] else [ { inherit name value; } ];
 
   positions = builtins.listToAttrs (
-    positionsOf "cluster" [ cluster ]
+    entry "cluster" (show (builtins.unsafeGetAttrPos "cluster" file))
+    ++ positionsOf "cluster" [ cluster ]
     ++ builtins.concatMap (
       name:
       let

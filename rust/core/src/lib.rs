@@ -19,3 +19,4 @@ pub mod query;
 pub mod render;
 pub mod rendered;
 pub mod report;
+pub mod select;

@@ -274,14 +274,8 @@ impl Rendered {
                 .iter()
                 .map(|(path, e)| (path.clone(), PathState::of(&e.entry)))
                 .collect(),
-            follow_ups: self
-                .entries
-                .iter()
-                .filter(|(_, e)| !e.follow_ups.is_empty())
-                .map(|(path, e)| (path.clone(), e.follow_ups.clone()))
-                .collect(),
             packages: self.packages.clone(),
-            units: self.units.clone(),
+            units: self.units.keys().cloned().collect(),
             sysctls: self.sysctls.clone(),
             modules: self.modules.clone(),
         }
@@ -349,13 +343,10 @@ pub struct Manifest {
     pub host: HostName,
     /// Managed paths and what stands there.
     pub paths: BTreeMap<ManagedPath, PathState>,
-    /// What has to happen after one of them is taken back; paths without any are left out.
-    #[serde(default)]
-    pub follow_ups: BTreeMap<ManagedPath, BTreeSet<FollowUp>>,
     /// Packages and their pins.
     pub packages: BTreeMap<PackageName, PackageWant>,
     /// Units whose state is ours.
-    pub units: BTreeMap<UnitName, UnitWant>,
+    pub units: BTreeSet<UnitName>,
     /// Live kernel settings.
     pub sysctls: BTreeMap<SysctlKey, String>,
     /// Kernel modules.

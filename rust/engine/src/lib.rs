@@ -2,5 +2,4 @@
 //! watcher can learn is an [`event::Event`].
 
 pub mod event;
-pub mod files;
 pub mod transport;

@@ -1,1 +1,255 @@
-//! (in progress)
+//! The inventory: what each host should be, as data.
+//!
+//! Nix says it (`hosts/default.nix`), this module understands it: one schema without defaults, from
+//! which the JSON Schema and a reference page are generated. [`parse`] reports everything that is
+//! wrong at once, each with the file and line where it stands.
+
+pub mod cluster;
+mod control;
+mod crossref;
+pub mod cuda;
+mod error;
+pub mod extra;
+pub mod firewall;
+pub mod hardware;
+pub mod host;
+pub mod hugepages;
+pub mod kernel;
+pub mod mlx;
+pub(crate) mod near;
+pub mod network;
+pub mod nvidia;
+mod path;
+pub mod power;
+pub mod realtime;
+mod reference;
+mod schema;
+pub mod ssh;
+pub mod storage;
+mod structure;
+pub mod system;
+pub mod text;
+pub mod time;
+pub mod trading;
+pub mod vllm;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use self::cluster::Cluster;
+use self::error::{Findings, Positions};
+pub use self::error::{InventoryError, InventoryErrors};
+pub use self::host::{CONCERNS, Host, Platform};
+pub use self::path::{FactPath, Segment};
+pub use self::reference::reference;
+pub use self::schema::schema;
+use crate::name::HostName;
+
+/// The inventory's JSON, version 1. Only its schema is used: [`parse`] takes it apart by itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "deployctl inventory, version 1")]
+#[expect(
+    dead_code,
+    reason = "the type is the schema's source; its parts are deserialised one by one"
+)]
+struct Document {
+    /// Version of this format.
+    #[schemars(extend("const" = 1))]
+    version: u32,
+    /// What is true of every host.
+    cluster: Cluster,
+    /// The hosts, by name.
+    hosts: BTreeMap<HostName, Host>,
+    /// Where each value stands: its path → `file:line`.
+    positions: BTreeMap<String, String>,
+}
+
+/// A valid inventory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inventory {
+    cluster: Cluster,
+    hosts: BTreeMap<HostName, Host>,
+    positions: Positions,
+    raw: Value,
+}
+
+impl Inventory {
+    /// What is true of every host.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The hosts, by name.
+    pub fn hosts(&self) -> &BTreeMap<HostName, Host> {
+        &self.hosts
+    }
+
+    /// One host.
+    pub fn host(&self, name: &HostName) -> Option<&Host> {
+        self.hosts.get(name)
+    }
+
+    /// One host's facts as they were written, for templates; `null` for a host that is not there.
+    pub fn host_value(&self, name: &HostName) -> &Value {
+        &self.raw["hosts"][name.as_str()]
+    }
+
+    /// The cluster's facts as they were written, for templates.
+    pub fn cluster_value(&self) -> &Value {
+        &self.raw["cluster"]
+    }
+
+    /// All hosts' facts as they were written, for templates.
+    pub fn hosts_value(&self) -> &Value {
+        &self.raw["hosts"]
+    }
+
+    /// Everything as it was written, positions included.
+    pub fn value(&self) -> &Value {
+        &self.raw
+    }
+
+    /// Where the value at `path` stands (`hosts/cuda/default.nix:31`), or else what holds it.
+    pub fn position(&self, path: &FactPath) -> Option<&str> {
+        error::position(&self.positions, path)
+    }
+}
+
+/// Reads an inventory from what `nix eval --json --file hosts` prints.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(bytes: &[u8]) -> Result<Inventory, InventoryErrors> {
+    let mut raw: Value = match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(error) => return Err(only(format!("is not JSON: {error}"))),
+    };
+    match raw.get("version") {
+        Some(version) if *version == 1 => {}
+        Some(other) => {
+            return Err(only(format!(
+                "has version {}; this deployctl reads version 1",
+                structure::show(other)
+            )));
+        }
+        None => return Err(only("is not an inventory: it has no `version`".to_owned())),
+    }
+    whole_numbers(&mut raw);
+
+    let positions: Positions = raw
+        .get("positions")
+        .and_then(Value::as_object)
+        .map(|entries| {
+            entries
+                .iter()
+                .filter_map(|(path, at)| Some((path.clone(), at.as_str()?.to_owned())))
+                .collect()
+        })
+        .unwrap_or_default();
+
+    let mut findings = Findings::new(&positions);
+    control::check(&FactPath::default(), &raw, &mut findings);
+    structure::check(&raw, &mut findings);
+
+    let cluster = sound_cluster(&raw, &findings);
+    let hosts = sound_hosts(&raw, &findings);
+    let names: BTreeSet<String> = raw["hosts"]
+        .as_object()
+        .map(|hosts| hosts.keys().cloned().collect())
+        .unwrap_or_default();
+    crossref::check(
+        &crossref::Facts {
+            cluster: cluster.as_ref(),
+            hosts: &hosts,
+            names: &names,
+        },
+        &mut findings,
+    );
+    findings.finish()?;
+
+    let whole = hosts.len() == names.len() && hosts.values().all(|h| h.broken.is_empty());
+    let (Some(cluster), true) = (cluster, whole) else {
+        return Err(only(
+            "fits the schema, but not the types made from it".to_owned(),
+        ));
+    };
+    Ok(Inventory {
+        cluster,
+        hosts: hosts
+            .into_iter()
+            .map(|(name, sound)| (name, sound.host))
+            .collect(),
+        positions,
+        raw,
+    })
+}
+
+fn only(problem: String) -> InventoryErrors {
+    let nowhere = Positions::new();
+    let mut findings = Findings::new(&nowhere);
+    findings.add(FactPath::default(), problem);
+    findings.finish().expect_err("one was just added")
+}
+
+/// The cluster, when nothing is wrong with it.
+fn sound_cluster(raw: &Value, findings: &Findings<'_>) -> Option<Cluster> {
+    if findings.touches(&FactPath::default().key("cluster")) {
+        return None;
+    }
+    read(&raw["cluster"])
+}
+
+/// The hosts that can be read, each without the concerns that something is wrong with, so that the
+/// rest is still held against each other.
+fn sound_hosts(raw: &Value, findings: &Findings<'_>) -> BTreeMap<HostName, crossref::SoundHost> {
+    let mut sound = BTreeMap::new();
+    for (name, facts) in raw["hosts"].as_object().into_iter().flatten() {
+        let (Ok(name), Some(facts)) = (HostName::new(name), facts.as_object()) else {
+            continue;
+        };
+        let path = FactPath::host(&name);
+        let mut broken = BTreeSet::new();
+        let mut kept = facts.clone();
+        for concern in facts.keys() {
+            if findings.touches(&path.clone().key(concern)) {
+                broken.insert(concern.clone());
+                kept.shift_remove(concern);
+            }
+        }
+        if let Some(host) = read(&Value::Object(kept)) {
+            sound.insert(name, crossref::SoundHost { host, broken });
+        }
+    }
+    sound
+}
+
+fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
+}
+
+/// Some versions of Nix print `1.0` as `1`, others as `1.0`: both become `1`, so that what templates
+/// print does not depend on it.
+fn whole_numbers(value: &mut Value) {
+    /// Up to here a float is exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => {
+            if let Some(float) = number.as_f64().filter(|_| number.is_f64())
+                && float.fract() == 0.0
+                && float.abs() <= EXACT
+            {
+                #[expect(clippy::cast_possible_truncation, reason = "whole and within EXACT")]
+                let whole = float as i64;
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(entries) => entries.values_mut().for_each(whole_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}

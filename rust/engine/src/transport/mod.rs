@@ -1,6 +1,47 @@
 //! How scripts and files reach a host: two verbs, whatever is below.
 
+mod error;
+pub mod fake;
+pub mod local;
+mod pump;
+pub mod ssh;
+pub mod ssh_config;
+mod ssh_words;
+
+use std::time::Duration;
+
 use async_trait::async_trait;
+
+pub use error::TransportError;
+
+/// How much a call may take. A host that answers more or longer is cut off with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From the start of the call to its end.
+    pub deadline: Duration,
+    /// Bytes of standard output.
+    pub stdout: usize,
+    /// Bytes of standard error.
+    pub stderr: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(120),
+            stdout: 32 << 20,
+            stderr: 1 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// The same caps with another deadline.
+    #[must_use]
+    pub fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+}
 
 /// What came back from a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,70 +54,6 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
-/// Where a way to a host broke.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportError {
-    /// No connection could be made.
-    #[error("no connection to `{address}`: {cause}")]
-    Connect {
-        /// `user@address:port`.
-        address: String,
-        /// ssh's own words, stripped of control sequences.
-        cause: String,
-        /// What to do.
-        hint: Option<String>,
-    },
-    /// The host's key is not the pinned one.
-    #[error("the host key of `{address}` is not the pinned one")]
-    HostKey {
-        /// `user@address:port`.
-        address: String,
-        /// ssh's own words, stripped of control sequences.
-        cause: String,
-    },
-    /// Connected, but not allowed to become root.
-    #[error("`{address}`: cannot become root: {cause}")]
-    Privilege {
-        /// `user@address:port`.
-        address: String,
-        /// sudo's own words, stripped of control sequences.
-        cause: String,
-    },
-    /// The connection broke while something ran; how that ended is not known.
-    #[error("the connection to `{address}` was lost: {cause}")]
-    Lost {
-        /// `user@address:port`.
-        address: String,
-        /// ssh's own words, stripped of control sequences.
-        cause: String,
-    },
-    /// No answer in time.
-    #[error("`{address}` did not answer within {seconds} s")]
-    Timeout {
-        /// `user@address:port`.
-        address: String,
-        /// The deadline.
-        seconds: u64,
-    },
-    /// The host sent more than the cap.
-    #[error("`{address}` sent more than {cap} bytes")]
-    TooMuch {
-        /// `user@address:port`.
-        address: String,
-        /// The cap in bytes.
-        cap: usize,
-    },
-    /// Something on our side.
-    #[error("cannot {action}")]
-    Local {
-        /// What was tried.
-        action: String,
-        /// Why it failed.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
 /// A way to run scripts as root on one host and to bring files there.
 #[async_trait]
 pub trait Transport: Send + Sync {
@@ -84,10 +61,15 @@ pub trait Transport: Send + Sync {
     ///
     /// The script travels on standard input and is never logged, so secrets (nonces) may stand in it as
     /// arguments of shell builtins: they reach no command line.
-    async fn run(&self, script: &str) -> Result<Output, TransportError>;
+    async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError>;
 
     /// Unpacks the tar `archive` into `directory` (made with mode 0700 when absent), as root.
-    async fn put(&self, archive: &[u8], directory: &str) -> Result<(), TransportError>;
+    async fn put(
+        &self,
+        archive: &[u8],
+        directory: &str,
+        limits: Limits,
+    ) -> Result<(), TransportError>;
 
     /// The same host over a new TCP connection, sharing nothing with this one. `address` overrides
     /// where to connect (an address that the new configuration gives the host).
@@ -100,4 +82,26 @@ pub trait Transport: Send + Sync {
     fn is_sandbox(&self) -> bool {
         false
     }
+}
+
+/// Unpacks standard input into the directory that its first line names. `read` takes one byte at a
+/// time, so the archive behind that line stays untouched.
+const UNPACK: &str =
+    "IFS= read -r d && umask 077 && mkdir -p -- \"$d\" && exec tar -xpf - -C \"$d\"";
+
+/// Reads how [`UNPACK`] ended.
+fn unpacked(output: &Output, address: &str, directory: &str) -> Result<(), TransportError> {
+    if output.status == 0 {
+        return Ok(());
+    }
+    let words = ssh_words::printable(&output.stderr);
+    Err(TransportError::Put {
+        address: address.to_owned(),
+        directory: directory.to_owned(),
+        cause: if words.is_empty() {
+            format!("tar exited with {}", output.status)
+        } else {
+            words
+        },
+    })
 }

@@ -1,0 +1,90 @@
+//! `cluster`: what is true of every host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::text::{CidrText, InterfaceName, IpText, Label, Line, PublicKey};
+use crate::name::{AccountName, HostName};
+
+/// What is true of every host.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// What the whole is called.
+    pub name: Label,
+    /// Who operates the hosts: account and keys, the same everywhere.
+    pub operators: BTreeMap<AccountName, Operator>,
+    /// Networks that hosts share.
+    pub links: BTreeMap<Label, Link>,
+    /// Where a wish cannot work: what is declared instead, and why.
+    pub findings: Vec<Finding>,
+}
+
+/// Someone who may log in everywhere.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Public keys.
+    #[schemars(length(min = 1))]
+    pub keys: BTreeSet<PublicKey>,
+}
+
+/// A network that hosts share.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Its addresses.
+    pub subnet: CidrText,
+    /// Largest packet, in bytes, on every endpoint.
+    #[schemars(range(min = 1280, max = 9216))]
+    pub mtu: u16,
+    /// Who is on it.
+    pub endpoints: BTreeMap<HostName, Endpoint>,
+    /// Least throughput that passes verification, in Gbit/s.
+    #[schemars(range(min = 0.001, max = 1600.0))]
+    pub min_gbits: f64,
+    /// Longest round trip that passes verification, in milliseconds.
+    #[schemars(range(min = 0.001, max = 10_000.0))]
+    pub max_rtt_ms: f64,
+}
+
+/// A host's end of a link.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// Through which interface.
+    pub interface: InterfaceName,
+    /// With which address.
+    pub address: IpText,
+}
+
+/// A wish that cannot work as it was said.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// What it is about.
+    pub topic: Line,
+    /// What was wished for.
+    pub wish: Line,
+    /// What is declared instead.
+    pub declared: Line,
+    /// Why.
+    pub reason: Line,
+    /// Who says so.
+    pub source: Line,
+}
+
+/// A TCP or UDP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Port(#[schemars(range(min = 1, max = 65535))] u16);
+
+impl Port {
+    /// The number.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+}

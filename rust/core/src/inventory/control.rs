@@ -1,0 +1,59 @@
+//! No text of the inventory may hold a character that a terminal or a configuration file acts on.
+
+use serde_json::Value;
+
+use super::error::Findings;
+use super::path::{FactPath, Segment};
+
+/// Looks at every key and text below `value`.
+pub(super) fn check(path: &FactPath, value: &Value, findings: &mut Findings<'_>) {
+    match value {
+        Value::String(text) => {
+            if let Some(c) = text.chars().find(|c| is_refused(*c, path)) {
+                findings.add_with_hint(
+                    path.clone(),
+                    format!("holds the control character U+{:04X}", u32::from(c)),
+                    "texts are one line each; only `extra.files.*.content` may hold line breaks and tabs",
+                );
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                check(&path.clone().index(index), item, findings);
+            }
+        }
+        Value::Object(entries) => {
+            for (key, entry) in entries {
+                let here = path.clone().key(key);
+                if let Some(c) = key.chars().find(|c| is_control(*c)) {
+                    let problem = format!(
+                        "has a name with the control character U+{:04X}",
+                        u32::from(c)
+                    );
+                    findings.add(here, problem);
+                } else {
+                    check(&here, entry, findings);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn is_refused(c: char, path: &FactPath) -> bool {
+    is_control(c) && !(matches!(c, '\n' | '\t') && is_content(path))
+}
+
+/// Control characters, and those that change the direction or the lines of the text around them.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `hosts.*.extra.files.*.content`.
+fn is_content(path: &FactPath) -> bool {
+    matches!(
+        path.segments(),
+        [Segment::Key(hosts), _, Segment::Key(extra), Segment::Key(files), Segment::Index(_), Segment::Key(content)]
+            if hosts == "hosts" && extra == "extra" && files == "files" && content == "content"
+    )
+}

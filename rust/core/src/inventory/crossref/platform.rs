@@ -1,0 +1,132 @@
+//! What a platform has, and what it needs to be told.
+
+use super::SoundHost;
+use crate::inventory::error::Findings;
+use crate::inventory::host::{Host, OsId, Platform};
+use crate::inventory::path::FactPath;
+use crate::name::HostName;
+
+pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_>) {
+    let host = &sound.host;
+    let platform = host.platform;
+    let fits = match platform {
+        Platform::Ubuntu => matches!(host.os.id, OsId::Ubuntu | OsId::Debian),
+        Platform::Nixos => host.os.id == OsId::Nixos,
+        Platform::Darwin => host.os.id == OsId::Macos,
+    };
+    if !fits {
+        findings.add(
+            FactPath::host(name).keys("os.id"),
+            format!(
+                "is `{}`, which platform `{}` does not run on",
+                host.os.id.as_str(),
+                platform.as_str()
+            ),
+        );
+    }
+    for (concern, declared) in linux_only(host) {
+        if declared && !platform.is_linux() {
+            findings.add_with_hint(
+                FactPath::host(name).key(concern),
+                format!("is not available on platform `{}`", platform.as_str()),
+                "it needs Linux",
+            );
+        }
+    }
+    if host.mlx.is_some() && platform != Platform::Darwin {
+        findings.add_with_hint(
+            FactPath::host(name).key("mlx"),
+            format!("is not available on platform `{}`", platform.as_str()),
+            "it needs Apple silicon",
+        );
+    }
+    if platform.is_linux() {
+        linux_needs(name, host, findings);
+    } else {
+        darwin_needs(name, host, findings);
+    }
+    // The way in has to be declared, or nothing could tell whether a change closes it.
+    if platform.is_linux() {
+        for (concern, declared) in [
+            ("system", host.system.is_some()),
+            ("ssh", host.ssh.is_some()),
+        ] {
+            if !declared && !sound.broken.contains(concern) {
+                findings.add(
+                    FactPath::host(name).key(concern),
+                    "is missing; every Linux host needs it",
+                );
+            }
+        }
+    }
+}
+
+fn linux_only(host: &Host) -> [(&'static str, bool); 11] {
+    [
+        ("ssh", host.ssh.is_some()),
+        ("time", host.time.is_some()),
+        ("firewall", host.firewall.is_some()),
+        ("storage", host.storage.is_some()),
+        ("kernel", host.kernel.is_some()),
+        ("hugepages", host.hugepages.is_some()),
+        ("realtime", host.realtime.is_some()),
+        ("nvidia", host.nvidia.is_some()),
+        ("cuda", host.cuda.is_some()),
+        ("vllm", host.vllm.is_some()),
+        ("trading", host.trading.is_some()),
+    ]
+}
+
+/// Facts that are optional in the schema because macOS has no such thing.
+fn linux_needs(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
+    let mut need = |path: FactPath, present: bool| {
+        if !present {
+            findings.add(path, "is missing; a Linux host needs it");
+        }
+    };
+    if let Some(system) = &host.system {
+        let at = |key| FactPath::host(name).key("system").key(key);
+        need(at("journald"), system.journald.is_some());
+        need(
+            at("unattended_upgrades"),
+            system.unattended_upgrades.is_some(),
+        );
+        need(
+            at("needrestart_exempt"),
+            system.needrestart_exempt.is_some(),
+        );
+        need(at("sudo_passwordless"), system.sudo_passwordless.is_some());
+        need(at("users"), system.users.is_some());
+    }
+    if let Some(network) = &host.network {
+        let at = |key| FactPath::host(name).key("network").key(key);
+        need(at("sysctl"), network.sysctl.is_some());
+        for (interface_name, interface) in &network.interfaces {
+            let at = |key| at("interfaces").key(interface_name).key(key);
+            need(at("match"), interface.matches.is_some());
+            need(at("dhcp"), interface.dhcp.is_some());
+            need(
+                at("required_for_boot"),
+                interface.required_for_boot.is_some(),
+            );
+        }
+    }
+}
+
+fn darwin_needs(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
+    let Some(network) = &host.network else {
+        return;
+    };
+    for (interface_name, interface) in &network.interfaces {
+        if interface.service.is_none() {
+            findings.add_with_hint(
+                FactPath::host(name)
+                    .keys("network.interfaces")
+                    .key(interface_name)
+                    .key("service"),
+                "is missing; a macOS host needs it",
+                "`networksetup -listallnetworkservices` names them",
+            );
+        }
+    }
+}

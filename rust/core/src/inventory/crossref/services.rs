@@ -1,0 +1,191 @@
+//! Services: sockets and addresses that something of this host serves, rules that can match.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{SoundHost, addresses};
+use crate::inventory::error::Findings;
+use crate::inventory::host::{Host, Platform};
+use crate::inventory::near;
+use crate::inventory::path::FactPath;
+use crate::name::HostName;
+
+pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_>) {
+    let host = &sound.host;
+    let at = FactPath::host(name);
+    check_firewall(&at, host, findings);
+    check_trading(&at, sound, findings);
+    check_mounts(&at, host, findings);
+    if let Some(time) = &host.time
+        && time.pools.is_empty()
+        && time.servers.is_empty()
+    {
+        findings.add(at.clone().key("time"), "names neither a pool nor a server");
+    }
+    if let Some(mlx) = &host.mlx
+        && host.platform == Platform::Darwin
+    {
+        check_mlx_address(&at, host, mlx.host.as_str(), sound, findings);
+    }
+}
+
+fn check_firewall(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
+    let Some(firewall) = &host.firewall else {
+        return;
+    };
+    let declared: Vec<&str> = host
+        .network
+        .iter()
+        .flat_map(|network| network.interfaces.keys())
+        .map(AsRef::as_ref)
+        .collect();
+    let mut names = BTreeSet::new();
+    for (index, service) in firewall.services.iter().enumerate() {
+        let path = at.clone().keys("firewall.services").index(index);
+        if !names.insert(&service.name) {
+            findings.add(
+                path.clone().key("name"),
+                format!("is `{}`, as of another service", service.name),
+            );
+        }
+        addresses::check_networks(&path.clone().key("from"), &service.from, findings);
+        for (i, interface) in service.interfaces.iter().enumerate() {
+            // Interfaces of others (eth0) may be named; a slip of one of ours is a slip.
+            let word = interface.as_str();
+            if !declared.contains(&word)
+                && let Some(near) = near::nearest(word, declared.iter().copied())
+            {
+                findings.add_with_hint(
+                    path.clone().key("interfaces").index(i),
+                    format!("is `{word}`, which this host does not declare"),
+                    format!("did you mean `{near}`?"),
+                );
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (index, egress) in firewall.egress.iter().enumerate() {
+        let path = at.clone().keys("firewall.egress").index(index);
+        if !names.insert(&egress.name) {
+            findings.add(
+                path.clone().key("name"),
+                format!("is `{}`, as of another rule", egress.name),
+            );
+        }
+        addresses::check_networks(&path.key("to"), &egress.to, findings);
+    }
+}
+
+fn check_trading(at: &FactPath, sound: &SoundHost, findings: &mut Findings<'_>) {
+    let Some(trading) = &sound.host.trading else {
+        return;
+    };
+    if let Some(socket) = &trading.inference_socket
+        && !sound.broken.contains("vllm")
+    {
+        let path = at.clone().keys("trading.inference_socket");
+        match &sound.host.vllm {
+            None => findings.add(
+                path,
+                format!("is `{socket}`, and this host declares no `vllm` to serve it"),
+            ),
+            Some(vllm) if vllm.socket != *socket => {
+                findings.add(
+                    path,
+                    format!("is `{socket}`; `vllm.socket` is `{}`", vllm.socket),
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    if trading.state_directory == trading.directory
+        || trading
+            .state_directory
+            .as_str()
+            .starts_with(&format!("{}/", trading.directory))
+    {
+        findings.add(
+            at.clone().keys("trading.state_directory"),
+            format!(
+                "is inside `{}`: a release would take the state with it",
+                trading.directory
+            ),
+        );
+    }
+    if let Some(session) = &trading.session
+        && session.open >= session.close
+    {
+        findings.add(
+            at.clone().keys("trading.session.close"),
+            format!("is `{}`, not after `{}`", session.close, session.open),
+        );
+    }
+}
+
+fn check_mounts(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
+    let Some(storage) = &host.storage else {
+        return;
+    };
+    let mut sources: BTreeMap<&str, &str> = BTreeMap::new();
+    for (point, mount) in &storage.mounts {
+        let path = at.clone().keys("storage.mounts").key(point);
+        if let Some(other) = sources.insert(mount.source.as_str(), point.as_str()) {
+            findings.add(
+                path.clone().key("source"),
+                format!("is `{}`, as of `{other}`", mount.source),
+            );
+        }
+        if host
+            .hugepages
+            .as_ref()
+            .is_some_and(|pool| pool.mount == *point)
+        {
+            findings.add(path, "is where `hugepages.mount` goes");
+        }
+    }
+    for point in storage.min_free_gib.keys() {
+        let known =
+            point.as_str() == "/" || storage.mounts.keys().any(|m| m.as_str() == point.as_str());
+        if !known
+            && let Some(near) =
+                near::nearest(point.as_str(), storage.mounts.keys().map(AsRef::as_ref))
+        {
+            findings.add_with_hint(
+                at.clone().keys("storage.min_free_gib").key(point),
+                "is not mounted by this host",
+                format!("did you mean `{near}`?"),
+            );
+        }
+    }
+}
+
+fn check_mlx_address(
+    at: &FactPath,
+    host: &Host,
+    text: &str,
+    sound: &SoundHost,
+    findings: &mut Findings<'_>,
+) {
+    let path = at.clone().keys("mlx.host");
+    let Ok(address) = text.parse::<IpAddr>() else {
+        findings.add(path, format!("is `{text}`; expected an IP address"));
+        return;
+    };
+    let own = host
+        .network
+        .iter()
+        .flat_map(|network| network.interfaces.values())
+        .flat_map(|interface| &interface.addresses)
+        .filter_map(addresses::net)
+        .any(|net| net.addr() == address);
+    if !own
+        && !address.is_loopback()
+        && !address.is_unspecified()
+        && !sound.broken.contains("network")
+    {
+        findings.add(
+            path,
+            format!("is `{address}`, which no interface of this host has"),
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! The way in: nobody may be locked out of a host by what is declared, or be sent to the wrong one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Facts, SoundHost};
+use crate::inventory::cluster::Cluster;
+use crate::inventory::error::Findings;
+use crate::inventory::firewall::{Protocol, Verdict};
+use crate::inventory::host::Elevation;
+use crate::inventory::near;
+use crate::inventory::path::FactPath;
+use crate::inventory::ssh::RootLogin;
+use crate::name::HostName;
+
+pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
+    let mut by_hostname: BTreeMap<&str, &HostName> = BTreeMap::new();
+    let mut by_address: BTreeMap<(&str, u16, Option<&HostName>), &HostName> = BTreeMap::new();
+    for (name, sound) in facts.hosts {
+        let host = &sound.host;
+        if let Some(system) = &host.system
+            && let Some(other) = by_hostname.insert(system.hostname.as_str(), name)
+        {
+            findings.add(
+                FactPath::host(name).keys("system.hostname"),
+                format!("is `{}`, as of `{other}`", system.hostname),
+            );
+        }
+        let way = &host.connection;
+        let place = (way.address.as_str(), way.port.number(), way.jump.as_ref());
+        if let Some(other) = by_address.insert(place, name) {
+            findings.add(
+                FactPath::host(name).keys("connection.address"),
+                format!("is `{}`, as of `{other}`", way.address),
+            );
+        }
+        check_jump(facts, name, sound, findings);
+        check_login(facts.cluster, name, sound, findings);
+        check_firewall(name, sound, findings);
+    }
+}
+
+fn check_jump(facts: &Facts<'_>, name: &HostName, sound: &SoundHost, findings: &mut Findings<'_>) {
+    let Some(jump) = &sound.host.connection.jump else {
+        return;
+    };
+    let path = FactPath::host(name).keys("connection.jump");
+    if !facts.names.contains(jump.as_str()) {
+        findings.push(
+            path,
+            format!("is `{jump}`, which is not a known host"),
+            near::hint(jump.as_str(), "known hosts", facts.host_names()),
+        );
+        return;
+    }
+    let mut seen = BTreeSet::from([name]);
+    let mut next = Some(jump);
+    while let Some(hop) = next {
+        if !seen.insert(hop) {
+            findings.add(
+                path,
+                format!("is `{jump}`, from where the way leads back to `{hop}`"),
+            );
+            return;
+        }
+        next = facts
+            .hosts
+            .get(hop)
+            .and_then(|hop| hop.host.connection.jump.as_ref());
+    }
+}
+
+fn check_login(
+    cluster: Option<&Cluster>,
+    name: &HostName,
+    sound: &SoundHost,
+    findings: &mut Findings<'_>,
+) {
+    let way = &sound.host.connection;
+    let user = way.user.as_str();
+    let root = user == "root";
+    let path = FactPath::host(name).key("connection");
+    if let Some(cluster) = cluster
+        && !root
+        && !cluster.operators.contains_key(&way.user)
+    {
+        findings.push(
+            path.clone().key("user"),
+            format!("is `{user}`, which is not an operator of the cluster"),
+            near::hint(
+                user,
+                "operators",
+                cluster.operators.keys().map(AsRef::as_ref),
+            ),
+        );
+    }
+    if way.elevation == Elevation::None && !root {
+        findings.add(
+            path.clone().key("become"),
+            format!("is `none`, but `{user}` is not root"),
+        );
+    }
+    let Some(ssh) = &sound.host.ssh else {
+        return;
+    };
+    if way.port != ssh.port {
+        findings.add(
+            path.clone().key("port"),
+            format!(
+                "is {}; the host's `ssh.port` is {}",
+                way.port.number(),
+                ssh.port.number()
+            ),
+        );
+    }
+    if !ssh.allow_users.contains(&way.user) {
+        findings.add_with_hint(
+            FactPath::host(name).keys("ssh.allow_users"),
+            format!("does not let `{user}` in, as which deployctl connects"),
+            format!("add `{user}`"),
+        );
+    }
+    if root && ssh.permit_root_login != RootLogin::ProhibitPassword {
+        findings.add(
+            FactPath::host(name).keys("ssh.permit_root_login"),
+            "does not let root in, as which deployctl connects".to_owned(),
+        );
+    }
+}
+
+fn check_firewall(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_>) {
+    let (Some(firewall), Some(ssh)) = (&sound.host.firewall, &sound.host.ssh) else {
+        return;
+    };
+    let accepted = firewall
+        .services
+        .iter()
+        .any(|service| service.protocol == Protocol::Tcp && service.ports.contains(&ssh.port));
+    if firewall.input == Verdict::Drop && !accepted {
+        findings.add_with_hint(
+            FactPath::host(name).keys("firewall.services"),
+            format!(
+                "accepts nothing on the SSH port {}: it would lock you out",
+                ssh.port.number()
+            ),
+            format!(
+                "add a service with `protocol = \"tcp\"` and `ports = [ {} ]`",
+                ssh.port.number()
+            ),
+        );
+    }
+}

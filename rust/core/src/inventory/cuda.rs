@@ -1,0 +1,34 @@
+//! `cuda`: the toolkit, cuDNN and `TensorRT`, pinned package by package.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::text::{PackageGlob, PackageVersion, ProductName, Version, VersionGlob};
+use crate::name::PackageName;
+
+/// The toolkit.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cuda {
+    /// Major and minor version that `nvcc` must report.
+    pub version: Version,
+    /// Origin of the archive, as apt names it.
+    pub repository_origin: ProductName,
+    /// Packages with exact versions, held.
+    pub packages: BTreeMap<PackageName, PackageVersion>,
+    /// apt pins over whole families, so that no transitive package moves on.
+    pub pins: Vec<Pin>,
+}
+
+/// One apt pin.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// The packages.
+    #[schemars(length(min = 1))]
+    pub packages: BTreeSet<PackageGlob>,
+    /// The only version that may be installed.
+    pub version: VersionGlob,
+}

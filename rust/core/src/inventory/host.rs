@@ -1,0 +1,238 @@
+//! One host: who it is, how it is reached, and its concerns.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::cluster::Port;
+use super::cuda::Cuda;
+use super::extra::Extra;
+use super::firewall::Firewall;
+use super::hardware::Hardware;
+use super::hugepages::HugePages;
+use super::kernel::Kernel;
+use super::mlx::Mlx;
+use super::network::Network;
+use super::nvidia::Nvidia;
+use super::power::Power;
+use super::realtime::RealTime;
+use super::ssh::Ssh;
+use super::storage::Storage;
+use super::system::System;
+use super::text::{Address, Label, Line, PublicKey, Sha256Text, Version};
+use super::time::Time;
+use super::trading::Trading;
+use super::vllm::Vllm;
+use crate::name::{AccountName, HostName};
+
+/// One machine. A concern that is absent is not declared there.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// What it is for.
+    pub description: Line,
+    /// How it is configured.
+    pub platform: Platform,
+    /// Its processor's instruction set.
+    pub architecture: Architecture,
+    /// Words that selectors find it by.
+    pub tags: BTreeSet<Label>,
+    /// How it is reached.
+    pub connection: Connection,
+    /// The operating system that must be found there.
+    pub os: Os,
+    /// Who it was when it was adopted; written by `deployctl adopt`.
+    #[schemars(with = "Identity", extend("x-optional" = true))]
+    pub identity: Option<Identity>,
+    /// What it is made of.
+    #[schemars(with = "Hardware", extend("x-optional" = true))]
+    pub hardware: Option<Hardware>,
+    /// What every machine needs before anything else.
+    #[schemars(with = "System", extend("x-optional" = true))]
+    pub system: Option<System>,
+    /// The way in. Keys only; passwords are never an option.
+    #[schemars(with = "Ssh", extend("x-optional" = true))]
+    pub ssh: Option<Ssh>,
+    /// Chrony and its sources.
+    #[schemars(with = "Time", extend("x-optional" = true))]
+    pub time: Option<Time>,
+    /// Interfaces with their addresses, and the kernel's network settings.
+    #[schemars(with = "Network", extend("x-optional" = true))]
+    pub network: Option<Network>,
+    /// Our own nftables table.
+    #[schemars(with = "Firewall", extend("x-optional" = true))]
+    pub firewall: Option<Firewall>,
+    /// Mounts and free-space guards.
+    #[schemars(with = "Storage", extend("x-optional" = true))]
+    pub storage: Option<Storage>,
+    /// Which kernel, its command line, modules, settings and symbols.
+    #[schemars(with = "Kernel", extend("x-optional" = true))]
+    pub kernel: Option<Kernel>,
+    /// A pool reserved at boot, and where it is mounted.
+    #[schemars(with = "HugePages", extend("x-optional" = true))]
+    pub hugepages: Option<HugePages>,
+    /// Isolated CPUs and the right to `SCHED_FIFO`.
+    #[schemars(with = "RealTime", extend("x-optional" = true))]
+    pub realtime: Option<RealTime>,
+    /// The driver and the GPU.
+    #[schemars(with = "Nvidia", extend("x-optional" = true))]
+    pub nvidia: Option<Nvidia>,
+    /// The toolkit, cuDNN and `TensorRT`, pinned package by package.
+    #[schemars(with = "Cuda", extend("x-optional" = true))]
+    pub cuda: Option<Cuda>,
+    /// Inference on the GPU.
+    #[schemars(with = "Vllm", extend("x-optional" = true))]
+    pub vllm: Option<Vllm>,
+    /// The engine, its rights, and when it must not be touched.
+    #[schemars(with = "Trading", extend("x-optional" = true))]
+    pub trading: Option<Trading>,
+    /// Inference on Apple silicon.
+    #[schemars(with = "Mlx", extend("x-optional" = true))]
+    pub mlx: Option<Mlx>,
+    /// Sleep, and what happens when power comes back.
+    #[schemars(with = "Power", extend("x-optional" = true))]
+    pub power: Option<Power>,
+    /// Files, packages and units that no concern covers, so that nobody has to fork.
+    #[schemars(with = "Extra", extend("x-optional" = true))]
+    pub extra: Option<Extra>,
+}
+
+/// The words of [`Host`] that are concerns, in the order of the design.
+pub const CONCERNS: &[&str] = &[
+    "system",
+    "ssh",
+    "time",
+    "network",
+    "firewall",
+    "storage",
+    "kernel",
+    "hugepages",
+    "realtime",
+    "nvidia",
+    "cuda",
+    "vllm",
+    "mlx",
+    "trading",
+    "power",
+    "extra",
+];
+
+/// How a host is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Platform {
+    /// Ubuntu or Debian: rendered files, apt, systemd.
+    Ubuntu,
+    /// NixOS: a system closure.
+    Nixos,
+    /// macOS with nix-darwin: a system closure.
+    Darwin,
+}
+
+impl Platform {
+    /// As it stands in the inventory.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ubuntu => "ubuntu",
+            Self::Nixos => "nixos",
+            Self::Darwin => "darwin",
+        }
+    }
+
+    /// Whether the kernel is Linux.
+    pub fn is_linux(self) -> bool {
+        matches!(self, Self::Ubuntu | Self::Nixos)
+    }
+}
+
+/// An instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Architecture {
+    /// x86-64.
+    #[serde(rename = "x86_64")]
+    X86_64,
+    /// 64-bit ARM.
+    Aarch64,
+}
+
+/// How a host is reached.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// DNS name or address.
+    pub address: Address,
+    /// SSH port.
+    pub port: Port,
+    /// Who logs in: one of the cluster's operators, or root.
+    pub user: AccountName,
+    /// How that user becomes root.
+    #[serde(rename = "become")]
+    pub elevation: Elevation,
+    /// The host to go through; null for none.
+    pub jump: Option<HostName>,
+}
+
+/// How to become root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Elevation {
+    /// By sudo.
+    Sudo,
+    /// Not at all: the login is root's.
+    None,
+}
+
+/// The operating system, as os-release(5) names it.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Os {
+    /// Which.
+    pub id: OsId,
+    /// Its version.
+    pub version: Version,
+}
+
+/// Operating systems that deployctl knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum OsId {
+    /// Ubuntu.
+    Ubuntu,
+    /// Debian.
+    Debian,
+    /// NixOS.
+    Nixos,
+    /// macOS.
+    Macos,
+}
+
+impl OsId {
+    /// As os-release(5) says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ubuntu => "ubuntu",
+            Self::Debian => "debian",
+            Self::Nixos => "nixos",
+            Self::Macos => "macos",
+        }
+    }
+}
+
+/// Who a host was when it was adopted.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Salted hash of its machine id.
+    pub machine_id_sha256: Sha256Text,
+    /// Its own name.
+    pub hostname: HostName,
+    /// Its SSH host keys.
+    #[schemars(length(min = 1))]
+    pub host_keys: BTreeSet<PublicKey>,
+}

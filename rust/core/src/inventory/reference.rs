@@ -1,0 +1,120 @@
+//! The reference page of all facts, generated from the schema.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::host::CONCERNS;
+use super::schema::{FLAT, expectation};
+
+/// Markdown: every fact with what it may be and what it means.
+pub fn reference() -> String {
+    let root = &FLAT["properties"];
+    let host = &map_value(&root["hosts"])["properties"];
+    let mut page = String::from(
+        "# Facts\n\n\
+         What `hosts/` may say, generated from the schema.\n\
+         Every fact has to be written, or come from `defaults` in `hosts/cluster.nix`, unless it is marked *optional*.\n\
+         `<name>` stands for any name, `[]` for any element of a list.\n",
+    );
+    section(&mut page, "cluster", &root["cluster"]);
+    page.push_str("\n## hosts.\\<name\\>\n\n");
+    header(&mut page);
+    let mut concerns = Vec::new();
+    for (name, schema) in properties(host) {
+        if CONCERNS.contains(&name) || name == "hardware" || name == "identity" {
+            concerns.push(name);
+        } else {
+            rows(&mut page, name, schema, false);
+        }
+    }
+    for name in concerns {
+        section(&mut page, name, &host[name]);
+    }
+    page
+}
+
+fn section(page: &mut String, name: &str, schema: &Value) {
+    let _ = write!(page, "\n## {name}\n\n{}\n\n", describe(schema));
+    header(page);
+    let required = required(schema);
+    for (key, property) in properties(&schema["properties"]) {
+        rows(page, key, property, !required.contains(&key));
+    }
+}
+
+fn header(page: &mut String) {
+    page.push_str("| fact | value | meaning |\n| --- | --- | --- |\n");
+}
+
+fn rows(page: &mut String, path: &str, schema: &Value, optional: bool) {
+    let branch = schema["anyOf"]
+        .as_array()
+        .and_then(|branches| branches.iter().find(|b| b["type"] != "null"));
+    let inner = branch.unwrap_or(schema);
+    let optional = if optional { "*optional* " } else { "" };
+    let _ = writeln!(
+        page,
+        "| `{path}` | {optional}{} | {} |",
+        expectation(schema).replace('|', "\\|"),
+        describe(schema).replace('|', "\\|").replace('\n', " "),
+    );
+    let required = required(inner);
+    for (key, property) in properties(&inner["properties"]) {
+        rows(
+            page,
+            &format!("{path}.{key}"),
+            property,
+            !required.contains(&key),
+        );
+    }
+    if inner["patternProperties"].is_object() {
+        children(page, &format!("{path}.<name>"), map_value(inner));
+    }
+    if inner["items"].is_object() {
+        children(page, &format!("{path}[]"), &inner["items"]);
+    }
+}
+
+/// Elements: one row when they are plain values, else their facts.
+fn children(page: &mut String, path: &str, schema: &Value) {
+    if schema["properties"].is_object() {
+        let required = required(schema);
+        for (key, property) in properties(&schema["properties"]) {
+            rows(
+                page,
+                &format!("{path}.{key}"),
+                property,
+                !required.contains(&key),
+            );
+        }
+    } else {
+        rows(page, path, schema, false);
+    }
+}
+
+fn map_value(schema: &Value) -> &Value {
+    schema["patternProperties"]
+        .as_object()
+        .and_then(|patterns| patterns.values().next())
+        .unwrap_or(&Value::Null)
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    schema
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, property)| (name.as_str(), property))
+}
+
+fn required(schema: &Value) -> Vec<&str> {
+    schema["required"]
+        .as_array()
+        .map(|names| names.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default()
+}
+
+fn describe(schema: &Value) -> &str {
+    schema["description"].as_str().unwrap_or_default()
+}

@@ -1,0 +1,85 @@
+//! The inventory: the real one, and many that are wrong.
+
+mod bad;
+mod selector;
+
+use deployctl_core::inventory::{self, FactPath, Inventory, InventoryErrors};
+use deployctl_core::name::HostName;
+use serde_json::Value;
+
+const FIXTURE: &[u8] = include_bytes!("../../../../tests/fixtures/inventory.json");
+
+fn fixture() -> Value {
+    serde_json::from_slice(FIXTURE).expect("the fixture is JSON")
+}
+
+fn parse(value: &Value) -> Result<Inventory, InventoryErrors> {
+    inventory::parse(value.to_string().as_bytes())
+}
+
+#[test]
+fn the_real_inventory_is_valid() {
+    let inventory = inventory::parse(FIXTURE).unwrap_or_else(|errors| panic!("{errors}"));
+    let names: Vec<&str> = inventory.hosts().keys().map(HostName::as_str).collect();
+    assert_eq!(names, ["cuda", "linode", "mac-mini", "macbook"]);
+}
+
+#[test]
+fn templates_see_what_was_written() {
+    let inventory = inventory::parse(FIXTURE).unwrap();
+    let raw = fixture();
+    for name in inventory.hosts().keys() {
+        assert_eq!(inventory.host_value(name), &raw["hosts"][name.as_str()]);
+    }
+    assert_eq!(inventory.cluster_value(), &raw["cluster"]);
+    assert!(
+        inventory
+            .host_value(&HostName::new("nobody").unwrap())
+            .is_null()
+    );
+}
+
+#[test]
+fn how_nix_prints_a_whole_number_makes_no_difference() {
+    let with = |text: &str| {
+        let mut raw = fixture();
+        raw["cluster"]["links"]["lan10g"]["max_rtt_ms"] = serde_json::from_str(text).unwrap();
+        parse(&raw).unwrap()
+    };
+    assert_eq!(with("1"), with("1.0"));
+    assert_eq!(
+        with("1.0").cluster_value()["links"]["lan10g"]["max_rtt_ms"].to_string(),
+        "1"
+    );
+}
+
+#[test]
+fn a_value_without_a_place_of_its_own_has_that_of_what_holds_it() {
+    let inventory = inventory::parse(FIXTURE).unwrap();
+    let at = |path: &str| inventory.position(&FactPath::parse(path).unwrap());
+    assert_eq!(
+        at("hosts.cuda.realtime.isolated_cpus.3"),
+        at("hosts.cuda.realtime.isolated_cpus")
+    );
+    assert!(
+        at("hosts.cuda.realtime.isolated_cpus")
+            .unwrap()
+            .starts_with("hosts/cuda/default.nix:")
+    );
+    assert!(
+        at("hosts.cuda.ssh.max_auth_tries")
+            .unwrap()
+            .starts_with("hosts/cluster.nix:")
+    );
+    assert_eq!(at("elsewhere"), None);
+}
+
+#[test]
+fn schema() {
+    insta::assert_json_snapshot!(inventory::schema());
+}
+
+#[test]
+fn reference() {
+    insta::assert_snapshot!(inventory::reference());
+}

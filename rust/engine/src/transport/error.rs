@@ -1,0 +1,107 @@
+//! Where a way to a host can break.
+
+/// Where a way to a host broke.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// No connection could be made.
+    #[error("no connection to `{address}`: {cause}")]
+    Connect {
+        /// `user@address:port`.
+        address: String,
+        /// ssh's own words, stripped of control sequences.
+        cause: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The host's key is not the pinned one.
+    #[error("the host key of `{address}` is not the pinned one")]
+    HostKey {
+        /// `user@address:port`.
+        address: String,
+        /// ssh's own words, stripped of control sequences.
+        cause: String,
+    },
+    /// Connected, but not allowed to become root.
+    #[error("`{address}`: cannot become root: {cause}")]
+    Privilege {
+        /// `user@address:port`.
+        address: String,
+        /// sudo's own words, stripped of control sequences.
+        cause: String,
+    },
+    /// The connection broke while something ran; how that ended is not known.
+    #[error("the connection to `{address}` was lost: {cause}")]
+    Lost {
+        /// `user@address:port`.
+        address: String,
+        /// ssh's own words, stripped of control sequences.
+        cause: String,
+    },
+    /// No answer in time.
+    #[error("`{address}` did not answer within {seconds} s")]
+    Timeout {
+        /// `user@address:port`.
+        address: String,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// The host sent more than the cap.
+    #[error("`{address}` sent more than {cap} bytes")]
+    TooMuch {
+        /// `user@address:port`.
+        address: String,
+        /// The cap in bytes.
+        cap: usize,
+    },
+    /// The host could not unpack what was sent.
+    #[error("`{address}` could not unpack files into `{directory}`: {cause}")]
+    Put {
+        /// `user@address:port`.
+        address: String,
+        /// Where to.
+        directory: String,
+        /// tar's own words, stripped of control sequences.
+        cause: String,
+    },
+    /// Something on our side.
+    #[error("cannot {action}")]
+    Local {
+        /// What was tried.
+        action: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl TransportError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Connect { hint, .. } => return hint.clone(),
+            Self::HostKey { .. } => {
+                "another machine may be answering there; when the host was reinstalled, run `deployctl adopt --replace`"
+            }
+            Self::Privilege { cause, .. } => {
+                let cause = cause.to_ascii_lowercase();
+                if cause.contains("not in the sudoers") || cause.contains("not allowed") {
+                    "give this user the right to run `/bin/sh` by sudo, or set `connection.user` to one who may"
+                } else if cause.contains("not found") {
+                    "install sudo there, or set `connection.user` to `root`"
+                } else {
+                    "pass `--ask-sudo-password`, or allow this user sudo without a password"
+                }
+            }
+            Self::Lost { .. } => {
+                "what was started goes on by itself: ask `deployctl status` how it ended"
+            }
+            Self::Put { .. } => "look for a full or read-only file system there",
+            Self::Timeout { .. } => "the host may be overloaded, or a command there hangs",
+            Self::TooMuch { .. } => {
+                "something there prints without end: a login script, or a hostile host"
+            }
+            Self::Local { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}

@@ -1,0 +1,166 @@
+//! A scripted host: answers as it is told and remembers what it was asked.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Limits, Output, Transport, TransportError};
+
+/// What a host was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// A script.
+    Run(String),
+    /// An archive and where to unpack it.
+    Put {
+        /// The tar.
+        archive: Vec<u8>,
+        /// Where to.
+        directory: String,
+    },
+    /// A new connection, to this address when one is named.
+    Reconnect(Option<String>),
+}
+
+/// What a scripted host does with a call.
+#[derive(Debug)]
+pub enum Reply {
+    /// Answers. For [`Call::Put`] a status other than 0 is a failed unpack.
+    Output(Output),
+    /// Breaks.
+    Fail(TransportError),
+    /// Never ends.
+    Hang,
+}
+
+impl Reply {
+    /// Exit status 0 and this on standard output.
+    pub fn says(stdout: impl Into<Vec<u8>>) -> Self {
+        Self::Output(Output {
+            status: 0,
+            stdout: stdout.into(),
+            stderr: Vec::new(),
+        })
+    }
+}
+
+type Behaviour = Box<dyn FnMut(&Call) -> Reply + Send>;
+
+/// A host whose answers are a function of what it is asked. Connections made by
+/// [`Transport::reconnect`] share that function and the memory of calls.
+#[derive(Clone)]
+pub struct Fake {
+    name: String,
+    sandbox: bool,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    behaviour: Behaviour,
+    calls: Vec<Call>,
+}
+
+impl fmt::Debug for Fake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fake")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fake {
+    /// A host that calls itself `name` and behaves like this.
+    pub fn new(
+        name: impl Into<String>,
+        behaviour: impl FnMut(&Call) -> Reply + Send + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            sandbox: false,
+            state: Arc::new(Mutex::new(State {
+                behaviour: Box::new(behaviour),
+                calls: Vec::new(),
+            })),
+        }
+    }
+
+    /// The same, passing itself off as a directory.
+    #[must_use]
+    pub fn sandboxed(self) -> Self {
+        Self {
+            sandbox: true,
+            ..self
+        }
+    }
+
+    /// Everything that was asked so far, over all connections.
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn answer(&self, call: Call, limits: Limits) -> Result<Output, TransportError> {
+        let reply = {
+            let mut state = self.lock();
+            let reply = (state.behaviour)(&call);
+            state.calls.push(call);
+            reply
+        };
+        match reply {
+            Reply::Output(output) if output.stdout.len() > limits.stdout => {
+                Err(TransportError::TooMuch {
+                    address: self.describe(),
+                    cap: limits.stdout,
+                })
+            }
+            Reply::Output(output) => Ok(output),
+            Reply::Fail(error) => Err(error),
+            Reply::Hang => {
+                let _ = tokio::time::timeout(limits.deadline, std::future::pending::<()>()).await;
+                Err(TransportError::Timeout {
+                    address: self.describe(),
+                    seconds: limits.deadline.as_secs(),
+                })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Fake {
+    async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
+        self.answer(Call::Run(script.to_owned()), limits).await
+    }
+
+    async fn put(
+        &self,
+        archive: &[u8],
+        directory: &str,
+        limits: Limits,
+    ) -> Result<(), TransportError> {
+        let call = Call::Put {
+            archive: archive.to_vec(),
+            directory: directory.to_owned(),
+        };
+        let output = self.answer(call, limits).await?;
+        super::unpacked(&output, &self.describe(), directory)
+    }
+
+    async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError> {
+        let call = Call::Reconnect(address.map(str::to_owned));
+        self.answer(call, Limits::default()).await?;
+        Ok(Box::new(self.clone()))
+    }
+
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_sandbox(&self) -> bool {
+        self.sandbox
+    }
+}

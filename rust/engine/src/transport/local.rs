@@ -1,0 +1,160 @@
+//! A directory that stands in for a host: scripts run here, and every absolute path is below it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use async_trait::async_trait;
+
+use super::pump::{self, Input, PumpError};
+use super::{Limits, Output, Transport, TransportError};
+
+/// Runs scripts by `/bin/sh` on this machine with `DEPLOYCTL_ROOT` set to a directory and
+/// `DEPLOYCTL_SANDBOX=1`; what those scripts do stays below that directory.
+#[derive(Debug, Clone)]
+pub struct Local {
+    root: PathBuf,
+}
+
+impl Local {
+    /// Takes `root` as a host's root directory; makes it when it is missing. Refuses an empty path
+    /// and whatever resolves to `/`.
+    pub fn new(root: &Path) -> Result<Self, TransportError> {
+        let local = |source| TransportError::Local {
+            action: format!("use `{}` as a sandbox", root.display()),
+            source,
+        };
+        let refuse = |why| local(io::Error::new(io::ErrorKind::InvalidInput, why));
+        if root.as_os_str().is_empty() {
+            return Err(refuse("the path is empty"));
+        }
+        std::fs::create_dir_all(root).map_err(local)?;
+        let resolved = root.canonicalize().map_err(local)?;
+        if resolved.parent().is_none() {
+            return Err(refuse("it is the root of this machine"));
+        }
+        // Scripts put the path before absolute ones: it must be text.
+        if resolved.to_str().is_none() {
+            return Err(refuse("the path is not UTF-8"));
+        }
+        Ok(Self { root: resolved })
+    }
+
+    async fn shell(
+        &self,
+        command: &[&str],
+        input: &[u8],
+        limits: Limits,
+    ) -> Result<Output, TransportError> {
+        let local = |source| TransportError::Local {
+            action: format!("run a script in `{}`", self.root.display()),
+            source,
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a transport owns the shell it talks to"
+        )]
+        let mut child = tokio::process::Command::new("/bin/sh")
+            .args(command)
+            .env("LC_ALL", "C")
+            .env("DEPLOYCTL_ROOT", &self.root)
+            .env("DEPLOYCTL_SANDBOX", "1")
+            .current_dir(&self.root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C is for deployctl to handle, and a whole group can be ended.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(local)?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            unreachable!("all three were piped");
+        };
+        let input = Input {
+            preface: b"",
+            body: input,
+        };
+        let talk = async {
+            let heard = pump::pump(stdin, stdout, stderr, input, limits).await?;
+            let status = child.wait().await.map_err(PumpError::Io)?;
+            Ok((heard, status))
+        };
+        let ended = match tokio::time::timeout(limits.deadline, talk).await {
+            Ok(Ok((heard, status))) => {
+                use std::os::unix::process::ExitStatusExt as _;
+                return Ok(Output {
+                    status: status
+                        .code()
+                        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+                    stdout: heard.stdout.unwrap_or_default(),
+                    stderr: heard.stderr,
+                });
+            }
+            Ok(Err(PumpError::TooMuch(cap))) => TransportError::TooMuch {
+                address: self.describe(),
+                cap,
+            },
+            Ok(Err(PumpError::Io(source))) => local(source),
+            Err(_) => TransportError::Timeout {
+                address: self.describe(),
+                seconds: limits.deadline.as_secs(),
+            },
+        };
+        if let Some(group) = child.id() {
+            end_group(group).await;
+        }
+        Err(ended)
+    }
+}
+
+/// Ends a shell and what it started.
+async fn end_group(group: u32) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a transport ends the shell it talks to"
+    )]
+    let _ = tokio::process::Command::new("/bin/sh")
+        .args(["-c", "kill -s KILL -- \"-$0\"", &group.to_string()])
+        .stderr(Stdio::null())
+        .status()
+        .await;
+}
+
+#[async_trait]
+impl Transport for Local {
+    async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
+        let start = format!("echo {}; exec /bin/sh -s", pump::READY);
+        self.shell(&["-c", &start], script.as_bytes(), limits).await
+    }
+
+    async fn put(
+        &self,
+        archive: &[u8],
+        directory: &str,
+        limits: Limits,
+    ) -> Result<(), TransportError> {
+        let mut input = format!("{}{directory}\n", self.root.display()).into_bytes();
+        input.extend_from_slice(archive);
+        let start = format!("echo {}; {}", pump::READY, super::UNPACK);
+        let output = self.shell(&["-c", &start], &input, limits).await?;
+        super::unpacked(&output, &self.describe(), directory)
+    }
+
+    async fn reconnect(
+        &self,
+        _address: Option<&str>,
+    ) -> Result<Box<dyn Transport>, TransportError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn describe(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn is_sandbox(&self) -> bool {
+        true
+    }
+}
