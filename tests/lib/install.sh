@@ -18,7 +18,7 @@ as_root() {
     fi
 }
 
-# install_missing PROGRAM=PACKAGE...: installs the packages of those programs that are not there.
+# install_missing PROGRAM=PACKAGES...: installs the packages of those programs that are not there.
 install_missing() {
     missing=''
     for wanted in "$@"; do
@@ -43,6 +43,10 @@ rust_wanted() {
     sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml
 }
 
+# The Rust that is installed where there is none: what the lints were last checked with, for each new
+# version brings new ones.
+rust_installed=1.95.0
+
 # rust_suffices: is there a cargo, new enough?
 rust_suffices() {
     have cargo || return
@@ -57,7 +61,7 @@ install_rust() {
     if [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
-    install_missing cc=gcc || return
+    install_missing 'cc=gcc libc6-dev' || return
     if rust_suffices; then
         return 0
     fi
@@ -68,7 +72,8 @@ install_rust() {
     init=$(mktemp -d)
     if curl -fsSL --proto =https -o "$init/rustup-init" "$rustup" &&
         chmod +x "$init/rustup-init" &&
-        "$init/rustup-init" -y -q --no-modify-path --profile minimal -c clippy -c rustfmt; then
+        "$init/rustup-init" -y -q --no-modify-path --profile minimal -c clippy -c rustfmt \
+            --default-toolchain "$rust_installed" >/dev/null; then
         PATH=$HOME/.cargo/bin:$PATH
     else
         echo 'no Rust from there; trying the one that Debian builds its browsers with'
