@@ -1,8 +1,40 @@
 //! Checks: what a host should be, asked of the host as it runs.
+//!
+//! A [`Check`] is a query, a judge (a pure parser and an expectation in one) and two texts: what was
+//! expected and, once judged, what was found. It looks at what is in effect, never at a rendered file.
+//!
+//! ```text
+//! Declared ── checks ──▶ [Check] ── queries ──▶ [Query] ══ host ══▶ Answers
+//!                           └────────────── evaluate ◀──────────────┘ ──▶ [CheckResult] ── gate::decide
+//! ```
+//!
+//! One file per concern turns its facts into checks; [`sysctl`], [`package`] and [`unit`] serve all of
+//! them. A concern that a host does not declare has no checks; one that is declared but not installed
+//! fails. An answer in which nothing could be read is an error, never a pass.
 
 use serde::{Deserialize, Serialize};
 
 use crate::name::ConcernName;
+
+pub mod answer;
+pub mod cpus;
+mod declared;
+mod definition;
+mod evaluate;
+pub mod gate;
+pub mod hugepages;
+pub mod kernel;
+pub mod network;
+pub mod package;
+pub mod ssh;
+pub mod sysctl;
+pub mod time;
+pub mod unit;
+
+pub use declared::Declared;
+pub use definition::{Check, checks, concerns, queries};
+pub use evaluate::{evaluate, evaluate_all, skip_all};
+pub use gate::gates;
 
 /// How one check ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,4 +80,17 @@ pub enum CheckStatus {
         /// What waits for it.
         reason: String,
     },
+}
+
+impl CheckStatus {
+    /// The word for tables: `pass`, `fail`, `skip`, `error` or `stale`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail { .. } => "fail",
+            Self::Skip { .. } => "skip",
+            Self::Error { .. } => "error",
+            Self::Stale { .. } => "stale",
+        }
+    }
 }

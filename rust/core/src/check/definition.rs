@@ -1,0 +1,173 @@
+//! One check, and all checks of a host.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::answer::{Answer, Found, Unreadable};
+use super::{Declared, hugepages, kernel, network, package, ssh, time, unit};
+use crate::name::ConcernName;
+use crate::query::Query;
+
+type Judge = Box<dyn Fn(&Answer<'_>) -> Result<Found, Unreadable> + Send + Sync>;
+
+/// A question to a host and how to tell whether the answer is as declared.
+pub struct Check {
+    /// `concern/what`, unique on its host.
+    pub id: String,
+    /// The concern it belongs to.
+    pub concern: ConcernName,
+    /// Whether it decides confirm: fast, and about reaching or running what was applied.
+    pub gate: bool,
+    /// The question. Checks that ask the same share it by its id.
+    pub query: Query,
+    /// What is expected, for people.
+    pub expected: String,
+    /// Whether the judge also reads the answers of commands that failed.
+    pub(super) reads_failures: bool,
+    pub(super) judge: Judge,
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check")
+            .field("id", &self.id)
+            .field("gate", &self.gate)
+            .field("query", &self.query)
+            .field("expected", &self.expected)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Check {
+    /// The check `concern/what`: `judge` reads the answer to `query`.
+    pub(super) fn new(
+        concern: &str,
+        what: &str,
+        query: &Query,
+        expected: impl Into<String>,
+        judge: impl Fn(&Answer<'_>) -> Result<Found, Unreadable> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            id: format!("{concern}/{what}"),
+            concern: ConcernName::new(concern).expect("concerns are named by this crate"),
+            gate: false,
+            query: query.clone(),
+            expected: expected.into(),
+            reads_failures: false,
+            judge: Box::new(judge),
+        }
+    }
+
+    /// Lets this check decide confirm when `gate`.
+    #[must_use]
+    pub(super) fn gate_if(mut self, gate: bool) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// Lets the judge read answers of commands that failed.
+    #[must_use]
+    pub(super) fn reading_failures(mut self) -> Self {
+        self.reads_failures = true;
+        self
+    }
+}
+
+/// A query with the deadline and cap that suit most: 5 s and 64 KiB.
+pub(super) fn ask(id: impl Into<String>, command: impl Into<String>) -> Query {
+    Query {
+        id: id.into(),
+        command: command.into(),
+        deadline: Duration::from_secs(5),
+        cap: 64 * 1024,
+    }
+}
+
+/// `text` as one word of POSIX sh.
+pub(super) fn word(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:@%+=,".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// A concern's facts turned into checks.
+type Concern = fn(&Declared<'_>) -> Vec<Check>;
+
+/// Every concern that has checks, by name, in the order of the report.
+const CONCERNS: &[(&str, Concern)] = &[
+    (ssh::CONCERN, |d| of(d, ssh::CONCERN, ssh::checks)),
+    (time::CONCERN, |d| of(d, time::CONCERN, time::checks)),
+    (network::CONCERN, |d| {
+        of(d, network::CONCERN, network::checks)
+    }),
+    (kernel::CONCERN, |d| of(d, kernel::CONCERN, kernel::checks)),
+    (hugepages::CONCERN, |d| {
+        of(d, hugepages::CONCERN, hugepages::checks)
+    }),
+];
+
+/// The concerns that have a file of checks.
+pub fn concerns() -> impl Iterator<Item = &'static str> {
+    CONCERNS.iter().map(|(name, _)| *name)
+}
+
+/// All checks of a host: per declared concern its own, then its packages and units.
+pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
+    let mut all: Vec<Check> = CONCERNS
+        .iter()
+        .flat_map(|(_, concern)| concern(declared))
+        .collect();
+    all.extend(package::checks(declared.rendered));
+    all.extend(unit::checks(declared));
+    all
+}
+
+/// The checks of one concern, none where the host does not declare it. Facts of another shape than
+/// expected become a check that says so: they must not vanish.
+fn of<T: DeserializeOwned>(
+    declared: &Declared<'_>,
+    concern: &str,
+    make: fn(&T, &Declared<'_>) -> Vec<Check>,
+) -> Vec<Check> {
+    match declared.facts::<T>(concern) {
+        None => Vec::new(),
+        Some(Ok(facts)) => make(&facts, declared),
+        Some(Err(error)) => {
+            let reason = format!("the facts of `{concern}` could not be read: {error}");
+            let judge = move |_: &Answer<'_>| Err(Unreadable(reason.clone()));
+            let query = ask(format!("{concern}/facts"), ":");
+            vec![Check::new(
+                concern,
+                "facts",
+                &query,
+                "facts of the expected shape",
+                judge,
+            )]
+        }
+    }
+}
+
+/// The distinct queries of `checks`, in order of first use. Checks that name the same query ask the same.
+pub fn queries(checks: &[Check]) -> Vec<Query> {
+    let mut seen: BTreeMap<&str, &Query> = BTreeMap::new();
+    let mut distinct = Vec::new();
+    for check in checks {
+        if let Some(first) = seen.get(check.query.id.as_str()) {
+            debug_assert_eq!(
+                *first, &check.query,
+                "one id, two questions: `{}`",
+                check.id
+            );
+            continue;
+        }
+        seen.insert(&check.query.id, &check.query);
+        distinct.push(check.query.clone());
+    }
+    distinct
+}

@@ -1,0 +1,320 @@
+//! The running kernel: command line, configuration, modules, and what they bring.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::answer::{Answer, Found, Unreadable, value};
+use super::definition::{ask, word};
+use super::{Check, Declared, sysctl};
+use crate::query::Query;
+
+pub(super) const CONCERN: &str = "kernel";
+
+/// What a kernel of our own calls itself after its version.
+const LOCAL_VERSION: &str = "-deployctl";
+
+#[derive(Deserialize)]
+pub(super) struct Facts {
+    flavour: String,
+    #[serde(default)]
+    command_line: Vec<String>,
+    #[serde(default)]
+    modules: Vec<String>,
+    #[serde(default)]
+    sysctl: BTreeMap<String, String>,
+    io_uring_group: Option<String>,
+    #[serde(default)]
+    symbols: BTreeMap<String, String>,
+}
+
+pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if facts.flavour == "custom" {
+        checks.push(release());
+    }
+    if !facts.command_line.is_empty() {
+        checks.push(command_line(facts.command_line.clone()));
+    }
+    if !facts.modules.is_empty() {
+        checks.push(modules(CONCERN, &facts.modules));
+    }
+    if !facts.symbols.is_empty() {
+        checks.push(symbols(&facts.symbols));
+    }
+    if facts
+        .symbols
+        .get("DEBUG_INFO_BTF")
+        .is_some_and(|value| value != "n")
+    {
+        checks.push(features(
+            "btf",
+            "the kernel describes its types (BTF)",
+            "btf",
+            "yes",
+        ));
+    }
+    checks.push(features(
+        "cgroup",
+        "cgroup version 2",
+        "cgroup",
+        "cgroup2fs",
+    ));
+    if let Some(group) = &facts.io_uring_group {
+        checks.push(io_uring_group(group));
+    }
+    let settings = facts
+        .sysctl
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.clone()));
+    checks.extend(sysctl::checks(CONCERN, settings, declared));
+    checks
+}
+
+/// The running command line and the one of the boot loader's first entry, a line each.
+pub(super) fn boot_query() -> Query {
+    ask(
+        "kernel/boot",
+        "printf 'running '; cat /proc/cmdline\nawk '$1 == \"linux\" { $1 = \"next\"; print; exit }' /boot/grub/grub.cfg 2>/dev/null\n:",
+    )
+}
+
+/// The two command lines.
+pub(super) struct Boot<'a> {
+    /// Of the running kernel.
+    pub(super) running: Vec<&'a str>,
+    /// Of the next boot; empty where no boot loader of ours is.
+    pub(super) next: Vec<&'a str>,
+}
+
+impl Boot<'_> {
+    /// Whether `parameter` is in effect in `words`: said, and not said otherwise later on.
+    fn holds(words: &[&str], parameter: &str) -> bool {
+        if !words.contains(&parameter) {
+            return false;
+        }
+        // Every console= counts; of the others the last one does.
+        match parameter.split_once('=') {
+            Some((key, _)) if key != "console" => {
+                let prefix = format!("{key}=");
+                words.iter().rev().find(|word| word.starts_with(&prefix)) == Some(&parameter)
+            }
+            _ => true,
+        }
+    }
+}
+
+pub(super) fn parse_boot<'a>(answer: &Answer<'a>) -> Result<Boot<'a>, Unreadable> {
+    let mut boot = Boot {
+        running: Vec::new(),
+        next: Vec::new(),
+    };
+    for line in answer.lines()? {
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("running") => boot.running = words.collect(),
+            Some("next") => boot.next = words.collect(),
+            _ => return Err(Unreadable::new("neither command line in the answer")),
+        }
+    }
+    if boot.running.is_empty() {
+        return Err(Unreadable::new("no running command line in the answer"));
+    }
+    Ok(boot)
+}
+
+fn command_line(parameters: Vec<String>) -> Check {
+    let expected = format!("booted with {}", parameters.join(" "));
+    Check::new(
+        CONCERN,
+        "command-line",
+        &boot_query(),
+        expected,
+        move |answer| {
+            let boot = parse_boot(answer)?;
+            let missing: Vec<&str> = parameters
+                .iter()
+                .map(String::as_str)
+                .filter(|parameter| !Boot::holds(&boot.running, parameter))
+                .collect();
+            let pending = missing
+                .iter()
+                .all(|parameter| Boot::holds(&boot.next, parameter));
+            let evidence = if missing.is_empty() {
+                format!("all {} in effect", parameters.len())
+            } else {
+                format!("not in effect: {}", missing.join(" "))
+            };
+            Ok(Found::when(missing.is_empty(), evidence)
+                .or_hint("neither booted with it nor set up for the next boot: apply first")
+                .or_after_reboot(
+                    pending,
+                    "the boot loader has it, the running kernel does not",
+                ))
+        },
+    )
+}
+
+fn release() -> Check {
+    let query = ask(
+        "kernel/release",
+        "printf 'running %s\\n' \"$(uname -r)\"; for f in /boot/vmlinuz-*-deployctl; do [ -e \"$f\" ] && printf 'installed %s\\n' \"${f#/boot/vmlinuz-}\"; done; :",
+    );
+    let expected = format!("a kernel of our own runs: its release ends with {LOCAL_VERSION}");
+    Check::new(CONCERN, "release", &query, expected, |answer| {
+        let pairs = answer.pairs(' ')?;
+        let running = value(&pairs, "running")?;
+        Ok(
+            Found::when(running.ends_with(LOCAL_VERSION), format!("{running} runs"))
+                .or_hint("build the kernel from the declared symbols and install it")
+                .or_after_reboot(
+                    pairs.contains_key("installed"),
+                    "a kernel of our own is installed",
+                ),
+        )
+    })
+}
+
+/// Every module of `names` is loaded or built in; serves other concerns, too.
+pub(super) fn modules(concern: &str, names: &[String]) -> Check {
+    let words: Vec<String> = names.iter().map(|name| word(name)).collect();
+    let query = ask(
+        format!("{concern}/modules"),
+        format!(
+            "echo modules\ncut -d' ' -f1 /proc/modules\nfor m in {}; do\n  [ -d \"/sys/module/$m\" ] && echo \"$m\"\n  f=/lib/modules/$(uname -r)/modules.builtin; [ -r \"$f\" ] && grep -q \"/$m\\.ko\" \"$f\" && echo \"$m\"\ndone\n:",
+            words.join(" ")
+        ),
+    );
+    let wanted: Vec<String> = names.iter().map(|name| name.replace('-', "_")).collect();
+    let expected = format!("loaded: {}", wanted.join(", "));
+    Check::new(concern, "modules", &query, expected, move |answer| {
+        let loaded = parse_modules(answer)?;
+        let missing: Vec<&str> = wanted
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !loaded.contains(*name))
+            .collect();
+        let evidence = if missing.is_empty() {
+            "all loaded".to_owned()
+        } else {
+            format!("not loaded: {}", missing.join(", "))
+        };
+        Ok(Found::when(missing.is_empty(), evidence)
+            .or_hint("on the host: modprobe -v; the running kernel may not have it"))
+    })
+}
+
+fn parse_modules(answer: &Answer<'_>) -> Result<BTreeSet<String>, Unreadable> {
+    let mut lines = answer.lines()?;
+    if lines.next() != Some("modules") {
+        return Err(Unreadable::new("no list of modules in the answer"));
+    }
+    Ok(lines.map(|name| name.replace('-', "_")).collect())
+}
+
+fn symbols(symbols: &BTreeMap<String, String>) -> Check {
+    let names: Vec<&str> = symbols.keys().map(String::as_str).collect();
+    let pattern = word(&format!(
+        "^(# )?CONFIG_({})( is not set|=)",
+        names.join("|")
+    ));
+    let query = ask(
+        "kernel/symbols",
+        format!(
+            "f=/boot/config-$(uname -r)\nif [ -r /proc/config.gz ]; then zcat /proc/config.gz; elif [ -r \"$f\" ]; then cat \"$f\"; else echo none; exit 0; fi |\n{{ echo config; grep -E {pattern}; :; }}"
+        ),
+    );
+    let wanted = symbols.clone();
+    let expected = format!("{} symbols of the running kernel as declared", wanted.len());
+    Check::new(CONCERN, "symbols", &query, expected, move |answer| {
+        let Some(found) = parse_symbols(answer)? else {
+            return Ok(Found::when(
+                false,
+                "neither /proc/config.gz nor /boot/config-RELEASE is there",
+            )
+            .or_hint("the running kernel's package is gone: reinstall it"));
+        };
+        let wrong: Vec<String> = wanted
+            .iter()
+            .filter_map(|(name, wanted)| {
+                let found = found.get(name.as_str()).copied().unwrap_or("n");
+                // What may be a module may be built in as well.
+                let fine = found == wanted || (wanted == "m" && found == "y");
+                (!fine).then(|| format!("{name} is {found}, not {wanted}"))
+            })
+            .collect();
+        let evidence = if wrong.is_empty() {
+            format!("all {}", wanted.len())
+        } else {
+            wrong.join(", ")
+        };
+        Ok(Found::when(wrong.is_empty(), evidence)
+            .or_hint("only another kernel changes that: build one, or declare what this one has"))
+    })
+}
+
+/// The symbols found; `None` where the configuration is not at hand.
+fn parse_symbols<'a>(
+    answer: &Answer<'a>,
+) -> Result<Option<BTreeMap<&'a str, &'a str>>, Unreadable> {
+    let mut lines = answer.lines()?;
+    match lines.next() {
+        Some("none") => return Ok(None),
+        Some("config") => {}
+        _ => return Err(Unreadable::new("no kernel configuration in the answer")),
+    }
+    let symbols: BTreeMap<&str, &str> = lines
+        .filter_map(|line| {
+            if let Some(name) = line.strip_prefix("# CONFIG_") {
+                return Some((name.strip_suffix(" is not set")?, "n"));
+            }
+            let (name, value) = line.strip_prefix("CONFIG_")?.split_once('=')?;
+            Some((name, value))
+        })
+        .collect();
+    if symbols.is_empty() {
+        return Err(Unreadable::new(
+            "none of the symbols in the kernel configuration",
+        ));
+    }
+    Ok(Some(symbols))
+}
+
+fn features(what: &str, expected: &str, key: &'static str, wanted: &'static str) -> Check {
+    let query = ask(
+        "kernel/features",
+        "[ -s /sys/kernel/btf/vmlinux ] && echo btf=yes || echo btf=no\nprintf 'cgroup='; stat -f -c %T /sys/fs/cgroup",
+    );
+    Check::new(CONCERN, what, &query, expected, move |answer| {
+        let pairs = answer.pairs('=')?;
+        let found = value(&pairs, key)?;
+        Ok(Found::when(found == wanted, format!("{key} is {found}")))
+    })
+}
+
+/// `kernel.io_uring_group` holds a group's number, which only the host knows.
+fn io_uring_group(group: &str) -> Check {
+    let query = ask(
+        "kernel/io-uring-group",
+        format!(
+            "v=absent; [ -r /proc/sys/kernel/io_uring_group ] && read -r v < /proc/sys/kernel/io_uring_group\nprintf 'setting %s\\n' \"$v\"\nprintf 'group %s\\n' \"$(getent group {} | cut -d: -f3)\"",
+            word(group)
+        ),
+    );
+    let expected = format!("kernel.io_uring_group is the number of group {group}");
+    let group = group.to_owned();
+    Check::new(CONCERN, "io-uring-group", &query, expected, move |answer| {
+        let pairs = answer.pairs(' ')?;
+        let setting = value(&pairs, "setting")?;
+        let Some(number) = pairs.get("group").filter(|number| !number.is_empty()) else {
+            return Ok(
+                Found::when(false, format!("there is no group {group}")).or_hint("apply first")
+            );
+        };
+        Ok(Found::when(
+            setting == *number,
+            format!("it is {setting}, the group is {number}"),
+        )
+        .or_hint("kernels before 6.6 have no such setting"))
+    })
+}

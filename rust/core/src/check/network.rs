@@ -1,0 +1,286 @@
+//! Interfaces, addresses, links and the kernel's network settings.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::answer::{Answer, Found, Unreadable, number};
+use super::definition::{ask, word};
+use super::{Check, Declared, sysctl};
+use crate::query::Query;
+
+pub(super) const CONCERN: &str = "network";
+
+#[derive(Deserialize)]
+pub(super) struct Facts {
+    #[serde(default)]
+    interfaces: BTreeMap<String, Interface>,
+    #[serde(default)]
+    sysctl: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Interface {
+    #[serde(default)]
+    addresses: Vec<String>,
+    mtu: Option<u32>,
+    rings: Option<Rings>,
+    #[serde(default = "yes")]
+    required_for_boot: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+struct Rings {
+    rx: Option<u32>,
+    tx: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    endpoints: BTreeMap<String, Endpoint>,
+}
+
+#[derive(Deserialize)]
+struct Endpoint {
+    interface: String,
+    address: String,
+}
+
+pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
+    let addresses = ask("network/addresses", "ip -j address show");
+    let mut checks = Vec::new();
+    for (name, interface) in &facts.interfaces {
+        checks.extend(interface_checks(name, interface, &addresses));
+    }
+    let links: BTreeMap<String, Link> = declared.cluster_part("links").unwrap_or_default();
+    for link in links.values() {
+        let here = declared.rendered.host.as_str();
+        let Some(own) = link.endpoints.get(here) else {
+            continue;
+        };
+        for (peer, endpoint) in link.endpoints.iter().filter(|(name, _)| *name != here) {
+            checks.push(route(peer, &own.interface, &endpoint.address));
+        }
+    }
+    let settings = facts
+        .sysctl
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.clone()));
+    checks.extend(sysctl::checks(CONCERN, settings, declared));
+    checks
+}
+
+/// Address and MTU decide confirm where the machine cannot do without the interface: a lab link whose
+/// other end is off must not roll back an apply.
+fn interface_checks(name: &str, interface: &Interface, addresses: &Query) -> Vec<Check> {
+    let gate = interface.required_for_boot;
+    let mut checks = Vec::new();
+    for address in &interface.addresses {
+        let (name, wanted) = (name.to_owned(), address.clone());
+        checks.push(
+            Check::new(
+                CONCERN,
+                &format!("address/{name}/{address}"),
+                addresses,
+                format!("{name} has {address}"),
+                move |answer| {
+                    with_interface(answer, &name, |found| {
+                        let has = found.addresses();
+                        Found::when(
+                            has.contains(&wanted),
+                            format!("{name} has {}", or_none(&has)),
+                        )
+                    })
+                },
+            )
+            .gate_if(gate),
+        );
+    }
+    if let Some(mtu) = interface.mtu {
+        let name = name.to_owned();
+        checks.push(
+            Check::new(
+                CONCERN,
+                &format!("mtu/{name}"),
+                addresses,
+                format!("{name} has MTU {mtu}"),
+                move |answer| {
+                    with_interface(answer, &name, |found| {
+                        Found::when(found.mtu == mtu, format!("MTU {}", found.mtu))
+                    })
+                },
+            )
+            .gate_if(gate),
+        );
+    }
+    let up = name.to_owned();
+    checks.push(Check::new(
+        CONCERN,
+        &format!("up/{name}"),
+        addresses,
+        format!("{name} is up"),
+        move |answer| {
+            with_interface(answer, &up, |found| {
+                Found::when(
+                    found.operstate == "UP",
+                    format!("it is {}", found.operstate),
+                )
+                .or_hint("look at the cable and the other end")
+            })
+        },
+    ));
+    if let Some(rings) = &interface.rings {
+        checks.push(ring_check(name, rings));
+    }
+    checks
+}
+
+fn with_interface(
+    answer: &Answer<'_>,
+    name: &str,
+    judge: impl FnOnce(&Addresses) -> Found,
+) -> Result<Found, Unreadable> {
+    let interfaces: Vec<Addresses> = answer.json()?;
+    if interfaces.is_empty() {
+        return Err(Unreadable::new("no interface at all"));
+    }
+    if let Some(found) = interfaces.iter().find(|interface| interface.ifname == name) {
+        return Ok(judge(found));
+    }
+    let names: Vec<&str> = interfaces.iter().map(|i| i.ifname.as_str()).collect();
+    Ok(Found::when(
+        false,
+        format!("no interface {name}, only {}", names.join(", ")),
+    )
+    .or_hint("no device matches its declaration (driver or MAC), or it has not been renamed yet"))
+}
+
+fn ring_check(name: &str, rings: &Rings) -> Check {
+    let query = ask(
+        format!("network/rings/{name}"),
+        format!("PATH=\"$PATH:/usr/sbin:/sbin\"; ethtool -g {}", word(name)),
+    );
+    let (rx, tx) = (rings.rx, rings.tx);
+    let expected: Vec<String> = [("RX", rx), ("TX", tx)]
+        .iter()
+        .filter_map(|(what, size)| size.map(|size| format!("{what} {size}")))
+        .collect();
+    Check::new(
+        CONCERN,
+        &format!("rings/{name}"),
+        &query,
+        format!("rings of {name}: {}", expected.join(", ")),
+        move |answer| {
+            if answer.status != 0 {
+                return Ok(Found::when(false, answer.everything())
+                    .or_hint("no such interface, or its driver has no rings to set"));
+            }
+            let found = parse_rings(answer)?;
+            let holds = rx.is_none_or(|rx| rx == found.0) && tx.is_none_or(|tx| tx == found.1);
+            Ok(Found::when(
+                holds,
+                format!("RX {}, TX {}", found.0, found.1),
+            ))
+        },
+    )
+    .reading_failures()
+}
+
+/// Traffic to a peer must leave by the link, not by whatever else reaches it.
+fn route(peer: &str, interface: &str, address: &str) -> Check {
+    let query = ask(
+        format!("network/route/{address}"),
+        format!("ip -j route get {}", word(address)),
+    );
+    let wanted = interface.to_owned();
+    Check::new(
+        CONCERN,
+        &format!("route/{peer}"),
+        &query,
+        format!("{address} ({peer}) is reached by {interface}"),
+        move |answer| {
+            if answer.status != 0 {
+                return Ok(
+                    Found::when(false, answer.everything()).or_hint("there is no route at all")
+                );
+            }
+            let routes: Vec<Route> = answer.json()?;
+            let [route] = &routes[..] else {
+                return Err(Unreadable(format!(
+                    "{} routes instead of one",
+                    routes.len()
+                )));
+            };
+            let by = match &route.gateway {
+                Some(gateway) => format!("by {} via {gateway}", route.dev),
+                None => format!("by {}", route.dev),
+            };
+            Ok(Found::when(
+                route.dev == wanted && route.gateway.is_none(),
+                by,
+            ))
+        },
+    )
+    .reading_failures()
+}
+
+#[derive(Deserialize)]
+struct Route {
+    dev: String,
+    gateway: Option<String>,
+}
+
+/// One object of `ip -j address show`.
+#[derive(Deserialize)]
+struct Addresses {
+    ifname: String,
+    mtu: u32,
+    operstate: String,
+    #[serde(default)]
+    addr_info: Vec<Address>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    local: Option<String>,
+    prefixlen: Option<u8>,
+}
+
+impl Addresses {
+    fn addresses(&self) -> Vec<String> {
+        self.addr_info
+            .iter()
+            .filter_map(|a| Some(format!("{}/{}", a.local.as_ref()?, a.prefixlen?)))
+            .collect()
+    }
+}
+
+fn or_none(words: &[String]) -> String {
+    if words.is_empty() {
+        "no address".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+/// The current RX and TX of `ethtool -g`: the second of two blocks, after the hardware's most.
+fn parse_rings(answer: &Answer<'_>) -> Result<(u32, u32), Unreadable> {
+    let text = answer.text()?;
+    let (_, current) = text
+        .split_once("Current hardware settings:")
+        .ok_or_else(|| Unreadable::new("no current settings in the answer"))?;
+    let size = |key: &str| {
+        let line = current
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(key));
+        number(
+            key,
+            line.ok_or_else(|| Unreadable(format!("no `{key}` in the answer")))?,
+        )
+    };
+    Ok((size("RX:")?, size("TX:")?))
+}

@@ -1,0 +1,111 @@
+//! Live kernel settings, for every concern that declares some.
+
+use std::collections::BTreeMap;
+
+use super::answer::{Answer, Found, Unreadable};
+use super::definition::{ask, word};
+use super::{Check, Declared};
+use crate::query::Query;
+
+/// One check per key: the running kernel has the declared value. All keys of a concern share a query.
+/// They decide confirm: they are quick to read, and an apply that did not set them did not work.
+pub(super) fn checks<'a>(
+    concern: &str,
+    wanted: impl IntoIterator<Item = (&'a str, String)>,
+    declared: &Declared<'_>,
+) -> Vec<Check> {
+    let mut settings: BTreeMap<&str, String> = wanted.into_iter().collect();
+    // What templates add of their own (group ids are theirs to know) counts as declared too.
+    let rendered = declared.rendered;
+    for (key, value) in &rendered.sysctls {
+        let ours = rendered.entries.iter().any(|(path, managed)| {
+            path.as_str().starts_with("/etc/sysctl.d/")
+                && managed.concern.as_str() == concern
+                && match &managed.entry {
+                    crate::rendered::Entry::File { content, .. } => {
+                        content.lines().any(|line| assigns(line, key.as_str()))
+                    }
+                    _ => false,
+                }
+        });
+        if ours {
+            settings
+                .entry(key.as_str())
+                .or_insert_with(|| value.clone());
+        }
+    }
+    if settings.is_empty() {
+        return Vec::new();
+    }
+    let query = query(concern, settings.keys().copied());
+    settings
+        .into_iter()
+        .map(|(key, value)| {
+            let (file, wanted) = (file(key), normal(&value));
+            Check::new(
+                concern,
+                &format!("sysctl/{key}"),
+                &query,
+                format!("{key} = {wanted}"),
+                move |answer| judge(answer, &file, &wanted),
+            )
+            .gate_if(true)
+        })
+        .collect()
+}
+
+fn assigns(line: &str, key: &str) -> bool {
+    let line = line.trim().trim_start_matches('-');
+    line.split_once('=')
+        .is_some_and(|(left, _)| left.trim() == key)
+}
+
+/// Reads the files of `/proc/sys` by builtins alone: no process per key.
+fn query<'a>(concern: &str, keys: impl Iterator<Item = &'a str>) -> Query {
+    let files: Vec<String> = keys.map(|key| word(&file(key))).collect();
+    let files = files.join(" ");
+    ask(
+        format!("{concern}/sysctl"),
+        format!(
+            "for f in {files}; do\n  if IFS= read -r v < \"/proc/sys/$f\"; then printf '%s=%s\\n' \"$f\" \"$v\"; else printf '%s absent\\n' \"$f\"; fi\ndone 2>/dev/null"
+        ),
+    )
+}
+
+/// Where a key is below `/proc/sys`: dots are slashes and the other way round (sysctl.d(5)).
+fn file(key: &str) -> String {
+    key.chars()
+        .map(|c| match c {
+            '.' => '/',
+            '/' => '.',
+            other => other,
+        })
+        .collect()
+}
+
+/// Values of several words come back with tabs between them.
+fn normal(value: &str) -> String {
+    value.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn judge(answer: &Answer<'_>, file: &str, wanted: &str) -> Result<Found, Unreadable> {
+    Ok(match parse(answer, file)? {
+        Some(found) => Found::when(found == wanted, format!("it is {found}")),
+        None => Found::when(false, "the running kernel has no such setting")
+            .or_hint("load the module that brings it, or boot a kernel that has it"),
+    })
+}
+
+/// The value of `file`; `None` where the kernel has no such setting.
+fn parse(answer: &Answer<'_>, file: &str) -> Result<Option<String>, Unreadable> {
+    for line in answer.lines()? {
+        if let Some((name, rest)) = line.split_once('=') {
+            if name == file {
+                return Ok(Some(normal(rest)));
+            }
+        } else if line.strip_suffix(" absent") == Some(file) {
+            return Ok(None);
+        }
+    }
+    Err(Unreadable(format!("no line for `{file}`")))
+}

@@ -1,0 +1,110 @@
+//! systemd units, for every concern that declares some.
+
+use std::collections::BTreeMap;
+
+use super::answer::{Answer, Found, Unreadable};
+use super::definition::{ask, word};
+use super::{Check, Declared};
+use crate::name::UnitName;
+use crate::query::Query;
+
+/// One check per declared unit: it runs, or does not, and starts at boot, or does not, as declared.
+/// Each decides confirm, but for one that had failed before and that the plan does not touch.
+pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
+    let units = &declared.rendered.units;
+    let query = query(units.keys());
+    units
+        .iter()
+        .filter(|(_, want)| want.running.is_some() || want.enabled.is_some())
+        .map(|(unit, want)| {
+            let (running, enabled) = (want.running, want.enabled);
+            let mut expected = Vec::new();
+            match running {
+                Some(true) => expected.push("runs"),
+                Some(false) => expected.push("does not run"),
+                None => {}
+            }
+            match enabled {
+                Some(true) => expected.push("starts at boot"),
+                Some(false) => expected.push("does not start at boot"),
+                None => {}
+            }
+            let name = unit.as_str().to_owned();
+            Check::new(
+                want.concern.as_str(),
+                &format!("unit/{unit}"),
+                &query,
+                format!("{unit} {}", expected.join(" and ")),
+                move |answer| judge(answer, &name, running, enabled),
+            )
+            .gate_if(!declared.failed_before.contains(unit))
+        })
+        .collect()
+}
+
+fn query<'a>(units: impl Iterator<Item = &'a UnitName>) -> Query {
+    let units: Vec<String> = units.map(|unit| word(unit.as_str())).collect();
+    ask(
+        "units",
+        format!(
+            "systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p Result -- {}",
+            units.join(" ")
+        ),
+    )
+}
+
+fn judge(
+    answer: &Answer<'_>,
+    unit: &str,
+    running: Option<bool>,
+    enabled: Option<bool>,
+) -> Result<Found, Unreadable> {
+    let state = parse(answer, unit)?;
+    let get = |key: &str| super::answer::value(&state, key);
+    let (load, active, sub) = (get("LoadState")?, get("ActiveState")?, get("SubState")?);
+    let file = state.get("UnitFileState").copied().unwrap_or_default();
+    let file = if file.is_empty() {
+        "no unit file state"
+    } else {
+        file
+    };
+    let evidence = format!("{load}, {active} ({sub}), {file}");
+    if load == "not-found" {
+        return Ok(
+            Found::when(false, evidence).or_hint(format!("`{unit}` is not there: apply first"))
+        );
+    }
+    // A oneshot that ended well stays `active (exited)` only with RemainAfterExit=; `activating` is
+    // no success yet.
+    let runs = active == "active" || active == "reloading";
+    // `static`, `generated` and the like start when something asks for them: neither yes nor no.
+    let starts = match file {
+        "enabled" | "enabled-runtime" | "linked" | "alias" => Some(true),
+        "disabled" | "masked" | "masked-runtime" => Some(false),
+        _ => None,
+    };
+    let holds = load == "loaded"
+        && running.is_none_or(|wanted| wanted == runs)
+        && enabled.is_none_or(|wanted| starts.is_none_or(|starts| starts == wanted));
+    Ok(Found::when(holds, evidence).or_hint(format!(
+        "on the host: systemctl status {unit}; journalctl -u {unit} -b"
+    )))
+}
+
+/// The block of `unit`: systemctl separates them by empty lines, and names every alias.
+pub(super) fn parse<'a>(
+    answer: &Answer<'a>,
+    unit: &str,
+) -> Result<BTreeMap<&'a str, &'a str>, Unreadable> {
+    for block in answer.text()?.split("\n\n") {
+        let block: BTreeMap<&str, &str> = block
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .collect();
+        let names = block.get("Names").copied().unwrap_or_default();
+        if names.split_whitespace().any(|name| name == unit) {
+            return Ok(block);
+        }
+    }
+    Err(Unreadable(format!("no block for `{unit}`")))
+}

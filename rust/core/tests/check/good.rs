@@ -1,0 +1,148 @@
+//! A host that is as declared passes every check; one that says nothing passes none.
+
+use std::collections::BTreeSet;
+
+use deployctl_core::check::gate::{Decision, Tally, decide};
+use deployctl_core::check::{
+    CheckResult, CheckStatus, evaluate, evaluate_all, gates, queries, skip_all,
+};
+use deployctl_core::query::Answers;
+
+use crate::host::{checks_of, good_answers, section};
+
+/// One line per check, for snapshots.
+pub(crate) fn table(results: &[CheckResult]) -> String {
+    let mut lines = Vec::new();
+    for result in results {
+        let gate = if result.gate { "gate" } else { "" };
+        lines.push(format!(
+            "{:5} {gate:4} {}",
+            result.status.word(),
+            result.check
+        ));
+        let mut detail = |label: &str, text: &str| {
+            if !text.is_empty() {
+                lines.push(format!("           {label:9} {text}"));
+            }
+        };
+        detail("expected:", &result.expected);
+        detail("found:", &result.evidence);
+        match &result.status {
+            CheckStatus::Fail { hint } => detail("hint:", hint.as_deref().unwrap_or_default()),
+            CheckStatus::Skip { reason }
+            | CheckStatus::Error { reason }
+            | CheckStatus::Stale { reason } => detail("because:", reason),
+            CheckStatus::Pass => {}
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_host_that_is_as_declared_passes_every_check() {
+    for host in ["cuda", "linode"] {
+        let results = evaluate_all(&checks_of(host), &good_answers(host));
+        insta::assert_snapshot!(format!("good-{host}"), table(&results));
+        let bad: Vec<_> = results
+            .iter()
+            .filter(|r| r.status != CheckStatus::Pass)
+            .collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        assert_eq!(decide(&results), Decision::Open);
+        assert!(Tally::of(&results).good());
+    }
+}
+
+#[test]
+fn checks_have_names_of_their_own_and_share_queries() {
+    let checks = checks_of("cuda");
+    let ids: BTreeSet<_> = checks.iter().map(|check| check.id.as_str()).collect();
+    assert_eq!(ids.len(), checks.len());
+    for check in &checks {
+        assert!(
+            check.id.starts_with(&format!("{}/", check.concern)),
+            "{}",
+            check.id
+        );
+        assert!(!check.expected.is_empty(), "{}", check.id);
+    }
+    assert!(queries(&checks).len() < checks.len());
+}
+
+#[test]
+fn a_concern_that_is_not_declared_has_no_checks() {
+    let checks = checks_of("linode");
+    assert!(
+        checks
+            .iter()
+            .all(|c| !["nvidia", "cuda", "vllm"].contains(&c.concern.as_str()))
+    );
+}
+
+#[test]
+fn no_answer_an_empty_one_and_one_cut_short_are_errors() {
+    for check in checks_of("cuda") {
+        let mut cut = section(0, "x");
+        cut.truncated = true;
+        let mut late = section(0, "x");
+        late.status = None;
+        for answer in [
+            None,
+            Some(section(0, "")),
+            Some(section(0, " \n")),
+            Some(cut),
+            Some(late),
+        ] {
+            let result = evaluate(&check, answer.as_ref());
+            assert!(
+                matches!(result.status, CheckStatus::Error { .. }),
+                "{}: {answer:?} gave {:?}",
+                check.id,
+                result.status
+            );
+        }
+    }
+}
+
+#[test]
+fn declared_and_not_installed_is_a_failure() {
+    for check in checks_of("cuda") {
+        let result = evaluate(&check, Some(&section(127, "")));
+        assert!(
+            matches!(result.status, CheckStatus::Fail { hint: Some(_) }),
+            "{result:?}"
+        );
+    }
+}
+
+#[test]
+fn a_sandbox_skips_all_and_proves_nothing() {
+    let results = skip_all(&checks_of("cuda"), "sandbox");
+    assert_eq!(Tally::of(&results).skip, results.len());
+    assert_eq!(decide(&results), Decision::Unproven);
+    assert_eq!(decide(&[]), Decision::Unproven);
+}
+
+#[test]
+fn a_gate_closes_on_failures_and_on_what_cannot_be_read() {
+    let checks = checks_of("cuda");
+    let gate = gates(&checks).next().unwrap();
+    let good = good_answers("cuda");
+    let results = evaluate_all(&checks, &good);
+    assert_eq!(decide(&results), Decision::Open);
+
+    let mut answers: Answers = good;
+    answers.remove(&gate.query.id);
+    let results = evaluate_all(&checks, &answers);
+    let Decision::Closed(closed) = decide(&results) else {
+        panic!("an unanswered gate must not open");
+    };
+    assert!(closed.iter().any(|result| result.check == gate.id));
+}
+
+#[test]
+fn the_gates_are_few_kinds() {
+    let checks = checks_of("cuda");
+    let gates: Vec<_> = gates(&checks).map(|check| check.id.as_str()).collect();
+    insta::assert_snapshot!(gates.join("\n"));
+}

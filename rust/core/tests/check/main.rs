@@ -1,0 +1,14 @@
+//! Checks against a good host, broken hosts, recorded answers and hostile ones.
+
+#[cfg(test)]
+mod good;
+#[cfg(test)]
+mod host;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod mutation;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod rooms;
