@@ -274,8 +274,14 @@ impl Rendered {
                 .iter()
                 .map(|(path, e)| (path.clone(), PathState::of(&e.entry)))
                 .collect(),
+            follow_ups: self
+                .entries
+                .iter()
+                .filter(|(_, e)| !e.follow_ups.is_empty())
+                .map(|(path, e)| (path.clone(), e.follow_ups.clone()))
+                .collect(),
             packages: self.packages.clone(),
-            units: self.units.keys().cloned().collect(),
+            units: self.units.clone(),
             sysctls: self.sysctls.clone(),
             modules: self.modules.clone(),
         }
@@ -343,10 +349,13 @@ pub struct Manifest {
     pub host: HostName,
     /// Managed paths and what stands there.
     pub paths: BTreeMap<ManagedPath, PathState>,
+    /// What has to happen after one of them is taken back; paths without any are left out.
+    #[serde(default)]
+    pub follow_ups: BTreeMap<ManagedPath, BTreeSet<FollowUp>>,
     /// Packages and their pins.
     pub packages: BTreeMap<PackageName, PackageWant>,
     /// Units whose state is ours.
-    pub units: BTreeSet<UnitName>,
+    pub units: BTreeMap<UnitName, UnitWant>,
     /// Live kernel settings.
     pub sysctls: BTreeMap<SysctlKey, String>,
     /// Kernel modules.

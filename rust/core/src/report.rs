@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::CheckResult;
+use crate::check::{CheckResult, CheckStatus};
 use crate::name::HostName;
 use crate::plan::Plan;
 
@@ -126,4 +126,140 @@ pub enum Verdict {
     Unreachable,
     /// 9
     Refused,
+}
+
+impl Verdict {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::Pending => 3,
+            Self::ChecksFailed => 4,
+            Self::RolledBack => 5,
+            Self::RollbackFailed => 6,
+            Self::BuildFailed => 7,
+            Self::Unreachable => 8,
+            Self::Refused => 9,
+        }
+    }
+
+    /// The higher, the sooner somebody should look; the worst host decides for all.
+    pub fn badness(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Pending => 1,
+            Self::ChecksFailed => 2,
+            Self::Refused => 3,
+            Self::BuildFailed => 4,
+            Self::Unreachable => 5,
+            Self::Usage => 6,
+            Self::RolledBack => 7,
+            Self::Internal => 8,
+            Self::RollbackFailed => 9,
+        }
+    }
+}
+
+impl HostReport {
+    /// A host about which there is nothing more to say than how it ended.
+    pub fn ended(host: HostName, outcome: Outcome) -> Self {
+        Self {
+            host,
+            outcome,
+            plan: None,
+            checks: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// What this host's end means for the exit code. A change counts as pending: only
+    /// `--exit-code` asks for that, see [`Report::verdict`].
+    pub fn verdict(&self) -> Verdict {
+        match &self.outcome {
+            Outcome::Unchanged | Outcome::Skipped { .. } | Outcome::Planned { changes: false } => {
+                Verdict::Done
+            }
+            Outcome::Planned { changes: true } | Outcome::Committed { .. } => Verdict::Pending,
+            Outcome::Verified => {
+                let bad = self.checks.iter().any(|check| {
+                    matches!(
+                        check.status,
+                        CheckStatus::Fail { .. }
+                            | CheckStatus::Error { .. }
+                            | CheckStatus::Stale { .. }
+                    )
+                });
+                if bad {
+                    Verdict::ChecksFailed
+                } else {
+                    Verdict::Done
+                }
+            }
+            Outcome::RolledBack { .. } => Verdict::RolledBack,
+            Outcome::RollbackFailed { .. } => Verdict::RollbackFailed,
+            Outcome::Refused { .. } => Verdict::Refused,
+            Outcome::Unreachable { .. } | Outcome::Unknown { .. } => Verdict::Unreachable,
+            Outcome::Failed { .. } => Verdict::Internal,
+        }
+    }
+}
+
+impl Report {
+    /// The worst of all hosts. Without `changes_count`, changes made or pending are as good as none.
+    pub fn verdict(&self, changes_count: bool) -> Verdict {
+        let worst = self
+            .hosts
+            .iter()
+            .map(HostReport::verdict)
+            .max_by_key(|verdict| verdict.badness())
+            .unwrap_or(Verdict::Done);
+        if worst == Verdict::Pending && !changes_count {
+            Verdict::Done
+        } else {
+            worst
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(outcomes: Vec<Outcome>) -> Report {
+        let host = HostName::new("a").unwrap();
+        Report {
+            version: 1,
+            command: "apply".to_owned(),
+            hosts: outcomes
+                .into_iter()
+                .map(|outcome| HostReport::ended(host.clone(), outcome))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_worst_host_decides() {
+        let nowhere = Outcome::Unreachable {
+            reason: Problem {
+                message: "no".to_owned(),
+                hint: None,
+            },
+        };
+        let back = Outcome::RolledBack {
+            reason: "no".to_owned(),
+        };
+        let done = Outcome::Committed { generation: 1 };
+        assert_eq!(report(vec![done.clone()]).verdict(false).code(), 0);
+        assert_eq!(report(vec![done.clone()]).verdict(true).code(), 3);
+        assert_eq!(
+            report(vec![done.clone(), nowhere.clone()])
+                .verdict(true)
+                .code(),
+            8
+        );
+        assert_eq!(report(vec![nowhere, back, done]).verdict(false).code(), 5);
+        assert_eq!(report(Vec::new()).verdict(true).code(), 0);
+    }
 }

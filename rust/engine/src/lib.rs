@@ -2,4 +2,5 @@
 //! watcher can learn is an [`event::Event`].
 
 pub mod event;
+pub mod files;
 pub mod transport;

@@ -91,6 +91,11 @@ impl World {
         self.site.home()
     }
 
+    /// Returns the controller's private key; the public one is beside it, with `.pub`.
+    pub fn key(&self) -> PathBuf {
+        self.site.key()
+    }
+
     /// Returns a directory for what the test itself wants to keep while the world lives.
     pub fn scratch(&self) -> PathBuf {
         self.site.dir.join("scratch")

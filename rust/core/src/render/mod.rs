@@ -1,1 +1,86 @@
-//! (in progress)
+//! Facts and modules in, files out: `(Facts, TemplateSet) → Rendered`, for hosts of the Ubuntu
+//! platform. The same facts and the same modules give the same bytes.
+//!
+//! ```text
+//! modules/ubuntu/<concern>/module.toml ─ template_set ─┐
+//!                        …/etc/…  (templates) ─────────┤
+//! inventory ─ facts ───────────────────────────────────┴─ scope ─ expand ─ draft → Rendered
+//! ```
+
+mod draft;
+mod environment;
+mod error;
+mod expand;
+mod facts;
+mod follow_up;
+mod module_file;
+mod scope;
+mod syntax;
+mod template_set;
+mod why;
+
+pub use error::{Fault, RenderError, RenderErrors};
+pub use facts::Facts;
+pub use syntax::{Syntax, Unwritable};
+pub use template_set::TemplateSet;
+pub use why::{FactSource, Why, why};
+
+use crate::name::HostName;
+use crate::rendered::Rendered;
+
+/// What rendering a host gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rendering {
+    /// Files, packages and units.
+    Files(Box<Rendered>),
+    /// Nothing: hosts of this platform are given a closure that Nix builds.
+    NeedsClosure {
+        /// The host's platform.
+        platform: String,
+    },
+}
+
+/// Renders everything that `host` should hold. All that is wrong is reported at once.
+pub fn render(
+    facts: &Facts,
+    host: &HostName,
+    set: &TemplateSet,
+) -> Result<Rendering, RenderErrors> {
+    match facts.platform(host) {
+        Some("ubuntu") => {}
+        Some(platform) => {
+            return Ok(Rendering::NeedsClosure {
+                platform: platform.to_owned(),
+            });
+        }
+        None => {
+            let error = RenderError {
+                file: "hosts".to_owned(),
+                line: 1,
+                host: Some(host.clone()),
+                fault: Fault::NoHost.into(),
+                hint: Some(format!(
+                    "declared hosts: `{}`",
+                    facts.host_names().collect::<Vec<_>>().join("`, `")
+                )),
+            };
+            RenderErrors::check(vec![error])?;
+        }
+    }
+    let mut draft = draft::Draft::new(host.clone());
+    for (concern, module) in &set.modules {
+        let scope = scope::Scope::new(set, (concern, module), facts, host);
+        let applies = match &module.file.applies {
+            None => Ok(facts.declares(host, concern.as_str())),
+            Some(expression) => scope.holds(expression),
+        };
+        match applies {
+            Ok(true) => expand::expand(&scope, module, &mut draft),
+            Ok(false) => {}
+            Err(error) => draft.errors.push(error),
+        }
+    }
+    let (rendered, errors) = draft.finish();
+    RenderErrors::check(errors)?;
+    Ok(Rendering::Files(Box::new(rendered)))
+}

@@ -1,0 +1,164 @@
+//! The template language as modules use it: strict, and escaping by target syntax.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use minijinja::value::ValueKind;
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value,
+};
+
+use super::syntax::{Syntax, Unwritable};
+
+/// An environment in which the template `name` is written in `syntaxes[name]`, and every other one
+/// in plain syntax.
+pub(super) fn environment(syntaxes: Arc<BTreeMap<String, Syntax>>) -> Environment<'static> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = env
+        .syntax()
+        .to_builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build();
+    env.set_syntax(syntax.expect("the default delimiters are valid"));
+    // Ranges in errors: they name the failing expression.
+    env.set_debug(true);
+    env.set_auto_escape_callback(move |name| {
+        let syntax = syntaxes.get(name).copied().unwrap_or(Syntax::Plain);
+        AutoEscape::Custom(syntax.name().into())
+    });
+    env.set_formatter(write_value);
+    // Nothing may switch escaping off; `line` is the only other way to write a value.
+    env.remove_filter("safe");
+    env.add_filter("line", line);
+    env.add_filter("cpu_list", |cpus: Vec<u32>| cpu_list(cpus));
+    env.add_filter("other_cpus", |cpus: Vec<u32>, threads| {
+        other_cpus(&cpus, threads)
+    });
+    env.add_filter("mount_unit", |path: &str| mount_unit(path));
+    env
+}
+
+fn syntax_of(state: &State) -> Result<Syntax, Error> {
+    match state.auto_escape() {
+        AutoEscape::Custom(name) => Syntax::from_name(name),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            "escaping cannot be switched off",
+        )
+    })
+}
+
+fn refused(text: &str, why: &Unwritable, syntax: Syntax) -> Error {
+    let message = format!(
+        "`{}` cannot be written in {} syntax: {why}",
+        text.escape_debug(),
+        syntax.name()
+    );
+    Error::new(ErrorKind::BadEscape, message)
+}
+
+/// What `{{ value }}` writes.
+fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let syntax = syntax_of(state)?;
+    let text = match value.kind() {
+        // The else-less `{{ x if y }}`.
+        ValueKind::Undefined => return Ok(()),
+        ValueKind::Bool => value.to_string(),
+        ValueKind::Number => number(value),
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default();
+            if value.is_safe() {
+                text.to_owned()
+            } else {
+                syntax
+                    .word(text)
+                    .map_err(|why| refused(text, &why, syntax))?
+            }
+        }
+        ValueKind::None => {
+            let message = "null cannot be written; test for it with `is none`";
+            return Err(Error::new(ErrorKind::BadEscape, message));
+        }
+        kind => {
+            let message = format!("a {kind} cannot be written; loop over it");
+            return Err(Error::new(ErrorKind::BadEscape, message));
+        }
+    };
+    out.write_str(&text).map_err(Error::from)
+}
+
+/// Nix versions differ in whether they print 1.0 as `1` or `1.0`; the rendered bytes must not.
+fn number(value: &Value) -> String {
+    let text = value.to_string();
+    match text.strip_suffix(".0") {
+        Some(whole) => whole.to_owned(),
+        None => text,
+    }
+}
+
+/// `{{ value | line }}`: free text to the end of the line, where the syntax has such a thing.
+fn line(state: &State, value: &str) -> Result<Value, Error> {
+    let syntax = syntax_of(state)?;
+    let text = syntax
+        .line(value)
+        .map_err(|why| refused(value, &why, syntax))?;
+    Ok(Value::from_safe_string(text))
+}
+
+/// `[4,5,6,7,12] | cpu_list` is `4-7,12`, the kernel's notation, which every reader of
+/// CPU lists takes.
+fn cpu_list(mut cpus: Vec<u32>) -> String {
+    cpus.sort_unstable();
+    cpus.dedup();
+    let mut text = String::new();
+    let mut rest = cpus.as_slice();
+    while let Some(&first) = rest.first() {
+        let run = (first..)
+            .zip(rest)
+            .take_while(|(want, have)| want == *have)
+            .count();
+        if !text.is_empty() {
+            text.push(',');
+        }
+        let _ = write!(text, "{first}");
+        if run > 1 {
+            let _ = write!(text, "-{}", rest[run - 1]);
+        }
+        rest = &rest[run..];
+    }
+    text
+}
+
+/// `isolated | other_cpus(threads)`: every CPU below `threads` that is not in the list.
+fn other_cpus(cpus: &[u32], threads: u32) -> Result<Vec<u32>, Error> {
+    let others: Vec<u32> = (0..threads).filter(|cpu| !cpus.contains(cpu)).collect();
+    if others.is_empty() {
+        let message = format!("none of the {threads} CPUs is left over");
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    }
+    Ok(others)
+}
+
+/// The name systemd requires of the unit that mounts `path` (`systemd-escape --path`).
+fn mount_unit(path: &str) -> Result<String, Error> {
+    let inner = path.trim_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.:/".contains(c);
+    let normal = inner
+        .split('/')
+        .all(|part| !part.is_empty() && !part.starts_with('.'));
+    if !path.starts_with('/') || !normal || !inner.chars().all(plain) {
+        let message = format!(
+            "`{}` cannot be a mount point: expected an absolute path of letters, digits, `_`, `.` and `:`",
+            path.escape_debug()
+        );
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    }
+    Ok(format!("{}.mount", inner.replace('/', "-")))
+}

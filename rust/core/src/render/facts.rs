@@ -1,0 +1,232 @@
+//! The inventory's values as templates see them, with a note of every value that is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
+
+use crate::name::HostName;
+
+/// The inventory's `cluster` and `hosts`, turned once into a tree that any number of hosts are
+/// rendered from. The schema is checked elsewhere; whatever is in the JSON can be read.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    cluster: Arc<Node>,
+    hosts: Arc<Node>,
+}
+
+impl Facts {
+    /// Takes the version 1 inventory, `{version, cluster, hosts, positions}`. A host's own name is
+    /// added to its facts as `name`.
+    pub fn from_inventory(inventory: &serde_json::Value) -> Self {
+        let empty = serde_json::Value::Object(serde_json::Map::new());
+        let named = |(name, host): (&String, &serde_json::Value)| {
+            let mut node = Node::of(host);
+            if let Node::Map(map) = &mut node {
+                map.entry("name".into())
+                    .or_insert_with(|| Arc::new(Node::Leaf(Value::from(name.as_str()))));
+            }
+            (Arc::from(name.as_str()), Arc::new(node))
+        };
+        let hosts = inventory
+            .get("hosts")
+            .and_then(serde_json::Value::as_object);
+        Self {
+            cluster: Arc::new(Node::of(inventory.get("cluster").unwrap_or(&empty))),
+            hosts: Arc::new(Node::Map(hosts.into_iter().flatten().map(named).collect())),
+        }
+    }
+
+    /// The names of all hosts.
+    pub fn host_names(&self) -> impl Iterator<Item = &str> {
+        match &*self.hosts {
+            Node::Map(map) => Some(map.keys().map(AsRef::as_ref)),
+            Node::List(_) | Node::Leaf(_) => None,
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    /// The host's `platform`, or `None` when there is no such host or it names none.
+    pub fn platform(&self, host: &HostName) -> Option<&str> {
+        match self.hosts.child(host.as_str())?.child("platform")? {
+            Node::Leaf(value) => value.as_str(),
+            Node::List(_) | Node::Map(_) => None,
+        }
+    }
+
+    /// Whether the host declares `concern` with something other than null.
+    pub fn declares(&self, host: &HostName, concern: &str) -> bool {
+        let node = self
+            .hosts
+            .child(host.as_str())
+            .and_then(|h| h.child(concern));
+        node.is_some_and(|node| !matches!(node, Node::Leaf(value) if value.is_none()))
+    }
+
+    /// What templates call `host`, `hosts` and `cluster`, noting what they read into `reads`.
+    pub(super) fn roots(&self, host: &HostName, reads: &Reads) -> [(&'static str, Value); 3] {
+        let tracked = |node: &Arc<Node>, path: String| Node::value(node, path, reads);
+        let own = match &*self.hosts {
+            Node::Map(map) => map.get(host.as_str()),
+            Node::List(_) | Node::Leaf(_) => None,
+        };
+        [
+            (
+                "host",
+                own.map_or(Value::UNDEFINED, |n| tracked(n, format!("hosts.{host}"))),
+            ),
+            ("hosts", tracked(&self.hosts, "hosts".to_owned())),
+            ("cluster", tracked(&self.cluster, "cluster".to_owned())),
+        ]
+    }
+}
+
+/// One value of the inventory. Maps are sorted, so that a loop over one gives the same bytes
+/// whatever order it was written in.
+#[derive(Debug)]
+enum Node {
+    Leaf(Value),
+    List(Vec<Arc<Self>>),
+    Map(BTreeMap<Arc<str>, Arc<Self>>),
+}
+
+impl Node {
+    fn of(json: &serde_json::Value) -> Self {
+        match json {
+            serde_json::Value::Array(items) => {
+                Self::List(items.iter().map(|item| Arc::new(Self::of(item))).collect())
+            }
+            serde_json::Value::Object(map) => Self::Map(
+                map.iter()
+                    .map(|(key, item)| (Arc::from(key.as_str()), Arc::new(Self::of(item))))
+                    .collect(),
+            ),
+            leaf => Self::Leaf(Value::from(Serde(leaf))),
+        }
+    }
+
+    fn child(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(map) => map.get(key).map(AsRef::as_ref),
+            Self::List(_) | Self::Leaf(_) => None,
+        }
+    }
+
+    /// The value handed to a template; a leaf counts as read from here on.
+    fn value(node: &Arc<Self>, path: String, reads: &Reads) -> Value {
+        match &**node {
+            Self::Leaf(value) => {
+                reads.note(path);
+                value.clone()
+            }
+            Self::List(_) | Self::Map(_) => Value::from_object(Tracked {
+                node: Arc::clone(node),
+                path,
+                reads: reads.clone(),
+            }),
+        }
+    }
+}
+
+/// A list or map of the inventory, in the hands of a template.
+#[derive(Debug)]
+struct Tracked {
+    node: Arc<Node>,
+    path: String,
+    reads: Reads,
+}
+
+impl Object for Tracked {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        match *self.node {
+            Node::List(_) => ObjectRepr::Seq,
+            Node::Map(_) | Node::Leaf(_) => ObjectRepr::Map,
+        }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match &*self.node {
+            Node::List(items) => {
+                let index = key.as_usize()?;
+                let node = items.get(index)?;
+                // A list of plain values is one fact; a list of maps holds facts of its own.
+                let path = match **node {
+                    Node::Leaf(_) => self.path.clone(),
+                    Node::List(_) | Node::Map(_) => format!("{}.{index}", self.path),
+                };
+                Some(Node::value(node, path, &self.reads))
+            }
+            Node::Map(map) => {
+                let key = key.as_str()?;
+                let path = format!("{}.{key}", self.path);
+                if let Some(node) = map.get(key) {
+                    Some(Node::value(node, path, &self.reads))
+                } else {
+                    self.reads.note_missing(path, map.keys());
+                    None
+                }
+            }
+            Node::Leaf(_) => None,
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.reads.note(self.path.clone());
+        match &*self.node {
+            Node::List(items) => Enumerator::Seq(items.len()),
+            Node::Map(map) => {
+                Enumerator::Values(map.keys().map(|k| Value::from(k.as_ref())).collect())
+            }
+            Node::Leaf(_) => Enumerator::Empty,
+        }
+    }
+}
+
+/// What templates have read, and what they looked for in vain.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reads(Arc<Mutex<Notes>>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    read: BTreeSet<String>,
+    missing: Option<Missing>,
+}
+
+/// A fact that a template asked for and the inventory does not have.
+#[derive(Debug, Clone)]
+pub(super) struct Missing {
+    /// Its path, such as `hosts.cuda.hugepages.cout`.
+    pub(super) path: String,
+    /// What stands at that place instead.
+    pub(super) siblings: Vec<String>,
+}
+
+impl Reads {
+    fn with<T>(&self, f: impl FnOnce(&mut Notes) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, path: String) {
+        self.with(|notes| notes.read.insert(path));
+    }
+
+    fn note_missing<'a>(&self, path: String, siblings: impl Iterator<Item = &'a Arc<str>>) {
+        let siblings = siblings.map(ToString::to_string).collect();
+        self.with(|notes| notes.missing = Some(Missing { path, siblings }));
+    }
+
+    /// The facts read since the last call.
+    pub(super) fn take(&self) -> BTreeSet<String> {
+        self.with(|notes| {
+            notes.missing = None;
+            std::mem::take(&mut notes.read)
+        })
+    }
+
+    /// The last fact that was looked for in vain.
+    pub(super) fn missing(&self) -> Option<Missing> {
+        self.with(|notes| notes.missing.clone())
+    }
+}

@@ -1,0 +1,263 @@
+//! The modules of a platform, read and compiled once, for any number of hosts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::Environment;
+
+use super::environment::environment;
+use super::error::{Fault, RenderError, RenderErrors};
+use super::module_file::{FileItem, ModuleFile, Text};
+use super::syntax::Syntax;
+use crate::name::ConcernName;
+
+/// All modules of the Ubuntu platform, compiled.
+#[derive(Debug)]
+pub struct TemplateSet {
+    pub(super) modules: BTreeMap<ConcernName, Module>,
+    pub(super) env: Environment<'static>,
+}
+
+/// One concern's folder.
+#[derive(Debug)]
+pub(super) struct Module {
+    /// The folder, relative to the repository.
+    pub(super) folder: String,
+    /// What it declares.
+    pub(super) file: ModuleFile,
+    /// The declaration's text, for lines.
+    source: String,
+    /// Every other file of the folder, by its path below it.
+    templates: BTreeMap<String, String>,
+}
+
+impl TemplateSet {
+    /// Reads modules out of `files`, whose keys are paths below `root` (such as
+    /// `ssh/module.toml`); `root` itself, such as `modules/ubuntu`, is what messages name.
+    pub fn new(root: &str, files: BTreeMap<String, String>) -> Result<Self, RenderErrors> {
+        let mut errors = Vec::new();
+        let mut folders: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (path, text) in files {
+            let (concern, below) = path.split_once('/').unwrap_or((path.as_str(), ""));
+            let folder = folders.entry(concern.to_owned()).or_default();
+            folder.insert(below.to_owned(), text);
+        }
+        let mut modules = BTreeMap::new();
+        for (concern, templates) in folders {
+            let folder = format!("{root}/{concern}");
+            match Module::read(&concern, folder, templates) {
+                Ok((name, module)) => {
+                    modules.insert(name, module);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut syntaxes = BTreeMap::new();
+        for module in modules.values() {
+            module.assign_syntaxes(&mut syntaxes, &mut errors);
+        }
+        let mut env = environment(Arc::new(syntaxes));
+        for module in modules.values() {
+            module.compile(&mut env, &mut errors);
+        }
+        RenderErrors::check(errors)?;
+        Ok(Self { modules, env })
+    }
+
+    /// The concerns that have a module, in order.
+    pub fn concerns(&self) -> impl Iterator<Item = &ConcernName> {
+        self.modules.keys()
+    }
+}
+
+impl Module {
+    fn read(
+        concern: &str,
+        folder: String,
+        mut templates: BTreeMap<String, String>,
+    ) -> Result<(ConcernName, Self), RenderError> {
+        let file = format!("{folder}/module.toml");
+        let fail = |line, fault: Fault| RenderError {
+            file: file.clone(),
+            line,
+            host: None,
+            fault: fault.into(),
+            hint: None,
+        };
+        let name = ConcernName::new(concern).map_err(|e| fail(1, Fault::Concern(e.to_string())))?;
+        let source = templates
+            .remove("module.toml")
+            .ok_or_else(|| fail(1, Fault::NoTemplate(file.clone())))?;
+        let parsed = toml::from_str(&source).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_at(&source, span.start));
+            fail(line, Fault::Manifest(error.message().replace('\n', " ")))
+        })?;
+        let module = Self {
+            folder,
+            file: parsed,
+            source,
+            templates,
+        };
+        Ok((name, module))
+    }
+
+    /// `module.toml`, relative to the repository.
+    pub(super) fn manifest(&self) -> String {
+        format!("{}/module.toml", self.folder)
+    }
+
+    /// The line of `module.toml` at which a text stands.
+    pub(super) fn line(&self, span: std::ops::Range<usize>) -> usize {
+        line_at(&self.source, span.start)
+    }
+
+    /// The name under which a text of `module.toml` that is a template is compiled.
+    pub(super) fn text_name(&self, start: usize) -> String {
+        format!("{}@{start}", self.manifest())
+    }
+
+    /// The name under which a template is compiled: its path in the repository.
+    pub(super) fn template_name(&self, below: &str) -> String {
+        format!("{}/{below}", self.folder)
+    }
+
+    /// A release's templates, by their path below the release's folder.
+    pub(super) fn folder_templates<'a>(
+        &'a self,
+        folder: &'a str,
+    ) -> impl Iterator<Item = (&'a str, String)> {
+        self.templates.keys().filter_map(move |path| {
+            let below = path.strip_prefix(folder)?.strip_prefix('/')?;
+            Some((below, self.template_name(path)))
+        })
+    }
+
+    fn error(&self, at: &Text, fault: Fault, hint: Option<&str>) -> RenderError {
+        RenderError {
+            file: self.manifest(),
+            line: self.line(at.span()),
+            host: None,
+            fault: fault.into(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+
+    /// Notes which template is written in which syntax, and which files nothing uses.
+    fn assign_syntaxes(
+        &self,
+        syntaxes: &mut BTreeMap<String, Syntax>,
+        errors: &mut Vec<RenderError>,
+    ) {
+        let mut used = BTreeSet::new();
+        for item in &self.file.file {
+            match self.template_of(item) {
+                Ok(None) => {}
+                Ok(Some((below, syntax))) => {
+                    let before = syntaxes.insert(self.template_name(&below), syntax);
+                    if before.is_some_and(|before| before != syntax) {
+                        let fault = Fault::Manifest(format!("`{below}` is used in two syntaxes"));
+                        errors.push(self.error(&item.path, fault, None));
+                    }
+                    used.insert(below);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        for item in &self.file.release {
+            let templates: Vec<_> = self.folder_templates(item.folder.get_ref()).collect();
+            if templates.is_empty() {
+                let missing = format!("{}/{}/…", self.folder, item.folder.get_ref());
+                errors.push(self.error(&item.folder, Fault::NoTemplate(missing), None));
+            }
+            for (below, name) in templates {
+                used.insert(format!("{}/{below}", item.folder.get_ref()));
+                syntaxes.insert(name, item.syntax);
+            }
+        }
+        for path in self.templates.keys().filter(|path| !used.contains(*path)) {
+            errors.push(RenderError {
+                file: self.template_name(path),
+                line: 1,
+                host: None,
+                fault: Fault::UnusedTemplate.into(),
+                hint: None,
+            });
+        }
+    }
+
+    /// A file's template, by its path below the folder, and the syntax it is written in; `None`
+    /// for a file whose content is a fact.
+    pub(super) fn template_of(
+        &self,
+        item: &FileItem,
+    ) -> Result<Option<(String, Syntax)>, RenderError> {
+        let below = match (&item.template, &item.content, &item.syntax) {
+            (None, Some(_), None) => return Ok(None),
+            (_, Some(at), _) => {
+                let fault =
+                    Fault::Manifest("`content` goes with neither `template` nor `syntax`".into());
+                return Err(self.error(at, fault, None));
+            }
+            (Some(template), None, _) => template.get_ref().clone(),
+            (None, None, _) if is_template(item.path.get_ref()) => {
+                let fault =
+                    Fault::Manifest("a `path` that is a template needs a `template`".into());
+                return Err(self.error(&item.path, fault, None));
+            }
+            (None, None, _) => item.path.get_ref().trim_start_matches('/').to_owned(),
+        };
+        let Some(syntax) = item.syntax else {
+            let fault = Fault::Manifest("a file from a template needs a `syntax`".into());
+            let hint = "it says how values are escaped: `unit`, `sh`, `yaml` …";
+            return Err(self.error(&item.path, fault, Some(hint)));
+        };
+        if !self.templates.contains_key(&below) {
+            let fault = Fault::NoTemplate(self.template_name(&below));
+            return Err(self.error(&item.path, fault, None));
+        }
+        Ok(Some((below, syntax)))
+    }
+
+    /// Compiles the folder's templates and the templates in `module.toml`'s own strings.
+    fn compile(&self, env: &mut Environment<'static>, errors: &mut Vec<RenderError>) {
+        let parse_error = |file: String, line: usize, error: &minijinja::Error| RenderError {
+            file,
+            line: line + error.line().unwrap_or(1) - 1,
+            host: None,
+            fault: Fault::Syntax(error.detail().unwrap_or("does not parse").to_owned()).into(),
+            hint: None,
+        };
+        for (below, text) in &self.templates {
+            let name = self.template_name(below);
+            if let Err(error) = env.add_template_owned(name.clone(), text.clone()) {
+                errors.push(parse_error(name, 1, &error));
+            }
+        }
+        for (start, text) in self.file.templates() {
+            if is_template(text)
+                && let Err(error) = env.add_template_owned(self.text_name(start), text.to_owned())
+            {
+                errors.push(parse_error(
+                    self.manifest(),
+                    line_at(&self.source, start),
+                    &error,
+                ));
+            }
+        }
+        for text in self.file.expressions() {
+            if let Err(error) = env.compile_expression(text.get_ref()) {
+                errors.push(parse_error(self.manifest(), self.line(text.span()), &error));
+            }
+        }
+    }
+}
+
+/// Whether a string of `module.toml` has anything to render.
+pub(super) fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// The line, from 1, of a byte offset.
+fn line_at(source: &str, offset: usize) -> usize {
+    1 + source.bytes().take(offset).filter(|b| *b == b'\n').count()
+}
