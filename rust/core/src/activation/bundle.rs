@@ -1,10 +1,14 @@
 //! What is staged on a host for one apply.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::command::ApplyId;
-use crate::plan::Plan;
-use crate::rendered::Rendered;
+use super::script::{Scripts, printable};
+use crate::name::ManagedPath;
+use crate::plan::{PathTarget, Plan};
+use crate::rendered::{Entry, PathState, Rendered};
 
 /// What an apply is, beside its plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +68,28 @@ struct Record<'a> {
     sysctls: usize,
 }
 
+/// The fixed program, in the order in which its parts need each other.
+pub const HOST_PROGRAM: &str = concat!(
+    include_str!("host/base.sh"),
+    include_str!("host/state.sh"),
+    include_str!("host/files.sh"),
+    include_str!("host/system.sh"),
+    include_str!("host/packages.sh"),
+    include_str!("host/validate.sh"),
+    include_str!("host/deadman.sh"),
+    include_str!("host/start.sh"),
+    include_str!("host/verbs.sh"),
+);
+
 /// Makes the bundle of one apply: the fixed program, the plan's scripts, the staged bytes and the
 /// records that stay with the generation.
+///
+/// # Panics
+///
+/// When `plan` was not made from `rendered`: an entry that it puts in place is not there.
 pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
-    let holder: String = meta.holder.chars().filter(|c| !c.is_control()).collect();
+    let holder = printable(&meta.holder);
+    let scripts = Scripts::new(plan, rendered);
     let record = Record {
         version: 1,
         apply: meta.apply_id.as_str(),
@@ -80,21 +102,113 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         units: plan.units.len(),
         sysctls: plan.sysctls.len(),
     };
-    let file = |name: &str, bytes: Vec<u8>| BundleFile {
-        name: name.to_owned(),
-        bytes,
-        mode: 0o600,
+    let mut files = Vec::new();
+    let mut file = |name: &str, bytes: Vec<u8>| {
+        files.push(BundleFile {
+            name: name.to_owned(),
+            bytes,
+            mode: 0o600,
+        });
     };
-    Bundle {
-        files: vec![
-            file("manifest.json", json(&rendered.manifest())),
-            file("rendered.json", json(rendered)),
-            file("record.json", json(&record)),
-            file("nonce", format!("{}\n", meta.nonce).into_bytes()),
-        ],
+    file("host.sh", HOST_PROGRAM.as_bytes().to_vec());
+    file("validate.sh", scripts.validate().into_bytes());
+    file("checkpoint.sh", scripts.checkpoint().into_bytes());
+    file("apply.sh", scripts.apply().into_bytes());
+    file("rollback.sh", scripts.rollback().into_bytes());
+    file("commit.sh", scripts.commit().into_bytes());
+    file("nonce", format!("{}\n", meta.nonce).into_bytes());
+    file("manifest.json", json(&rendered.manifest()));
+    file("rendered.json", json(rendered));
+    file("record.json", json(&record));
+    let mut staged_bytes = 0;
+    for (n, change) in plan.paths.iter().enumerate() {
+        let entry = scripts.entry(change).map(|managed| &managed.entry);
+        assert!(
+            entry.is_some() || change.after == PathTarget::Original,
+            "the plan puts `{}` in place, which is not rendered",
+            change.path
+        );
+        if let Some(Entry::File { content, .. }) = entry {
+            staged_bytes += content.len();
+            file(&format!("tree/{n}"), content.clone().into_bytes());
+        }
     }
+    file(
+        "touched",
+        lines(plan.paths.iter().map(|c| c.path.to_string())),
+    );
+    file(
+        "before",
+        lines(plan.paths.iter().map(|c| state_line(&c.path, &c.before))),
+    );
+    file(
+        "parents",
+        lines(parents(plan).into_iter().map(str::to_owned)),
+    );
+    file(
+        "baseline",
+        lines(plan.failed_units.iter().map(ToString::to_string)),
+    );
+    // Staged, placed and checkpointed once each, and something to breathe.
+    let need_kib = 3 * staged_bytes / 1024 + 8192;
+    let facts = [
+        format!("holder {holder}"),
+        format!("base {}", plan.base_generation),
+        format!("boot {}", printable(&plan.boot_id)),
+        format!("window {}", meta.deadline_seconds),
+        format!("allow {}", scripts.allowance(meta.deadline_seconds)),
+        format!("cap {}", scripts.cap(meta.deadline_seconds)),
+        format!("need {need_kib}"),
+    ];
+    file("meta", lines(facts.into_iter()));
+    Bundle { files }
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("maps with text keys serialise")
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> Vec<u8> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+/// A state as `host.sh` writes it: `KIND SHA256 MODE OWNER GROUP PATH [TARGET]`.
+fn state_line(path: &ManagedPath, state: &PathState) -> String {
+    match state {
+        PathState::File { sha256, ownership } => format!(
+            "f {sha256} {:o} {} {} {path}",
+            ownership.mode.bits(),
+            ownership.owner,
+            ownership.group
+        ),
+        PathState::Directory { ownership } => format!(
+            "d - {:o} {} {} {path}",
+            ownership.mode.bits(),
+            ownership.owner,
+            ownership.group
+        ),
+        PathState::Symlink { target } => format!("l - - - - {path} {}", printable(target)),
+        PathState::Absent => format!("a - - - - {path}"),
+        PathState::Other { .. } => format!("o - - - - {path}"),
+    }
+}
+
+/// Every directory above a path that changes, `/` left out.
+fn parents(plan: &Plan) -> BTreeSet<&str> {
+    let mut parents = BTreeSet::new();
+    for change in &plan.paths {
+        let mut path = change.path.as_str();
+        while let Some((parent, _)) = path.rsplit_once('/')
+            && !parent.is_empty()
+        {
+            parents.insert(parent);
+            path = parent;
+        }
+    }
+    parents
 }

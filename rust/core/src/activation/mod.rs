@@ -39,11 +39,12 @@ pub mod bundle;
 pub mod command;
 pub mod machine;
 pub mod quote;
+mod script;
 pub mod status;
 
 pub use bundle::{ApplyMeta, Bundle, BundleFile, bundle};
 pub use command::ApplyId;
-pub use machine::{Event, Phase, Step, next};
+pub use machine::{Action, Actor, Event, Phase, Step, next};
 pub use status::Status;
 
 /// State directory of every host; a sandbox has it below its root.

@@ -1,0 +1,71 @@
+
+# --- the dead man ----------------------------------------------------------------------------------------------------------
+
+arm() {
+  clock
+  printf '%s\n' "$((now + m_cap))" >"$D/limit"
+  set_deadline "$((now + m_allow))"
+  if [ -n "$SANDBOX" ]; then
+    skip "dead man in $m_allow s" >>"$D/log"
+    return
+  fi
+  find "$D" "$S/lease" "$S/host.sh" ! -type l -exec sync {} + 2>>"$D/log" || refuse arm "cannot sync the checkpoint: $(last_lines)"
+  sync "$S" "$S/applies"
+  boot_unit >>"$D/log" 2>&1 || refuse arm "cannot install the boot unit: $(last_lines)"
+  start_timer "$m_allow" >>"$D/log" 2>&1 || refuse arm "cannot start the dead man: $(last_lines)"
+}
+
+start_timer() { # SECONDS
+  line "$D/timer"
+  sr_old=$line
+  sr_number=${sr_old##*.}
+  sr_number=$((${sr_number:-0} + 1))
+  sr_new=deployctl-deadman-$ID.$sr_number
+  systemd-run --quiet --collect --on-active="$(($1 + 1))" --timer-property=AccuracySec=1s --unit="$sr_new" \
+    --description="deployctl dead man of apply $ID" /bin/sh "$S/host.sh" recover "$ID" 9>&- || return 1
+  systemctl --quiet is-active "$sr_new.timer" || return 1
+  printf '%s\n' "$sr_new" >"$D/timer"
+  if [ -n "$sr_old" ]; then systemctl --quiet stop "$sr_old.timer" 2>/dev/null || :; fi
+}
+
+timer_active() {
+  line "$D/timer"
+  [ -n "$line" ] && systemctl --quiet is-active "$line.timer"
+}
+
+disarm() {
+  rm -f "$D/deadline"
+  line "$D/timer"
+  if [ -n "$line" ]; then systemctl --quiet stop "$line.timer" 2>/dev/null || :; fi
+}
+
+# A boot while an apply is open undoes it before anything that it configured starts.
+boot_unit() {
+  bu_file=/etc/systemd/system/deployctl-recover.service
+  bu_text="[Unit]
+Description=deployctl: put back an apply that was not confirmed
+ConditionPathExists=$S/lease
+DefaultDependencies=no
+RequiresMountsFor=$S /usr
+After=systemd-remount-fs.service
+Before=sysinit.target systemd-sysctl.service systemd-modules-load.service systemd-udevd.service systemd-sysusers.service systemd-tmpfiles-setup.service nftables.service network-pre.target systemd-networkd.service
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $S/host.sh recover --boot
+
+[Install]
+WantedBy=sysinit.target"
+  if [ "$(cat $bu_file 2>/dev/null)" != "$bu_text" ]; then
+    printf '%s\n' "$bu_text" >$bu_file.new
+    chmod 0644 $bu_file.new
+    flush $bu_file.new
+    mv -f $bu_file.new $bu_file
+    systemctl daemon-reload || return 1
+  fi
+  if [ ! -h /etc/systemd/system/sysinit.target.wants/deployctl-recover.service ]; then
+    systemctl --quiet enable deployctl-recover.service || return 1
+    flush /etc/systemd/system /etc/systemd/system/sysinit.target.wants
+  fi
+}

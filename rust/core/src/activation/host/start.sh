@@ -1,0 +1,171 @@
+
+# --- start: nothing is changed before the dead man is armed ------------------------------------------------------------
+
+refuse() { # CODE TEXT
+  printf '%s %s\n' "$1" "$2" | tr -d '\000-\011\013-\037\177' >"$D/failure"
+  set_phase refused
+  disarm
+  release_lease
+  answer 9
+}
+
+start() { # [--steal | --validate]
+  read_meta
+  if [ "${1-}" = --validate ]; then
+    . "$D/validate.sh"
+    exit 0
+  fi
+  lock_work 0 || answer 1
+  phase
+  [ "$phase" = staged ] || answer 1
+  : >>"$D/log"
+  : >"$D/journal"
+  boot_id
+  printf '%s\n' "$boot" >"$D/boot"
+  check_layout
+  take_lease "${1-}"
+  check_stale
+  check_space
+  rm -f "$D/why"
+  validate || {
+    line "$D/why"
+    refuse "${line%% *}" "${line#* }"
+  }
+  set_phase validated
+  rm -rf "$D/checkpoint"
+  mkdir "$D/checkpoint" "$D/checkpoint/tree"
+  (. "$D/checkpoint.sh") >>"$D/log" 2>&1 9>&- || {
+    line "$D/why"
+    refuse checkpoint "${line:-$(last_lines)}"
+  }
+  set_phase checkpointed
+  arm
+  set_phase armed
+  if [ -n "$SANDBOX" ]; then
+    activate
+    case $phase in
+      activated) answer 0 ;;
+      rolled-back) answer 5 ;;
+      *) answer 6 ;;
+    esac
+  fi
+  # Not bound to the connection that called us.
+  systemd-run --quiet --collect --unit="deployctl-apply-$ID" --property=Type=exec \
+    --description="deployctl apply $ID" /bin/sh "$D/host.sh" run "$ID" >>"$D/log" 2>&1 9>&- ||
+    refuse arm "cannot start the activation: $(last_lines)"
+  unlock_work
+  answer 0
+}
+
+check_layout() {
+  if [ -n "$SANDBOX" ]; then
+    while read -r cl_path; do
+      if [ -h ".$cl_path" ]; then refuse layout "\`$cl_path\` is a symbolic link, which may lead out of the sandbox"; fi
+    done <"$D/parents"
+    return
+  fi
+  for cl_tool in systemctl systemd-run flock unshare sha256sum stat install; do
+    command -v "$cl_tool" >/dev/null || refuse layout "\`$cl_tool\` is not installed"
+  done
+  [ -d /run/systemd/system ] || refuse layout "systemd does not run this host"
+  chmod 0700 "$S"
+  cl_list="$S"
+  while read -r cl_path; do cl_list="$cl_list $cl_path"; done <"$D/parents"
+  stat -L -c '%u %g %a %F|%n' -- $cl_list >"$D/.parents" 2>/dev/null
+  while read -r cl_user cl_group cl_mode cl_rest; do
+    cl_path=${cl_rest#*|}
+    case $cl_rest in directory*) ;; *) refuse layout "\`$cl_path\` is not a directory" ;; esac
+    if [ "$cl_user" != 0 ]; then refuse layout "\`$cl_path\` is not owned by root, so what lies in it cannot be managed"; fi
+    case $cl_mode in
+      *[2367]) refuse layout "\`$cl_path\` is writable by everybody, so what lies in it cannot be managed" ;;
+      *[2367]?) if [ "$cl_group" != 0 ]; then refuse layout "\`$cl_path\` is writable by its group, so what lies in it cannot be managed"; fi ;;
+    esac
+  done <"$D/.parents"
+}
+
+take_lease() { # [--steal]
+  exec 8>>"$S/lock"
+  flock -w 30 8 || refuse lock "another call of deployctl is busy on this host"
+  if read_lease && [ "$lease_apply" != "$ID" ]; then
+    (settle_other "${1-}") 8>&- 9>&- || {
+      line "$D/why"
+      refuse lock "$line"
+    }
+  fi
+  printf 'apply %s\nholder %s\n' "$ID" "$m_holder" >"$S/lease.new"
+  mv -f "$S/lease.new" "$S/lease"
+  if ! cmp -s "$D/host.sh" "$S/host.sh"; then
+    cp "$D/host.sh" "$S/host.sh.new"
+    flush "$S/host.sh.new"
+    mv -f "$S/host.sh.new" "$S/host.sh"
+  fi
+  exec 8>&-
+  forget_applies
+}
+
+# settle_other [--steal]: the apply that has the lease is over, or gets over, or is named as being in the way.
+settle_other() {
+  so_mine=$D
+  find_apply "$lease_apply" || exit 0
+  if [ -n "$1" ]; then
+    sh "$D/host.sh" rollback "$ID" --stolen >/dev/null 2>&1
+  else
+    sh "$D/host.sh" recover "$ID" >/dev/null 2>&1
+  fi
+  find_apply "$ID" || exit 0
+  read_meta
+  phase
+  case $phase in committed | rolled-back | refused) exit 0 ;; esac
+  so_text="apply \`$ID\` of \`$m_holder\` holds this host: $phase"
+  if [ "$phase" = rollback-failed ]; then
+    so_text="$so_text; put it right by hand, then run \`sh $S/host.sh rollback\`"
+  elif time_left; then
+    so_text="$so_text, $left s left"
+  fi
+  printf '%s\n' "$so_text" >"$so_mine/why"
+  exit 1
+}
+
+# Only the last few refused and rolled back applies are kept.
+forget_applies() {
+  fa_list=
+  fa_count=0
+  for fa_directory in "$S"/applies/*; do
+    if [ "$fa_directory" = "$D" ]; then continue; fi
+    line "$fa_directory/phase"
+    case $line in refused | rolled-back) ;; *) continue ;; esac
+    fa_list="$fa_list ${fa_directory##*/}"
+    fa_count=$((fa_count + 1))
+  done
+  for fa_id in $fa_list; do
+    if [ "$fa_count" -le 5 ]; then return; fi
+    rm -rf "$S/applies/$fa_id"
+    fa_count=$((fa_count - 1))
+  done
+}
+
+check_stale() {
+  generation
+  if [ "$generation" != "$m_base" ]; then
+    refuse stale "the plan starts from generation $m_base, and the host is at generation $generation"
+  fi
+  if [ -n "$m_boot" ] && [ "$m_boot" != "$boot" ]; then
+    refuse stale "the host has booted since the plan was made"
+  fi
+  states "$D/touched" >"$D/found" 2>>"$D/log" || refuse stale "cannot read the paths that would change: $(last_lines)"
+  differing "$D/before" "$D/found"
+  if [ -n "$differing" ]; then
+    set -- $differing
+    refuse stale "\`$1\` has changed since the plan was made$(if [ $# -gt 1 ]; then printf ', and %s more' "$(($# - 1))"; fi)"
+  fi
+}
+
+check_space() {
+  df -Pk "$S" "${ROOT:-/}" >"$D/.space" 2>>"$D/log" || return
+  while read -r _ _ _ cs_free _ cs_mount; do
+    case $cs_free in *[!0-9]*) continue ;; esac
+    if [ "$cs_free" -lt "$m_need" ]; then
+      refuse space "\`$cs_mount\` has $cs_free KiB free, and the apply needs $m_need KiB"
+    fi
+  done <"$D/.space"
+}

@@ -1,0 +1,173 @@
+
+# --- what stands at paths ---------------------------------------------------------------------------------
+
+# states LIST: a line `KIND SHA256 MODE OWNER GROUP PATH [TARGET]` for each path in the file LIST. KIND is f, d, l
+# (symlink), a (absent) or o (other). Three processes however many paths. Owners mean nothing in a sandbox.
+states() {
+  st_list=
+  while read -r st_path; do st_list="$st_list .$st_path"; done <"$1"
+  [ -n "$st_list" ] || return 0
+  stat -c '%f %a %U %G %n' -- $st_list >"$D/.stat" 2>/dev/null
+  st_files=
+  while read -r st_type _ _ _ st_name; do
+    case $st_type in 8???) st_files="$st_files $st_name" ;; esac
+  done <"$D/.stat"
+  : >"$D/.sums"
+  if [ -n "$st_files" ]; then sha256sum -- $st_files >"$D/.sums" || return 1; fi
+  exec 3<"$D/.stat" 4<"$D/.sums"
+  st_name=
+  while read -r st_path; do
+    if [ -z "$st_name" ]; then read -r st_type st_mode st_owner st_group st_name <&3 || st_name=; fi
+    if [ "$st_name" != ".$st_path" ]; then
+      printf 'a - - - - %s\n' "$st_path"
+      continue
+    fi
+    st_name=
+    if [ -n "$SANDBOX" ]; then st_owner=- st_group=-; fi
+    case $st_type in
+      8???)
+        read -r st_sum _ <&4
+        printf 'f %s %s %s %s %s\n' "$st_sum" "$st_mode" "$st_owner" "$st_group" "$st_path"
+        ;;
+      4???) printf 'd - %s %s %s %s\n' "$st_mode" "$st_owner" "$st_group" "$st_path" ;;
+      a???) printf 'l - - - - %s %s\n' "$st_path" "$(readlink ".$st_path")" ;;
+      *) printf 'o - - - - %s\n' "$st_path" ;;
+    esac
+  done <"$1"
+  exec 3<&- 4<&-
+}
+
+# differing EXPECTED FOUND: the paths whose lines differ, in $differing. A line `? … PATH` expects nothing.
+differing() {
+  differing=
+  exec 3<"$2"
+  while read -r kind sum mode owner group rest; do
+    IFS= read -r found <&3 || found=
+    if [ -n "$SANDBOX" ]; then owner=- group=-; fi
+    if [ "$kind" != '?' ] && [ "$kind $sum $mode $owner $group $rest" != "$found" ]; then
+      differing="$differing ${rest%% *}"
+    fi
+  done <"$1"
+  exec 3<&-
+}
+
+# --- checkpoint: what is really there --------------------------------------------------------------------------
+
+checkpoint_paths() {
+  step "checkpoint files"
+  states "$D/touched" >"$D/checkpoint/states" || die "cannot read the paths that would change: $(last_lines)"
+  cp_list=
+  while read -r kind _ _ _ _ rest; do
+    case $kind in f | l) cp_list="$cp_list .${rest%% *}" ;; esac
+  done <"$D/checkpoint/states"
+  if [ -n "$cp_list" ]; then
+    cp -a --parents -t "$D/checkpoint/tree" -- $cp_list || die "cannot save the files that would change: $(last_lines)"
+  fi
+}
+
+checkpoint_sysctl() {
+  if [ -n "$SANDBOX" ]; then return; fi
+  if read_sysctl "$1"; then printf '%s %s\n' "$1" "$value" >>"$D/checkpoint/sysctls"; fi
+}
+
+checkpoint_module() {
+  if [ -n "$SANDBOX" ]; then return; fi
+  if module_loaded "$1"; then printf '%s\n' "$1" >>"$D/checkpoint/modules"; fi
+}
+
+checkpoint_units() {
+  if [ -n "$SANDBOX" ]; then return; fi
+  step "checkpoint units"
+  unit_states "$@" >"$D/checkpoint/units" || die "cannot ask systemd for the state of units: $(last_lines)"
+}
+
+checkpoint_firewall() { # FAMILY TABLE
+  if [ -n "$SANDBOX" ] || ! command -v nft >/dev/null; then return; fi
+  nft list table "$1" "$2" >"$D/checkpoint/firewall" 2>/dev/null || rm -f "$D/checkpoint/firewall"
+}
+
+checkpoint_network() {
+  if [ -n "$SANDBOX" ]; then return; fi
+  addresses >"$D/checkpoint/addresses"
+  mtus >"$D/checkpoint/mtus"
+}
+
+# checkpointed FILE WORD: the line of checkpoint/FILE that begins with WORD, without it, in $value.
+checkpointed() {
+  saved "$D/checkpoint/$1" "$2"
+}
+
+saved() { # FILE WORD
+  [ -r "$1" ] || return 1
+  while read -r saved_word value; do
+    if [ "$saved_word" = "$2" ]; then return 0; fi
+  done <"$1"
+  return 1
+}
+
+# --- generation 0: what was there before deployctl ------------------------------------------------------------
+# original/index has lines `GENERATION STATE-LINE`, the bytes lie in original/GENERATION/PATH; sysctls and units are as
+# in a checkpoint. A path that was always as we want it was never changed, so it has no line and stays.
+
+# originals: moves what this apply's checkpoint holds for the first time into generation 0. Run at commit.
+originals() {
+  step "keep originals"
+  mkdir -p "$S/original/$next"
+  # $forgotten: what goes back to its original by this apply (` /etc/x unit:x.service sysctl:net/… `).
+  or_known=' ' or_files=
+  {
+    if [ -r "$S/original/index" ]; then
+      while read -r or_generation or_line; do
+        or_rest=${or_line#* * * * * }
+        or_path=${or_rest%% *}
+        case $forgotten in *" $or_path "*) continue ;; esac
+        or_known="$or_known$or_path "
+        printf '%s %s\n' "$or_generation" "$or_line"
+      done <"$S/original/index"
+    fi
+    while IFS= read -r or_line; do
+      or_rest=${or_line#* * * * * }
+      or_path=${or_rest%% *}
+      case $forgotten$or_known in *" $or_path "*) continue ;; esac
+      case $or_line in [fl]' '*) or_files="$or_files .$or_path" ;; esac
+      printf '%s %s\n' "$next" "$or_line"
+    done <"$D/checkpoint/states"
+  } >"$S/original/index.new"
+  if [ -n "$or_files" ]; then
+    (cd "$D/checkpoint/tree" && cp -al --parents -t "$S/original/$next" -- $or_files) || return 1
+    if [ -z "$SANDBOX" ]; then find "$S/original/$next" ! -type l -exec sync {} + || return 1; fi
+  fi
+  merge_originals sysctls sysctl || return 1
+  merge_originals units unit || return 1
+  flush "$S/original/index.new"
+  mv -f "$S/original/index.new" "$S/original/index"
+  flush "$S/original"
+}
+
+merge_originals() { # FILE KIND
+  or_known=' '
+  for or_file in "$S/original/$1" "$D/checkpoint/$1"; do
+    [ -r "$or_file" ] || continue
+    while read -r or_word or_rest; do
+      case $forgotten in *" $2:$or_word "*) continue ;; esac
+      case $or_known in *" $or_word "*) continue ;; esac
+      or_known="$or_known$or_word "
+      printf '%s %s\n' "$or_word" "$or_rest"
+    done <"$or_file"
+  done >"$S/original/$1.new"
+  flush "$S/original/$1.new"
+  mv -f "$S/original/$1.new" "$S/original/$1"
+}
+
+forgotten=' '
+forget() { forgotten="$forgotten$1 "; }
+
+# original_state PATH: its line in generation 0: generation in $or_generation, the rest in $state.
+original_state() {
+  [ -r "$S/original/index" ] || return 1
+  while read -r or_generation state; do
+    or_rest=${state#* * * * * }
+    if [ "${or_rest%% *}" = "$1" ]; then return 0; fi
+  done <"$S/original/index"
+  return 1
+}

@@ -1,0 +1,103 @@
+
+# --- validation: on the merged tree, in a mount namespace of our own ---------------------------------------------------
+
+validate() {
+  if [ -n "$SANDBOX" ]; then
+    (. "$D/validate.sh")
+  else
+    unshare --mount --propagation private -- sh "$D/host.sh" start "$ID" --validate
+  fi >>"$D/log" 2>&1 9>&-
+}
+
+merge_copy=    # set where an overlay cannot say it
+merged() { # PATH: where it is prepared, in $merged; fails for what is outside /etc
+  case $1 in /etc/*) ;; *) return 1 ;; esac
+  merged=$D/merged/staged${1#/etc}
+  if [ ! -d "${merged%/*}" ]; then
+    umask 022
+    mkdir -p -- "${merged%/*}"
+    umask 077
+  fi
+}
+
+merge_begin() {
+  if [ -n "$SANDBOX" ]; then return; fi
+  if ! mkdir -p "$D/merged" || ! mount -t tmpfs -o mode=0755 tmpfs "$D/merged"; then
+    invalid validate "no mount namespace: $(last_lines)"
+  fi
+  mkdir "$D/merged/staged"
+  chmod 0755 "$D/merged/staged"
+  : >"$D/merged/gone"
+}
+
+merge() { # N PATH MODE OWNER GROUP
+  if [ -n "$SANDBOX" ] || ! merged "$2"; then return; fi
+  # The account may only come with this apply.
+  install -T -m "$3" -o "$4" -g "$5" -- "$D/tree/$1" "$merged" 2>/dev/null ||
+    install -T -m "$3" -- "$D/tree/$1" "$merged" || invalid validate "cannot stage \`$2\`: $(last_lines)"
+}
+
+merge_link() { # PATH TARGET
+  if [ -n "$SANDBOX" ] || ! merged "$1"; then return; fi
+  ln -sfn -- "$2" "$merged" || invalid validate "cannot stage \`$1\`: $(last_lines)"
+}
+
+merge_directory() { # PATH MODE
+  if [ -n "$SANDBOX" ] || ! merged "$1"; then return; fi
+  install -d -m "$2" -- "$merged" || invalid validate "cannot stage \`$1\`: $(last_lines)"
+}
+
+merge_remove() { # PATH
+  if [ -n "$SANDBOX" ] || ! merged "$1"; then return; fi
+  printf '%s\n' "$1" >>"$D/merged/gone"
+  # What overlayfs takes for a hole.
+  if [ -e ".$1" ] || [ -h ".$1" ]; then mknod "$merged" c 0 0 2>/dev/null || merge_copy=1; fi
+}
+
+merge_original() { # PATH
+  if [ -n "$SANDBOX" ] || ! original_state "$1"; then return; fi
+  case $state in
+    [fl]' '*) if merged "$1"; then cp -a -T -- "$S/original/$or_generation/.$1" "$merged"; fi ;;
+    a' '*) merge_remove "$1" ;;
+  esac
+}
+
+merge_end() {
+  if [ -n "$SANDBOX" ]; then return; fi
+  if [ -z "$merge_copy" ] &&
+    mount -t overlay -o "ro,lowerdir=$D/merged/staged:/etc" overlay /etc 2>/dev/null; then
+    return
+  fi
+  # Where overlays do not work, a copy does.
+  find "$D/merged/staged" -type c -delete
+  if ! merge_by_copy; then invalid validate "cannot put the staged files over \`/etc\`: $(last_lines)"; fi
+}
+
+merge_by_copy() {
+  cp -a -T /etc "$D/merged/whole" && cp -a --remove-destination "$D/merged/staged/." "$D/merged/whole/" || return 1
+  while read -r me_gone; do rm -rf -- "$D/merged/whole${me_gone#/etc}"; done <"$D/merged/gone"
+  mount --bind "$D/merged/whole" /etc && mount -o remount,bind,ro /etc
+}
+
+validator() { # COMMAND…
+  if [ -n "$SANDBOX" ]; then
+    skip "validate $*"
+    return
+  fi
+  step "validate $*"
+  if ! command -v "$1" >/dev/null; then
+    printf 'skip: %s is not installed yet\n' "$1"
+    return
+  fi
+  # sshd -t wants its directory, which only exists while sshd runs.
+  if [ "${1##*/}" = sshd ] && [ ! -d /run/sshd ]; then
+    mkdir -m 0755 /run/sshd
+    "$@" </dev/null
+    va_status=$?
+    rmdir /run/sshd
+  else
+    "$@" </dev/null
+    va_status=$?
+  fi
+  if [ "$va_status" -ne 0 ]; then invalid validate "\`$*\` failed with $va_status: $(last_lines)"; fi
+}

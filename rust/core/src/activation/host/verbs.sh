@@ -1,0 +1,323 @@
+
+# --- run ---------------------------------------------------------------------------------------------------------------------
+
+run() {
+  lock_work 30 || answer 1
+  read_meta
+  phase
+  [ "$phase" = armed ] || answer 1
+  if ! same_boot || ! timer_active; then
+    printf 'refused: the dead man is not armed\n' >>"$D/log"
+    answer 1
+  fi
+  activate
+  # Whatever the outcome, it is in the phase; a failed unit of ours would only be noise.
+  answer 0
+}
+
+activate() {
+  keep_phase activating
+  rm -f "$D/why" "$D/failure"
+  (
+    . "$D/apply.sh"
+    settle
+    units_settled
+  ) >>"$D/log" 2>&1 </dev/null 9>&-
+  ac_status=$?
+  line "$D/why"
+  if [ "$ac_status" -eq 0 ]; then
+    clock
+    time_left || left=0
+    if [ "$left" -gt "$m_window" ] || [ "$left" -lt "$((m_window - 10))" ]; then
+      set_deadline "$((now + m_window))"
+      if [ -z "$SANDBOX" ]; then
+        start_timer "$m_window" >>"$D/log" 2>&1 || {
+          roll_back arm "the dead man could not be set anew: $(last_lines)"
+          return
+        }
+      fi
+    fi
+    keep_phase activated
+  else
+    roll_back step "${line:-\`$(tail -n 1 "$D/journal")\`: ended with $ac_status: $(last_lines)}"
+  fi
+}
+
+# --- confirm -------------------------------------------------------------------------------------------------------------------
+
+confirm() {
+  IFS= read -r cf_given || :
+  read_meta
+  phase
+  generation
+  if [ "$phase" = committed ] && [ "$generation" -gt "$m_base" ]; then answer 0; fi
+  lock_work 30 || answer 1
+  phase
+  case $phase in
+    committed) ;;
+    activated)
+      line "$D/nonce"
+      if [ -z "$line" ] || [ "$line" != "$cf_given" ]; then answer 1; fi
+      if ! same_boot; then
+        roll_back interrupted "the host has booted since it was activated"
+      elif ! time_left || [ "$left" -le 0 ]; then
+        roll_back deadline "confirmed too late"
+      else
+        keep_phase committed
+      fi
+      ;;
+  esac
+  case $phase in
+    committed) finish_commit || answer 1 ;;
+    rolled-back) answer 5 ;;
+    rollback-failed) answer 6 ;;
+    refused) answer 9 ;;
+    *) answer 1 ;;
+  esac
+  answer 0
+}
+
+# finish_commit: what follows from phase `committed`; again as often as it is cut off.
+finish_commit() {
+  next=$((m_base + 1))
+  case $D in
+    "$S"/applies/*)
+      (
+        . "$D/commit.sh"
+        originals
+      ) >>"$D/log" 2>&1 9>&- || return 1
+      rm -f "$D/nonce" "$D"/.[a-z]* "$D/now" "$D/found"
+      printf '%s\n' "$ID" >"$D/id"
+      flush "$D/id"
+      mkdir -p "$S/generations"
+      mv -T "$D" "$S/generations/$next" || return 1
+      D=$S/generations/$next
+      flush "$S/generations" "$S/applies"
+      ;;
+  esac
+  generation
+  if [ "$generation" -lt "$next" ]; then keep "$S/generation" "$next"; fi
+  disarm
+  release_lease
+}
+
+# --- roll back -------------------------------------------------------------------------------------------------------------------
+
+# end_run: stops what works on the apply, children included.
+end_run() {
+  if [ -z "$SANDBOX" ]; then systemctl --quiet stop "deployctl-apply-$ID.service" 2>/dev/null || :; fi
+}
+
+# roll_back CODE TEXT: under the work lock. The first reason stays.
+roll_back() {
+  line "$D/failure"
+  if [ -z "$line" ]; then keep "$D/failure" "$(printf '%s %s' "$1" "$2" | tr -d '\000-\037\177')"; fi
+  keep_phase rolling-back
+  : >"$D/left"
+  journal=$(cat "$D/journal")
+  (
+    rolling=1
+    printf '==> roll back\n'
+    sweep
+    compare_paths
+    . "$D/rollback.sh"
+    if [ -e "$D/reboot-required" ]; then rm -f /run/reboot-required "$D/reboot-required"; fi
+    verify_paths
+    verify_units
+    :
+  ) >>"$D/log" 2>&1 </dev/null 9>&- || complain "the rollback was cut off: $(last_lines)" >>"$D/log"
+  line "$D/failure"
+  if [ -e "$D/packages-kept" ]; then
+    case $line in *'; packages kept') ;; *) line="$line; packages kept" ;; esac
+    keep "$D/failure" "$line"
+  fi
+  if [ -s "$D/left" ]; then
+    line=${line#rollback }
+    keep "$D/failure" "rollback ${line%; left: *}; left: $(tr '\n' ',' <"$D/left" | sed -e 's/,$//' -e 's/,/, /g' | cut -c 1-600)"
+    keep_phase rollback-failed
+    disarm
+  else
+    keep_phase rolled-back
+    disarm
+    release_lease
+    printf '==> rolled back and verified\n' >>"$D/log"
+  fi
+}
+
+answer_rolled_back() {
+  case $phase in
+    rolled-back) answer 5 ;;
+    rollback-failed) answer 6 ;;
+    refused) answer 9 ;;
+    committed) answer 0 ;;
+    *) answer 1 ;;
+  esac
+}
+
+rollback() { # [--stolen]
+  rb_code=requested rb_text='somebody asked for it'
+  if [ "${1-}" = --stolen ]; then rb_code=stolen rb_text="another apply was started with \`--steal\`"; fi
+  read_meta
+  phase
+  case $phase in
+    committed) answer 1 ;;
+    refused | rolled-back) answer_rolled_back ;;
+  esac
+  end_run
+  lock_work 60 || answer 1
+  phase
+  case $phase in
+    committed) answer 1 ;;
+    refused | rolled-back) answer_rolled_back ;;
+    staged | validated | checkpointed) refuse "$rb_code" "$rb_text" ;;
+  esac
+  roll_back "$rb_code" "$rb_text"
+  answer_rolled_back
+}
+
+# recover: what the apply needs by itself. Called by the dead man, at boot, and by the next apply.
+recover() {
+  read_meta
+  phase
+  case $phase in
+    rollback-failed) answer 6 ;;
+    rolled-back | refused)
+      release_lease
+      answer_rolled_back
+      ;;
+    armed | activating | activated)
+      if same_boot && time_left && [ "$left" -gt 0 ]; then
+        # In time: so it is left alone, unless nobody is at work who should be.
+        if [ "$phase" = activated ] || ! idle; then
+          if [ -z "$SANDBOX" ] && ! timer_active; then start_timer "$left"; fi
+          answer 0
+        fi
+      else
+        end_run
+      fi
+      ;;
+    *) idle || answer 0 ;;
+  esac
+  lock_work 60 || answer 1
+  phase
+  case $phase in
+    committed)
+      finish_commit || answer 1
+      answer 0
+      ;;
+    rolled-back | refused | rollback-failed) answer_rolled_back ;;
+    staged | validated | checkpointed) refuse interrupted "the start was cut off; nothing was changed" ;;
+  esac
+  if ! same_boot; then
+    roll_back interrupted "the host has booted before it was confirmed"
+  elif time_left && [ "$left" -gt 0 ]; then
+    roll_back interrupted "the activation was killed"
+  else
+    roll_back deadline "nobody confirmed in time"
+  fi
+  answer_rolled_back
+}
+
+# Nobody works on the apply.
+idle() {
+  lock_work 0 || return 1
+  unlock_work
+  if [ -z "$SANDBOX" ] && systemctl --quiet is-active "deployctl-apply-$ID.service"; then return 1; fi
+  return 0
+}
+
+# --- main --------------------------------------------------------------------------------------------------------------------------
+
+usage() {
+  printf 'usage: host.sh start ID [--steal] | run ID | status [ID [OFFSET]] [--extend SECONDS] | confirm ID | rollback [ID] | recover ID|--boot\n' >&2
+  exit 2
+}
+
+is_number() {
+  case $1 in '' | *[!0-9]* | ??????????????*) return 1 ;; esac
+}
+
+status() {
+  st_offset=0 st_extend=
+  if [ $# -gt 0 ] && is_number "$1"; then
+    st_offset=$1
+    shift
+  fi
+  if [ "${1-}" = --extend ]; then
+    is_number "${2-}" || usage
+    st_extend=$2
+    shift 2
+  fi
+  [ $# -eq 0 ] || usage
+  phase
+  case $phase in
+    armed | activating | activated)
+      if [ -n "$st_extend" ] && same_boot && time_left && [ "$left" -gt 0 ]; then extend "$((now + st_extend))"; fi
+      ;;
+  esac
+  frame "$st_offset"
+  exit 0
+}
+
+main() {
+  if [ -n "$SANDBOX" ]; then
+    if [ -z "$ROOT" ] || [ "$ROOT" = / ]; then
+      printf 'a sandbox needs DEPLOYCTL_ROOT\n' >&2
+      exit 2
+    fi
+  else
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    export PATH
+    if [ -n "$ROOT" ] || [ "$(id -u)" != 0 ]; then
+      printf 'host.sh needs root\n' >&2
+      exit 2
+    fi
+  fi
+  cd "${ROOT:-/}" || exit 2
+  [ $# -gt 0 ] || usage
+  verb=$1
+  shift
+  case $verb in start | run | status | confirm | rollback | recover) ;; *) usage ;; esac
+  case $verb:${1-} in
+    status: | status:--* | rollback: | recover:--boot)
+      # Without an id: the apply that has the lease; for status else the last one.
+      if read_lease; then
+        main_id=$lease_apply
+      else
+        line "$S/last"
+        main_id=$line
+      fi
+      if [ "${1-}" = --boot ]; then
+        shift
+        boot_mode=1
+      fi
+      if [ -z "$main_id" ] || ! find_apply "$main_id"; then
+        D=
+        frame 0
+        exit 0
+      fi
+      ;;
+    *)
+      if ! find_apply "${1-}"; then
+        D=
+        answer 1
+      fi
+      shift
+      ;;
+  esac
+  # A signal from a broken connection must not leave anything half done.
+  if [ "$verb" != status ]; then trap '' HUP PIPE; fi
+  # Each apply is worked on by the program it came with.
+  if [ "$verb" != status ] && [ "$0" != "$D/host.sh" ] && [ -f "$D/host.sh" ]; then
+    if [ -n "$boot_mode" ]; then set -- --boot-of; fi
+    exec sh "$D/host.sh" "$verb" "$ID" "$@"
+  fi
+  if [ "${1-}" = --boot-of ]; then
+    shift
+    boot_mode=1
+  fi
+  "$verb" "$@"
+}
+
+main "$@"
+exit

@@ -1,0 +1,11 @@
+//! The program that runs on hosts, driven in sandboxes, against the table in `activation::machine`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at what the host program did, on real directories"
+)]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod life;
+mod recovery;
+mod sandbox;
+mod text;

@@ -1,0 +1,327 @@
+//! What the host does when it was cut off.
+
+use std::fs;
+
+use deployctl_core::activation::{Action, Bundle, Event, Phase, command, next};
+
+use crate::sandbox::{SHELLS, Sandbox, Want, absent, apply_id, file};
+
+fn two_files() -> Vec<(&'static str, Want)> {
+    vec![
+        ("/etc/a", file("new a\n", 0o644)),
+        ("/etc/new/b", file("new b\n", 0o644)),
+        ("/etc/z", absent()),
+    ]
+}
+
+fn host(shell: &'static str) -> Sandbox {
+    let host = Sandbox::new(shell);
+    host.write("/etc/a", "old a\n", 0o640);
+    host.write("/etc/z", "old z\n", 0o600);
+    host
+}
+
+/// `bundle` with `line` put into its script `name` after `lines` lines.
+fn with_line(mut bundle: Bundle, name: &str, lines: usize, line: &str) -> Bundle {
+    let file = bundle.files.iter_mut().find(|f| f.name == name).unwrap();
+    let text = String::from_utf8(file.bytes.clone()).unwrap();
+    let mut all: Vec<&str> = text.lines().collect();
+    all.insert(lines.min(all.len()), line);
+    file.bytes = (all.join("\n") + "\n").into_bytes();
+    bundle
+}
+
+fn lines_of(bundle: &Bundle, name: &str) -> usize {
+    bundle.file(name).unwrap().split(|&b| b == b'\n').count() - 1
+}
+
+#[test]
+fn a_step_that_fails_anywhere_rolls_back_at_once() {
+    for shell in SHELLS {
+        let lines = lines_of(
+            &host(shell).bundle("first-apply", 600, &two_files()),
+            "apply.sh",
+        );
+        for at in 1..=lines {
+            let host = host(shell);
+            let tree = host.tree();
+            let bundle = host.bundle("first-apply", 600, &two_files());
+            host.put(
+                "first-apply",
+                &with_line(
+                    bundle,
+                    "apply.sh",
+                    at,
+                    "step fail; echo the cause; try false",
+                ),
+            );
+            let answer = host.run(&command::start(&apply_id("first-apply"), false));
+            assert_eq!(
+                (answer.exit, answer.phase()),
+                (Some(5), Phase::RolledBack),
+                "{answer:?}"
+            );
+            assert_eq!(answer.failure(), "Step `fail`: the cause", "{at}");
+            assert_eq!(host.tree(), tree, "{at}");
+            assert!(!host.state("lease").exists());
+        }
+        assert_eq!(
+            next(Phase::Activating, Event::ActivationFailed).action,
+            Action::RollBack
+        );
+    }
+}
+
+/// A power cut at every line of every script: `recover` finds the way from there.
+#[test]
+fn a_cut_anywhere_is_recovered() {
+    for shell in SHELLS {
+        for (script, begins, ends) in [
+            ("validate.sh", Phase::Staged, Phase::Refused),
+            ("checkpoint.sh", Phase::Validated, Phase::Refused),
+            ("apply.sh", Phase::Activating, Phase::RolledBack),
+        ] {
+            let lines = lines_of(
+                &host(shell).bundle("first-apply", 600, &two_files()),
+                script,
+            );
+            for at in 0..=lines {
+                let host = host(shell);
+                let tree = host.tree();
+                let bundle = host.bundle("first-apply", 600, &two_files());
+                host.put("first-apply", &with_line(bundle, script, at, "kill -9 0"));
+                assert_eq!(
+                    host.run(&command::start(&apply_id("first-apply"), false))
+                        .exit,
+                    None
+                );
+                let status = host.run(&command::status_of_host());
+                assert_eq!(status.phase(), begins, "{script} {at}");
+                let answer = host.recover("first-apply");
+                assert_eq!(answer.phase(), ends, "{script} {at} {answer:?}");
+                assert_eq!(answer.phase(), settled(begins), "{script} {at}");
+                assert!(
+                    answer.failure().starts_with("Interrupted"),
+                    "{}",
+                    answer.failure()
+                );
+                assert_eq!(host.tree(), tree, "{script} {at}");
+                assert!(!host.state("lease").exists());
+            }
+        }
+    }
+}
+
+/// Where the table says that an interrupted apply ends.
+fn settled(phase: Phase) -> Phase {
+    let step = next(phase, Event::Interrupted);
+    match step.action {
+        Action::RollBack => next(step.phase, Event::RolledBack).phase,
+        _ => step.phase,
+    }
+}
+
+#[test]
+fn a_rollback_that_is_cut_off_is_done_again() {
+    for shell in SHELLS {
+        let lines = lines_of(
+            &host(shell).bundle("first-apply", 600, &two_files()),
+            "rollback.sh",
+        );
+        for at in 0..=lines {
+            let host = host(shell);
+            let tree = host.tree();
+            // Once: the second time the mark is there.
+            let cut = "[ -e \"$D/cut\" ] || { : >\"$D/cut\"; kill -9 0; }";
+            let bundle = host.bundle("first-apply", 600, &two_files());
+            host.put("first-apply", &with_line(bundle, "rollback.sh", at, cut));
+            host.run(&command::start(&apply_id("first-apply"), false));
+            assert_eq!(host.run(&command::rollback(None)).exit, None);
+            assert_eq!(
+                host.run(&command::status_of_host()).phase(),
+                Phase::RollingBack
+            );
+            let answer = host.recover("first-apply");
+            assert_eq!(
+                (answer.exit, answer.phase()),
+                (Some(5), Phase::RolledBack),
+                "{answer:?}"
+            );
+            assert_eq!(host.tree(), tree, "{at}");
+        }
+    }
+}
+
+#[test]
+fn a_commit_that_is_cut_off_is_completed() {
+    for shell in SHELLS {
+        for way in ["confirm", "recover", "next"] {
+            let host = host(shell);
+            let bundle = host.bundle("first-apply", 600, &two_files());
+            let cut = "[ -e \"$D/cut\" ] || { : >\"$D/cut\"; kill -9 0; }";
+            host.put("first-apply", &with_line(bundle, "commit.sh", 1, cut));
+            host.run(&command::start(&apply_id("first-apply"), false));
+            assert_eq!(host.confirm("first-apply").exit, None);
+            assert_eq!(host.generation(), 0);
+            match way {
+                "confirm" => assert_eq!(host.confirm("first-apply").exit, Some(0)),
+                "recover" => assert_eq!(host.recover("first-apply").exit, Some(0)),
+                _ => {
+                    // It completes the commit, and so its own plan is stale.
+                    let next = host.apply("second-apply", &[("/etc/c", file("c", 0o644))]);
+                    assert!(next.failure().starts_with("Stale"), "{next:?}");
+                }
+            }
+            assert_eq!(host.generation(), 1, "{way}");
+            assert!(!host.state("lease").exists(), "{way}");
+            assert!(host.state("original/index").exists());
+        }
+    }
+}
+
+#[test]
+fn a_deadline_that_passes_rolls_back() {
+    for shell in SHELLS {
+        for late in ["recover", "confirm", "next"] {
+            let host = host(shell);
+            let tree = host.tree();
+            host.put("first-apply", &host.bundle("first-apply", 0, &two_files()));
+            let started = host.run(&command::start(&apply_id("first-apply"), false));
+            assert_eq!(started.phase(), Phase::Activated);
+            let answer = match late {
+                "recover" => host.recover("first-apply"),
+                "confirm" => host.confirm("first-apply"),
+                _ => {
+                    let second = host.apply("second-apply", &[("/etc/c", file("c", 0o644))]);
+                    assert_eq!(second.phase(), Phase::Activated, "{second:?}");
+                    host.run(&command::rollback(None));
+                    host.run(&command::status(&apply_id("first-apply"), 0, None))
+                }
+            };
+            assert_eq!(answer.phase(), Phase::RolledBack, "{late} {answer:?}");
+            assert!(
+                answer.failure().starts_with("Deadline"),
+                "{}",
+                answer.failure()
+            );
+            assert_eq!(host.tree(), tree, "{late}");
+        }
+        assert_eq!(
+            next(Phase::Activated, Event::ConfirmedTooLate).action,
+            Action::RollBack
+        );
+    }
+}
+
+#[test]
+fn a_heartbeat_puts_the_deadline_off_and_the_dead_man_waits() {
+    for shell in SHELLS {
+        let host = host(shell);
+        host.put("first-apply", &host.bundle("first-apply", 60, &two_files()));
+        host.run(&command::start(&apply_id("first-apply"), false));
+        let seconds = |answer: &crate::sandbox::Answer| answer.apply().deadline_seconds.unwrap();
+        let plain = host.run(&command::status(&apply_id("first-apply"), 0, None));
+        assert!((50..=60).contains(&seconds(&plain)), "{plain:?}");
+        let extended = host.run(&command::status(&apply_id("first-apply"), 0, Some(100)));
+        assert!((90..=100).contains(&seconds(&extended)), "{extended:?}");
+        // Never back, never beyond the cap.
+        let less = host.run(&command::status(&apply_id("first-apply"), 0, Some(10)));
+        assert!(seconds(&less) > 80, "{less:?}");
+        let most = host.run(&command::status(
+            &apply_id("first-apply"),
+            0,
+            Some(1_000_000),
+        ));
+        assert!((170..=180).contains(&seconds(&most)), "{most:?}");
+        assert_eq!(host.recover("first-apply").phase(), Phase::Activated);
+    }
+}
+
+#[test]
+fn a_boot_in_the_window_rolls_back() {
+    for shell in SHELLS {
+        let host = host(shell);
+        host.write("/proc/sys/kernel/random/boot_id", "one\n", 0o644);
+        let tree = host.tree();
+        host.apply("first-apply", &two_files());
+        host.write("/proc/sys/kernel/random/boot_id", "two\n", 0o644);
+        let status = host.run(&command::status_of_host());
+        assert!(status.apply().rebooted);
+        let answer = host.run("sh \"$DEPLOYCTL_ROOT/var/lib/deployctl/host.sh\" recover --boot");
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(5), Phase::RolledBack),
+            "{answer:?}"
+        );
+        host.write("/proc/sys/kernel/random/boot_id", "one\n", 0o644);
+        assert_eq!(host.tree(), tree);
+    }
+}
+
+#[test]
+fn what_cannot_be_put_back_is_said_and_can_be_done_again() {
+    for shell in SHELLS {
+        let host = host(shell);
+        let tree = host.tree();
+        host.apply("first-apply", &two_files());
+        // Somebody puts a full directory where a file was.
+        fs::remove_file(host.at("/etc/a")).unwrap();
+        host.write("/etc/a/b", "in the way\n", 0o644);
+        let answer = host.run(&command::rollback(None));
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(6), Phase::RollbackFailed),
+            "{answer:?}"
+        );
+        assert!(
+            answer.failure().contains("`/etc/a` is not as it was"),
+            "{}",
+            answer.failure()
+        );
+        // Nobody gets past it.
+        let second = host.apply("second-apply", &[("/etc/c", file("c", 0o644))]);
+        assert_eq!(second.phase(), Phase::Refused);
+        assert!(
+            second.failure().contains("put it right by hand"),
+            "{}",
+            second.failure()
+        );
+        assert_eq!(host.recover("first-apply").exit, Some(6));
+        fs::remove_dir_all(host.at("/etc/a")).unwrap();
+        let answer = host.run(&command::rollback(None));
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(5), Phase::RolledBack),
+            "{answer:?}"
+        );
+        assert_eq!(host.tree(), tree);
+    }
+}
+
+#[test]
+fn two_at_once_never_both_have_the_host() {
+    for shell in SHELLS {
+        let host = host(shell);
+        let slow = |id: &str, path: &str| {
+            let bundle = host.bundle(id, 600, &[(path, file("x", 0o644))]);
+            host.put(id, &with_line(bundle, "apply.sh", 1, "sleep 1"));
+        };
+        slow("first-apply", "/etc/p");
+        slow("second-apply", "/etc/q");
+        let mut children: Vec<_> = ["first-apply", "second-apply"]
+            .map(|id| {
+                host.command(&command::start(&apply_id(id), false))
+                    .stdout(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap()
+            })
+            .into();
+        let mut codes: Vec<_> = children
+            .iter_mut()
+            .map(|c| c.wait().unwrap().code())
+            .collect();
+        codes.sort_unstable();
+        assert_eq!(codes, [Some(0), Some(9)]);
+        assert!(host.at("/etc/p").exists() != host.at("/etc/q").exists());
+    }
+}

@@ -1,0 +1,1 @@
+//! What is written: the table, the scripts, quoting.
