@@ -1,11 +1,42 @@
 //! What a host is now, as one round of queries found it.
+//!
+//! ```text
+//! Rendered ── queries(…) ──▶ host ──▶ Answers ── read(…) ──▶ Observed ──▶ plan
+//! ```
+//!
+//! The host adds what its committed generation manages to what is asked, from the plain lists that
+//! lie beside its manifest ([`generation_lists`]), so that one exec is enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
-use crate::rendered::{Manifest, PathState};
+use crate::rendered::{Manifest, PathState, Rendered};
+
+mod ask;
+mod host;
+mod packages;
+mod paths;
+mod read;
+mod settings;
+mod units;
+
+pub use ask::{generation_lists, queries};
+pub use host::parse_os_release;
+pub use read::{ObserveError, read};
+
+/// What to ask a host for.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// What the host should hold.
+    pub rendered: &'a Rendered,
+    /// Whether it is a directory: files only. The directory itself is the environment's
+    /// `DEPLOYCTL_ROOT`.
+    pub sandbox: bool,
+    /// Time zones whose clock is asked for (`Australia/Sydney`).
+    pub timezones: &'a [&'a str],
+}
 
 /// Everything that planning needs to know of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +49,8 @@ pub struct Observed {
     pub boot_id: String,
     /// `uname -r`.
     pub kernel: String,
+    /// `/proc/cmdline`; empty in a sandbox.
+    pub command_line: String,
     /// Whether systemd is PID 1.
     pub systemd: bool,
     /// Whether we are root there.
@@ -26,6 +59,8 @@ pub struct Observed {
     pub read_only: BTreeSet<String>,
     /// Free KiB of the file systems that hold `/`, `/boot` and `/var/lib/deployctl`.
     pub free_kib: BTreeMap<String, u64>,
+    /// Bytes of the regular files among `paths`.
+    pub managed_bytes: u64,
     /// Number of the committed generation; 0 before the first apply.
     pub generation: u32,
     /// Its manifest; `None` at generation 0.
@@ -48,6 +83,8 @@ pub struct Observed {
     pub modules: BTreeSet<ModuleName>,
     /// `/run/reboot-required` exists.
     pub reboot_required: bool,
+    /// Weekday (Monday is 1) and time of day by time zone asked for: `3:14:05`.
+    pub local_times: BTreeMap<String, String>,
     /// Queries that gave no usable answer: id and why. Planning refuses what it would have to guess.
     pub unanswered: BTreeMap<String, String>,
 }

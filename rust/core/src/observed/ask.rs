@@ -1,0 +1,291 @@
+//! The round of queries that observes a host.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Scope;
+use crate::query::{Query, quote};
+use crate::rendered::{Entry, Manifest, PathState};
+
+/// Largest file whose text comes back for a diff: 128 blocks of 512 bytes.
+const DIFF_BLOCKS: usize = 128;
+
+/// Starts the scripts that look below the host's root or the sandbox's.
+const BEGIN: &str = r#"cd "${DEPLOYCTL_ROOT-}/" || exit 3
+S=./var/lib/deployctl
+N=0
+if [ -r "$S/generation" ]; then IFS= read -r N <"$S/generation" || :; fi
+G=$S/generations/$N
+"#;
+
+/// Plain lists to lie beside a generation's `manifest.json`, by file name, one name a line: the host
+/// reads them in shell, to observe what it manages in the same round.
+pub fn generation_lists(manifest: &Manifest) -> [(&'static str, String); 4] {
+    fn lines<T: AsRef<str>>(names: impl Iterator<Item = T>) -> String {
+        names.fold(String::new(), |mut text, name| {
+            let _ = writeln!(text, "{}", name.as_ref());
+            text
+        })
+    }
+    [
+        ("paths.list", lines(manifest.paths.keys())),
+        ("packages.list", lines(manifest.packages.keys())),
+        ("units.list", lines(manifest.units.keys())),
+        ("sysctls.list", lines(manifest.sysctls.keys())),
+    ]
+}
+
+/// Every question of the round. Few processes: files are looked at by one `find` and one
+/// `sha256sum`, packages by one `dpkg-query`, units by one `systemctl show`, the rest by the shell.
+pub fn queries(scope: &Scope<'_>) -> Vec<Query> {
+    let mut queries = vec![
+        Query::inline("host", host(scope.sandbox)),
+        Query::inline(
+            "generation",
+            format!("{BEGIN}echo \"$N\"\n[ \"$N\" = 0 ] || cat \"$G/manifest.json\"\n"),
+        )
+        .with_cap(8 << 20),
+        Query::new("paths", paths(scope))
+            .with_deadline(Duration::from_secs(60))
+            .with_cap(16 << 20),
+    ];
+    if scope.sandbox {
+        return queries;
+    }
+    let rendered = scope.rendered;
+    queries.extend([
+        Query::new(
+            "packages",
+            listed(
+                "packages.list",
+                rendered.packages.keys().map(AsRef::as_ref),
+                r"dpkg-query -W -f '${Package}\t${Architecture}\t${Version}\t${db:Status-Want}\t${db:Status-Status}\n' --",
+            ),
+        )
+        .with_cap(4 << 20),
+        Query::new(
+            "units",
+            listed(
+                "units.list",
+                rendered.units.keys().map(AsRef::as_ref),
+                "systemctl show --no-pager --property=Id,Names,LoadState,ActiveState,SubState,UnitFileState --",
+            ),
+        )
+        .with_cap(4 << 20),
+        Query::new(
+            "failed",
+            "[ ! -d /run/systemd/system ] || systemctl list-units --state=failed --all --plain --no-legend --full --no-pager",
+        ),
+        Query::inline("sysctls", sysctls(scope)).with_cap(1 << 20),
+        Query::inline("modules", modules(scope)),
+    ]);
+    if !scope.timezones.is_empty() {
+        queries.push(Query::inline("clock", clock(scope.timezones)));
+    }
+    queries
+}
+
+/// One `key value` a line.
+fn host(sandbox: bool) -> String {
+    let mut text = String::from(
+        r#"R=${DEPLOYCTL_ROOT-}
+S=$R/var/lib/deployctl
+say() { printf '%s %s\n' "$1" "$2"; }
+line() {
+  v=
+  if [ -r "$2" ]; then IFS= read -r v <"$2" || :; fi
+  say "$1" "$v"
+}
+say uid "$(id -u)"
+v=
+if [ -r "$R/etc/machine-id" ]; then IFS= read -r v <"$R/etc/machine-id" || :; fi
+if [ -n "$v" ]; then
+  printf 'deployctl:%s' "$v" | sha256sum | { read -r v _ && say machine "$v"; }
+fi
+os=
+for f in "$R/etc/os-release" "$R/usr/lib/os-release"; do
+  if [ -z "$os" ] && [ -r "$f" ]; then
+    os=$f
+    while IFS= read -r v || [ -n "$v" ]; do say os "$v"; done <"$f"
+  fi
+done
+[ -n "$os" ] || say uname "$(uname -s)"
+for p in /etc /var/lib /var/lib/deployctl; do
+  if [ -e "$R$p" ] && [ ! -w "$R$p" ]; then say read-only "$p"; fi
+done
+set --
+for p in / /boot /var/lib/deployctl; do
+  q=$R$p
+  while [ ! -e "$q" ] && [ -n "$q" ]; do q=${q%/*}; done
+  say disk "$p"
+  set -- "$@" "${q:-/}"
+done
+df -Pk -- "$@" | {
+  read -r _
+  while read -r _ _ _ v _; do say free "$v"; done
+}
+if [ -r "$S/lease" ]; then
+  while IFS= read -r v; do say lease "$v"; done <"$S/lease"
+fi
+for f in "$S"/applies/*/phase; do
+  if [ -r "$f" ] && IFS= read -r v <"$f"; then
+    p=${f%/phase}
+    case $v in committed | rolled-back | refused) ;; *) say open "${p##*/} $v" ;; esac
+  fi
+done
+"#,
+    );
+    if !sandbox {
+        text.push_str(
+            r"line hostname /proc/sys/kernel/hostname
+line boot /proc/sys/kernel/random/boot_id
+line kernel /proc/sys/kernel/osrelease
+line cmdline /proc/cmdline
+if [ -d /run/systemd/system ]; then say systemd yes; fi
+if [ -e /run/reboot-required ]; then say reboot-required yes; fi
+",
+        );
+    }
+    text
+}
+
+/// `find`'s view of every path, hashes of the regular files, and texts of those that differ.
+///
+/// Three parts, each ended by a NUL where a type or size would stand: six NUL-ended fields a path;
+/// `sha256sum` lines; size, path and bytes a text.
+fn paths(scope: &Scope<'_>) -> String {
+    let mut wanted = String::new();
+    let mut arguments = String::new();
+    for (path, entry) in &scope.rendered.entries {
+        let _ = write!(arguments, " \\\n  .{path}");
+        // The text of a file that others may not read never leaves the host.
+        if let (Entry::File { ownership, .. }, PathState::File { sha256, .. }) =
+            (&entry.entry, PathState::of(&entry.entry))
+            && ownership.mode.world_readable()
+        {
+            let _ = writeln!(wanted, "{sha256}  .{path}");
+        }
+    }
+    format!(
+        r#"{BEGIN}set -f
+IFS='
+'
+set --{arguments}
+if [ -r "$G/paths.list" ]; then
+  # shellcheck disable=SC2046 # one path a line
+  set -- "$@" $(sed 's/^/./' "$G/paths.list")
+fi
+[ "$#" -gt 0 ] || exit 0
+printf %s {wanted} >"$0.want"
+find "$@" -maxdepth 0 -fprintf "$0.stat" '%y\0%m\0%u\0%g\0%s\0%l\0%p\0' \
+  -type f -exec sha256sum -- {{}} + >"$0.sums" 2>/dev/null
+[ -e "$0.stat" ] || exit 4
+printf '\0' >>"$0.sums"
+cat "$0.stat"
+printf '\0'
+cat "$0.sums"
+# shellcheck disable=SC2046 # one path a line
+set -- $(awk 'FILENAME == ARGV[1] {{ have[$0] = 1; next }} !($0 in have) {{ print $2 }}' "$0.sums" "$0.want")
+[ "$#" -gt 0 ] || exit 0
+find "$@" -maxdepth 0 -type f -perm -004 -size -{blocks} -printf '%s\0%p\0' -exec cat {{}} \; 2>/dev/null
+exit 0
+"#,
+        wanted = quote(&wanted),
+        blocks = DIFF_BLOCKS + 1,
+    )
+}
+
+/// `command` over wanted names and those of the committed generation; nothing when there are none.
+fn listed<'a>(list: &str, names: impl Iterator<Item = &'a str>, command: &str) -> String {
+    let mut arguments = String::new();
+    for name in names {
+        let _ = write!(arguments, " \\\n  {}", quote(name));
+    }
+    format!(
+        r#"{BEGIN}set -f
+IFS='
+'
+set --{arguments}
+if [ -r "$G/{list}" ]; then
+  # shellcheck disable=SC2046 # one name a line
+  set -- "$@" $(cat "$G/{list}")
+fi
+[ "$#" -gt 0 ] || exit 0
+{command} "$@"
+"#
+    )
+}
+
+/// `key value` a line for every key that the kernel has; `.` and `/` change places between key and path.
+fn sysctls(scope: &Scope<'_>) -> String {
+    let mut names = String::new();
+    for key in scope.rendered.sysctls.keys() {
+        let _ = write!(names, " \\\n  {}", swap(key.as_str()));
+    }
+    format!(
+        r#"{BEGIN}set -f
+IFS='
+'
+set --{names}
+if [ -r "$G/sysctls.list" ]; then
+  # shellcheck disable=SC2046 # one key a line
+  set -- "$@" $(sed 'y|./|/.|' "$G/sysctls.list")
+fi
+for p in "$@"; do
+  v=
+  if [ -f "/proc/sys/$p" ]; then
+    IFS= read -r v <"/proc/sys/$p" || [ -n "$v" ] || continue
+    printf '%s %s\n' "$p" "$v"
+  fi
+done
+"#
+    )
+}
+
+/// Swaps `.` and `/`, as sysctl.d(5) does between a key and its path below `/proc/sys`.
+pub(super) fn swap(key: &str) -> String {
+    key.chars()
+        .map(|c| match c {
+            '.' => '/',
+            '/' => '.',
+            c => c,
+        })
+        .collect()
+}
+
+/// Names of loaded or built-in modules; the kernel spells all of them with `_`.
+fn modules(scope: &Scope<'_>) -> String {
+    let mut names = String::new();
+    for module in &scope.rendered.modules {
+        let _ = write!(names, " {}", module.as_str().replace('-', "_"));
+    }
+    if names.is_empty() {
+        return ":".to_owned();
+    }
+    format!(
+        r#"IFS= read -r K </proc/sys/kernel/osrelease || :
+for m in{names}; do
+  if [ -d "/sys/module/$m" ]; then
+    echo "$m"
+  elif [ -r "/lib/modules/$K/modules.builtin" ] &&
+    tr - _ <"/lib/modules/$K/modules.builtin" | grep -q "/$m\.ko"; then
+    echo "$m"
+  fi
+done
+"#
+    )
+}
+
+/// `zone weekday:hour:minute` a line; a zone that the host does not know says nothing, since `date`
+/// would quietly take UTC for it.
+fn clock(timezones: &[&str]) -> String {
+    let mut text = String::new();
+    for zone in timezones {
+        let zone = quote(zone);
+        let _ = writeln!(
+            text,
+            "if [ -e /usr/share/zoneinfo/{zone} ]; then echo {zone} \"$(TZ={zone} date +%u:%H:%M)\"; fi"
+        );
+    }
+    text
+}

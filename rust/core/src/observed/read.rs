@@ -1,0 +1,386 @@
+//! Turns the answers of a round into one [`Observed`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::host::HostFacts;
+use super::{Identity, Observed, OsRelease, Scope, host, packages, paths, settings, units};
+use crate::query::{Answers, Section, printable_line};
+use crate::rendered::{Manifest, PathState};
+
+/// Why the answers cannot be used at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObserveError {
+    /// Not even the first question was answered.
+    #[error("the host did not say who it is: {cause}")]
+    Silent {
+        /// Why, as far as known.
+        cause: String,
+    },
+    /// The committed generation's record cannot be read.
+    #[error("the record of generation {generation} on the host cannot be read: {cause}")]
+    Manifest {
+        /// Which generation.
+        generation: u32,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// Reads what the host answered to [`super::queries`] of the same scope.
+///
+/// What one unanswered query would have told is in [`Observed::unanswered`]; planning refuses where
+/// it needs that. Only a host that says nothing, or whose own record is broken, is an error.
+pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveError> {
+    let mut reading = Reading {
+        answers,
+        unanswered: BTreeMap::new(),
+    };
+    let host = match reading.answer("host") {
+        Some(section) => host::parse(&section.stdout),
+        None => HostFacts::default(),
+    };
+    let Some(uid) = host.uid else {
+        return Err(ObserveError::Silent {
+            cause: reading
+                .unanswered
+                .remove("host")
+                .unwrap_or_else(|| "its answer cannot be read".to_owned()),
+        });
+    };
+    let (generation, manifest) = match reading.answer("generation") {
+        Some(section) => committed(&section.stdout)?,
+        None => (0, None),
+    };
+    let mut found = paths::Found::default();
+    if let Some(section) = reading.answer("paths") {
+        match paths::parse(&section.stdout) {
+            Ok(parsed) => found = parsed,
+            Err(cause) => reading.miss("paths", cause),
+        }
+    }
+    let mut states = found.states;
+    let committed_paths = manifest.iter().flat_map(|manifest| manifest.paths.keys());
+    if !reading.unanswered.contains_key("paths") {
+        for path in scope.rendered.entries.keys().chain(committed_paths) {
+            states.entry(path.clone()).or_insert(PathState::Absent);
+        }
+    }
+    if scope.sandbox {
+        disown(&mut states, scope, manifest.as_ref());
+    }
+    let word = |key: &str| host.words.get(key).cloned().unwrap_or_default();
+    let mut observed = Observed {
+        identity: host.identity.unwrap_or(Identity {
+            machine_id_sha256: String::new(),
+            hostname: word("hostname"),
+        }),
+        os: host.os.unwrap_or(OsRelease {
+            id: String::new(),
+            version: String::new(),
+        }),
+        boot_id: word("boot"),
+        kernel: word("kernel"),
+        command_line: word("cmdline"),
+        systemd: host.words.contains_key("systemd"),
+        root: uid == 0,
+        read_only: host.read_only,
+        free_kib: host.free_kib,
+        managed_bytes: found.bytes,
+        generation,
+        manifest,
+        pending: host.pending,
+        paths: states,
+        contents: found.contents,
+        packages: BTreeMap::new(),
+        units: BTreeMap::new(),
+        failed_units: BTreeSet::new(),
+        sysctls: BTreeMap::new(),
+        modules: BTreeSet::new(),
+        reboot_required: host.words.contains_key("reboot-required"),
+        local_times: BTreeMap::new(),
+        unanswered: BTreeMap::new(),
+    };
+    if !scope.sandbox {
+        // dpkg-query says 1 when it does not know a name: an answer all the same.
+        if let Some(section) = reading.answer_with("packages", &[0, 1]) {
+            observed.packages = packages::parse(&section.stdout);
+        }
+        if let Some(section) = reading.answer("units") {
+            observed.units = units::parse(&section.stdout);
+        }
+        if let Some(section) = reading.answer("failed") {
+            observed.failed_units = units::parse_failed(&section.stdout);
+        }
+        if let Some(section) = reading.answer("sysctls") {
+            observed.sysctls = settings::parse_sysctls(&section.stdout);
+        }
+        if let Some(section) = reading.answer_with("modules", &[0, 1]) {
+            observed.modules = settings::parse_modules(&section.stdout, &scope.rendered.modules);
+        }
+        if !scope.timezones.is_empty()
+            && let Some(section) = reading.answer_with("clock", &[0, 1])
+        {
+            observed.local_times = settings::parse_clocks(&section.stdout);
+        }
+    }
+    observed.unanswered = reading.unanswered;
+    Ok(observed)
+}
+
+struct Reading<'a> {
+    answers: &'a Answers,
+    unanswered: BTreeMap<String, String>,
+}
+
+impl<'a> Reading<'a> {
+    fn answer(&mut self, id: &str) -> Option<&'a Section> {
+        self.answer_with(id, &[0])
+    }
+
+    /// The section, if its command ended with one of `statuses` and nothing of it was cut off.
+    fn answer_with(&mut self, id: &str, statuses: &[i32]) -> Option<&'a Section> {
+        let Some(section) = self.answers.get(id) else {
+            self.miss(id, "it was not asked".to_owned());
+            return None;
+        };
+        let cause = match section.status {
+            None => "no answer in time".to_owned(),
+            Some(_) if section.truncated => "the answer is too long".to_owned(),
+            Some(status) if !statuses.contains(&status) => {
+                let said = printable_line(&section.stderr, 200);
+                if said.is_empty() {
+                    format!("exit status {status}")
+                } else {
+                    format!("exit status {status}: {said}")
+                }
+            }
+            Some(_) => return Some(section),
+        };
+        self.miss(id, cause);
+        None
+    }
+
+    fn miss(&mut self, id: &str, cause: String) {
+        self.unanswered.insert(id.to_owned(), cause);
+    }
+}
+
+/// The number on the first line, then the manifest.
+fn committed(section: &[u8]) -> Result<(u32, Option<Manifest>), ObserveError> {
+    let end = section.iter().position(|&byte| byte == b'\n');
+    let (number, manifest) = section.split_at(end.unwrap_or(section.len()));
+    let text = String::from_utf8_lossy(number);
+    let generation = text.trim().parse().map_err(|_| ObserveError::Manifest {
+        generation: 0,
+        cause: format!("its number is `{}`", printable_line(number, 40)),
+    })?;
+    if generation == 0 {
+        return Ok((0, None));
+    }
+    let manifest: Manifest =
+        serde_json::from_slice(manifest).map_err(|cause| ObserveError::Manifest {
+            generation,
+            cause: printable_line(cause.to_string().as_bytes(), 200),
+        })?;
+    if manifest.version != 1 {
+        return Err(ObserveError::Manifest {
+            generation,
+            cause: format!(
+                "it has format {}, and this deployctl reads format 1",
+                manifest.version
+            ),
+        });
+    }
+    Ok((generation, Some(manifest)))
+}
+
+/// In a sandbox everything belongs to whoever runs it: owners count as right.
+fn disown(
+    states: &mut BTreeMap<crate::name::ManagedPath, PathState>,
+    scope: &Scope<'_>,
+    manifest: Option<&Manifest>,
+) {
+    for (path, state) in states {
+        let wanted = scope
+            .rendered
+            .entries
+            .get(path)
+            .map(|entry| PathState::of(&entry.entry))
+            .or_else(|| manifest?.paths.get(path).cloned());
+        let (
+            PathState::File { ownership, .. } | PathState::Directory { ownership },
+            Some(
+                PathState::File {
+                    ownership: wanted, ..
+                }
+                | PathState::Directory { ownership: wanted },
+            ),
+        ) = (state, wanted)
+        else {
+            continue;
+        };
+        ownership.owner = wanted.owner;
+        ownership.group = wanted.group;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::name::HostName;
+    use crate::rendered::Rendered;
+
+    fn section(stdout: &[u8]) -> Section {
+        Section {
+            status: Some(0),
+            stdout: stdout.to_vec(),
+            stderr: Vec::new(),
+            truncated: false,
+        }
+    }
+
+    fn answers(changed: &[(&str, Section)]) -> Answers {
+        let mut answers: Answers = [
+            (
+                "host",
+                "uid 0\nos ID=debian\nos VERSION_ID=\"12\"\nhostname box\nsystemd yes\n",
+            ),
+            ("generation", "0\n"),
+            ("paths", ""),
+            ("packages", ""),
+            ("units", ""),
+            ("failed", ""),
+            ("sysctls", ""),
+            ("modules", ""),
+        ]
+        .into_iter()
+        .map(|(id, text)| (id.to_owned(), section(text.as_bytes())))
+        .collect();
+        for (id, section) in changed {
+            answers.insert((*id).to_owned(), section.clone());
+        }
+        answers
+    }
+
+    fn empty() -> Rendered {
+        Rendered::empty(HostName::new("box").unwrap())
+    }
+
+    fn read_with(changed: &[(&str, Section)]) -> Result<Observed, ObserveError> {
+        let rendered = empty();
+        read(
+            &answers(changed),
+            &Scope {
+                rendered: &rendered,
+                sandbox: false,
+                timezones: &[],
+            },
+        )
+    }
+
+    #[test]
+    fn recorded_answers_become_facts() {
+        let observed = read_with(&[
+            (
+                "packages",
+                section(
+                    b"chrony\tamd64\t4.5-1ubuntu4\tinstall\tinstalled\n\
+                      libc6\ti386\t2.39\tinstall\tconfig-files\n\
+                      libc6\tamd64\t2.39-0ubuntu8\thold\tinstalled\n\
+                      gone\tamd64\t\tunknown\tnot-installed\n",
+                ),
+            ),
+            (
+                "units",
+                section(
+                    b"Id=ssh.service\nNames=sshd.service ssh.service\nLoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\n\n\
+                      Id=no.service\nNames=no.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n",
+                ),
+            ),
+            (
+                "failed",
+                section("● a.service loaded failed failed A\nb.mount loaded failed failed B\n".as_bytes()),
+            ),
+            ("sysctls", section(b"net/ipv4/tcp_rmem 4096\t131072\t6291456\nnet/ipv4/conf/eth0.1/rp_filter 2\n")),
+        ])
+        .unwrap();
+        insta::assert_json_snapshot!((
+            observed.os,
+            observed.packages,
+            observed.units,
+            observed.failed_units,
+            observed.sysctls
+        ));
+    }
+
+    #[test]
+    fn what_was_not_answered_is_told() {
+        let late = Section {
+            status: None,
+            ..section(b"")
+        };
+        let failed = Section {
+            status: Some(127),
+            stderr: b"sh: 1: dpkg-query: \x1b[31mnot found\n".to_vec(),
+            ..section(b"")
+        };
+        let cut = Section {
+            truncated: true,
+            ..section(b"x")
+        };
+        let observed = read_with(&[
+            ("units", late.clone()),
+            ("packages", failed),
+            ("sysctls", cut),
+            ("paths", section(b"f\x00644\0root")),
+        ])
+        .unwrap();
+        let mut said: Vec<_> = observed
+            .unanswered
+            .iter()
+            .map(|(id, why)| format!("{id}: {why}"))
+            .collect();
+        for broken in [
+            read_with(&[("host", late)]),
+            read_with(&[("host", section(b"-bash: nonsense\n"))]),
+            read_with(&[("generation", section(b"many\n"))]),
+            read_with(&[("generation", section(b"3\n{\"version\": 1,"))]),
+        ] {
+            said.push(broken.unwrap_err().to_string());
+        }
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn an_os_is_read_from_any_spelling() {
+        let cases = [
+            "ID=debian\nVERSION_ID=\"12\"\n",
+            "ID='ubuntu'\nVERSION_ID=24.04",
+            "ID=arch\n",
+            "NAME=x\nID=\nVERSION_ID=\"",
+            "ID=\"\x1b[31mevil\"\n",
+        ];
+        let read: Vec<_> = cases
+            .iter()
+            .map(|text| {
+                let os = super::super::parse_os_release(text);
+                format!("{:?} {:?}", os.id, os.version)
+            })
+            .collect();
+        insta::assert_snapshot!(read.join("\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_it_panic(
+            id in prop::sample::select(vec!["host", "generation", "paths", "packages", "units", "failed", "sysctls", "modules"]),
+            noise in prop::collection::vec(any::<u8>(), 0..300),
+            words in "[fdl=0-9a-z\\x00 \\t\\n./]{0,200}",
+        ) {
+            let _ = read_with(&[(id, section(&noise))]);
+            let _ = read_with(&[(id, section(words.as_bytes()))]);
+        }
+    }
+}

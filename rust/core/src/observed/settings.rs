@@ -1,0 +1,48 @@
+//! Reads live kernel settings, loaded modules and clocks: lines of words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ask::swap;
+use crate::name::{ModuleName, SysctlKey};
+use crate::query::printable_line;
+
+/// `path value` lines, as keys; values keep single blanks between their words.
+pub(super) fn parse_sysctls(section: &[u8]) -> BTreeMap<SysctlKey, String> {
+    lines(section)
+        .filter_map(|(path, value)| Some((SysctlKey::new(swap(&path)).ok()?, normalise(&value))))
+        .collect()
+}
+
+/// A sysctl's value with single blanks: the kernel separates words by tabs, people by blanks.
+pub(crate) fn normalise(value: &str) -> String {
+    value.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Module names among `wanted`; the kernel says `_` where a name has `-`.
+pub(super) fn parse_modules(section: &[u8], wanted: &BTreeSet<ModuleName>) -> BTreeSet<ModuleName> {
+    let loaded: BTreeSet<_> = lines(section).map(|(name, _)| name).collect();
+    wanted
+        .iter()
+        .filter(|name| loaded.contains(&name.as_str().replace('-', "_")))
+        .cloned()
+        .collect()
+}
+
+/// `zone weekday:hour:minute` lines.
+pub(super) fn parse_clocks(section: &[u8]) -> BTreeMap<String, String> {
+    lines(section).collect()
+}
+
+fn lines(section: &[u8]) -> impl Iterator<Item = (String, String)> {
+    let text = String::from_utf8_lossy(section).into_owned();
+    text.lines()
+        .map(|line| {
+            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+            (
+                key.to_owned(),
+                printable_line(value.replace('\t', " ").as_bytes(), 4096),
+            )
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+}

@@ -1,0 +1,369 @@
+//! Observes directories and this machine by real shells.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test: what the script means is what a shell makes of it"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use deployctl_core::name::{
+    AccountName, ConcernName, HostName, ManagedPath, ModuleName, SysctlKey,
+};
+use deployctl_core::observed::{Observed, Scope, generation_lists, queries, read};
+use deployctl_core::query::{Marker, parse, script};
+use deployctl_core::rendered::{
+    Entry, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered, UnitWant,
+};
+
+const SHELLS: [&[&str]; 2] = [&["dash", "-s"], &["bash", "--posix", "-s"]];
+
+fn observe(shell: &[&str], root: Option<&Path>, scope: &Scope<'_>) -> Observed {
+    let marker = Marker::new([9; 16]);
+    let mut command = Command::new(shell[0]);
+    command
+        .args(&shell[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(root) = root {
+        command
+            .env("DEPLOYCTL_ROOT", root)
+            .env("DEPLOYCTL_SANDBOX", "1");
+    }
+    let mut child = command.spawn().unwrap();
+    let text = script(&marker, &queries(scope));
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{shell:?}");
+    read(&parse(&marker, &output.stdout).unwrap(), scope).unwrap()
+}
+
+fn path(text: &str) -> ManagedPath {
+    ManagedPath::new(text).unwrap()
+}
+
+fn ownership(mode: u16) -> Ownership {
+    Ownership {
+        mode: Mode::new(mode).unwrap(),
+        owner: AccountName::new("root").unwrap(),
+        group: AccountName::new("root").unwrap(),
+    }
+}
+
+fn managed(entry: Entry) -> ManagedEntry {
+    ManagedEntry {
+        concern: ConcernName::new("extra").unwrap(),
+        template: None,
+        facts: BTreeSet::new(),
+        entry,
+        follow_ups: BTreeSet::new(),
+        validator: None,
+    }
+}
+
+fn file(content: &str, mode: u16) -> ManagedEntry {
+    managed(Entry::File {
+        content: content.to_owned(),
+        ownership: ownership(mode),
+    })
+}
+
+fn rendered() -> Rendered {
+    let mut rendered = Rendered::empty(HostName::new("box").unwrap());
+    for (at, entry) in [
+        ("/etc/same", file("same\n", 0o644)),
+        ("/etc/differs", file("wanted\n", 0o644)),
+        ("/etc/secret", file("hidden\n", 0o600)),
+        ("/etc/opened-secret", file("hidden\n", 0o600)),
+        ("/etc/missing", file("new\n", 0o644)),
+        ("/etc/binary", file("text\n", 0o644)),
+        ("/etc/big", file("small\n", 0o644)),
+        (
+            "/etc/dir",
+            managed(Entry::Directory {
+                ownership: ownership(0o755),
+            }),
+        ),
+        (
+            "/etc/link",
+            managed(Entry::Symlink {
+                target: "a b".to_owned(),
+            }),
+        ),
+        ("/etc/gone", managed(Entry::Absent)),
+        ("/etc/pipe", file("x", 0o644)),
+    ] {
+        rendered.entries.insert(path(at), entry);
+    }
+    rendered
+}
+
+/// A root in which every kind of difference stands.
+fn root() -> tempfile::TempDir {
+    let root = tempfile::Builder::new()
+        .prefix("a 'quoted' root")
+        .tempdir()
+        .unwrap();
+    let at = |name: &str| root.path().join(name);
+    fs::create_dir_all(at("etc/dir")).unwrap();
+    for (name, bytes, mode) in [
+        ("etc/same", b"same\n".as_slice(), 0o644),
+        ("etc/differs", b"found\n", 0o644),
+        ("etc/secret", b"other\n", 0o600),
+        ("etc/opened-secret", b"other\n", 0o644),
+        ("etc/binary", b"\xff\x00", 0o644),
+        ("etc/big", &[b'x'; 70_000], 0o644),
+        (
+            "etc/machine-id",
+            b"0123456789abcdef0123456789abcdef\n",
+            0o444,
+        ),
+        (
+            "etc/os-release",
+            b"NAME=\"Ubuntu\"\nID=ubuntu\nVERSION_ID=\"24.04\"\n",
+            0o644,
+        ),
+        ("etc/once-ours", b"still here\n", 0o640),
+    ] {
+        fs::write(at(name), bytes).unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::set_permissions(at("etc/dir"), fs::Permissions::from_mode(0o750)).unwrap();
+    symlink("c\nd", at("etc/link")).unwrap();
+    assert!(
+        Command::new("mkfifo")
+            .arg(at("etc/pipe"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    root
+}
+
+#[test]
+fn a_directory_is_observed_by_files_alone() {
+    let root = root();
+    let rendered = rendered();
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: true,
+        timezones: &[],
+    };
+    let mut seen = Vec::new();
+    for shell in SHELLS {
+        let mut observed = observe(shell, Some(root.path()), &scope);
+        assert!(observed.free_kib["/"] > 0);
+        observed.free_kib.clear();
+        observed.root = true;
+        seen.push(observed);
+    }
+    assert_eq!(seen[0], seen[1]);
+    insta::assert_json_snapshot!(seen[0]);
+}
+
+#[test]
+fn the_committed_generation_adds_its_own_paths_and_an_open_apply_is_seen() {
+    let root = root();
+    let state = root.path().join("var/lib/deployctl");
+    let mut old = Rendered::empty(HostName::new("box").unwrap());
+    old.entries
+        .insert(path("/etc/once-ours"), file("ours\n", 0o640));
+    old.entries.insert(path("/etc/lost"), file("ours\n", 0o640));
+    fs::create_dir_all(state.join("generations/7")).unwrap();
+    fs::write(state.join("generation"), "7\n").unwrap();
+    let manifest = old.manifest();
+    fs::write(
+        state.join("generations/7/manifest.json"),
+        serde_json::to_vec(&manifest).unwrap(),
+    )
+    .unwrap();
+    for (name, text) in generation_lists(&manifest) {
+        fs::write(state.join("generations/7").join(name), text).unwrap();
+    }
+    for (apply, phase) in [("a1", "committed"), ("b2", "activating"), ("c3", "staged")] {
+        fs::create_dir_all(state.join("applies").join(apply)).unwrap();
+        fs::write(
+            state.join("applies").join(apply).join("phase"),
+            format!("{phase}\n"),
+        )
+        .unwrap();
+    }
+    fs::write(state.join("lease"), "apply b2\nholder ann@laptop\n").unwrap();
+    let rendered = Rendered::empty(HostName::new("box").unwrap());
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: true,
+        timezones: &[],
+    };
+    for shell in SHELLS {
+        let observed = observe(shell, Some(root.path()), &scope);
+        assert_eq!(observed.generation, 7);
+        assert_eq!(observed.manifest.as_ref(), Some(&manifest));
+        assert_eq!(observed.paths[&path("/etc/lost")], PathState::Absent);
+        assert!(matches!(
+            observed.paths[&path("/etc/once-ours")],
+            PathState::File { .. }
+        ));
+        let pending = observed.pending.unwrap();
+        assert_eq!(
+            (
+                pending.apply.as_str(),
+                pending.phase.as_str(),
+                pending.holder.as_str()
+            ),
+            ("b2", "activating", "ann@laptop")
+        );
+        assert_eq!(observed.unanswered.len(), 0);
+    }
+}
+
+#[test]
+fn an_empty_directory_is_a_host_that_has_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let rendered = rendered();
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: true,
+        timezones: &[],
+    };
+    for shell in SHELLS {
+        let observed = observe(shell, Some(root.path()), &scope);
+        assert!(
+            observed
+                .paths
+                .values()
+                .all(|state| *state == PathState::Absent)
+        );
+        assert_eq!(observed.paths.len(), rendered.entries.len());
+        assert_eq!(
+            (
+                observed.generation,
+                observed.identity.machine_id_sha256.as_str()
+            ),
+            (0, "")
+        );
+    }
+}
+
+#[test]
+fn this_machine_answers_whatever_it_is() {
+    let mut rendered = Rendered::empty(HostName::new("box").unwrap());
+    let concern = ConcernName::new("extra").unwrap();
+    rendered
+        .entries
+        .insert(path("/etc/passwd"), file("", 0o644));
+    rendered
+        .sysctls
+        .insert(SysctlKey::new("kernel.ostype").unwrap(), "Linux".to_owned());
+    rendered.sysctls.insert(
+        SysctlKey::new("net.ipv4.tcp_rmem").unwrap(),
+        "1 2 3".to_owned(),
+    );
+    rendered.sysctls.insert(
+        SysctlKey::new("kernel.no_such_key").unwrap(),
+        "1".to_owned(),
+    );
+    rendered
+        .modules
+        .insert(ModuleName::new("no-such-module").unwrap());
+    for name in ["dash", "no-such-package"] {
+        rendered.packages.insert(
+            name.to_owned().try_into().unwrap(),
+            PackageWant {
+                concern: concern.clone(),
+                version: None,
+                hold: false,
+            },
+        );
+    }
+    rendered.units.insert(
+        "ssh.service".to_owned().try_into().unwrap(),
+        UnitWant {
+            concern,
+            enabled: Some(true),
+            running: Some(true),
+            on_change: OnChange::Restart,
+            watch: BTreeSet::new(),
+            start_timeout_seconds: 90,
+        },
+    );
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: false,
+        timezones: &["UTC", "Mars/Olympus"],
+    };
+    for shell in SHELLS {
+        let observed = observe(shell, None, &scope);
+        assert!(!observed.os.id.is_empty());
+        assert!(!observed.kernel.is_empty());
+        assert_eq!(observed.boot_id.len(), 36);
+        assert_eq!(
+            observed.sysctls[&SysctlKey::new("kernel.ostype").unwrap()],
+            "Linux"
+        );
+        assert_eq!(observed.sysctls.len(), 2);
+        assert!(!observed.sysctls.values().any(|value| value.contains('\t')));
+        assert!(!observed.local_times.contains_key("Mars/Olympus"));
+        assert!(matches!(
+            observed.paths[&path("/etc/passwd")],
+            PathState::File { .. }
+        ));
+        // What needs the programs of a Debian is told as unanswered elsewhere, never invented.
+        if observed.unanswered.contains_key("packages") {
+            assert!(observed.packages.is_empty());
+        } else {
+            let dash = &observed.packages["dash"];
+            assert!(dash.installed && !dash.version.is_empty());
+        }
+        assert!(observed.systemd || observed.unanswered.contains_key("units"));
+    }
+}
+
+#[test]
+fn the_observing_script_is_clean_by_shellcheck() {
+    if Command::new("shellcheck")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        return;
+    }
+    let rendered = rendered();
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: false,
+        timezones: &["UTC"],
+    };
+    for query in queries(&scope) {
+        let mut child = Command::new("shellcheck")
+            .args(["-s", "sh", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(query.command.as_bytes())
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}: {}",
+            query.id,
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+}
