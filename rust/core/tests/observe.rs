@@ -123,7 +123,7 @@ fn root() -> tempfile::TempDir {
         ("etc/secret", b"other\n", 0o600),
         ("etc/opened-secret", b"other\n", 0o644),
         ("etc/binary", b"\xff\x00", 0o644),
-        ("etc/big", &[b'x'; 70_000], 0o644),
+        ("etc/big", &vec![b'x'; 70_000], 0o644),
         (
             "etc/machine-id",
             b"0123456789abcdef0123456789abcdef\n",
