@@ -10,9 +10,9 @@ use crate::query::Section;
 ///
 /// Whether the command succeeded has been looked at already, unless the check reads failures too.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
+pub(super) struct Answer<'a> {
     /// Exit status.
-    pub status: i32,
+    pub(super) status: i32,
     stdout: &'a [u8],
     stderr: &'a [u8],
 }
@@ -20,27 +20,27 @@ pub struct Answer<'a> {
 /// Why nothing could be read out of an answer: a lower-case fragment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unreadable(pub String);
+pub(super) struct Unreadable(pub(super) String);
 
 impl Unreadable {
     /// The fragment as given.
-    pub fn new(reason: impl Into<String>) -> Self {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
 }
 
 /// What a judge made of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     /// What was found, for people. Need not be clean: [`super::evaluate`] strips it.
-    pub evidence: String,
+    pub(super) evidence: String,
     /// Whether it is as expected.
-    pub holds: Holds,
+    pub(super) holds: Holds,
 }
 
 /// Whether what was found is as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holds {
+pub(super) enum Holds {
     /// It is.
     Yes,
     /// It is not; what to do about it.
@@ -51,7 +51,7 @@ pub enum Holds {
 
 impl Found {
     /// As expected when `holds`, and without a hint otherwise.
-    pub fn when(holds: bool, evidence: impl Into<String>) -> Self {
+    pub(super) fn when(holds: bool, evidence: impl Into<String>) -> Self {
         Self {
             evidence: evidence.into(),
             holds: if holds { Holds::Yes } else { Holds::No(None) },
@@ -60,7 +60,7 @@ impl Found {
 
     /// What to do, should it not be as expected.
     #[must_use]
-    pub fn or_hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn or_hint(mut self, hint: impl Into<String>) -> Self {
         if matches!(self.holds, Holds::No(_)) {
             self.holds = Holds::No(Some(hint.into()));
         }
@@ -69,7 +69,7 @@ impl Found {
 
     /// Not wrong but waiting for a reboot, when `pending` and not as expected.
     #[must_use]
-    pub fn or_after_reboot(mut self, pending: bool, reason: impl Into<String>) -> Self {
+    pub(super) fn or_after_reboot(mut self, pending: bool, reason: impl Into<String>) -> Self {
         if pending && matches!(self.holds, Holds::No(_)) {
             self.holds = Holds::AfterReboot(reason.into());
         }
@@ -79,7 +79,7 @@ impl Found {
 
 impl<'a> Answer<'a> {
     /// The answer in `section`, given that it ended with `status`.
-    pub fn new(status: i32, section: &'a Section) -> Self {
+    pub(super) fn new(status: i32, section: &'a Section) -> Self {
         Self {
             status,
             stdout: &section.stdout,
@@ -88,7 +88,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Standard output; an error where it is empty or not UTF-8.
-    pub fn text(&self) -> Result<&'a str, Unreadable> {
+    pub(super) fn text(&self) -> Result<&'a str, Unreadable> {
         let text = str::from_utf8(self.stdout)
             .map_err(|e| Unreadable(format!("not UTF-8 after {} bytes", e.valid_up_to())))?;
         if text.trim().is_empty() {
@@ -98,7 +98,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Standard output and error, whatever they hold: for programs that say on either why they failed.
-    pub fn everything(&self) -> String {
+    pub(super) fn everything(&self) -> String {
         format!(
             "{}{}",
             String::from_utf8_lossy(self.stdout),
@@ -107,7 +107,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Lines of standard output that hold more than blanks, trimmed.
-    pub fn lines(&self) -> Result<impl Iterator<Item = &'a str>, Unreadable> {
+    pub(super) fn lines(&self) -> Result<impl Iterator<Item = &'a str>, Unreadable> {
         Ok(self
             .text()?
             .lines()
@@ -117,7 +117,7 @@ impl<'a> Answer<'a> {
 
     /// `key<separator>value` lines, both trimmed; other lines are left out. The first of equal keys wins.
     /// An error when there is no such line.
-    pub fn pairs(&self, separator: char) -> Result<BTreeMap<&'a str, &'a str>, Unreadable> {
+    pub(super) fn pairs(&self, separator: char) -> Result<BTreeMap<&'a str, &'a str>, Unreadable> {
         let mut pairs = BTreeMap::new();
         for line in self.lines()? {
             if let Some((key, value)) = line.split_once(separator) {
@@ -133,14 +133,14 @@ impl<'a> Answer<'a> {
     }
 
     /// Standard output as JSON.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
         serde_json::from_str(self.text()?)
             .map_err(|e| Unreadable(format!("not the expected JSON: {e}")))
     }
 }
 
 /// The value of `key`, or that it is missing.
-pub fn value<'a>(pairs: &BTreeMap<&str, &'a str>, key: &str) -> Result<&'a str, Unreadable> {
+pub(super) fn value<'a>(pairs: &BTreeMap<&str, &'a str>, key: &str) -> Result<&'a str, Unreadable> {
     pairs
         .get(key)
         .copied()
@@ -148,7 +148,7 @@ pub fn value<'a>(pairs: &BTreeMap<&str, &'a str>, key: &str) -> Result<&'a str, 
 }
 
 /// `text` as a number, or that it is none.
-pub fn number<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Unreadable> {
+pub(super) fn number<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Unreadable> {
     text.trim()
         .parse()
         .map_err(|_| Unreadable(format!("`{what}` is `{}`, not a number", text.trim())))

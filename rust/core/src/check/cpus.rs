@@ -8,7 +8,7 @@ use super::answer::Unreadable;
 const MOST: u32 = 8192;
 
 /// Reads a list such as `4-7,12-15`; empty text is the empty set.
-pub fn parse(text: &str) -> Result<BTreeSet<u32>, Unreadable> {
+pub(super) fn parse(text: &str) -> Result<BTreeSet<u32>, Unreadable> {
     let wrong = || Unreadable(format!("`{}` is not a list of CPUs", text.trim()));
     let mut cpus = BTreeSet::new();
     for part in text
@@ -28,7 +28,7 @@ pub fn parse(text: &str) -> Result<BTreeSet<u32>, Unreadable> {
 }
 
 /// Writes a set as the kernel would; `none` for the empty set.
-pub fn show(cpus: &BTreeSet<u32>) -> String {
+pub(super) fn show(cpus: &BTreeSet<u32>) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for &cpu in cpus {
         match runs.last_mut() {

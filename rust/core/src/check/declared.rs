@@ -2,40 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
+use crate::inventory::{Cluster, Host};
 use crate::name::UnitName;
-use crate::rendered::Rendered;
+use crate::rendered::{Rendered, UnitWant};
 
 /// Everything an expectation may come from: facts first; what was rendered for what has no fact of its
 /// own (units, packages with their dependencies).
 #[derive(Debug, Clone, Copy)]
 pub struct Declared<'a> {
-    /// The host's facts after defaults: `hosts.<name>` of the inventory.
-    pub host: &'a Value,
-    /// `cluster` of the inventory.
-    pub cluster: &'a Value,
+    /// The host's facts.
+    pub host: &'a Host,
+    /// What is true of all hosts.
+    pub cluster: &'a Cluster,
     /// What the host should hold.
     pub rendered: &'a Rendered,
-    /// Units that had failed before, and that nothing touches: they fail the report, never a gate.
+    /// Units that had failed before an apply and that it does not touch: they never decide confirm.
+    /// Empty for `verify`.
     pub failed_before: &'a BTreeSet<UnitName>,
 }
 
-impl Declared<'_> {
-    /// The facts of `concern`: `None` where the host does not declare it.
-    pub(super) fn facts<T: DeserializeOwned>(
-        &self,
-        concern: &str,
-    ) -> Option<Result<T, serde_json::Error>> {
-        let facts = self.host.get(concern).filter(|facts| !facts.is_null())?;
-        Some(T::deserialize(facts))
-    }
-
-    /// The links of the cluster that end at this host.
-    pub(super) fn cluster_part<T: DeserializeOwned>(&self, part: &str) -> Option<T> {
-        self.cluster
-            .get(part)
-            .and_then(|value| T::deserialize(value).ok())
+impl<'a> Declared<'a> {
+    /// The one service of `concern`, as its templates name it.
+    pub(super) fn service(&self, concern: &str) -> Option<(&'a UnitName, &'a UnitWant)> {
+        self.rendered.units.iter().find(|(unit, want)| {
+            want.concern.as_str() == concern && unit.as_str().ends_with(".service")
+        })
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
 use super::answer::{Answer, Found, Unreadable};
-use super::{Declared, hugepages, kernel, network, package, ssh, time, unit};
+use super::{
+    Declared, cuda, extra, firewall, hugepages, kernel, network, nvidia, package, realtime, ssh,
+    storage, system, time, trading, unit, vllm,
+};
 use crate::name::ConcernName;
 use crate::query::Query;
 
@@ -27,6 +28,8 @@ pub struct Check {
     pub expected: String,
     /// Whether the judge also reads the answers of commands that failed.
     pub(super) reads_failures: bool,
+    /// What to do where the command is not installed.
+    pub(super) where_missing: &'static str,
     pub(super) judge: Judge,
 }
 
@@ -57,6 +60,7 @@ impl Check {
             query: query.clone(),
             expected: expected.into(),
             reads_failures: false,
+            where_missing: "a command that it takes is not installed: apply first",
             judge: Box::new(judge),
         }
     }
@@ -65,6 +69,13 @@ impl Check {
     #[must_use]
     pub(super) fn gate_if(mut self, gate: bool) -> Self {
         self.gate = gate;
+        self
+    }
+
+    /// Says what to do where the command is not installed.
+    #[must_use]
+    pub(super) fn where_missing(mut self, hint: &'static str) -> Self {
+        self.where_missing = hint;
         self
     }
 
@@ -96,29 +107,66 @@ pub(super) fn word(text: &str) -> String {
     }
 }
 
-/// A concern's facts turned into checks.
+/// The checks of one concern; none where the host does not declare it.
 type Concern = fn(&Declared<'_>) -> Vec<Check>;
 
 /// Every concern that has checks, by name, in the order of the report.
 const CONCERNS: &[(&str, Concern)] = &[
-    (ssh::CONCERN, |d| of(d, ssh::CONCERN, ssh::checks)),
-    (time::CONCERN, |d| of(d, time::CONCERN, time::checks)),
-    (network::CONCERN, |d| {
-        of(d, network::CONCERN, network::checks)
+    (system::CONCERN, |d| {
+        of(d, d.host.system.as_ref(), system::checks)
     }),
-    (kernel::CONCERN, |d| of(d, kernel::CONCERN, kernel::checks)),
+    (ssh::CONCERN, |d| of(d, d.host.ssh.as_ref(), ssh::checks)),
+    (time::CONCERN, |d| of(d, d.host.time.as_ref(), time::checks)),
+    (network::CONCERN, |d| {
+        of(d, d.host.network.as_ref(), network::checks)
+    }),
+    (firewall::CONCERN, |d| {
+        of(d, d.host.firewall.as_ref(), firewall::checks)
+    }),
+    (storage::CONCERN, |d| {
+        of(d, d.host.storage.as_ref(), storage::checks)
+    }),
+    (kernel::CONCERN, |d| {
+        of(d, d.host.kernel.as_ref(), kernel::checks)
+    }),
     (hugepages::CONCERN, |d| {
-        of(d, hugepages::CONCERN, hugepages::checks)
+        of(d, d.host.hugepages.as_ref(), hugepages::checks)
+    }),
+    (realtime::CONCERN, |d| {
+        of(d, d.host.realtime.as_ref(), realtime::checks)
+    }),
+    (nvidia::CONCERN, |d| {
+        of(d, d.host.nvidia.as_ref(), nvidia::checks)
+    }),
+    (cuda::CONCERN, |d| of(d, d.host.cuda.as_ref(), cuda::checks)),
+    (vllm::CONCERN, |d| of(d, d.host.vllm.as_ref(), vllm::checks)),
+    (trading::CONCERN, |d| {
+        of(d, d.host.trading.as_ref(), trading::checks)
+    }),
+    (extra::CONCERN, |d| {
+        of(d, d.host.extra.as_ref(), extra::checks)
     }),
 ];
+
+fn of<T>(
+    declared: &Declared<'_>,
+    facts: Option<&T>,
+    make: fn(&T, &Declared<'_>) -> Vec<Check>,
+) -> Vec<Check> {
+    facts.map(|facts| make(facts, declared)).unwrap_or_default()
+}
 
 /// The concerns that have a file of checks.
 pub fn concerns() -> impl Iterator<Item = &'static str> {
     CONCERNS.iter().map(|(name, _)| *name)
 }
 
-/// All checks of a host: per declared concern its own, then its packages and units.
+/// All checks of a host: per declared concern its own, then the packages and units of all. A host whose
+/// platform is not Linux has none yet: its queries would be others.
 pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
+    if !declared.host.platform.is_linux() {
+        return Vec::new();
+    }
     let mut all: Vec<Check> = CONCERNS
         .iter()
         .flat_map(|(_, concern)| concern(declared))
@@ -126,31 +174,6 @@ pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
     all.extend(package::checks(declared.rendered));
     all.extend(unit::checks(declared));
     all
-}
-
-/// The checks of one concern, none where the host does not declare it. Facts of another shape than
-/// expected become a check that says so: they must not vanish.
-fn of<T: DeserializeOwned>(
-    declared: &Declared<'_>,
-    concern: &str,
-    make: fn(&T, &Declared<'_>) -> Vec<Check>,
-) -> Vec<Check> {
-    match declared.facts::<T>(concern) {
-        None => Vec::new(),
-        Some(Ok(facts)) => make(&facts, declared),
-        Some(Err(error)) => {
-            let reason = format!("the facts of `{concern}` could not be read: {error}");
-            let judge = move |_: &Answer<'_>| Err(Unreadable(reason.clone()));
-            let query = ask(format!("{concern}/facts"), ":");
-            vec![Check::new(
-                concern,
-                "facts",
-                &query,
-                "facts of the expected shape",
-                judge,
-            )]
-        }
-    }
 }
 
 /// The distinct queries of `checks`, in order of first use. Checks that name the same query ask the same.

@@ -57,7 +57,7 @@ fn judge(check: &Check, section: Option<&Section>) -> (CheckStatus, String) {
         // Declared, and what it takes is not even installed: that is no pass and no mystery.
         return (
             CheckStatus::Fail {
-                hint: Some("a command that it takes is not installed: apply first".to_owned()),
+                hint: Some(check.where_missing.to_owned()),
             },
             String::from_utf8_lossy(&section.stderr).into_owned(),
         );

@@ -1,29 +1,19 @@
 //! Huge pages: the pool, its mount, and transparent ones.
 
-use serde::Deserialize;
-
 use super::answer::{Answer, Found, Unreadable, number, value};
 use super::definition::{ask, word};
 use super::{Check, Declared, sysctl};
+use crate::inventory::hugepages::{HugePages, Transparent};
 
 pub(super) const CONCERN: &str = "hugepages";
 
-#[derive(Deserialize)]
-pub(super) struct Facts {
-    size_kib: u64,
-    count: u64,
-    mount: Option<String>,
-    group: Option<String>,
-    transparent: Option<String>,
-}
-
-pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
+pub(super) fn checks(facts: &HugePages, declared: &Declared<'_>) -> Vec<Check> {
     // The next boot's command line tells a pool that waits for a reboot from one that came short.
     let meminfo = ask(
         "hugepages/meminfo",
         "grep -i huge /proc/meminfo\nawk '$1 == \"linux\" { $1 = \"NextBoot:\"; print; exit }' /boot/grub/grub.cfg 2>/dev/null\nprintf 'ThisBoot: '; cat /proc/cmdline",
     );
-    let (count, size) = (facts.count, facts.size_kib);
+    let (count, size) = (u64::from(facts.count), u64::from(facts.size_kib));
     let mut checks = vec![
         Check::new(
             CONCERN,
@@ -68,29 +58,9 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
             },
         ),
     ];
-    if let Some(mount) = &facts.mount {
-        checks.push(mount_check(mount, facts));
-    }
-    if let Some(group) = &facts.group {
-        checks.extend(facts.mount.as_ref().map(|mount| group_check(mount, group)));
-    }
-    if let Some(mode) = &facts.transparent {
-        let query = ask(
-            "hugepages/transparent",
-            "cat /sys/kernel/mm/transparent_hugepage/enabled",
-        );
-        let wanted = mode.clone();
-        checks.push(Check::new(
-            CONCERN,
-            "transparent",
-            &query,
-            format!("transparent huge pages: {mode}"),
-            move |answer| {
-                let found = parse_choice(answer)?;
-                Ok(Found::when(found == wanted, format!("it is {found}")))
-            },
-        ));
-    }
+    checks.push(mount_check(facts));
+    checks.push(group_check(facts));
+    checks.push(transparent_check(facts.transparent));
     let pages = (size == 2048).then(|| ("vm.nr_hugepages", count.to_string()));
     let sysctls = sysctl::checks(CONCERN, pages, declared);
     // The pool comes short where memory is fragmented: a matter for a reboot, not for a rollback.
@@ -99,6 +69,23 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
         check.gate_if(decides)
     }));
     checks
+}
+
+fn transparent_check(wanted: Transparent) -> Check {
+    let query = ask(
+        "hugepages/transparent",
+        "cat /sys/kernel/mm/transparent_hugepage/enabled",
+    );
+    let wanted = match wanted {
+        Transparent::Always => "always",
+        Transparent::Madvise => "madvise",
+        Transparent::Never => "never",
+    };
+    let expected = format!("transparent huge pages: {wanted}");
+    Check::new(CONCERN, "transparent", &query, expected, move |answer| {
+        let found = parse_choice(answer)?;
+        Ok(Found::when(found == wanted, format!("it is {found}")))
+    })
 }
 
 struct Pool<'a> {
@@ -133,13 +120,11 @@ fn parse_choice<'a>(answer: &Answer<'a>) -> Result<&'a str, Unreadable> {
         .ok_or_else(|| Unreadable(format!("`{text}` marks no choice")))
 }
 
-fn mount_check(mount: &str, facts: &Facts) -> Check {
+fn mount_check(facts: &HugePages) -> Check {
+    let mount = facts.mount.as_str();
     let query = mount_query(mount);
-    let size = facts.size_kib;
-    let bytes = facts
-        .size_kib
-        .saturating_mul(facts.count)
-        .saturating_mul(1024);
+    let size = u64::from(facts.size_kib);
+    let pool = facts.total_kib();
     Check::new(
         CONCERN,
         "mount",
@@ -158,9 +143,8 @@ fn mount_check(mount: &str, facts: &Facts) -> Check {
             // No pagesize= in /proc/mounts means the default size, which `size` looks at.
             let pages = option("pagesize").map_or(Some(size), parse_kib);
             let reserved = option("min_size").and_then(parse_kib);
-            let holds = found.fs_type == "hugetlbfs"
-                && pages == Some(size)
-                && reserved.is_some_and(|kib| kib.saturating_mul(1024) == bytes);
+            let holds =
+                found.fs_type == "hugetlbfs" && pages == Some(size) && reserved == Some(pool);
             Ok(Found::when(
                 holds,
                 format!("{} with {}", found.fs_type, found.options),
@@ -169,7 +153,8 @@ fn mount_check(mount: &str, facts: &Facts) -> Check {
     )
 }
 
-fn group_check(mount: &str, group: &str) -> Check {
+fn group_check(facts: &HugePages) -> Check {
+    let (mount, group) = (facts.mount.as_str(), facts.group.as_str());
     let query = mount_query(mount);
     let wanted = group.to_owned();
     Check::new(

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::answer::{Answer, Found, Unreadable, value};
 use super::definition::{ask, word};
 use super::{Check, Declared, sysctl};
+use crate::inventory::kernel::{Flavour, Kernel, SymbolValue};
+use crate::inventory::text::KernelSymbol;
+use crate::name::ModuleName;
 use crate::query::Query;
 
 pub(super) const CONCERN: &str = "kernel";
@@ -14,27 +15,15 @@ pub(super) const CONCERN: &str = "kernel";
 /// What a kernel of our own calls itself after its version.
 const LOCAL_VERSION: &str = "-deployctl";
 
-#[derive(Deserialize)]
-pub(super) struct Facts {
-    flavour: String,
-    #[serde(default)]
-    command_line: Vec<String>,
-    #[serde(default)]
-    modules: Vec<String>,
-    #[serde(default)]
-    sysctl: BTreeMap<String, String>,
-    io_uring_group: Option<String>,
-    #[serde(default)]
-    symbols: BTreeMap<String, String>,
-}
-
-pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
+pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
-    if facts.flavour == "custom" {
+    if facts.flavour == Flavour::Custom {
         checks.push(release());
     }
     if !facts.command_line.is_empty() {
-        checks.push(command_line(facts.command_line.clone()));
+        checks.push(command_line(
+            facts.command_line.iter().map(ToString::to_string).collect(),
+        ));
     }
     if !facts.modules.is_empty() {
         checks.push(modules(CONCERN, &facts.modules));
@@ -42,10 +31,11 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
     if !facts.symbols.is_empty() {
         checks.push(symbols(&facts.symbols));
     }
+    let describes = |symbol: &KernelSymbol| symbol.as_str() == "DEBUG_INFO_BTF";
     if facts
         .symbols
-        .get("DEBUG_INFO_BTF")
-        .is_some_and(|value| value != "n")
+        .iter()
+        .any(|(symbol, value)| describes(symbol) && *value != SymbolValue::N)
     {
         checks.push(features(
             "btf",
@@ -61,12 +51,12 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
         "cgroup2fs",
     ));
     if let Some(group) = &facts.io_uring_group {
-        checks.push(io_uring_group(group));
+        checks.push(io_uring_group(group.as_str()));
     }
     let settings = facts
         .sysctl
         .iter()
-        .map(|(key, value)| (key.as_str(), value.clone()));
+        .map(|(key, value)| (key.as_str(), value.to_string()));
     checks.extend(sysctl::checks(CONCERN, settings, declared));
     checks
 }
@@ -176,8 +166,8 @@ fn release() -> Check {
 }
 
 /// Every module of `names` is loaded or built in; serves other concerns, too.
-pub(super) fn modules(concern: &str, names: &[String]) -> Check {
-    let words: Vec<String> = names.iter().map(|name| word(name)).collect();
+pub(super) fn modules(concern: &str, names: &BTreeSet<ModuleName>) -> Check {
+    let words: Vec<String> = names.iter().map(|name| word(name.as_str())).collect();
     let query = ask(
         format!("{concern}/modules"),
         format!(
@@ -185,7 +175,10 @@ pub(super) fn modules(concern: &str, names: &[String]) -> Check {
             words.join(" ")
         ),
     );
-    let wanted: Vec<String> = names.iter().map(|name| name.replace('-', "_")).collect();
+    let wanted: Vec<String> = names
+        .iter()
+        .map(|name| name.as_str().replace('-', "_"))
+        .collect();
     let expected = format!("loaded: {}", wanted.join(", "));
     Check::new(concern, "modules", &query, expected, move |answer| {
         let loaded = parse_modules(answer)?;
@@ -212,8 +205,8 @@ fn parse_modules(answer: &Answer<'_>) -> Result<BTreeSet<String>, Unreadable> {
     Ok(lines.map(|name| name.replace('-', "_")).collect())
 }
 
-fn symbols(symbols: &BTreeMap<String, String>) -> Check {
-    let names: Vec<&str> = symbols.keys().map(String::as_str).collect();
+fn symbols(symbols: &BTreeMap<KernelSymbol, SymbolValue>) -> Check {
+    let names: Vec<&str> = symbols.keys().map(KernelSymbol::as_str).collect();
     let pattern = word(&format!(
         "^(# )?CONFIG_({})( is not set|=)",
         names.join("|")
@@ -224,7 +217,15 @@ fn symbols(symbols: &BTreeMap<String, String>) -> Check {
             "f=/boot/config-$(uname -r)\nif [ -r /proc/config.gz ]; then zcat /proc/config.gz; elif [ -r \"$f\" ]; then cat \"$f\"; else echo none; exit 0; fi |\n{{ echo config; grep -E {pattern}; :; }}"
         ),
     );
-    let wanted = symbols.clone();
+    let letter = |value| match value {
+        SymbolValue::Y => "y",
+        SymbolValue::M => "m",
+        SymbolValue::N => "n",
+    };
+    let wanted: BTreeMap<String, &str> = symbols
+        .iter()
+        .map(|(name, value)| (name.to_string(), letter(*value)))
+        .collect();
     let expected = format!("{} symbols of the running kernel as declared", wanted.len());
     Check::new(CONCERN, "symbols", &query, expected, move |answer| {
         let Some(found) = parse_symbols(answer)? else {
@@ -239,7 +240,7 @@ fn symbols(symbols: &BTreeMap<String, String>) -> Check {
             .filter_map(|(name, wanted)| {
                 let found = found.get(name.as_str()).copied().unwrap_or("n");
                 // What may be a module may be built in as well.
-                let fine = found == wanted || (wanted == "m" && found == "y");
+                let fine = found == *wanted || (*wanted == "m" && found == "y");
                 (!fine).then(|| format!("{name} is {found}, not {wanted}"))
             })
             .collect();

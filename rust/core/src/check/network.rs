@@ -1,75 +1,33 @@
 //! Interfaces, addresses, links and the kernel's network settings.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use super::answer::{Answer, Found, Unreadable, number};
 use super::definition::{ask, word};
 use super::{Check, Declared, sysctl};
+use crate::inventory::network::{Interface, Network, Rings};
 use crate::query::Query;
 
 pub(super) const CONCERN: &str = "network";
 
-#[derive(Deserialize)]
-pub(super) struct Facts {
-    #[serde(default)]
-    interfaces: BTreeMap<String, Interface>,
-    #[serde(default)]
-    sysctl: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Interface {
-    #[serde(default)]
-    addresses: Vec<String>,
-    mtu: Option<u32>,
-    rings: Option<Rings>,
-    #[serde(default = "yes")]
-    required_for_boot: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Deserialize)]
-struct Rings {
-    rx: Option<u32>,
-    tx: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct Link {
-    endpoints: BTreeMap<String, Endpoint>,
-}
-
-#[derive(Deserialize)]
-struct Endpoint {
-    interface: String,
-    address: String,
-}
-
-pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
+pub(super) fn checks(facts: &Network, declared: &Declared<'_>) -> Vec<Check> {
     let addresses = ask("network/addresses", "ip -j address show");
     let mut checks = Vec::new();
     for (name, interface) in &facts.interfaces {
-        checks.extend(interface_checks(name, interface, &addresses));
+        checks.extend(interface_checks(name.as_str(), interface, &addresses));
     }
-    let links: BTreeMap<String, Link> = declared.cluster_part("links").unwrap_or_default();
-    for link in links.values() {
-        let here = declared.rendered.host.as_str();
+    let here = &declared.rendered.host;
+    for link in declared.cluster.links.values() {
         let Some(own) = link.endpoints.get(here) else {
             continue;
         };
         for (peer, endpoint) in link.endpoints.iter().filter(|(name, _)| *name != here) {
-            checks.push(route(peer, &own.interface, &endpoint.address));
+            let (own, address) = (own.interface.as_str(), endpoint.address.as_str());
+            checks.push(route(peer.as_str(), own, address));
         }
     }
-    let settings = facts
-        .sysctl
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.clone()));
+    let settings = facts.sysctl.iter().flatten();
+    let settings = settings.map(|(key, value)| (key.as_str(), value.to_string()));
     checks.extend(sysctl::checks(CONCERN, settings, declared));
     checks
 }
@@ -77,10 +35,10 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
 /// Address and MTU decide confirm where the machine cannot do without the interface: a lab link whose
 /// other end is off must not roll back an apply.
 fn interface_checks(name: &str, interface: &Interface, addresses: &Query) -> Vec<Check> {
-    let gate = interface.required_for_boot;
+    let gate = interface.required_for_boot != Some(false);
     let mut checks = Vec::new();
     for address in &interface.addresses {
-        let (name, wanted) = (name.to_owned(), address.clone());
+        let (name, wanted) = (name.to_owned(), address.to_string());
         checks.push(
             Check::new(
                 CONCERN,
@@ -100,23 +58,22 @@ fn interface_checks(name: &str, interface: &Interface, addresses: &Query) -> Vec
             .gate_if(gate),
         );
     }
-    if let Some(mtu) = interface.mtu {
-        let name = name.to_owned();
-        checks.push(
-            Check::new(
-                CONCERN,
-                &format!("mtu/{name}"),
-                addresses,
-                format!("{name} has MTU {mtu}"),
-                move |answer| {
-                    with_interface(answer, &name, |found| {
-                        Found::when(found.mtu == mtu, format!("MTU {}", found.mtu))
-                    })
-                },
-            )
-            .gate_if(gate),
-        );
-    }
+    let mtu = u32::from(interface.mtu);
+    let key = name.to_owned();
+    checks.push(
+        Check::new(
+            CONCERN,
+            &format!("mtu/{name}"),
+            addresses,
+            format!("{name} has MTU {mtu}"),
+            move |answer| {
+                with_interface(answer, &key, |found| {
+                    Found::when(found.mtu == mtu, format!("MTU {}", found.mtu))
+                })
+            },
+        )
+        .gate_if(gate),
+    );
     let up = name.to_owned();
     checks.push(Check::new(
         CONCERN,
@@ -165,22 +122,18 @@ fn ring_check(name: &str, rings: &Rings) -> Check {
         format!("PATH=\"$PATH:/usr/sbin:/sbin\"; ethtool -g {}", word(name)),
     );
     let (rx, tx) = (rings.rx, rings.tx);
-    let expected: Vec<String> = [("RX", rx), ("TX", tx)]
-        .iter()
-        .filter_map(|(what, size)| size.map(|size| format!("{what} {size}")))
-        .collect();
     Check::new(
         CONCERN,
         &format!("rings/{name}"),
         &query,
-        format!("rings of {name}: {}", expected.join(", ")),
+        format!("rings of {name}: RX {rx}, TX {tx}"),
         move |answer| {
             if answer.status != 0 {
                 return Ok(Found::when(false, answer.everything())
                     .or_hint("no such interface, or its driver has no rings to set"));
             }
             let found = parse_rings(answer)?;
-            let holds = rx.is_none_or(|rx| rx == found.0) && tx.is_none_or(|tx| tx == found.1);
+            let holds = (rx, tx) == found;
             Ok(Found::when(
                 holds,
                 format!("RX {}, TX {}", found.0, found.1),

@@ -2,30 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::answer::{Answer, Found, Unreadable, number};
 use super::definition::{ask, word};
 use super::{Check, Declared};
+use crate::inventory::ssh::{RootLogin, Ssh};
+use crate::inventory::text::PublicKey;
 
 pub(super) const CONCERN: &str = "ssh";
 
-#[derive(Deserialize)]
-pub(super) struct Facts {
-    port: u16,
-    permit_root_login: String,
-    allow_users: Vec<String>,
-    max_auth_tries: u32,
-    login_grace_seconds: u32,
-    client_alive_interval_seconds: u32,
-}
-
-#[derive(Deserialize)]
-struct Operator {
-    keys: Vec<String>,
-}
-
-pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
+pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
     // `sshd -T` is not on the path of every shell; it wants its run directory even to test.
     let effective = ask(
         "ssh/effective",
@@ -58,7 +43,7 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
         setting(
             "root-login",
             "permitrootlogin",
-            facts.permit_root_login.clone(),
+            root_login(facts.permit_root_login).to_owned(),
         ),
         setting(
             "auth-tries",
@@ -77,7 +62,7 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
         ),
     ];
 
-    let wanted: BTreeSet<String> = facts.allow_users.iter().cloned().collect();
+    let wanted: BTreeSet<String> = allowed(facts, declared);
     checks.push(
         Check::new(
             CONCERN,
@@ -102,7 +87,7 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
         .gate_if(true),
     );
 
-    let port = facts.port;
+    let port = facts.port.number();
     checks.push(
         Check::new(
             CONCERN,
@@ -125,18 +110,43 @@ pub(super) fn checks(facts: &Facts, declared: &Declared<'_>) -> Vec<Check> {
         .gate_if(true),
     );
 
-    let operators: BTreeMap<String, Operator> =
-        declared.cluster_part("operators").unwrap_or_default();
-    checks.extend(
-        operators
-            .iter()
-            .map(|(name, operator)| keys(name, &operator.keys)),
-    );
+    for (name, operator) in &declared.cluster.operators {
+        checks.push(keys(name.as_str(), operator.keys.iter()));
+    }
+    let system = declared.host.system.as_ref();
+    for (name, user) in system
+        .and_then(|system| system.users.as_ref())
+        .into_iter()
+        .flatten()
+    {
+        if !user.keys.is_empty() && !declared.cluster.operators.contains_key(name) {
+            checks.push(keys(name.as_str(), user.keys.iter()));
+        }
+    }
     checks
 }
 
-/// The operator's keys, as sshd would look them up for that user.
-fn keys(operator: &str, keys: &[String]) -> Check {
+/// Who may log in: those declared, and the user by whom we do.
+fn allowed(facts: &Ssh, declared: &Declared<'_>) -> BTreeSet<String> {
+    let own = &declared.host.connection.user;
+    facts
+        .allow_users
+        .iter()
+        .chain([own])
+        .map(ToString::to_string)
+        .collect()
+}
+
+fn root_login(wanted: RootLogin) -> &'static str {
+    match wanted {
+        RootLogin::No => "no",
+        RootLogin::ProhibitPassword => "prohibit-password",
+        RootLogin::ForcedCommandsOnly => "forced-commands-only",
+    }
+}
+
+/// A user's keys, as sshd would look them up for that user.
+fn keys<'a>(operator: &str, keys: impl Iterator<Item = &'a PublicKey>) -> Check {
     let user = word(operator);
     let query = ask(
         format!("ssh/keys/{operator}"),
@@ -145,8 +155,7 @@ fn keys(operator: &str, keys: &[String]) -> Check {
         ),
     );
     let wanted: Vec<String> = keys
-        .iter()
-        .filter_map(|key| blob(key).map(str::to_owned))
+        .filter_map(|key| blob(key.as_str()).map(str::to_owned))
         .collect();
     let count = wanted.len();
     Check::new(

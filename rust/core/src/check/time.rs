@@ -2,27 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-
 use super::answer::{Answer, Found, Unreadable, number, value};
 use super::definition::ask;
 use super::{Check, Declared};
+use crate::inventory::time::Time;
 
 pub(super) const CONCERN: &str = "time";
 
-#[derive(Deserialize)]
-pub(super) struct Facts {
-    servers: Vec<String>,
-    pools: Vec<String>,
-    max_offset_ms: f64,
-}
-
-pub(super) fn checks(facts: &Facts, _: &Declared<'_>) -> Vec<Check> {
+pub(super) fn checks(facts: &Time, _: &Declared<'_>) -> Vec<Check> {
     let tracking = ask("time/tracking", "chronyc -n -c tracking");
     let sources = ask("time/sources", "chronyc -N -c sources");
     let synchronized = ask("time/synchronized", "timedatectl show -p NTPSynchronized");
     let most = facts.max_offset_ms;
-    let servers: BTreeSet<String> = facts.servers.iter().cloned().collect();
+    let servers: BTreeSet<String> = facts.servers.iter().map(ToString::to_string).collect();
     let pools = facts.pools.len();
     vec![
         Check::new(

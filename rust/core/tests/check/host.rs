@@ -1,69 +1,96 @@
-//! The declared host that the tests look at, and what a good one answers.
+//! The declared hosts that the tests look at, and what good ones answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use deployctl_core::check::{Check, Declared, checks, queries};
+use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::{ConcernName, HostName, PackageName, UnitName};
 use deployctl_core::query::{Answers, Section};
 use deployctl_core::rendered::{OnChange, PackageWant, Rendered, UnitWant};
-use serde_json::Value;
 
-/// The checks of `host` in the tests' own inventory.
-pub(crate) fn checks_of(host: &str) -> Vec<Check> {
-    let inventory: Value = serde_json::from_str(include_str!("inventory.json")).unwrap();
-    let facts = &inventory["hosts"][host];
-    checks_with(host, facts, &inventory["cluster"], &BTreeSet::new())
+/// The tests' own inventory: the project's at one time, with a few facts that no host of it has.
+pub(crate) fn inventory() -> &'static Inventory {
+    static INVENTORY: LazyLock<Inventory> =
+        LazyLock::new(|| inventory::parse(include_bytes!("inventory.json")).unwrap());
+    &INVENTORY
 }
 
-pub(crate) fn checks_with(
-    host: &str,
-    facts: &Value,
-    cluster: &Value,
-    failed_before: &BTreeSet<UnitName>,
-) -> Vec<Check> {
-    let rendered = rendered(host, facts);
+/// The checks of `host` outside any apply.
+pub(crate) fn checks_of(host: &str) -> Vec<Check> {
+    checks_after(host, &BTreeSet::new())
+}
+
+/// The checks of `host` where `failed_before` had failed already.
+pub(crate) fn checks_after(host: &str, failed_before: &BTreeSet<UnitName>) -> Vec<Check> {
+    let inventory = inventory();
+    let name = HostName::new(host).unwrap();
     checks(&Declared {
-        host: facts,
-        cluster,
-        rendered: &rendered,
+        host: inventory.host(&name).unwrap(),
+        cluster: inventory.cluster(),
+        rendered: &rendered(inventory, &name),
         failed_before,
     })
 }
 
 /// What the templates would add: packages and units.
-fn rendered(host: &str, facts: &Value) -> Rendered {
-    let mut rendered = Rendered::empty(HostName::new(host).unwrap());
-    for concern in ["nvidia", "cuda"] {
-        let Some(packages) = facts[concern]["packages"].as_object() else {
-            continue;
-        };
-        for (name, version) in packages {
-            let want = PackageWant {
-                concern: ConcernName::new(concern).unwrap(),
-                version: version.as_str().map(str::to_owned),
-                hold: true,
-            };
-            rendered
-                .packages
-                .insert(PackageName::new(name).unwrap(), want);
-        }
+fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
+    let host = inventory.host(name).unwrap();
+    let mut rendered = Rendered::empty(name.clone());
+    let mut package = |concern: &str, name: &PackageName, version: Option<String>, hold| {
+        let concern = ConcernName::new(concern).unwrap();
+        rendered.packages.insert(
+            name.clone(),
+            PackageWant {
+                concern,
+                version,
+                hold,
+            },
+        );
+    };
+    for (name, version) in host.nvidia.iter().flat_map(|nvidia| &nvidia.packages) {
+        package("nvidia", name, Some(version.to_string()), true);
     }
-    let units: &[(&str, &str, Option<bool>, Option<bool>)] = &[
-        ("time", "chrony.service", Some(true), Some(true)),
-        ("hugepages", "mnt-huge.mount", Some(true), Some(true)),
-        ("firewall", "nftables.service", None, Some(true)),
-        ("trading", "trading.service", None, Some(false)),
+    for (name, version) in host.cuda.iter().flat_map(|cuda| &cuda.packages) {
+        package("cuda", name, Some(version.to_string()), true);
+    }
+    for name in host
+        .extra
+        .iter()
+        .flat_map(|extra| extra.packages.iter().flatten())
+    {
+        package("extra", name.0, None, false);
+    }
+    let at_boot = host.trading.as_ref().map(|trading| trading.start_at_boot);
+    let units = [
+        (true, "time", "chrony.service", Some(true), Some(true)),
+        (true, "hugepages", "mnt-huge.mount", Some(true), Some(true)),
+        (true, "firewall", "nftables.service", None, Some(true)),
+        (
+            host.vllm.is_some(),
+            "vllm",
+            "vllm.service",
+            Some(true),
+            Some(true),
+        ),
+        (
+            true,
+            "trading",
+            "trading.service",
+            at_boot.filter(|yes| *yes),
+            at_boot,
+        ),
     ];
-    for (concern, unit, running, enabled) in units {
+    for (_, concern, unit, running, enabled) in units.into_iter().filter(|unit| unit.0) {
         let want = UnitWant {
-            concern: ConcernName::new(*concern).unwrap(),
-            enabled: *enabled,
-            running: *running,
+            concern: ConcernName::new(concern).unwrap(),
+            enabled,
+            running,
             on_change: OnChange::Restart,
             watch: BTreeSet::new(),
             start_timeout_seconds: 90,
         };
-        rendered.units.insert(UnitName::new(*unit).unwrap(), want);
+        rendered.units.insert(UnitName::new(unit).unwrap(), want);
     }
     rendered
 }
@@ -78,7 +105,7 @@ pub(crate) fn section(status: i32, stdout: impl Into<Vec<u8>>) -> Section {
     }
 }
 
-/// What a good host of that name answers: `good/<query id>`, slashes as dots.
+/// What a good host of that name answers: `good/<host>/<query id, slashes as dots>`.
 #[expect(clippy::disallowed_methods, reason = "tests read their fixtures")]
 pub(crate) fn good_answers(host: &str) -> Answers {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check/good/");

@@ -259,11 +259,11 @@ const MUTATIONS: &[Mutation] = &[
     ),
     (
         "hugepages/mount",
-        "mount hugetlbfs rw,relatime,gid=986,mode=0770,pagesize=2M,min_size=4194304k\n",
+        "mount hugetlbfs rw,relatime,gid=986,mode=0770,pagesize=2M,min_size=4294967296\n",
         "",
         "fail",
     ),
-    ("hugepages/mount", ",min_size=4194304k", "", "fail"),
+    ("hugepages/mount", ",min_size=4294967296", "", "fail"),
     ("hugepages/mount", "pagesize=2M", "pagesize=1024M", "fail"),
     (
         "hugepages/group",
@@ -338,39 +338,524 @@ const MUTATIONS: &[Mutation] = &[
         "",
         "error",
     ),
+    (
+        "system/hostname",
+        "hostname=cuda",
+        "hostname=ubuntu",
+        "fail",
+    ),
+    ("system/timezone", "Australia/Sydney", "Etc/UTC", "fail"),
+    ("system/timezone", "", "hostname=cuda\nzone=none\n", "fail"),
+    (
+        "system/user/operator",
+        "user operator /bin/bash operator sudo",
+        "absent operator",
+        "fail",
+    ),
+    (
+        "system/user/operator",
+        "user operator",
+        "user mallory",
+        "error",
+    ),
+    (
+        "system/user/research",
+        "research inference video",
+        "research video",
+        "fail",
+    ),
+    (
+        "system/user/research",
+        "research /bin/bash",
+        "research /usr/sbin/nologin",
+        "fail",
+    ),
+    (
+        "system/sudo/operator",
+        "(ALL) NOPASSWD: ALL",
+        "(ALL) ALL",
+        "fail",
+    ),
+    (
+        "system/sudo/operator",
+        "",
+        "sudo\nUser operator is not allowed to run sudo on cuda.\n",
+        "fail",
+    ),
+    (
+        "system/journal-size",
+        "\"2147483648\"",
+        "\"4294967296\"",
+        "fail",
+    ),
+    (
+        "system/journal-size",
+        "System Journal",
+        "Runtime Journal",
+        "error",
+    ),
+    (
+        "system/journal-retention",
+        "MaxRetentionSec=90day",
+        "MaxRetentionSec=1month",
+        "fail",
+    ),
+    (
+        "system/journal-retention",
+        "\nMaxRetentionSec=90day",
+        "",
+        "fail",
+    ),
+    (
+        "system/upgrade-blacklist",
+        "\"libnvinfer\"",
+        "\"libnv\"",
+        "fail",
+    ),
+    (
+        "system/upgrade-blacklist",
+        "APT::Architecture \"amd64\";\n",
+        "",
+        "error",
+    ),
+    (
+        "system/upgrade-reboot",
+        "Automatic-Reboot \"false\"",
+        "Automatic-Reboot \"true\"",
+        "fail",
+    ),
+    ("system/watchdog", "1min", "0", "fail"),
+    ("system/watchdog", "1min", "infinity", "fail"),
+    (
+        "system/failed-units",
+        "",
+        "NFailedUnits=1\nvllm.service loaded failed failed vLLM\n",
+        "fail",
+    ),
+    (
+        "system/failed-units",
+        "NFailedUnits=0",
+        "NFailedUnits=1",
+        "error",
+    ),
+    (
+        "firewall/input",
+        "\"policy\":\"drop\"",
+        "\"policy\":\"accept\"",
+        "fail",
+    ),
+    (
+        "firewall/output",
+        "\"hook\":\"input\"",
+        "\"hook\":\"output\"",
+        "fail",
+    ),
+    (
+        "firewall/service/ssh",
+        "\"right\":22}",
+        "\"right\":2222}",
+        "fail",
+    ),
+    (
+        "firewall/service/ssh",
+        "{\"accept\":null}]}},{\"rule\":{\"family\":\"inet\",\"table\":\"deployctl\",\"chain\":\"input\",\"handle\":9",
+        "{\"drop\":null}]}},{\"rule\":{\"family\":\"inet\",\"table\":\"deployctl\",\"chain\":\"input\",\"handle\":9",
+        "fail",
+    ),
+    (
+        "firewall/service/ssh",
+        "\"handle\":8,\"comment\":\"ssh\"",
+        "\"handle\":8,\"expr\":[{\"drop\":null}]}},{\"rule\":{\"family\":\"inet\",\"table\":\"deployctl\",\"chain\":\"input\",\"handle\":88",
+        "fail",
+    ),
+    (
+        "firewall/service/inference",
+        "\"addr\":\"10.0.0.0\"",
+        "\"addr\":\"10.1.0.0\"",
+        "fail",
+    ),
+    (
+        "firewall/service/inference",
+        "\"right\":\"cluster0\"",
+        "\"right\":\"enp4s0\"",
+        "fail",
+    ),
+    ("firewall/service/iperf3", "5201", "5202", "fail"),
+    (
+        "firewall/nothing-else",
+        "\"right\":5201",
+        "\"right\":{\"range\":[5201,5300]}",
+        "fail",
+    ),
+    (
+        "firewall/nothing-else",
+        "\"addr\":\"10.0.0.0\"",
+        "\"addr\":\"0.0.0.0\"",
+        "fail",
+    ),
+    (
+        "firewall/nothing-else",
+        "{\"match\":{\"op\":\"==\",\"left\":{\"meta\":{\"key\":\"iifname\"}},\"right\":\"lo\"}},",
+        "",
+        "fail",
+    ),
+    (
+        "storage/mount/srv/models",
+        "\"/srv/models\"",
+        "\"/mnt\"",
+        "fail",
+    ),
+    (
+        "storage/mount/srv/models",
+        "rw,noatime",
+        "rw,relatime",
+        "fail",
+    ),
+    (
+        "storage/mount/srv/models",
+        "\"label\":\"models\"",
+        "\"label\":\"scratch\"",
+        "fail",
+    ),
+    (
+        "storage/mount/srv/models",
+        "\"fstype\":\"ext4\"",
+        "\"fstype\":\"xfs\"",
+        "fail",
+    ),
+    (
+        "storage/free/",
+        "free / 314572800 /",
+        "free / 10485760 /",
+        "fail",
+    ),
+    (
+        "storage/free/srv/models",
+        "1258291200 /srv/models",
+        "1258291200 /",
+        "fail",
+    ),
+    (
+        "storage/free/srv/models",
+        "1258291200 /srv/models",
+        "absent -",
+        "fail",
+    ),
+    ("storage/free/srv/models", "1258291200", "1048576", "fail"),
+    (
+        "realtime/isolated",
+        "isolated=4-7,12-15",
+        "isolated=",
+        "stale",
+    ),
+    (
+        "realtime/isolated",
+        "",
+        "isolated=\nnohz_full=(null)\nmanager=0-15\nnext=\n",
+        "fail",
+    ),
+    (
+        "realtime/nohz-full",
+        "nohz_full=4-7,12-15\nmanager",
+        "nohz_full=(null)\nmanager",
+        "stale",
+    ),
+    (
+        "realtime/nohz-full",
+        "nohz_full=4-7,12-15",
+        "nohz_full=4-7",
+        "fail",
+    ),
+    (
+        "realtime/manager",
+        "",
+        "isolated=\nnohz_full=(null)\nmanager=0-15\nnext=\n",
+        "fail",
+    ),
+    ("realtime/manager", "manager=0-3,8-11", "manager=", "error"),
+    (
+        "realtime/governor",
+        "performance\nperformance\n",
+        "performance\npowersave\n",
+        "fail",
+    ),
+    ("realtime/governor", "performance\n", "", "fail"),
+    ("realtime/limits", "rtprio=80", "rtprio=0", "fail"),
+    (
+        "realtime/limits",
+        "memlock=unlimited",
+        "memlock=8192",
+        "fail",
+    ),
+    ("realtime/limits", "", "absent=user\n", "fail"),
+    (
+        "realtime/sysctl/kernel.sched_rt_runtime_us",
+        "=950000",
+        "=-1",
+        "fail",
+    ),
+    ("nvidia/gpu", "RTX 3090,", "RTX 3090 Ti,", "fail"),
+    ("nvidia/memory", "24576", "24564", "fail"),
+    ("nvidia/capability", "8.6", "8.9", "fail"),
+    ("nvidia/persistence", "Enabled", "Disabled", "fail"),
+    ("nvidia/power-limit", "280.00", "350.00", "fail"),
+    ("nvidia/power-limit", "280.00", "[N/A]", "error"),
+    ("nvidia/pcie-width", ", 16,", ", 8,", "fail"),
+    ("nvidia/branch", "580.173.02", "590.44.01", "fail"),
+    (
+        "nvidia/module-flavour",
+        "Open Kernel Module for x86_64",
+        "x86_64 Kernel Module",
+        "fail",
+    ),
+    (
+        "nvidia/module-flavour",
+        "",
+        "loaded=\ninstalled=580.173.02\n",
+        "fail",
+    ),
+    (
+        "nvidia/module-version",
+        "installed=580.173.02",
+        "installed=580.180.01",
+        "stale",
+    ),
+    (
+        "nvidia/module-version",
+        "installed=580.173.02",
+        "installed=",
+        "fail",
+    ),
+    ("nvidia/modules", "nvidia_uvm\n", "", "fail"),
+    (
+        "cuda/nvcc",
+        "release 12.6, V12.6.85",
+        "release 12.8, V12.8.61",
+        "fail",
+    ),
+    ("cuda/nvcc", "release 12.6", "version 12.6", "error"),
+    (
+        "cuda/settled",
+        "Inst base-files",
+        "Inst libnvinfer10",
+        "fail",
+    ),
+    (
+        "cuda/settled",
+        "Inst base-files",
+        "Remv cuda-toolkit-12-6",
+        "fail",
+    ),
+    (
+        "cuda/settled",
+        "1 upgraded, 0 newly installed, 0 to remove and 4 not upgraded.\n",
+        "",
+        "error",
+    ),
+    ("vllm/socket", "", "found=nothing\n", "fail"),
+    ("vllm/socket", "mode 660", "mode 755", "fail"),
+    ("vllm/socket", "group inference", "group vllm", "fail"),
+    ("vllm/health", "status 200", "status 503", "fail"),
+    ("vllm/health", "status 200", "status 000", "fail"),
+    (
+        "vllm/model",
+        "\"id\":\"llama-3.1-8b\"",
+        "\"id\":\"llama-3.1-70b\"",
+        "fail",
+    ),
+    ("vllm/model", "status 200", "status 401", "fail"),
+    (
+        "vllm/unit/vllm.service",
+        "Names=vllm.service\nLoadState=loaded\nActiveState=active",
+        "Names=vllm.service\nLoadState=loaded\nActiveState=activating",
+        "fail",
+    ),
+    ("trading/account", "trading inference", "nogroup", "fail"),
+    (
+        "trading/account",
+        "groups=trading inference",
+        "groups=",
+        "fail",
+    ),
+    (
+        "trading/releases",
+        "/opt/trading=root",
+        "/opt/trading=nothing",
+        "fail",
+    ),
+    (
+        "trading/state",
+        "/var/lib/trading=trading",
+        "/var/lib/trading=root",
+        "fail",
+    ),
+    (
+        "trading/scheduling",
+        "CPUSchedulingPolicy=1",
+        "CPUSchedulingPolicy=0",
+        "fail",
+    ),
+    (
+        "trading/scheduling",
+        "CPUSchedulingPriority=50",
+        "CPUSchedulingPriority=99",
+        "fail",
+    ),
+    (
+        "trading/scheduling",
+        "LoadState=loaded",
+        "LoadState=not-found",
+        "fail",
+    ),
+    (
+        "trading/affinity",
+        "CPUAffinity=4-7",
+        "CPUAffinity=",
+        "fail",
+    ),
+    (
+        "trading/limits",
+        "LimitMEMLOCK=infinity",
+        "LimitMEMLOCK=8388608",
+        "fail",
+    ),
+    ("trading/limits", "LimitRTPRIO=80", "LimitRTPRIO=0", "fail"),
+    (
+        "trading/limits",
+        "RestrictRealtime=no",
+        "RestrictRealtime=yes",
+        "fail",
+    ),
+    ("trading/inference", "reachable=yes", "reachable=no", "fail"),
+    (
+        "extra/file/etc/motd.d/deployctl",
+        "file 644 root root",
+        "file 666 root root",
+        "fail",
+    ),
+    (
+        "extra/file/etc/motd.d/deployctl",
+        "a23c9e49",
+        "0000",
+        "fail",
+    ),
+    (
+        "extra/file/etc/motd.d/deployctl",
+        "",
+        "absent /etc/motd.d/deployctl\n",
+        "fail",
+    ),
+    (
+        "extra/packages",
+        "htop 3.3.0-4build1 install installed\n",
+        "",
+        "fail",
+    ),
+];
+
+/// Of the other host: what only it declares.
+const OTHER: &[Mutation] = &[
+    (
+        "network/address/eth0/172.105.183.244/24",
+        "172.105.183.244",
+        "172.105.183.245",
+        "fail",
+    ),
+    ("network/mtu/eth0", "\"mtu\":1500", "\"mtu\":1280", "fail"),
+    (
+        "network/up/eth0",
+        "\"UP\",\"group",
+        "\"LOWERLAYERDOWN\",\"group",
+        "fail",
+    ),
+    (
+        "network/sysctl/net.core.default_qdisc",
+        "=fq\n",
+        "=fq_codel\n",
+        "fail",
+    ),
+    (
+        "network/sysctl/net.ipv4.tcp_congestion_control",
+        "=bbr",
+        "=cubic",
+        "fail",
+    ),
+    (
+        "firewall/output",
+        "\"policy\": \"drop\"",
+        "\"policy\": \"accept\"",
+        "fail",
+    ),
+    (
+        "firewall/egress/dns-udp",
+        "\"udp\", \"field\": \"dport\"}}, \"right\": 53",
+        "\"udp\", \"field\": \"dport\"}}, \"right\": 54",
+        "fail",
+    ),
+    (
+        "firewall/egress/dns-tcp",
+        "\"tcp\", \"field\": \"dport\"}}, \"right\": 53",
+        "\"tcp\", \"field\": \"dport\"}}, \"right\": 54",
+        "fail",
+    ),
+    ("firewall/egress/ntp", "123", "124", "fail"),
+    (
+        "firewall/egress/dhcp",
+        "\"right\": 67",
+        "\"right\": 68",
+        "fail",
+    ),
+    ("firewall/egress/web", "[80, 443]", "[80]", "fail"),
+    (
+        "firewall/egress/ib-gateway",
+        "[4000, 4001]",
+        "[4000, 4000]",
+        "fail",
+    ),
+    ("trading/process", "SCHED_FIFO", "SCHED_OTHER", "fail"),
+    ("trading/process", "priority: 50", "priority: 1", "fail"),
+    (
+        "trading/process",
+        "affinity list: 4-7",
+        "affinity list: 0-7",
+        "fail",
+    ),
+    ("trading/process", "", "absent\n", "fail"),
 ];
 
 #[test]
 fn a_broken_value_is_noticed() {
-    let good = good_answers("cuda");
-    let checks = checks_of("cuda");
-    for (id, old, new, expected) in MUTATIONS {
-        let check = checks.iter().find(|check| check.id == *id);
-        let check = check.unwrap_or_else(|| panic!("no check `{id}`"));
-        let answer = String::from_utf8(good[&check.query.id].stdout.clone()).unwrap();
-        let broken = if old.is_empty() {
-            (*new).to_owned()
-        } else {
-            assert!(
-                answer.contains(old),
-                "{id}: `{old}` is not in the good answer"
-            );
-            answer.replace(old, new)
-        };
-        let result = evaluate(check, Some(&section(0, broken)));
-        assert_eq!(
-            result.status.word(),
-            *expected,
-            "{id} with `{new}`: {result:#?}"
-        );
+    let mut wrong = Vec::new();
+    for (host, mutations) in [("cuda", MUTATIONS), ("linode", OTHER)] {
+        let good = good_answers(host);
+        let checks = checks_of(host);
+        for (id, old, new, expected) in mutations {
+            let check = checks.iter().find(|check| check.id == *id);
+            let check = check.unwrap_or_else(|| panic!("no check `{id}`"));
+            let answer = String::from_utf8(good[&check.query.id].stdout.clone()).unwrap();
+            let broken = if old.is_empty() {
+                (*new).to_owned()
+            } else {
+                assert!(
+                    answer.contains(old),
+                    "{id}: `{old}` is not in the good answer"
+                );
+                answer.replace(old, new)
+            };
+            let result = evaluate(check, Some(&section(0, broken)));
+            if result.status.word() != *expected {
+                wrong.push(format!("{id} with `{new}` is no {expected}: {result:#?}"));
+            }
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn no_check_is_without_a_mutation() {
-    let mutated: BTreeSet<_> = MUTATIONS.iter().map(|(id, ..)| *id).collect();
-    let forgotten: Vec<_> = checks_of("cuda")
-        .into_iter()
+    let mutated: BTreeSet<_> = MUTATIONS.iter().chain(OTHER).map(|(id, ..)| *id).collect();
+    let checks = checks_of("cuda").into_iter().chain(checks_of("linode"));
+    let forgotten: BTreeSet<_> = checks
         .map(|check| check.id)
         .filter(|id| !mutated.contains(id.as_str()))
         .collect();

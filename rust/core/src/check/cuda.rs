@@ -1,0 +1,108 @@
+//! The CUDA toolkit that is there, and that it stays.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::answer::{Answer, Found, Unreadable};
+use super::definition::ask;
+use super::{Check, Declared};
+use crate::inventory::cuda::Cuda;
+
+pub(super) const CONCERN: &str = "cuda";
+
+pub(super) fn checks(facts: &Cuda, declared: &Declared<'_>) -> Vec<Check> {
+    let nvidia = declared
+        .host
+        .nvidia
+        .iter()
+        .flat_map(|nvidia| nvidia.packages.keys());
+    let packages: BTreeSet<String> = facts
+        .packages
+        .keys()
+        .chain(nvidia)
+        .map(ToString::to_string)
+        .collect();
+    vec![nvcc(facts.version.as_str()), settled(packages)]
+}
+
+/// By its absolute path: a session over ssh has no profile, and `nvidia-smi` shows the most that the
+/// driver can do, not the toolkit.
+fn nvcc(version: &str) -> Check {
+    let query = ask(
+        "cuda/nvcc",
+        format!("/usr/local/cuda-{version}/bin/nvcc --version"),
+    );
+    let expected = format!("nvcc is release {version}");
+    let wanted = version.to_owned();
+    Check::new(CONCERN, "nvcc", &query, expected, move |answer| {
+        let (release, full) = parse_nvcc(answer)?;
+        let holds = release == wanted && full.starts_with(&format!("{wanted}."));
+        Ok(Found::when(holds, format!("release {release}, V{full}")))
+    })
+}
+
+/// `Cuda compilation tools, release 12.6, V12.6.85`.
+fn parse_nvcc<'a>(answer: &Answer<'a>) -> Result<(&'a str, &'a str), Unreadable> {
+    answer
+        .lines()?
+        .find_map(|line| line.split_once(", release ")?.1.split_once(", V"))
+        .ok_or_else(|| Unreadable::new("no release in the answer of nvcc"))
+}
+
+/// What the next upgrade would do: nothing to any of ours.
+fn settled(packages: BTreeSet<String>) -> Check {
+    let mut query = ask(
+        "cuda/upgrade",
+        "apt-get -s -o Debug::NoLocking=1 dist-upgrade | awk '/^(Inst|Remv) / || /^[0-9]+ upgraded, /'",
+    );
+    // apt reads its whole cache for that.
+    query.deadline = Duration::from_secs(30);
+    query.cap = 256 * 1024;
+    let expected = "an upgrade of everything would leave the pinned packages alone";
+    Check::new(CONCERN, "settled", &query, expected, move |answer| {
+        let moves = parse_upgrade(answer)?;
+        let ours: Vec<&str> = moves
+            .into_iter()
+            .filter(|name| moves_us(name, &packages))
+            .collect();
+        let evidence = if ours.is_empty() {
+            "it would".to_owned()
+        } else {
+            format!("it would change {}", ours.join(", "))
+        };
+        Ok(Found::when(ours.is_empty(), evidence)
+            .or_hint("a pin or a hold is missing: apt-cache policy, apt-mark showhold"))
+    })
+}
+
+/// Pinned ones by name, and the families they depend on.
+fn moves_us(name: &str, packages: &BTreeSet<String>) -> bool {
+    const FAMILIES: &[&str] = &[
+        "nvidia-",
+        "libnvidia-",
+        "cuda-",
+        "libcudnn",
+        "libnvinfer",
+        "libnvonnx",
+    ];
+    packages.contains(name) || FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// Names of packages that a simulated upgrade would install or remove. Its last line, with the counts,
+/// tells an answer of nothing from no answer.
+fn parse_upgrade<'a>(answer: &Answer<'a>) -> Result<Vec<&'a str>, Unreadable> {
+    let mut moves = Vec::new();
+    let mut counted = false;
+    for line in answer.lines()? {
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["Inst" | "Remv", name, ..] => moves.push(name),
+            [_, "upgraded,", ..] => counted = true,
+            _ => return Err(Unreadable(format!("`{line}` is no line of apt-get"))),
+        }
+    }
+    if counted {
+        Ok(moves)
+    } else {
+        Err(Unreadable::new("apt-get did not come to its end"))
+    }
+}

@@ -1,0 +1,283 @@
+//! `nft -j list table` reduced to what a packet filter of ours says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::answer::{Answer, Unreadable};
+
+/// Where a packet is when a chain looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hook {
+    Input,
+    Output,
+}
+
+/// Chains with their policies, and their rules in order.
+pub(super) struct Table {
+    chains: BTreeMap<String, Chain>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Chain {
+    name: String,
+    hook: Option<String>,
+    policy: Option<String>,
+}
+
+/// What happens to a packet that a rule matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accept,
+    Drop,
+    /// Goes on, to the next rule or another chain.
+    Other,
+}
+
+/// One rule: `None` is no condition of that kind.
+#[derive(Debug)]
+pub(super) struct Rule {
+    chain: String,
+    pub(super) protocol: Option<String>,
+    pub(super) ports: Option<Vec<(u16, u16)>>,
+    pub(super) peers: Option<BTreeSet<String>>,
+    pub(super) interfaces: Option<BTreeSet<String>>,
+    /// Whether it has conditions of other kinds: connection state, limits, ICMP types.
+    narrowed: bool,
+    pub(super) verdict: Verdict,
+}
+
+impl Table {
+    /// The policies of all chains at `hook`.
+    pub(super) fn policies(&self, hook: Hook) -> impl Iterator<Item = &str> {
+        self.base_chains(hook)
+            .map(|chain| chain.policy.as_deref().unwrap_or("accept"))
+    }
+
+    /// The rules of the chains at `hook`, in order.
+    pub(super) fn rules(&self, hook: Hook) -> impl Iterator<Item = &Rule> {
+        self.rules
+            .iter()
+            .filter(move |rule| self.base_chains(hook).any(|chain| chain.name == rule.chain))
+    }
+
+    fn base_chains(&self, hook: Hook) -> impl Iterator<Item = &Chain> {
+        let name = match hook {
+            Hook::Input => "input",
+            Hook::Output => "output",
+        };
+        self.chains
+            .values()
+            .filter(move |chain| chain.hook.as_deref() == Some(name))
+    }
+}
+
+impl Rule {
+    /// Whether the rule decides on a new packet of that kind. A condition that the packet's kind leaves
+    /// open (`None`) counts as met only where the rule does not ask.
+    pub(super) fn matches(
+        &self,
+        protocol: &str,
+        port: u16,
+        peer: Option<&str>,
+        interface: Option<&str>,
+    ) -> bool {
+        let met = |condition: &Option<BTreeSet<String>>, value: Option<&str>| match condition {
+            None => true,
+            Some(set) => value.is_some_and(|value| set.contains(value)),
+        };
+        self.verdict != Verdict::Other
+            && !self.narrowed
+            && self
+                .protocol
+                .as_deref()
+                .is_none_or(|found| found == protocol)
+            && self.ports.as_ref().is_none_or(|ports| {
+                ports
+                    .iter()
+                    .any(|&(first, last)| (first..=last).contains(&port))
+            })
+            && met(&self.peers, peer)
+            && met(&self.interfaces, interface)
+    }
+
+    /// Whether it lets new connections in from outside: by port, by peer or altogether. Loopback,
+    /// connection states and ICMP do not.
+    pub(super) fn opens(&self) -> bool {
+        let loopback = self
+            .interfaces
+            .as_ref()
+            .is_some_and(|set| set.iter().all(|name| name == "lo"));
+        !self.narrowed && !loopback
+    }
+
+    /// For people.
+    pub(super) fn show(&self) -> String {
+        let set = |set: &Option<BTreeSet<String>>| {
+            set.as_ref()
+                .map(|set| set.iter().map(String::as_str).collect::<Vec<_>>().join(","))
+        };
+        let ports = self.ports.as_ref().map(|ports| {
+            let one = |&(first, last): &(u16, u16)| {
+                if first == last {
+                    first.to_string()
+                } else {
+                    format!("{first}-{last}")
+                }
+            };
+            ports.iter().map(one).collect::<Vec<_>>().join(",")
+        });
+        let parts = [
+            self.protocol.clone(),
+            ports,
+            set(&self.interfaces).map(|names| format!("on {names}")),
+            set(&self.peers).map(|names| format!("for {names}")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            "everything".to_owned()
+        } else {
+            parts.join(" ")
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    nftables: Vec<Value>,
+}
+
+/// Reads the table; an error where it holds no chain at all.
+pub(super) fn parse(answer: &Answer<'_>) -> Result<Table, Unreadable> {
+    let document: Document = answer.json()?;
+    let mut table = Table {
+        chains: BTreeMap::new(),
+        rules: Vec::new(),
+    };
+    let mut sets: BTreeMap<String, Value> = BTreeMap::new();
+    for object in &document.nftables {
+        if let Some(set) = object.get("set") {
+            if let (Some(name), Some(elements)) = (set["name"].as_str(), set.get("elem")) {
+                sets.insert(format!("@{name}"), elements.clone());
+            }
+        } else if let Some(chain) = object.get("chain") {
+            let chain = Chain::deserialize(chain)
+                .map_err(|e| Unreadable(format!("a chain that cannot be read: {e}")))?;
+            table.chains.insert(chain.name.clone(), chain);
+        }
+    }
+    for object in &document.nftables {
+        if let Some(rule) = object.get("rule") {
+            table.rules.push(read_rule(rule, &sets)?);
+        }
+    }
+    if table.chains.is_empty() {
+        return Err(Unreadable::new("no chain in the table"));
+    }
+    Ok(table)
+}
+
+fn read_rule(json: &Value, sets: &BTreeMap<String, Value>) -> Result<Rule, Unreadable> {
+    let chain = json["chain"]
+        .as_str()
+        .ok_or_else(|| Unreadable::new("a rule without a chain"))?;
+    let mut rule = Rule {
+        chain: chain.to_owned(),
+        protocol: None,
+        ports: None,
+        peers: None,
+        interfaces: None,
+        narrowed: false,
+        verdict: Verdict::Other,
+    };
+    for part in json["expr"].as_array().into_iter().flatten() {
+        let Some((kind, value)) = part.as_object().and_then(|part| part.iter().next()) else {
+            return Err(Unreadable::new("a rule that cannot be read"));
+        };
+        match kind.as_str() {
+            "accept" => rule.verdict = Verdict::Accept,
+            "drop" | "reject" => rule.verdict = Verdict::Drop,
+            "counter" | "log" | "jump" | "goto" | "return" | "comment" => {}
+            "match" => read_match(value, sets, &mut rule),
+            _ => rule.narrowed = true,
+        }
+    }
+    Ok(rule)
+}
+
+fn read_match(json: &Value, sets: &BTreeMap<String, Value>, rule: &mut Rule) {
+    let equal = matches!(json["op"].as_str(), Some("==" | "in"));
+    let (left, right) = (&json["left"], members(&json["right"], sets));
+    let payload = &left["payload"];
+    let meta = left["meta"]["key"].as_str();
+    let field = (payload["protocol"].as_str(), payload["field"].as_str());
+    match (meta, field) {
+        (Some("iifname" | "oifname"), _) if equal => rule.interfaces = texts(&right),
+        (Some("l4proto"), _) if equal => match right[..] {
+            [Value::String(one)] => rule.protocol = Some(one.clone()),
+            // Both, or ICMP and others beside: said again by the ports that follow, if any.
+            _ => rule.narrowed = true,
+        },
+        (None, (Some(protocol @ ("tcp" | "udp" | "th")), Some("dport"))) if equal => {
+            if protocol != "th" {
+                rule.protocol = Some(protocol.to_owned());
+            }
+            rule.ports = right.iter().map(|port| range(port)).collect();
+            rule.narrowed |= rule.ports.is_none();
+        }
+        (None, (Some("ip" | "ip6"), Some("saddr" | "daddr"))) if equal => {
+            rule.peers = networks(&right)
+        }
+        _ => rule.narrowed = true,
+    }
+}
+
+/// The members of a value, an anonymous set or a named one.
+fn members<'a>(right: &'a Value, sets: &'a BTreeMap<String, Value>) -> Vec<&'a Value> {
+    let named = right.as_str().and_then(|name| sets.get(name));
+    let set = named.or_else(|| right.get("set")).unwrap_or(right);
+    match set {
+        Value::Array(members) => members.iter().collect(),
+        one => vec![one],
+    }
+}
+
+fn texts(members: &[&Value]) -> Option<BTreeSet<String>> {
+    Some(
+        members
+            .iter()
+            .filter_map(|member| member.as_str())
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+fn networks(members: &[&Value]) -> Option<BTreeSet<String>> {
+    let show = |member: &&Value| {
+        if let Some(address) = member.as_str() {
+            let length = if address.contains(':') { 128 } else { 32 };
+            return Some(format!("{address}/{length}"));
+        }
+        let prefix = member.get("prefix")?;
+        Some(format!(
+            "{}/{}",
+            prefix["addr"].as_str()?,
+            prefix["len"].as_u64()?
+        ))
+    };
+    Some(members.iter().filter_map(show).collect())
+}
+
+fn range(port: &Value) -> Option<(u16, u16)> {
+    let number = |value: &Value| value.as_u64().and_then(|n| u16::try_from(n).ok());
+    if let Some([first, last]) = port
+        .get("range")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
+        return Some((number(first)?, number(last)?));
+    }
+    number(port).map(|port| (port, port))
+}

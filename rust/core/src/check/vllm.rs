@@ -1,0 +1,124 @@
+//! The inference server: its socket, its health, the model it serves.
+
+use serde::Deserialize;
+
+use super::answer::{Answer, Found, Unreadable, number};
+use super::definition::{ask, word};
+use super::{Check, Declared};
+use crate::inventory::vllm::Vllm;
+
+pub(super) const CONCERN: &str = "vllm";
+
+pub(super) fn checks(facts: &Vllm, declared: &Declared<'_>) -> Vec<Check> {
+    let unit = declared
+        .service(CONCERN)
+        .map_or("vllm.service", |(unit, _)| unit.as_str());
+    vec![socket(facts), health(facts), model(facts, unit)]
+}
+
+fn socket(facts: &Vllm) -> Check {
+    let path = word(facts.socket.as_str());
+    let query = ask(
+        "vllm/socket",
+        format!("stat -c 'found=%F, mode %a, group %G' {path} 2>/dev/null || echo found=nothing"),
+    );
+    let group = facts.group.to_string();
+    let expected = format!(
+        "{} is a socket for group {group} and nobody else",
+        facts.socket
+    );
+    Check::new(CONCERN, "socket", &query, expected, move |answer| {
+        let pairs = answer.pairs('=')?;
+        let found = super::answer::value(&pairs, "found")?;
+        if found == "nothing" {
+            return Ok(Found::when(false, "there is no socket").or_hint("is the server up yet?"));
+        }
+        let (kind, mode, owner) = parse_stat(found)?;
+        let usable = mode & 0o060 == 0o060 && mode & 0o007 == 0;
+        Ok(Found::when(
+            kind == "socket" && usable && owner == group,
+            found,
+        ))
+    })
+}
+
+/// `socket, mode 660, group inference`.
+fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
+    let parts = text.split_once(", mode ").and_then(|(kind, rest)| {
+        let (mode, group) = rest.split_once(", group ")?;
+        Some((kind, u32::from_str_radix(mode, 8).ok()?, group))
+    });
+    parts.ok_or_else(|| Unreadable(format!("`{text}` is no answer of stat")))
+}
+
+fn health(facts: &Vllm) -> Check {
+    let query = ask(
+        "vllm/health",
+        format!(
+            "curl -sS -m 4 -o /dev/null -w 'status %{{http_code}}\\n' --unix-socket {} http://localhost/health",
+            word(facts.socket.as_str())
+        ),
+    );
+    Check::new(CONCERN, "health", &query, "GET /health over the socket gives 200", |answer| {
+        let (_, status) = parse_http(answer)?;
+        Ok(Found::when(status == 200, shown(answer, status)).or_hint(
+            "status 0 is no connection: loading takes minutes, and a crash leaves its socket behind",
+        ))
+    })
+    .reading_failures()
+}
+
+/// The key is what systemd handed to the service; it goes to curl on standard input, never in argv.
+fn model(facts: &Vllm, unit: &str) -> Check {
+    let query = ask(
+        "vllm/models",
+        format!(
+            "for f in /run/credentials/{unit}/*; do [ -r \"$f\" ] && key=$(cat \"$f\"); done\nprintf 'header = \"Authorization: Bearer %s\"\\n' \"${{key:-none}}\" |\ncurl -sS -m 4 -K - -w '\\nstatus %{{http_code}}\\n' --unix-socket {} http://localhost/v1/models",
+            word(facts.socket.as_str())
+        ),
+    );
+    let wanted = facts.model.served_name.to_string();
+    let expected = format!("it serves {wanted}");
+    Check::new(CONCERN, "model", &query, expected, move |answer| {
+        let (body, status) = parse_http(answer)?;
+        if status != 200 {
+            return Ok(Found::when(false, shown(answer, status)).or_hint(
+                "401 is another key than the unit's credential; status 0 is no connection",
+            ));
+        }
+        let models: Models = serde_json::from_str(body)
+            .map_err(|e| Unreadable(format!("not the expected JSON: {e}")))?;
+        let names: Vec<&str> = models.data.iter().map(|model| model.id.as_str()).collect();
+        Ok(Found::when(
+            names.contains(&wanted.as_str()),
+            format!("serves {}", names.join(", ")),
+        ))
+    })
+    .reading_failures()
+}
+
+#[derive(Deserialize)]
+struct Models {
+    data: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    id: String,
+}
+
+/// The body and the status that the query's `-w` puts behind it; 0 where there was no connection.
+fn parse_http<'a>(answer: &Answer<'a>) -> Result<(&'a str, u16), Unreadable> {
+    let text = answer.text()?.trim_end();
+    let (body, status) = text
+        .rsplit_once("status ")
+        .ok_or_else(|| Unreadable::new("no status in the answer of curl"))?;
+    Ok((body.trim(), number("status", status)?))
+}
+
+fn shown(answer: &Answer<'_>, status: u16) -> String {
+    match status {
+        0 => answer.everything(),
+        _ => format!("status {status}"),
+    }
+}
