@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::{Answer, Found, Unreadable};
-use super::definition::ask;
 use super::{Check, Declared};
 use crate::inventory::cuda::Cuda;
+use crate::query::Query;
 
 pub(super) const CONCERN: &str = "cuda";
 
@@ -28,7 +28,7 @@ pub(super) fn checks(facts: &Cuda, declared: &Declared<'_>) -> Vec<Check> {
 /// By its absolute path: a session over ssh has no profile, and `nvidia-smi` shows the most that the
 /// driver can do, not the toolkit.
 fn nvcc(version: &str) -> Check {
-    let query = ask(
+    let query = Query::new(
         "cuda/nvcc",
         format!("/usr/local/cuda-{version}/bin/nvcc --version"),
     );
@@ -51,7 +51,7 @@ fn parse_nvcc<'a>(answer: &Answer<'a>) -> Result<(&'a str, &'a str), Unreadable>
 
 /// What the next upgrade would do: nothing to any of ours.
 fn settled(packages: BTreeSet<String>) -> Check {
-    let mut query = ask(
+    let mut query = Query::new(
         "cuda/upgrade",
         "apt-get -s -o Debug::NoLocking=1 dist-upgrade | awk '/^(Inst|Remv) / || /^[0-9]+ upgraded, /'",
     );

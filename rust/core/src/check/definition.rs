@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use super::answer::{Answer, Found, Unreadable};
 use super::{
@@ -84,26 +83,6 @@ impl Check {
     pub(super) fn reading_failures(mut self) -> Self {
         self.reads_failures = true;
         self
-    }
-}
-
-/// A query with the deadline and cap that suit most: 5 s and 64 KiB.
-pub(super) fn ask(id: impl Into<String>, command: impl Into<String>) -> Query {
-    Query {
-        id: id.into(),
-        command: command.into(),
-        deadline: Duration::from_secs(5),
-        cap: 64 * 1024,
-    }
-}
-
-/// `text` as one word of POSIX sh.
-pub(super) fn word(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:@%+=,".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

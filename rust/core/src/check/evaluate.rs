@@ -2,17 +2,12 @@
 
 use super::answer::{Answer, Holds};
 use super::{Check, CheckResult, CheckStatus};
-use crate::query::{Answers, Section};
+use crate::query::{Answers, Section, printable};
 
 /// Exit status of a shell that found no such command.
 const NOT_FOUND: i32 = 127;
 /// Longest evidence kept, in characters.
 const EVIDENCE: usize = 400;
-/// Characters that turn the direction of the text that follows.
-const DIRECTION: &[char] = &[
-    '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
-    '\u{2069}', '\u{200e}', '\u{200f}',
-];
 
 /// Judges one answer; `None` is a query that was never answered.
 pub fn evaluate(check: &Check, section: Option<&Section>) -> CheckResult {
@@ -108,16 +103,7 @@ fn result(check: &Check, status: CheckStatus, evidence: &str) -> CheckResult {
 
 /// One clean line of at most [`EVIDENCE`] characters: what a host said may hold anything.
 fn line(text: &str) -> String {
-    let words: String = text
-        .chars()
-        .map(|c| {
-            if c.is_control() || DIRECTION.contains(&c) {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect();
+    let words = printable(text.as_bytes());
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(EVIDENCE) {
         Some((cut, _)) => format!("{}…", &words[..cut]),

@@ -1,10 +1,9 @@
 //! Files that no other concern covers. Packages and units of `extra` are checked as everybody's are.
 
 use super::answer::{Answer, Found, Unreadable};
-use super::definition::{ask, word};
 use super::{Check, Declared};
 use crate::inventory::extra::{Extra, ExtraFile};
-use crate::query::Query;
+use crate::query::{Query, quote};
 use crate::rendered::Sha256Hex;
 
 pub(super) const CONCERN: &str = "extra";
@@ -14,8 +13,8 @@ pub(super) fn checks(facts: &Extra, _: &Declared<'_>) -> Vec<Check> {
     if files.is_empty() {
         return Vec::new();
     }
-    let paths: Vec<String> = files.iter().map(|file| word(file.path.as_str())).collect();
-    let query = ask(
+    let paths: Vec<String> = files.iter().map(|file| quote(file.path.as_str())).collect();
+    let query = Query::new(
         "extra/files",
         format!(
             "for f in {}; do\n  if [ -f \"$f\" ]; then stat -c 'file %a %U %G' \"$f\"; sha256sum -- \"$f\"; else printf 'absent %s\\n' \"$f\"; fi\ndone",

@@ -3,23 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::answer::{Answer, Found, Unreadable};
-use super::definition::ask;
 use super::{Check, Declared};
 use crate::inventory::cluster::Port;
 use crate::inventory::firewall::{Egress, Firewall, Protocol, Service, Verdict as Policy};
-use crate::query::Query;
 
 mod ruleset;
 
+use crate::query::Query;
 use ruleset::{Hook, Rule, Table, Verdict};
 
 pub(super) const CONCERN: &str = "firewall";
 
 pub(super) fn checks(facts: &Firewall, declared: &Declared<'_>) -> Vec<Check> {
-    let mut query = ask(
-        "firewall/table",
-        "PATH=\"$PATH:/usr/sbin:/sbin\"; nft -j list table inet deployctl",
-    );
+    let mut query = Query::new("firewall/table", "nft -j list table inet deployctl");
     query.cap = 1024 * 1024;
     let mut checks = vec![
         policy("input", Hook::Input, facts.input, &query),
@@ -100,7 +96,7 @@ impl Accept {
         for (word, names) in [("on", &self.interfaces), ("for", &self.peers)] {
             if !names.is_empty() {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                text += &format!(" {word} {}", names.join(","));
+                text = format!("{text} {word} {}", names.join(","));
             }
         }
         text

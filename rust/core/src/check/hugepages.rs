@@ -1,15 +1,15 @@
 //! Huge pages: the pool, its mount, and transparent ones.
 
 use super::answer::{Answer, Found, Unreadable, number, value};
-use super::definition::{ask, word};
 use super::{Check, Declared, sysctl};
 use crate::inventory::hugepages::{HugePages, Transparent};
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "hugepages";
 
 pub(super) fn checks(facts: &HugePages, declared: &Declared<'_>) -> Vec<Check> {
     // The next boot's command line tells a pool that waits for a reboot from one that came short.
-    let meminfo = ask(
+    let meminfo = Query::inline(
         "hugepages/meminfo",
         "grep -i huge /proc/meminfo\nawk '$1 == \"linux\" { $1 = \"NextBoot:\"; print; exit }' /boot/grub/grub.cfg 2>/dev/null\nprintf 'ThisBoot: '; cat /proc/cmdline",
     );
@@ -72,7 +72,7 @@ pub(super) fn checks(facts: &HugePages, declared: &Declared<'_>) -> Vec<Check> {
 }
 
 fn transparent_check(wanted: Transparent) -> Check {
-    let query = ask(
+    let query = Query::inline(
         "hugepages/transparent",
         "cat /sys/kernel/mm/transparent_hugepage/enabled",
     );
@@ -175,9 +175,9 @@ fn group_check(facts: &HugePages) -> Check {
     )
 }
 
-fn mount_query(mount: &str) -> crate::query::Query {
-    let mount = word(mount);
-    ask(
+fn mount_query(mount: &str) -> Query {
+    let mount = quote(mount);
+    Query::new(
         "hugepages/mount",
         format!(
             "echo mounts\nawk -v m={mount} '$2 == m {{ print \"mount\", $3, $4 }}' /proc/mounts\nstat -c 'directory %G %a' {mount} 2>/dev/null\n:"

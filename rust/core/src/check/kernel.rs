@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Answer, Found, Unreadable, value};
-use super::definition::{ask, word};
 use super::{Check, Declared, sysctl};
 use crate::inventory::kernel::{Flavour, Kernel, SymbolValue};
 use crate::inventory::text::KernelSymbol;
 use crate::name::ModuleName;
-use crate::query::Query;
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "kernel";
 
@@ -63,7 +62,7 @@ pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
 
 /// The running command line and the one of the boot loader's first entry, a line each.
 pub(super) fn boot_query() -> Query {
-    ask(
+    Query::inline(
         "kernel/boot",
         "printf 'running '; cat /proc/cmdline\nawk '$1 == \"linux\" { $1 = \"next\"; print; exit }' /boot/grub/grub.cfg 2>/dev/null\n:",
     )
@@ -146,7 +145,7 @@ fn command_line(parameters: Vec<String>) -> Check {
 }
 
 fn release() -> Check {
-    let query = ask(
+    let query = Query::new(
         "kernel/release",
         "printf 'running %s\\n' \"$(uname -r)\"; for f in /boot/vmlinuz-*-deployctl; do [ -e \"$f\" ] && printf 'installed %s\\n' \"${f#/boot/vmlinuz-}\"; done; :",
     );
@@ -167,8 +166,8 @@ fn release() -> Check {
 
 /// Every module of `names` is loaded or built in; serves other concerns, too.
 pub(super) fn modules(concern: &str, names: &BTreeSet<ModuleName>) -> Check {
-    let words: Vec<String> = names.iter().map(|name| word(name.as_str())).collect();
-    let query = ask(
+    let words: Vec<String> = names.iter().map(|name| quote(name.as_str())).collect();
+    let query = Query::new(
         format!("{concern}/modules"),
         format!(
             "echo modules\ncut -d' ' -f1 /proc/modules\nfor m in {}; do\n  [ -d \"/sys/module/$m\" ] && echo \"$m\"\n  f=/lib/modules/$(uname -r)/modules.builtin; [ -r \"$f\" ] && grep -q \"/$m\\.ko\" \"$f\" && echo \"$m\"\ndone\n:",
@@ -207,11 +206,11 @@ fn parse_modules(answer: &Answer<'_>) -> Result<BTreeSet<String>, Unreadable> {
 
 fn symbols(symbols: &BTreeMap<KernelSymbol, SymbolValue>) -> Check {
     let names: Vec<&str> = symbols.keys().map(KernelSymbol::as_str).collect();
-    let pattern = word(&format!(
+    let pattern = quote(&format!(
         "^(# )?CONFIG_({})( is not set|=)",
         names.join("|")
     ));
-    let query = ask(
+    let query = Query::new(
         "kernel/symbols",
         format!(
             "f=/boot/config-$(uname -r)\nif [ -r /proc/config.gz ]; then zcat /proc/config.gz; elif [ -r \"$f\" ]; then cat \"$f\"; else echo none; exit 0; fi |\n{{ echo config; grep -E {pattern}; :; }}"
@@ -282,7 +281,7 @@ fn parse_symbols<'a>(
 }
 
 fn features(what: &str, expected: &str, key: &'static str, wanted: &'static str) -> Check {
-    let query = ask(
+    let query = Query::inline(
         "kernel/features",
         "[ -s /sys/kernel/btf/vmlinux ] && echo btf=yes || echo btf=no\nprintf 'cgroup='; stat -f -c %T /sys/fs/cgroup",
     );
@@ -295,11 +294,11 @@ fn features(what: &str, expected: &str, key: &'static str, wanted: &'static str)
 
 /// `kernel.io_uring_group` holds a group's number, which only the host knows.
 fn io_uring_group(group: &str) -> Check {
-    let query = ask(
+    let query = Query::new(
         "kernel/io-uring-group",
         format!(
             "v=absent; [ -r /proc/sys/kernel/io_uring_group ] && read -r v < /proc/sys/kernel/io_uring_group\nprintf 'setting %s\\n' \"$v\"\nprintf 'group %s\\n' \"$(getent group {} | cut -d: -f3)\"",
-            word(group)
+            quote(group)
         ),
     );
     let expected = format!("kernel.io_uring_group is the number of group {group}");

@@ -3,15 +3,14 @@
 use serde::Deserialize;
 
 use super::answer::{Answer, Found, Unreadable, number};
-use super::definition::{ask, word};
 use super::{Check, Declared, sysctl};
 use crate::inventory::network::{Interface, Network, Rings};
-use crate::query::Query;
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "network";
 
 pub(super) fn checks(facts: &Network, declared: &Declared<'_>) -> Vec<Check> {
-    let addresses = ask("network/addresses", "ip -j address show");
+    let addresses = Query::new("network/addresses", "ip -j address show");
     let mut checks = Vec::new();
     for (name, interface) in &facts.interfaces {
         checks.extend(interface_checks(name.as_str(), interface, &addresses));
@@ -117,9 +116,9 @@ fn with_interface(
 }
 
 fn ring_check(name: &str, rings: &Rings) -> Check {
-    let query = ask(
+    let query = Query::new(
         format!("network/rings/{name}"),
-        format!("PATH=\"$PATH:/usr/sbin:/sbin\"; ethtool -g {}", word(name)),
+        format!("ethtool -g {}", quote(name)),
     );
     let (rx, tx) = (rings.rx, rings.tx);
     Check::new(
@@ -145,9 +144,9 @@ fn ring_check(name: &str, rings: &Rings) -> Check {
 
 /// Traffic to a peer must leave by the link, not by whatever else reaches it.
 fn route(peer: &str, interface: &str, address: &str) -> Check {
-    let query = ask(
+    let query = Query::new(
         format!("network/route/{address}"),
-        format!("ip -j route get {}", word(address)),
+        format!("ip -j route get {}", quote(address)),
     );
     let wanted = interface.to_owned();
     Check::new(

@@ -1,7 +1,6 @@
 //! The GPU as its driver sees it.
 
 use super::answer::{Answer, Found, Holds, Unreadable, number, value};
-use super::definition::ask;
 use super::{Check, Declared, kernel};
 use crate::inventory::nvidia::Nvidia;
 use crate::query::Query;
@@ -13,7 +12,7 @@ const NO_DRIVER: &str = "nvidia-smi is not installed: the driver comes with appl
 
 pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
     // Never the table for people, and never pcie.link.gen.current, which drops when idle.
-    let mut query = ask(
+    let mut query = Query::new(
         "nvidia/gpus",
         "nvidia-smi --query-gpu=name,driver_version,memory.total,persistence_mode,power.limit,pcie.link.width.current,compute_cap --format=csv,noheader,nounits",
     );
@@ -201,7 +200,7 @@ fn parse<'a>(answer: &Answer<'a>, declared: &str) -> Result<Vec<Gpu<'a>>, Unread
 }
 
 fn module_checks(open: bool) -> Vec<Check> {
-    let query = ask(
+    let query = Query::new(
         "nvidia/module",
         "if [ -r /proc/driver/nvidia/version ]; then sed -n 's/^NVRM version: */loaded=/p' /proc/driver/nvidia/version; else echo loaded=; fi\nprintf 'installed='; modinfo -F version nvidia 2>/dev/null || echo",
     );

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Check;
 use super::answer::{Answer, Found, Unreadable};
-use super::definition::{ask, word};
 use crate::name::{ConcernName, PackageName};
-use crate::query::Query;
+use crate::query::{Query, quote};
 use crate::rendered::{PackageWant, Rendered};
 
 /// One check per concern with packages: each is installed, at its exact version where one is declared,
@@ -43,8 +42,8 @@ pub(super) fn checks(rendered: &Rendered) -> Vec<Check> {
 
 /// Status 1 of dpkg-query only says that some are unknown: absent from the answer is what counts.
 fn query<'a>(names: impl Iterator<Item = &'a PackageName>) -> Query {
-    let names: Vec<String> = names.map(|name| word(name.as_str())).collect();
-    ask(
+    let names: Vec<String> = names.map(|name| quote(name.as_str())).collect();
+    Query::new(
         "packages",
         format!(
             "dpkg-query -W -f='${{Package}} ${{Version}} ${{db:Status-Want}} ${{db:Status-Status}}\\n' dpkg {} 2>/dev/null",

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Answer, Found, Unreadable, number, value};
-use super::definition::{ask, word};
 use super::{Check, Declared, cpus, sysctl};
 use crate::inventory::realtime::{Governor, RealTime};
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "realtime";
 
@@ -36,8 +36,8 @@ pub(super) fn checks(facts: &RealTime, declared: &Declared<'_>) -> Vec<Check> {
     checks
 }
 
-fn cpus_query() -> crate::query::Query {
-    ask(
+fn cpus_query() -> Query {
+    Query::inline(
         "realtime/cpus",
         "printf 'isolated='; cat /sys/devices/system/cpu/isolated\nprintf 'nohz_full='; cat /sys/devices/system/cpu/nohz_full 2>/dev/null || echo\nprintf 'manager='; sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/1/status\nprintf 'next='; awk '$1 == \"linux\" { print; exit }' /boot/grub/grub.cfg 2>/dev/null\n:",
     )
@@ -61,7 +61,7 @@ fn isolation(what: &str, parameter: &'static str, wanted: &BTreeSet<u32>) -> Che
             format!("{key} CPUs are {}", cpus::show(&found)),
         )
         .or_hint(format!(
-            "{parameter}= stands in neither command line: apply first"
+            "neither this boot nor the next has {parameter}= for all of them: apply first"
         ))
         .or_after_reboot(pending, format!("the boot loader has {parameter}=")))
     })
@@ -119,7 +119,7 @@ fn governors(wanted: Governor) -> Check {
         Governor::Powersave => "powersave",
         Governor::Schedutil => "schedutil",
     };
-    let query = ask(
+    let query = Query::inline(
         "realtime/governors",
         "echo governors\nfor f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor; do [ -r \"$f\" ] && { read -r g < \"$f\"; echo \"$g\"; }; done\n:",
     );
@@ -153,11 +153,11 @@ fn governors(wanted: Governor) -> Check {
 
 /// What a session of `user` may do: `ulimit` says it where PAM has granted it.
 fn limits(user: &str, priority: u8) -> Check {
-    let query = ask(
+    let query = Query::new(
         "realtime/limits",
         format!(
             "getent passwd {0} >/dev/null || {{ echo absent=user; exit 0; }}\nrunuser -u {0} -- /bin/sh -c 'printf \"rtprio=%s\\n\" \"$(ulimit -r)\"; printf \"memlock=%s\\n\" \"$(ulimit -l)\"'",
-            word(user)
+            quote(user)
         ),
     );
     let expected = format!("{user} may ask for real-time priority {priority}, and lock all memory");

@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Answer, Found, Unreadable, number};
-use super::definition::{ask, word};
 use super::{Check, Declared};
 use crate::inventory::ssh::{RootLogin, Ssh};
 use crate::inventory::text::PublicKey;
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "ssh";
 
+/// sshd wants it even to print its configuration; where a socket starts sshd it comes with the first
+/// connection.
+const RUN_DIRECTORY: &str = "[ -d /run/sshd ] || mkdir -p -m 0755 /run/sshd";
+
 pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
-    // `sshd -T` is not on the path of every shell; it wants its run directory even to test.
-    let effective = ask(
-        "ssh/effective",
-        "PATH=\"$PATH:/usr/sbin:/sbin\"; [ -d /run/sshd ] || mkdir -m 0755 /run/sshd; sshd -T",
-    );
-    let listening = ask("ssh/listening", "PATH=\"$PATH:/usr/sbin:/sbin\"; ss -Hltn");
+    let effective = Query::new("ssh/effective", format!("{RUN_DIRECTORY}; sshd -T"));
+    let listening = Query::new("ssh/listening", "ss -Hltn");
     let setting = |what: &str, key: &'static str, wanted: String| {
         let expected = format!("{key} {wanted}");
         Check::new(CONCERN, what, &effective, expected, move |answer| {
@@ -147,11 +147,11 @@ fn root_login(wanted: RootLogin) -> &'static str {
 
 /// A user's keys, as sshd would look them up for that user.
 fn keys<'a>(operator: &str, keys: impl Iterator<Item = &'a PublicKey>) -> Check {
-    let user = word(operator);
-    let query = ask(
+    let user = quote(operator);
+    let query = Query::new(
         format!("ssh/keys/{operator}"),
         format!(
-            "PATH=\"$PATH:/usr/sbin:/sbin\"\nhome=$(getent passwd {user} | cut -d: -f6)\n[ -n \"$home\" ] || {{ echo no such user; exit 0; }}\nprintf 'home %s\\n' \"$home\"\nfor f in $(sshd -T -C user={user},host=localhost,addr=127.0.0.1 | sed -n 's/^authorizedkeysfile //p'); do\n  f=$(printf '%s\\n' \"$f\" | sed \"s|%h|$home|g; s|%u|\"{user}\"|g\")\n  case $f in /*) ;; *) f=$home/$f ;; esac\n  [ -r \"$f\" ] && cat \"$f\"\ndone\n:"
+            "{RUN_DIRECTORY}\nhome=$(getent passwd {user} | cut -d: -f6)\n[ -n \"$home\" ] || {{ echo no such user; exit 0; }}\nprintf 'home %s\\n' \"$home\"\nfor f in $(sshd -T -C user={user},host=localhost,addr=127.0.0.1 | sed -n 's/^authorizedkeysfile //p'); do\n  f=$(printf '%s\\n' \"$f\" | sed \"s|%h|$home|g; s|%u|\"{user}\"|g\")\n  case $f in /*) ;; *) f=$home/$f ;; esac\n  [ -r \"$f\" ] && cat \"$f\"\ndone\n:"
         ),
     );
     let wanted: Vec<String> = keys

@@ -3,15 +3,14 @@
 use serde::Deserialize;
 
 use super::answer::{Answer, Found, Unreadable, number};
-use super::definition::{ask, word};
 use super::{Check, Declared};
 use crate::inventory::storage::{Mount, Storage};
-use crate::query::Query;
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "storage";
 
 pub(super) fn checks(facts: &Storage, _: &Declared<'_>) -> Vec<Check> {
-    let mounts = ask(
+    let mounts = Query::new(
         "storage/mounts",
         "findmnt -J -l -o TARGET,SOURCE,FSTYPE,OPTIONS,LABEL,UUID,PARTLABEL,PARTUUID",
     );
@@ -22,9 +21,9 @@ pub(super) fn checks(facts: &Storage, _: &Declared<'_>) -> Vec<Check> {
     let paths: Vec<String> = facts
         .min_free_gib
         .keys()
-        .map(|path| word(path.as_str()))
+        .map(|path| quote(path.as_str()))
         .collect();
-    let free = ask(
+    let free = Query::new(
         "storage/free",
         format!(
             "for p in {}; do\n  set -- $(df -Pk -- \"$p\" 2>/dev/null | tail -n 1)\n  printf 'free %s %s %s\\n' \"$p\" \"${{4:-absent}}\" \"${{6:--}}\"\ndone",
@@ -54,7 +53,7 @@ fn mount_check(target: &str, mount: &Mount, query: &Query) -> Check {
         .collect();
     let mut expected = format!("{source} ({fs_type}) is mounted on {target}");
     if !options.is_empty() {
-        expected += &format!(" with {}", options.join(","));
+        expected = format!("{expected} with {}", options.join(","));
     }
     let target = target.to_owned();
     Check::new(

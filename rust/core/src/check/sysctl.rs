@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::answer::{Answer, Found, Unreadable};
-use super::definition::{ask, word};
 use super::{Check, Declared};
-use crate::query::Query;
+use crate::query::{Query, quote};
 
 /// One check per key: the running kernel has the declared value. All keys of a concern share a query.
 /// They decide confirm: they are quick to read, and an apply that did not set them did not work.
@@ -62,9 +61,9 @@ fn assigns(line: &str, key: &str) -> bool {
 
 /// Reads the files of `/proc/sys` by builtins alone: no process per key.
 fn query<'a>(concern: &str, keys: impl Iterator<Item = &'a str>) -> Query {
-    let files: Vec<String> = keys.map(|key| word(&file(key))).collect();
+    let files: Vec<String> = keys.map(|key| quote(&file(key))).collect();
     let files = files.join(" ");
-    ask(
+    Query::inline(
         format!("{concern}/sysctl"),
         format!(
             "for f in {files}; do\n  if IFS= read -r v < \"/proc/sys/$f\"; then printf '%s=%s\\n' \"$f\" \"$v\"; else printf '%s absent\\n' \"$f\"; fi\ndone 2>/dev/null"

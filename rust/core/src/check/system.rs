@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::answer::{Answer, Found, Unreadable, number, value};
-use super::definition::{ask, word};
 use super::{Check, Declared, span};
 use crate::inventory::system::{Journald, System, UnattendedUpgrades};
-use crate::query::Query;
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "system";
 
@@ -31,7 +30,7 @@ pub(super) fn checks(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
 
 fn identity(facts: &System) -> Vec<Check> {
     // Alias zones are links to others, so both ends of the link count.
-    let query = ask(
+    let query = Query::inline(
         "system/identity",
         "printf 'hostname='; cat /proc/sys/kernel/hostname\nif [ -e /etc/localtime ]; then printf 'zone='; readlink /etc/localtime; printf 'zone_file='; readlink -f /etc/localtime; else echo zone=none; fi",
     );
@@ -98,10 +97,10 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
         let mut expected = format!("user {name} exists");
         if !groups.is_empty() {
             let list: Vec<&str> = groups.iter().map(String::as_str).collect();
-            expected += &format!(", in {}", list.join(", "));
+            expected = format!("{expected}, in {}", list.join(", "));
         }
         if let Some(shell) = &shell {
-            expected += &format!(", with shell {shell}");
+            expected = format!("{expected}, with shell {shell}");
         }
         let key = name.to_owned();
         checks.push(Check::new(
@@ -132,8 +131,8 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
 }
 
 fn accounts_query(names: &BTreeSet<&str>) -> Query {
-    let names: Vec<String> = names.iter().map(|name| word(name)).collect();
-    ask(
+    let names: Vec<String> = names.iter().map(|name| quote(name)).collect();
+    Query::new(
         "system/accounts",
         format!(
             "for u in {}; do\n  if e=$(getent passwd \"$u\"); then printf 'user %s %s %s\\n' \"$u\" \"${{e##*:}}\" \"$(id -Gn \"$u\")\"; else printf 'absent %s\\n' \"$u\"; fi\ndone",
@@ -168,9 +167,9 @@ fn parse_account<'a>(answer: &Answer<'a>, user: &str) -> Result<Option<Account<'
 }
 
 fn sudo(operator: &str) -> Check {
-    let query = ask(
+    let query = Query::new(
         format!("system/sudo/{operator}"),
-        format!("echo sudo; sudo -n -l -U {} 2>&1; :", word(operator)),
+        format!("echo sudo; sudo -n -l -U {} 2>&1; :", quote(operator)),
     );
     let expected = format!("{operator} may run everything by sudo without a password");
     Check::new(
@@ -197,11 +196,11 @@ fn sudo(operator: &str) -> Check {
 
 /// journald says at its start what it may use; how long it keeps is in its merged configuration.
 fn journal(facts: &Journald) -> Vec<Check> {
-    let usage = ask(
+    let usage = Query::new(
         "system/journal-usage",
         "journalctl -q -b -o json -n 8 --output-fields=JOURNAL_NAME,MAX_USE MESSAGE_ID=ec387f577b844b8fa948f33cad9a75e6",
     );
-    let retention = ask(
+    let retention = Query::new(
         "system/journal-config",
         "systemd-analyze cat-config systemd/journald.conf",
     );
@@ -269,7 +268,7 @@ fn parse_journal(answer: &Answer<'_>) -> Result<u64, Unreadable> {
 
 fn unattended_upgrades(facts: &UnattendedUpgrades) -> Vec<Check> {
     // APT::Architecture is always there: it tells no such setting from no answer.
-    let query = ask(
+    let query = Query::new(
         "system/apt",
         "apt-config dump | awk '/^(Unattended-Upgrade::|APT::Architecture )/'",
     );
@@ -352,7 +351,7 @@ fn parse_apt<'a>(answer: &Answer<'a>) -> Result<BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 fn watchdog(seconds: u32) -> Check {
-    let query = ask("system/watchdog", "systemctl show -p RuntimeWatchdogUSec");
+    let query = Query::new("system/watchdog", "systemctl show -p RuntimeWatchdogUSec");
     let expected = format!("systemd feeds the hardware watchdog of {seconds} s");
     Check::new(CONCERN, "watchdog", &query, expected, move |answer| {
         let pairs = answer.pairs('=')?;
@@ -372,7 +371,7 @@ fn watchdog(seconds: u32) -> Check {
 /// What has failed, by the manager's own count and list. Units that had failed before an apply do not
 /// speak against it.
 fn failed_units(declared: &Declared<'_>) -> Check {
-    let query = ask(
+    let query = Query::new(
         "system/failed-units",
         "systemctl show -p NFailedUnits\nsystemctl list-units --state=failed --plain --no-legend --no-pager --full",
     );

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::answer::{Answer, Found, Unreadable, number, value};
-use super::definition::ask;
 use super::{Check, Declared};
 use crate::inventory::time::Time;
+use crate::query::Query;
 
 pub(super) const CONCERN: &str = "time";
 
 pub(super) fn checks(facts: &Time, _: &Declared<'_>) -> Vec<Check> {
-    let tracking = ask("time/tracking", "chronyc -n -c tracking");
-    let sources = ask("time/sources", "chronyc -N -c sources");
-    let synchronized = ask("time/synchronized", "timedatectl show -p NTPSynchronized");
+    let tracking = Query::new("time/tracking", "chronyc -n -c tracking");
+    let sources = Query::new("time/sources", "chronyc -N -c sources");
+    let synchronized = Query::new("time/synchronized", "timedatectl show -p NTPSynchronized");
     let most = facts.max_offset_ms;
     let servers: BTreeSet<String> = facts.servers.iter().map(ToString::to_string).collect();
     let pools = facts.pools.len();

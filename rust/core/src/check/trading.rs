@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Found, Unreadable, number, value};
-use super::definition::{ask, word};
 use super::{Check, Declared, cpus, realtime};
 use crate::inventory::trading::Trading;
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "trading";
 
@@ -26,11 +26,11 @@ pub(super) fn checks(facts: &Trading, declared: &Declared<'_>) -> Vec<Check> {
 
 fn account(facts: &Trading) -> Check {
     let user = facts.user.to_string();
-    let query = ask(
+    let query = Query::new(
         "trading/account",
         format!(
             "printf 'groups=%s\\n' \"$(id -Gn {} 2>/dev/null)\"",
-            word(&user)
+            quote(&user)
         ),
     );
     let group = facts.group.to_string();
@@ -50,12 +50,12 @@ fn account(facts: &Trading) -> Check {
 
 fn directories(facts: &Trading) -> Vec<Check> {
     let (program, state) = (facts.directory.as_str(), facts.state_directory.as_str());
-    let query = ask(
+    let query = Query::new(
         "trading/directories",
         format!(
             "for d in {} {}; do\n  if [ -d \"$d\" ]; then printf '%s=%s\\n' \"$d\" \"$(stat -c %U \"$d\")\"; else printf '%s=nothing\\n' \"$d\"; fi\ndone",
-            word(program),
-            word(state)
+            quote(program),
+            quote(state)
         ),
     );
     let user = facts.user.to_string();
@@ -85,11 +85,11 @@ fn directories(facts: &Trading) -> Vec<Check> {
 
 /// What systemd would start the engine with: its merged view of the unit, whether it runs or not.
 fn settings(facts: &Trading, unit: &str) -> Vec<Check> {
-    let query = ask(
+    let query = Query::new(
         "trading/unit",
         format!(
             "systemctl show -p LoadState -p User -p CPUSchedulingPolicy -p CPUSchedulingPriority -p CPUAffinity -p LimitMEMLOCK -p LimitRTPRIO -p RestrictRealtime -- {}",
-            word(unit)
+            quote(unit)
         ),
     );
     let priority = u32::from(facts.priority);
@@ -155,11 +155,11 @@ type Pairs<'a> = BTreeMap<&'a str, &'a str>;
 
 /// What the running engine has: a program may change all of it for itself.
 fn process(facts: &Trading, unit: &str) -> Vec<Check> {
-    let query = ask(
+    let query = Query::new(
         "trading/process",
         format!(
             "pid=$(systemctl show -P MainPID -- {})\nif [ \"${{pid:-0}}\" -eq 0 ]; then echo absent; exit 0; fi\nchrt -p \"$pid\"; taskset -pc \"$pid\"; sed -n 's/^Max locked memory */locked memory: /p' \"/proc/$pid/limits\"",
-            word(unit)
+            quote(unit)
         ),
     );
     let priority = u32::from(facts.priority);
@@ -194,12 +194,12 @@ fn process(facts: &Trading, unit: &str) -> Vec<Check> {
 
 /// The engine may write to the inference server's socket.
 fn inference(facts: &Trading, socket: &str) -> Check {
-    let query = ask(
+    let query = Query::new(
         "trading/inference",
         format!(
             "runuser -u {} -- test -w {} 2>/dev/null && echo reachable=yes || echo reachable=no",
-            word(facts.user.as_str()),
-            word(socket)
+            quote(facts.user.as_str()),
+            quote(socket)
         ),
     );
     let expected = format!("{} may connect to {socket}", facts.user);

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::answer::{Answer, Found, Unreadable};
-use super::definition::{ask, word};
 use super::{Check, Declared};
 use crate::name::UnitName;
-use crate::query::Query;
+use crate::query::{Query, quote};
 
 /// One check per declared unit: it runs, or does not, and starts at boot, or does not, as declared.
 /// Each decides confirm, but for one that had failed before and that the plan does not touch.
@@ -43,8 +42,8 @@ pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
 }
 
 fn query<'a>(units: impl Iterator<Item = &'a UnitName>) -> Query {
-    let units: Vec<String> = units.map(|unit| word(unit.as_str())).collect();
-    ask(
+    let units: Vec<String> = units.map(|unit| quote(unit.as_str())).collect();
+    Query::new(
         "units",
         format!(
             "systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p Result -- {}",

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use super::answer::{Answer, Found, Unreadable, number};
-use super::definition::{ask, word};
 use super::{Check, Declared};
 use crate::inventory::vllm::Vllm;
+use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "vllm";
 
@@ -17,8 +17,8 @@ pub(super) fn checks(facts: &Vllm, declared: &Declared<'_>) -> Vec<Check> {
 }
 
 fn socket(facts: &Vllm) -> Check {
-    let path = word(facts.socket.as_str());
-    let query = ask(
+    let path = quote(facts.socket.as_str());
+    let query = Query::new(
         "vllm/socket",
         format!("stat -c 'found=%F, mode %a, group %G' {path} 2>/dev/null || echo found=nothing"),
     );
@@ -34,7 +34,7 @@ fn socket(facts: &Vllm) -> Check {
             return Ok(Found::when(false, "there is no socket").or_hint("is the server up yet?"));
         }
         let (kind, mode, owner) = parse_stat(found)?;
-        let usable = mode & 0o060 == 0o060 && mode & 0o007 == 0;
+        let usable = mode & 0o067 == 0o060;
         Ok(Found::when(
             kind == "socket" && usable && owner == group,
             found,
@@ -52,11 +52,11 @@ fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
 }
 
 fn health(facts: &Vllm) -> Check {
-    let query = ask(
+    let query = Query::new(
         "vllm/health",
         format!(
             "curl -sS -m 4 -o /dev/null -w 'status %{{http_code}}\\n' --unix-socket {} http://localhost/health",
-            word(facts.socket.as_str())
+            quote(facts.socket.as_str())
         ),
     );
     Check::new(CONCERN, "health", &query, "GET /health over the socket gives 200", |answer| {
@@ -70,11 +70,11 @@ fn health(facts: &Vllm) -> Check {
 
 /// The key is what systemd handed to the service; it goes to curl on standard input, never in argv.
 fn model(facts: &Vllm, unit: &str) -> Check {
-    let query = ask(
+    let query = Query::new(
         "vllm/models",
         format!(
             "for f in /run/credentials/{unit}/*; do [ -r \"$f\" ] && key=$(cat \"$f\"); done\nprintf 'header = \"Authorization: Bearer %s\"\\n' \"${{key:-none}}\" |\ncurl -sS -m 4 -K - -w '\\nstatus %{{http_code}}\\n' --unix-socket {} http://localhost/v1/models",
-            word(facts.socket.as_str())
+            quote(facts.socket.as_str())
         ),
     );
     let wanted = facts.model.served_name.to_string();

@@ -129,17 +129,17 @@ impl Rule {
             };
             ports.iter().map(one).collect::<Vec<_>>().join(",")
         });
-        let parts = [
+        let words = [
             self.protocol.clone(),
             ports,
             set(&self.interfaces).map(|names| format!("on {names}")),
             set(&self.peers).map(|names| format!("for {names}")),
         ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() {
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        if words.is_empty() {
             "everything".to_owned()
         } else {
-            parts.join(" ")
+            words.join(" ")
         }
     }
 }
@@ -214,7 +214,7 @@ fn read_match(json: &Value, sets: &BTreeMap<String, Value>, rule: &mut Rule) {
     let meta = left["meta"]["key"].as_str();
     let field = (payload["protocol"].as_str(), payload["field"].as_str());
     match (meta, field) {
-        (Some("iifname" | "oifname"), _) if equal => rule.interfaces = texts(&right),
+        (Some("iifname" | "oifname"), _) if equal => rule.interfaces = Some(texts(&right)),
         (Some("l4proto"), _) if equal => match right[..] {
             [Value::String(one)] => rule.protocol = Some(one.clone()),
             // Both, or ICMP and others beside: said again by the ports that follow, if any.
@@ -228,7 +228,7 @@ fn read_match(json: &Value, sets: &BTreeMap<String, Value>, rule: &mut Rule) {
             rule.narrowed |= rule.ports.is_none();
         }
         (None, (Some("ip" | "ip6"), Some("saddr" | "daddr"))) if equal => {
-            rule.peers = networks(&right)
+            rule.peers = Some(networks(&right));
         }
         _ => rule.narrowed = true,
     }
@@ -244,17 +244,15 @@ fn members<'a>(right: &'a Value, sets: &'a BTreeMap<String, Value>) -> Vec<&'a V
     }
 }
 
-fn texts(members: &[&Value]) -> Option<BTreeSet<String>> {
-    Some(
-        members
-            .iter()
-            .filter_map(|member| member.as_str())
-            .map(str::to_owned)
-            .collect(),
-    )
+fn texts(members: &[&Value]) -> BTreeSet<String> {
+    members
+        .iter()
+        .filter_map(|member| member.as_str())
+        .map(str::to_owned)
+        .collect()
 }
 
-fn networks(members: &[&Value]) -> Option<BTreeSet<String>> {
+fn networks(members: &[&Value]) -> BTreeSet<String> {
     let show = |member: &&Value| {
         if let Some(address) = member.as_str() {
             let length = if address.contains(':') { 128 } else { 32 };
@@ -267,7 +265,7 @@ fn networks(members: &[&Value]) -> Option<BTreeSet<String>> {
             prefix["len"].as_u64()?
         ))
     };
-    Some(members.iter().filter_map(show).collect())
+    members.iter().filter_map(show).collect()
 }
 
 fn range(port: &Value) -> Option<(u16, u16)> {
