@@ -40,13 +40,21 @@ fn modules() -> TemplateSet {
     TemplateSet::new("modules/ubuntu", files).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-fn facts() -> Facts {
+fn inventory() -> serde_json::Value {
     let text = std::fs::read_to_string(repository().join("tests/fixtures/inventory.json")).unwrap();
-    Facts::from_inventory(&serde_json::from_str(&text).unwrap())
+    serde_json::from_str(&text).unwrap()
+}
+
+fn facts() -> Facts {
+    Facts::from_inventory(&inventory())
 }
 
 fn rendered(host: &str) -> Rendered {
-    match render(&facts(), &HostName::new(host).unwrap(), &modules()) {
+    rendered_of(&facts(), host)
+}
+
+fn rendered_of(facts: &Facts, host: &str) -> Rendered {
+    match render(facts, &HostName::new(host).unwrap(), &modules()) {
         Ok(Rendering::Files(rendered)) => *rendered,
         Ok(Rendering::NeedsClosure { platform }) => panic!("{host} is {platform}"),
         Err(errors) => panic!("{errors}"),
@@ -113,8 +121,11 @@ fn show_rest(rendered: &Rendered) -> String {
 }
 
 fn golden(host: &str) {
-    let rendered = rendered(host);
-    let folder = repository().join("tests/snapshots").join(host);
+    golden_of(host, &rendered(host));
+}
+
+fn golden_of(name: &str, rendered: &Rendered) {
+    let folder = repository().join("tests/snapshots").join(name);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(folder);
     settings.set_prepend_module_to_snapshot(false);
@@ -124,7 +135,7 @@ fn golden(host: &str) {
             let name = path.as_str().trim_start_matches('/').replace('/', "__");
             insta::assert_snapshot!(name, show(entry));
         }
-        insta::assert_snapshot!("packages-units-settings", show_rest(&rendered));
+        insta::assert_snapshot!("packages-units-settings", show_rest(rendered));
     });
 }
 
@@ -136,6 +147,68 @@ fn golden_tree_of_cuda() {
 #[test]
 fn golden_tree_of_linode() {
     golden("linode");
+}
+
+/// What the four hosts do not use: Debian, addresses without netplan, further users, `extra`.
+#[test]
+fn golden_tree_of_a_debian_host() {
+    let mut inventory = inventory();
+    inventory["hosts"]["debian"] = serde_json::json!({
+        "platform": "ubuntu",
+        "os": { "id": "debian", "version": "12" },
+        "connection": { "user": "deploy" },
+        "hardware": { "cpu": { "threads": 4 } },
+        "system": {
+            "hostname": "debian",
+            "timezone": "Etc/UTC",
+            "watchdog_seconds": null,
+            "sudo_passwordless": false,
+            "needrestart_exempt": [],
+            "users": {
+                "guest": { "groups": ["adm", "video"], "keys": ["ssh-ed25519 AAAA guest@home"], "shell": "/bin/sh" },
+            },
+        },
+        "ssh": {
+            "port": 2222,
+            "permit_root_login": "no",
+            "allow_users": ["guest"],
+            "max_auth_tries": 3,
+            "login_grace_seconds": 20,
+            "client_alive_interval_seconds": 0,
+        },
+        "network": {
+            "interfaces": {
+                "lan0": {
+                    "match": { "driver": null, "mac": "02:00:00:00:00:01" },
+                    "addresses": ["192.0.2.7/24", "2001:db8::7/64"],
+                    "gateway": "192.0.2.1",
+                    "dhcp": false,
+                    "mtu": 1500,
+                    "rings": null,
+                    "required_for_boot": true,
+                },
+            },
+        },
+        "firewall": {
+            "input": "drop",
+            "output": "drop",
+            "services": [
+                { "name": "ssh", "protocol": "tcp", "ports": [2222], "from": [], "interfaces": [] },
+                { "name": "metrics", "protocol": "tcp", "ports": [9100, 9835], "from": ["192.0.2.0/24", "2001:db8::/64"], "interfaces": ["lan0", "wg0"] },
+            ],
+            "egress": [{ "name": "dns", "protocol": "udp", "ports": [53], "to": ["192.0.2.1/32", "2001:db8::1/128"] }],
+        },
+        "extra": {
+            "files": [
+                { "path": "/etc/motd", "mode": "0644", "owner": "root", "group": "root", "content": "{{ not a template }}\n100 % \"literal\"\n" },
+                { "path": "/etc/systemd/system/hello.service", "mode": "0644", "owner": "root", "group": "root", "content": "[Service]\nExecStart=/bin/true\n" },
+            ],
+            "packages": { "htop": null, "jq": "1.6-2.1" },
+            "units": { "hello.service": { "enabled": null, "running": false, "restart_on": ["/etc/systemd/system/hello.service"] } },
+        },
+    });
+    let rendered = rendered_of(&Facts::from_inventory(&inventory), "debian");
+    golden_of("debian", &rendered);
 }
 
 #[test]

@@ -38,7 +38,11 @@ pub(super) fn environment(syntaxes: Arc<BTreeMap<String, Syntax>>) -> Environmen
     env.add_filter("other_cpus", |cpus: Vec<u32>, threads| {
         other_cpus(&cpus, threads)
     });
-    env.add_filter("mount_unit", |path: &str| mount_unit(path));
+    env.add_filter("mount_unit", mount_unit);
+    env.add_filter("device", device);
+    env.add_filter("ipv4", |networks: Vec<String>| family(networks, false));
+    env.add_filter("ipv6", |networks: Vec<String>| family(networks, true));
+    env.add_filter("weekdays", weekdays);
     env
 }
 
@@ -70,7 +74,8 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     let text = match value.kind() {
         // The else-less `{{ x if y }}`.
         ValueKind::Undefined => return Ok(()),
-        ValueKind::Bool => value.to_string(),
+        // Written as most readers want it; minijinja's own is Python's `True`.
+        ValueKind::Bool => if value.is_true() { "true" } else { "false" }.to_owned(),
         ValueKind::Number => number(value),
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
@@ -161,4 +166,57 @@ fn mount_unit(path: &str) -> Result<String, Error> {
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     }
     Ok(format!("{}.mount", inner.replace('/', "-")))
+}
+
+/// The device node of a mount's source: unit files know no `LABEL=` and the like.
+fn device(source: &str) -> Result<String, Error> {
+    let (folder, name) = match source.split_once('=') {
+        None => return Ok(source.to_owned()),
+        Some(("UUID", name)) => ("by-uuid", name),
+        Some(("LABEL", name)) => ("by-label", name),
+        Some(("PARTUUID", name)) => ("by-partuuid", name),
+        Some(("PARTLABEL", name)) => ("by-partlabel", name),
+        Some((kind, _)) => {
+            let message = format!("`{}` is no kind of device name", kind.escape_debug());
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+    };
+    // udev writes other characters as `\x2f`; they are refused rather than guessed.
+    if name.is_empty()
+        || !name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+    {
+        let message = format!("`{}` names no device", source.escape_debug());
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    }
+    Ok(format!("/dev/disk/{folder}/{name}"))
+}
+
+/// The networks of one address family.
+fn family(networks: Vec<String>, six: bool) -> Vec<String> {
+    networks
+        .into_iter()
+        .filter(|network| network.contains(':') == six)
+        .collect()
+}
+
+/// `Mon-Wed,Fri` as numbers, 1 for Monday.
+fn weekdays(days: &str) -> Result<Vec<usize>, Error> {
+    const NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let number = |name: &str| NAMES.iter().position(|n| *n == name).map(|index| index + 1);
+    let mut numbers = Vec::new();
+    for part in days.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        match number(first).zip(number(last)) {
+            Some((first, last)) if first <= last => numbers.extend(first..=last),
+            _ => {
+                let message = format!("`{}` is no range of week days", part.escape_debug());
+                return Err(Error::new(ErrorKind::InvalidOperation, message));
+            }
+        }
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
 }

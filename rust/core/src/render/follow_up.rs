@@ -4,13 +4,14 @@ use crate::name::ManagedPath;
 use crate::rendered::FollowUp;
 
 /// Directories whose readers have to be told, and how.
-const BY_DIRECTORY: [(&str, &[FollowUp]); 11] = [
+const BY_DIRECTORY: [(&str, &[FollowUp]); 12] = [
     ("/etc/sysusers.d/", &[FollowUp::Sysusers]),
     ("/etc/tmpfiles.d/", &[FollowUp::Tmpfiles]),
     ("/etc/modules-load.d/", &[FollowUp::Modules]),
     ("/etc/sysctl.d/", &[FollowUp::Sysctl]),
     ("/etc/udev/rules.d/", &[FollowUp::Udev]),
     ("/etc/systemd/system/", &[FollowUp::DaemonReload]),
+    ("/etc/systemd/system.conf.d/", &[FollowUp::DaemonReload]),
     ("/etc/nftables.d/", &[FollowUp::Firewall]),
     ("/etc/netplan/", &[FollowUp::Network]),
     (
