@@ -50,9 +50,9 @@ clock() {
   fi
 }
 
+boot=
 boot_id() {
-  line "$ROOT/proc/sys/kernel/random/boot_id"
-  boot=$line
+  if [ -z "$boot" ]; then boot=$(cat "$ROOT/proc/sys/kernel/random/boot_id" 2>/dev/null) || :; fi
 }
 
 generation() {
@@ -91,8 +91,9 @@ did() {
 }
 
 # The last words of the step that runs, in one line.
-last_lines() {
-  tail -n 20 "$D/log" | grep -v '^skip(sandbox)' | sed -n -e '/^==> /{s/.*//;h;d;}' -e 'H;${x;p;}' | tail -n 3 |
+last_lines() { # [LINES]
+  # shellcheck disable=SC2016 # `$` is sed's last line
+  tail -n 20 "$D/log" | grep -v '^skip(sandbox)' | sed -n -e '/^==> /{s/.*//;h;d;}' -e 'H;${x;p;}' | tail -n "${1:-3}" |
     tr '\n\t' '  ' | tr -d '\000-\037\177' | sed -e 's/^ *//' -e 's/ *$//' | cut -c 1-400
 }
 

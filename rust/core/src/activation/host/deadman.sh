@@ -54,6 +54,7 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 ExecStart=/bin/sh $S/host.sh recover --boot
+SuccessExitStatus=5 9
 
 [Install]
 WantedBy=sysinit.target"

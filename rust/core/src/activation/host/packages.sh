@@ -67,7 +67,7 @@ LINES
     *"is to be ,"* | '') ;;
     *) invalid packages "${sf_text#, }" ;;
   esac
-  invalid packages "apt cannot do it: $(grep -e '^E: ' -e 'Depends: ' "$D/apt" | tr -s '\n\t ' ' ' | cut -c 1-400)"
+  invalid packages "apt cannot do it: $(grep -e '^E: ' -e 'Depends: ' -e 'Conflicts: ' -e 'Breaks: ' "$D/apt" | tr -s '\n\t ' ' ' | sed 's/^ //;s/ $//' | cut -c 1-400)"
 }
 
 apt_candidate() {
@@ -98,7 +98,7 @@ packages_install() {
   pi_status=$?
   release_services
   if [ "$pi_status" -ne 0 ]; then
-    die "packages: $(last_lines)$(unfinished_packages)"
+    die "packages: $(last_lines 7)$(unfinished_packages)"
   fi
 }
 

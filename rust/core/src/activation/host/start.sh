@@ -49,8 +49,11 @@ start() { # [--steal | --validate]
       *) answer 6 ;;
     esac
   fi
-  # Not bound to the connection that called us.
-  systemd-run --quiet --collect --unit="deployctl-apply-$ID" --property=Type=exec \
+  # Not bound to the connection that called us. When it is killed, what it began is put back at once. SIGKILL, since
+  # the stop may take as long as a rollback, and nothing may go on meanwhile.
+  systemd-run --quiet --collect --unit="deployctl-apply-$ID" --property=Type=exec --property=KillSignal=SIGKILL \
+    --property=TimeoutStopSec=1800 \
+    --property="ExecStopPost=/bin/sh -c '[ \"\$\$SERVICE_RESULT\" = success ] || exec sh $S/host.sh recover $ID'" \
     --description="deployctl apply $ID" /bin/sh "$D/host.sh" run "$ID" >>"$D/log" 2>&1 9>&- ||
     refuse arm "cannot start the activation: $(last_lines)"
   unlock_work

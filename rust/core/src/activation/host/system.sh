@@ -3,9 +3,8 @@
 
 # read_sysctl KEY: the value in $value, blanks made single. KEY is the path below /proc/sys.
 read_sysctl() {
-  value=
-  [ -r "/proc/sys/$1" ] || return 1
-  read -r value <"/proc/sys/$1" || [ -n "$value" ] || return 1
+  # Not by `read`: it asks byte by byte, and these files have an answer only to the first question.
+  value=$(cat "/proc/sys/$1" 2>/dev/null) || return 1
   set -f
   value=$(printf '%s ' $value)
   set +f

@@ -108,10 +108,15 @@ end_run() {
   if [ -z "$SANDBOX" ]; then systemctl --quiet stop "deployctl-apply-$ID.service" 2>/dev/null || :; fi
 }
 
-# roll_back CODE TEXT: under the work lock. The first reason stays.
-roll_back() {
+# blame CODE TEXT: the first reason stays.
+blame() {
   line "$D/failure"
   if [ -z "$line" ]; then keep "$D/failure" "$(printf '%s %s' "$1" "$2" | tr -d '\000-\037\177')"; fi
+}
+
+# roll_back CODE TEXT: under the work lock.
+roll_back() {
+  blame "$1" "$2"
   keep_phase rolling-back
   : >"$D/left"
   journal=$(cat "$D/journal")
@@ -163,11 +168,15 @@ rollback() { # [--stolen]
     committed) answer 1 ;;
     refused | rolled-back) answer_rolled_back ;;
   esac
+  blame "$rb_code" "$rb_text"
   end_run
   lock_work 60 || answer 1
   phase
   case $phase in
-    committed) answer 1 ;;
+    committed)
+      rm -f "$D/failure"
+      answer 1
+      ;;
     refused | rolled-back) answer_rolled_back ;;
     staged | validated | checkpointed) refuse "$rb_code" "$rb_text" ;;
   esac
@@ -192,7 +201,8 @@ recover() {
           if [ -z "$SANDBOX" ] && ! timer_active; then start_timer "$left"; fi
           answer 0
         fi
-      else
+      elif same_boot; then
+        blame deadline "nobody confirmed in time"
         end_run
       fi
       ;;

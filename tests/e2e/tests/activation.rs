@@ -1,0 +1,614 @@
+//! The program that runs on hosts, on real machines: systemd, nftables, live sysctls, apt, a reboot.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use deployctl_core::activation::{
+    ApplyId, ApplyMeta, Phase, bundle, command,
+    status::{self, ApplyStatus},
+};
+use deployctl_core::name::{
+    AccountName, ConcernName, HostName, ManagedPath, PackageName, SysctlKey, UnitName,
+};
+use deployctl_core::observed::{Identity, OsRelease};
+use deployctl_core::plan::{
+    PackageAction, PackageChange, PathChange, PathTarget, Plan, SysctlChange, UnitAction,
+    UnitChange,
+};
+use deployctl_core::rendered::{
+    Entry, FollowUp, ManagedEntry, Mode, Ownership, PathState, Rendered, Sha256Hex,
+};
+use deployctl_e2e::{AptRepo, Machine, MachineSpec, World, real_packages};
+
+const NONCE: &str = "it's a nonce";
+const SETTING: &str = "/proc/sys/net/core/somaxconn";
+
+/// A plan in the making.
+struct Draft<'a> {
+    machine: &'a Machine,
+    plan: Plan,
+    rendered: Rendered,
+    window: u32,
+}
+
+impl<'a> Draft<'a> {
+    fn new(machine: &'a Machine) -> Result<Self> {
+        let host = HostName::new(machine.name())?;
+        let generation = machine.ok("cat /var/lib/deployctl/generation 2>/dev/null || echo 0")?;
+        let failed = machine
+            .ok("systemctl list-units --state=failed --plain --no-legend | cut -d ' ' -f 1")?;
+        Ok(Self {
+            machine,
+            rendered: Rendered::empty(host.clone()),
+            window: 60,
+            plan: Plan {
+                id: "0123456789abcdef".to_owned(),
+                host,
+                identity: Identity {
+                    machine_id_sha256: String::new(),
+                    hostname: machine.name().to_owned(),
+                },
+                os: OsRelease {
+                    id: "debian".to_owned(),
+                    version: "12".to_owned(),
+                },
+                boot_id: machine
+                    .read("/proc/sys/kernel/random/boot_id")?
+                    .trim()
+                    .to_owned(),
+                base_generation: generation.trim().parse()?,
+                failed_units: failed
+                    .lines()
+                    .map(UnitName::new)
+                    .collect::<Result<_, _>>()?,
+                paths: Vec::new(),
+                packages: Vec::new(),
+                units: Vec::new(),
+                sysctls: Vec::new(),
+                modules: Vec::new(),
+                follow_ups: BTreeSet::new(),
+                reboot: Vec::new(),
+                drift: Vec::new(),
+                findings: Vec::new(),
+            },
+        })
+    }
+
+    fn file(self, path: &str, content: &str, follow_ups: &[FollowUp]) -> Result<Self> {
+        self.checked_file(path, content, follow_ups, &[])
+    }
+
+    fn checked_file(
+        mut self,
+        path: &str,
+        content: &str,
+        follow_ups: &[FollowUp],
+        validator: &[&str],
+    ) -> Result<Self> {
+        let entry = Entry::File {
+            content: content.to_owned(),
+            ownership: owned("644", "root", "root")?,
+        };
+        let name = ManagedPath::new(path)?;
+        self.plan.paths.push(PathChange {
+            path: name.clone(),
+            concern: None,
+            before: observe(self.machine, path)?,
+            after: PathTarget::entry(&entry),
+            diff: None,
+        });
+        self.plan.follow_ups.extend(follow_ups);
+        let managed = ManagedEntry {
+            concern: ConcernName::new("extra")?,
+            template: None,
+            facts: BTreeSet::new(),
+            entry,
+            follow_ups: follow_ups.iter().copied().collect(),
+            validator: (!validator.is_empty())
+                .then(|| validator.iter().map(ToString::to_string).collect()),
+        };
+        self.rendered.entries.insert(name, managed);
+        Ok(self)
+    }
+
+    fn original(mut self, path: &str, follow_ups: &[FollowUp]) -> Result<Self> {
+        self.plan.paths.push(PathChange {
+            path: ManagedPath::new(path)?,
+            concern: None,
+            before: observe(self.machine, path)?,
+            after: PathTarget::Original,
+            diff: None,
+        });
+        self.plan.follow_ups.extend(follow_ups);
+        Ok(self)
+    }
+
+    fn unit(mut self, unit: &str, actions: &[UnitAction]) -> Result<Self> {
+        self.plan.units.push(UnitChange {
+            unit: UnitName::new(unit)?,
+            concern: None,
+            actions: actions.to_vec(),
+            reason: String::new(),
+            start_timeout_seconds: 20,
+        });
+        Ok(self)
+    }
+
+    fn sysctl(mut self, key: &str, after: Option<&str>) -> Result<Self> {
+        self.plan.sysctls.push(SysctlChange {
+            key: SysctlKey::new(key)?,
+            before: None,
+            after: after.map(str::to_owned),
+        });
+        Ok(self)
+    }
+
+    fn package(mut self, name: &str, version: Option<&str>) -> Result<Self> {
+        for action in [PackageAction::Install, PackageAction::Hold] {
+            self.plan.packages.push(PackageChange {
+                name: PackageName::new(name)?,
+                concern: None,
+                before: None,
+                after: version.map(str::to_owned),
+                action,
+            });
+        }
+        Ok(self)
+    }
+
+    fn window(mut self, seconds: u32) -> Self {
+        self.window = seconds;
+        self
+    }
+
+    /// Stages and starts it, and follows it until the host waits or is done.
+    fn apply(self, id: &str) -> Result<ApplyStatus> {
+        let apply = apply_id(id);
+        let meta = ApplyMeta {
+            apply_id: apply.clone(),
+            holder: "test@controller".to_owned(),
+            nonce: NONCE.to_owned(),
+            deadline_seconds: self.window,
+            started_at: 0,
+        };
+        for file in bundle(&self.plan, &self.rendered, &meta).files {
+            let path = format!("{}/{}", apply.directory(), file.name);
+            self.machine.write(&path, file.bytes)?;
+        }
+        let mut status = ask(self.machine, &command::start(&apply, false))?;
+        let patience = Instant::now();
+        while !status.phase.is_final() && status.phase != Phase::Activated {
+            assert!(patience.elapsed() < Duration::from_secs(60), "{status:?}");
+            std::thread::sleep(Duration::from_millis(100));
+            status = ask(self.machine, &command::status(&apply, 0, None))?;
+        }
+        Ok(status)
+    }
+}
+
+fn apply_id(id: &str) -> ApplyId {
+    ApplyId::new(id).expect("tests use good ids")
+}
+
+fn owned(mode: &str, owner: &str, group: &str) -> Result<Ownership> {
+    Ok(Ownership {
+        mode: Mode::try_from(mode.to_owned()).map_err(anyhow::Error::msg)?,
+        owner: AccountName::new(owner)?,
+        group: AccountName::new(group)?,
+    })
+}
+
+fn observe(machine: &Machine, path: &str) -> Result<PathState> {
+    if !machine.exists(path)? {
+        return Ok(PathState::Absent);
+    }
+    let text = machine.ok(&format!(
+        "stat -c '%a %U %G' {path}; sha256sum {path} | cut -d ' ' -f 1"
+    ))?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    Ok(PathState::File {
+        sha256: Sha256Hex::from_hex(words[3]).context("a hash")?,
+        ownership: owned(words[0], words[1], words[2])?,
+    })
+}
+
+fn ask(machine: &Machine, script: &str) -> Result<ApplyStatus> {
+    let output = machine.exec(script)?;
+    let status = status::parse(output.stdout.as_bytes()).with_context(|| format!("{output:?}"))?;
+    assert_eq!(output.stderr, "", "{script}");
+    status.apply.context("an apply")
+}
+
+fn confirm(machine: &Machine, id: &str) -> Result<Phase> {
+    Ok(ask(machine, &command::confirm(&apply_id(id), NONCE))?.phase)
+}
+
+fn log(status: &ApplyStatus) -> String {
+    String::from_utf8_lossy(&status.log.bytes).into_owned()
+}
+
+fn failure(status: &ApplyStatus) -> String {
+    match &status.failure {
+        Some(failure) => format!("{:?} {}", failure.code, failure.text),
+        None => String::new(),
+    }
+}
+
+fn service(command: &str) -> String {
+    format!(
+        "[Unit]\nDescription=a service of the tests\n[Service]\nExecStart={command}\n[Install]\nWantedBy=multi-user.target\n"
+    )
+}
+
+const DEMO: &str = "/etc/systemd/system/demo.service";
+const RULES: &str = "/etc/nftables.d/deployctl.nft";
+
+fn first(machine: &Machine, window: u32) -> Result<Draft<'_>> {
+    use UnitAction::{Enable, Start};
+    Draft::new(machine)?
+        .checked_file(
+            "/etc/ssh/sshd_config.d/00-deployctl.conf",
+            "X11Forwarding no\n",
+            &[],
+            &["sshd", "-t"],
+        )?
+        .checked_file(
+            DEMO,
+            &service("/bin/sleep 1001"),
+            &[FollowUp::DaemonReload],
+            &["systemd-analyze", "verify", DEMO],
+        )?
+        .file(
+            RULES,
+            "table inet deployctl {\n\tset one { type ipv4_addr; }\n}\n",
+            &[FollowUp::Firewall],
+        )?
+        .file(
+            "/etc/sysusers.d/deployctl.conf",
+            "u demo - \"of the tests\"\n",
+            &[FollowUp::Sysusers],
+        )?
+        .file(
+            "/etc/tmpfiles.d/deployctl.conf",
+            "d /run/demo 0750 demo demo\n",
+            &[FollowUp::Tmpfiles],
+        )?
+        .sysctl("net.core.somaxconn", Some("1234"))?
+        .unit("demo.service", &[Enable, Start])
+        .map(|draft| draft.window(window))
+}
+
+#[test]
+fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
+    use UnitAction::{Original, Restart};
+    let world = World::new()?;
+    let machine = world.boot(&MachineSpec::new("box"))?;
+    machine.wait_for_systemd()?;
+    let somaxconn = machine.read(SETTING)?;
+
+    let status = first(&machine, 60)?.apply("apply-one")?;
+    assert_eq!(
+        status.phase,
+        Phase::Activated,
+        "{status:?}\n{}",
+        log(&status)
+    );
+    machine.ok("systemctl is-active deployctl-deadman-apply-one.*.timer")?;
+    machine.ok("systemctl is-enabled deployctl-recover.service")?;
+    assert_eq!(machine.read(SETTING)?, "1234\n");
+    assert_eq!(machine.ok("stat -c '%U %a' /run/demo")?, "demo 750\n");
+    assert!(
+        machine
+            .ok("nft list table inet deployctl")?
+            .contains("set one")
+    );
+    assert_eq!(
+        machine.ok("systemctl is-active demo; systemctl is-enabled demo")?,
+        "active\nenabled\n"
+    );
+    assert_eq!(confirm(&machine, "apply-one")?, Phase::Committed);
+    assert!(
+        !machine
+            .exec("systemctl is-active 'deployctl-deadman-*.timer'")?
+            .success()
+    );
+    assert_eq!(
+        machine.ok("systemctl list-units --state=failed --no-legend")?,
+        ""
+    );
+
+    // A second table of somebody else's, which nothing of ours may touch.
+    machine.ok("nft add table inet theirs")?;
+    let second = |id: &str, command: &str, window: u32| -> Result<ApplyStatus> {
+        Draft::new(&machine)?
+            .file(DEMO, &service(command), &[FollowUp::DaemonReload])?
+            .file(
+                RULES,
+                "table inet deployctl {\n\tset two { type ipv4_addr; }\n}\n",
+                &[FollowUp::Firewall],
+            )?
+            .sysctl("net.core.somaxconn", Some("4321"))?
+            .unit("demo.service", &[Restart])?
+            .window(window)
+            .apply(id)
+    };
+    let as_committed = || -> Result<()> {
+        assert_eq!(machine.read(SETTING)?, "1234\n");
+        let table = machine.ok("nft list table inet deployctl")?;
+        assert!(
+            table.contains("set one") && !table.contains("set two"),
+            "{table}"
+        );
+        machine.ok("nft list table inet theirs")?;
+        let cmdline =
+            machine.ok("tr '\\0' ' ' </proc/$(systemctl show -P MainPID demo)/cmdline")?;
+        assert_eq!(cmdline, "/bin/sleep 1001 ");
+        assert_eq!(machine.read("/var/lib/deployctl/generation")?, "1\n");
+        assert!(
+            !machine
+                .exec("systemctl is-active 'deployctl-deadman-*.timer'")?
+                .success()
+        );
+        Ok(())
+    };
+    let status = second("by-hand-apply", "/bin/sleep 1002", 60)?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    assert_eq!(machine.read(SETTING)?, "4321\n");
+    assert!(
+        machine
+            .ok("nft list table inet deployctl")?
+            .contains("set two")
+    );
+    let status = ask(&machine, "sh /var/lib/deployctl/host.sh rollback")?;
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    as_committed()?;
+
+    // A service that dies at once, and one that cannot start at all.
+    for (id, command) in [
+        ("failing-apply", "/bin/sh -c 'echo my cause >&2; exit 3'"),
+        ("missing-apply", "/no/such/program"),
+    ] {
+        let status = second(id, command, 60)?;
+        assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+        assert!(
+            failure(&status).contains("demo.service"),
+            "{}",
+            failure(&status)
+        );
+        as_committed()?;
+    }
+    assert!(
+        machine
+            .ok("sh /var/lib/deployctl/host.sh status failing-apply")?
+            .contains("my cause")
+    );
+
+    // The dead man: nobody confirms.
+    let status = second("silent-apply", "/bin/sleep 1002", 3)?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    machine.wait_until(
+        Duration::from_secs(20),
+        "sh /var/lib/deployctl/host.sh status silent-apply | grep -qx 'phase rolled-back'",
+    )?;
+    as_committed()?;
+
+    // What a validator refuses changes nothing.
+    let status = Draft::new(&machine)?
+        .checked_file(
+            "/etc/ssh/sshd_config.d/00-deployctl.conf",
+            "NoSuchOption yes\n",
+            &[],
+            &["sshd", "-t"],
+        )?
+        .apply("refused-apply")?;
+    assert_eq!(status.phase, Phase::Refused);
+    assert!(
+        failure(&status).contains("NoSuchOption"),
+        "{}",
+        failure(&status)
+    );
+    assert!(
+        machine
+            .read("/etc/ssh/sshd_config.d/00-deployctl.conf")?
+            .contains("X11")
+    );
+    assert_eq!(
+        machine.ok("grep -c /var/lib/deployctl /proc/self/mounts || :")?,
+        "0\n"
+    );
+
+    // Everything back to what was there before the first apply.
+    let status = Draft::new(&machine)?
+        .original("/etc/ssh/sshd_config.d/00-deployctl.conf", &[])?
+        .original(DEMO, &[FollowUp::DaemonReload])?
+        .original(RULES, &[FollowUp::Firewall])?
+        .original("/etc/sysusers.d/deployctl.conf", &[FollowUp::Sysusers])?
+        .original("/etc/tmpfiles.d/deployctl.conf", &[FollowUp::Tmpfiles])?
+        .sysctl("net.core.somaxconn", None)?
+        .unit("demo.service", &[Original])?
+        .apply("removing-apply")?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    assert_eq!(machine.read(SETTING)?, somaxconn);
+    assert!(!machine.exists(DEMO)?);
+    assert_eq!(
+        machine.exec("systemctl is-active demo")?.stdout,
+        "inactive\n"
+    );
+    assert!(!machine.exists("/etc/systemd/system/multi-user.target.wants/demo.service")?);
+    // Changing one's mind brings all of it back.
+    let status = ask(&machine, "sh /var/lib/deployctl/host.sh rollback")?;
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    as_committed()?;
+    machine.ok("systemctl is-enabled demo")?;
+
+    // Failed before is no reason; failed since is one.
+    machine.write("/etc/systemd/system/bad.service", service("/bin/false"))?;
+    machine.ok("systemctl daemon-reload; systemctl start bad; sleep 0.3")?;
+    let motd = |text: &str| Draft::new(&machine)?.file("/etc/motd", text, &[]);
+    let status = motd("with one failed unit\n")?.apply("baseline-apply")?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    assert_eq!(confirm(&machine, "baseline-apply")?, Phase::Committed);
+    let draft = motd("with a new one\n")?;
+    machine.write("/etc/systemd/system/worse.service", service("/bin/false"))?;
+    machine.ok("systemctl daemon-reload; systemctl start worse; sleep 0.3")?;
+    let status = draft.apply("worse-apply")?;
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    assert_eq!(
+        failure(&status),
+        "Step `worse.service` failed, and had not failed before"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_boot_or_a_kill_in_the_window_undoes_it() -> Result<()> {
+    let world = World::new()?;
+    let machine = world.boot(&MachineSpec::new("box"))?;
+    machine.wait_for_systemd()?;
+    let gone = || -> Result<()> {
+        assert!(!machine.exists(DEMO)? && !machine.exists(RULES)?);
+        assert_ne!(machine.read(SETTING)?, "1234\n");
+        assert_eq!(
+            machine.exec("systemctl is-active demo")?.stdout,
+            "inactive\n"
+        );
+        assert!(!machine.exec("nft list table inet deployctl")?.success());
+        assert!(!machine.exists("/var/lib/deployctl/lease")?);
+        Ok(())
+    };
+
+    let status = first(&machine, 600)?.apply("booted-apply")?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    machine.reboot()?;
+    machine.wait_for_systemd()?;
+    let status = ask(&machine, &command::status_of_host())?;
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    assert!(
+        failure(&status).starts_with("Interrupted"),
+        "{}",
+        failure(&status)
+    );
+    gone()?;
+    assert_eq!(
+        machine.ok("systemctl list-units --state=failed --no-legend")?,
+        ""
+    );
+
+    // The process that activates is killed, with all that it started.
+    machine.write(
+        "/etc/systemd/system/slow.service",
+        "[Service]\nType=oneshot\nExecStart=/bin/sleep 30\n",
+    )?;
+    let killer = machine
+        .shell(
+            "for i in $(seq 100); do if [ -e /etc/slow ]; then sleep 1; systemctl kill -s KILL deployctl-apply-killed-apply.service; exit; fi; sleep 0.1; done",
+        )
+        .spawn()?;
+    let status = first(&machine, 60)?
+        .file("/etc/slow", "", &[])?
+        .unit("slow.service", &[UnitAction::Start])?
+        .apply("killed-apply")?;
+    killer.wait_with_output()?;
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    assert_eq!(failure(&status), "Interrupted the activation was killed");
+    gone()?;
+    Ok(())
+}
+
+#[test]
+fn packages_go_forward_and_nothing_else_goes() -> Result<()> {
+    let world = World::new()?;
+    let machine = world.boot(&MachineSpec::new("box"))?;
+    machine.wait_for_systemd()?;
+    let dir = tempfile::tempdir()?;
+    machine.use_apt_repo(&AptRepo::build(dir.path(), &real_packages())?)?;
+    let versions = |names: &str| {
+        machine.ok(&format!(
+            "dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}} ${{Version}}\\n' {names} 2>/dev/null || :"
+        ))
+    };
+
+    // A staged pin decides what is simulated and installed; a service is held back until its configuration is there.
+    let pin = "Package: libnvinfer10\nPin: version 10.7.*\nPin-Priority: 1001\n";
+    let status = Draft::new(&machine)?
+        .file("/etc/apt/preferences.d/90-deployctl", pin, &[])?
+        .file("/etc/haproxy/haproxy.cfg", "# ours\n", &[])?
+        .package("libnvinfer10", None)?
+        .package("haproxy", Some("2.8.5-1ubuntu3"))?
+        .package(
+            "nvidia-utils-580-server",
+            Some("580.173.02-0ubuntu0.24.04.1"),
+        )?
+        .unit("haproxy.service", &[UnitAction::Start])?
+        .apply("package-apply")?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    assert_eq!(confirm(&machine, "package-apply")?, Phase::Committed);
+    assert_eq!(
+        versions("libnvinfer10 haproxy nvidia-utils-580-server")?,
+        "hi  haproxy 2.8.5-1ubuntu3\nhi  libnvinfer10 10.7.0.23-1+cuda12.6\nhi  nvidia-utils-580-server 580.173.02-0ubuntu0.24.04.1\n"
+    );
+    assert_eq!(machine.read("/etc/haproxy/haproxy.cfg")?, "# ours\n");
+    assert!(!machine.exists("/usr/sbin/policy-rc.d")?);
+    assert_eq!(machine.ok("systemctl is-active haproxy")?, "active\n");
+
+    let refused = |id: &str, name: &str, version: Option<&str>| -> Result<String> {
+        let status = Draft::new(&machine)?
+            .file("/etc/motd", "never there\n", &[])?
+            .package(name, version)?
+            .apply(id)?;
+        assert_eq!(status.phase, Phase::Refused, "{}", log(&status));
+        assert!(!machine.exists("/etc/motd")? || machine.read("/etc/motd")? != "never there\n");
+        Ok(failure(&status))
+    };
+    assert_eq!(
+        refused(
+            "superseded-pin",
+            "libnvinfer-bin",
+            Some("10.6.0.26-1+cuda12.6")
+        )?,
+        "Packages superseded pin: `libnvinfer-bin` is to be 10.6.0.26-1+cuda12.6, and the archive offers 10.16.1.11-1+cuda13.2 10.7.0.23-1+cuda12.6"
+    );
+    let held = refused("conflict-apply", "hostile-conflict", Some("1.0"))?;
+    assert!(
+        held.contains("Conflicts: nvidia-utils-580-server"),
+        "{held}"
+    );
+    machine.ok("apt-mark unhold nvidia-utils-580-server")?;
+    assert_eq!(
+        refused("removing-apply", "hostile-conflict", Some("1.0"))?,
+        "Packages apt would remove `nvidia-utils-580-server`; deployctl never removes packages"
+    );
+    assert_eq!(
+        refused("unknown-apply", "no-such-package", None)?,
+        "Packages apt cannot do it: E: Unable to locate package no-such-package"
+    );
+    machine.ok("apt-get -qy install libnvinfer-bin=10.16.1.11-1+cuda13.2")?;
+    assert_eq!(
+        refused(
+            "downgrade-apply",
+            "libnvinfer-bin",
+            Some("10.7.0.23-1+cuda12.6")
+        )?,
+        "Packages apt would downgrade `libnvinfer-bin`; packages only go forward"
+    );
+
+    // A package that cannot be configured: files go back, packages stay, and both are said.
+    let status = Draft::new(&machine)?
+        .file("/etc/motd", "never there\n", &[])?
+        .package("failing-postinst", Some("1.0"))?
+        .package("cuda-toolkit-12-6", Some("12.6.3-1"))?
+        .apply("failing-apply")?;
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    let text = failure(&status);
+    for part in [
+        "no such device",
+        "unfinished: `failing-postinst`",
+        "packages kept",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!machine.exists("/usr/sbin/policy-rc.d")?);
+    assert!(versions("cuda-toolkit-12-6")?.starts_with("ii"));
+    Ok(())
+}
