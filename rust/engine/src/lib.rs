@@ -3,4 +3,7 @@
 
 pub mod event;
 pub mod files;
+pub mod nix;
+pub mod process;
+pub mod repository;
 pub mod transport;

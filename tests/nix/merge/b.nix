@@ -1,0 +1,5 @@
+{
+  platform = "nixos";
+  tags = [ ];
+  time = "off";
+}
