@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::command::ApplyId;
 use super::script::{Scripts, printable};
 use crate::name::ManagedPath;
+use crate::observed::generation_lists;
 use crate::plan::{PathTarget, Plan};
 use crate::rendered::{Entry, PathState, Rendered};
 
@@ -119,6 +120,9 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
     file("nonce", format!("{}\n", meta.nonce).into_bytes());
     file("manifest.json", json(&rendered.manifest()));
     file("rendered.json", json(rendered));
+    for (name, text) in generation_lists(&rendered.manifest()) {
+        file(name, text.into_bytes());
+    }
     file("record.json", json(&record));
     let mut staged_bytes = 0;
     for (n, change) in plan.paths.iter().enumerate() {
