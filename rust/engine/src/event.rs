@@ -26,8 +26,8 @@ pub enum EventKind {
     Logged(String),
     /// The connection was lost; the host goes on without us.
     LinkLost(String),
-    /// Confirmed over a new connection to this address.
-    ConfirmedOver(String),
+    /// The operator got in by a new connection to this address.
+    Reached(String),
 }
 
 /// Where events go. Called from many tasks.

@@ -1,9 +1,23 @@
 //! Effects of deployctl (floor 1): processes, transports, files, the clock. Never prints; what a
 //! watcher can learn is an [`event::Event`].
 
+pub mod adopt;
+pub mod apply;
+pub mod archive;
+pub mod ask;
+pub mod clock;
+pub mod connect;
 pub mod event;
 pub mod files;
+pub mod fleet;
+pub mod history;
+pub mod interrupt;
 pub mod nix;
+pub mod prepare;
 pub mod process;
+pub mod random;
 pub mod repository;
+pub mod rollout;
 pub mod transport;
+pub mod tree;
+pub mod verify;

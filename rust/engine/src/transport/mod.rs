@@ -2,6 +2,7 @@
 
 mod error;
 pub mod fake;
+pub mod host_key;
 pub mod local;
 mod pump;
 pub mod ssh;

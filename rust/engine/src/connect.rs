@@ -1,0 +1,153 @@
+//! From a host of the inventory to a transport: the only place that chooses one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deployctl_core::inventory::Inventory;
+use deployctl_core::inventory::host::{Elevation, Host};
+use deployctl_core::name::HostName;
+
+use crate::transport::local::Local;
+use crate::transport::ssh::{Become, Secret, Ssh, Target};
+use crate::transport::ssh_config::{SshFiles, Way};
+use crate::transport::{Transport, TransportError};
+
+/// Makes transports.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// A new connection to `host`.
+    async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError>;
+}
+
+/// One directory per host below `directory`.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    directory: PathBuf,
+}
+
+impl Sandbox {
+    /// Takes the directory that holds the hosts' roots. Refuses an empty path and `/`.
+    pub fn new(directory: &Path) -> Result<Self, TransportError> {
+        Local::new(directory)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for Sandbox {
+    async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
+        Ok(Box::new(Local::new(&self.directory.join(host.as_str()))?))
+    }
+}
+
+/// Real hosts.
+#[derive(Debug)]
+pub struct OverSsh {
+    files: Arc<SshFiles>,
+    targets: BTreeMap<HostName, Target>,
+}
+
+/// What the user adds to the inventory's ways.
+#[derive(Debug, Clone)]
+pub struct SshSettings {
+    /// Where the run's private directory is made.
+    pub runtime: PathBuf,
+    /// The user's own ssh configuration; empty for none.
+    pub user_config: String,
+    /// The password for sudo.
+    pub sudo_password: Option<Secret>,
+}
+
+impl OverSsh {
+    /// Prepares the ways to all hosts of `inventory`; connects to none.
+    pub fn new(inventory: &Inventory, settings: &SshSettings) -> Result<Self, TransportError> {
+        let ways: Vec<Way> = inventory
+            .hosts()
+            .iter()
+            .map(|(name, host)| way(name, host))
+            .collect();
+        let files =
+            SshFiles::write(&settings.runtime, &ways, &settings.user_config).map_err(|source| {
+                TransportError::Local {
+                    action: format!(
+                        "write the ssh configuration below `{}`",
+                        settings.runtime.display()
+                    ),
+                    source,
+                }
+            })?;
+        let targets = inventory
+            .hosts()
+            .iter()
+            .map(|(name, host)| {
+                let target = target(name, host, settings.sudo_password.as_ref());
+                (name.clone(), target)
+            })
+            .collect();
+        Ok(Self {
+            files: Arc::new(files),
+            targets,
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for OverSsh {
+    async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
+        let target = self.targets.get(host).expect("selected from the inventory");
+        let ssh = Ssh::connect(target.clone(), Arc::clone(&self.files), None).await?;
+        Ok(Box::new(ssh))
+    }
+}
+
+/// How ssh reaches a host, with the keys that `adopt` pinned.
+pub fn way(name: &HostName, host: &Host) -> Way {
+    let connection = &host.connection;
+    Way {
+        host: name.clone(),
+        address: connection.address.to_string(),
+        port: connection.port.number(),
+        user: connection.user.to_string(),
+        jump: connection.jump.as_ref().map(ToString::to_string),
+        host_keys: host
+            .identity
+            .iter()
+            .flat_map(|identity| &identity.host_keys)
+            .map(ToString::to_string)
+            .collect(),
+    }
+}
+
+/// Whom to log in as, and how that becomes root.
+pub fn target(name: &HostName, host: &Host, password: Option<&Secret>) -> Target {
+    Target {
+        host: name.clone(),
+        described: described(host),
+        becoming: becoming(host, password),
+    }
+}
+
+fn described(host: &Host) -> String {
+    let connection = &host.connection;
+    format!(
+        "{}@{}:{}",
+        connection.user,
+        connection.address,
+        connection.port.number()
+    )
+}
+
+fn becoming(host: &Host, password: Option<&Secret>) -> Become {
+    if host.connection.user.as_str() == "root" {
+        return Become::Root;
+    }
+    match (host.connection.elevation, password) {
+        (Elevation::None, _) => Become::Root,
+        (Elevation::Sudo, None) => Become::Sudo,
+        (Elevation::Sudo, Some(password)) => Become::SudoPassword(password.clone()),
+    }
+}

@@ -1,0 +1,190 @@
+//! What a host remembers: its generations, and what it says of itself.
+
+use deployctl_core::activation::status::{self, Status, StatusError};
+use deployctl_core::activation::{STATE_DIR, command};
+use deployctl_core::query::{self, Query};
+use deployctl_core::rendered::Rendered;
+use serde::{Deserialize, Serialize};
+
+use crate::ask::{AskError, ask};
+use crate::transport::{Limits, Transport, TransportError};
+
+/// One committed generation, from its `record.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Its number.
+    pub generation: u32,
+    /// The apply that made it.
+    pub apply: String,
+    /// The plan that was applied.
+    pub plan: String,
+    /// Who did: `user@controller`.
+    pub holder: String,
+    /// When, in seconds since 1970, by the controller's clock.
+    pub started_at: u64,
+    /// How many paths it changed.
+    pub files: usize,
+    /// How many packages.
+    pub packages: usize,
+    /// How many units.
+    pub units: usize,
+    /// How many live kernel settings.
+    pub sysctls: usize,
+    /// Whether it is the one in effect.
+    pub current: bool,
+}
+
+/// Why a host's memory could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// No answer.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The way to it broke.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// An answer that is no status.
+    #[error("`{address}` answered something else than its status")]
+    Status {
+        /// `user@address:port`.
+        address: String,
+        /// How.
+        source: StatusError,
+    },
+    /// There is no such generation.
+    #[error("`{address}` has no generation {generation}")]
+    NoGeneration {
+        /// `user@address:port`.
+        address: String,
+        /// Which.
+        generation: u32,
+    },
+    /// What stands there is not what deployctl writes.
+    #[error("generation {generation} of `{address}` is unreadable: {cause}")]
+    Damaged {
+        /// `user@address:port`.
+        address: String,
+        /// Which.
+        generation: u32,
+        /// How.
+        cause: String,
+    },
+}
+
+impl HistoryError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(error) => error.hint(),
+            Self::Transport(error) => error.hint(),
+            Self::NoGeneration { .. } => Some("`deployctl history` lists them".to_owned()),
+            Self::Status { .. } | Self::Damaged { .. } => None,
+        }
+    }
+}
+
+/// What the host says of itself.
+pub async fn status(transport: &dyn Transport) -> Result<Status, HistoryError> {
+    let output = transport
+        .run(&command::status_of_host(), Limits::default())
+        .await?;
+    status::parse(&output.stdout).map_err(|source| HistoryError::Status {
+        address: transport.describe(),
+        source,
+    })
+}
+
+/// All generations, oldest first.
+pub async fn generations(transport: &dyn Transport) -> Result<Vec<Generation>, HistoryError> {
+    let script = format!(
+        "cd \"${{DEPLOYCTL_ROOT-}}{STATE_DIR}\" 2>/dev/null || exit 0\n\
+         cat generation 2>/dev/null || echo 0\n\
+         for d in generations/*/; do\n\
+         [ -f \"$d/record.json\" ] || continue\n\
+         printf '%s ' \"$(basename \"$d\")\"; tr -d '\\n' <\"$d/record.json\"; echo\n\
+         done\n"
+    );
+    let query = Query::new("history", script).with_cap(4 << 20);
+    let answers = ask(transport, std::slice::from_ref(&query)).await?;
+    let text = answers
+        .get("history")
+        .map(|section| String::from_utf8_lossy(&section.stdout).into_owned())
+        .unwrap_or_default();
+    let mut lines = text.lines();
+    let current: u32 = lines
+        .next()
+        .and_then(|line| line.trim().parse().ok())
+        .unwrap_or_default();
+    let mut found = Vec::new();
+    for line in lines {
+        let Some((number, record)) = line.split_once(' ') else {
+            continue;
+        };
+        let Ok(generation) = number.parse() else {
+            continue;
+        };
+        let record: Record =
+            serde_json::from_str(record).map_err(|error| HistoryError::Damaged {
+                address: transport.describe(),
+                generation,
+                cause: query::printable_line(error.to_string().as_bytes(), 200),
+            })?;
+        found.push(record.into_generation(generation, current));
+    }
+    found.sort_by_key(|generation| generation.generation);
+    Ok(found)
+}
+
+/// The whole configuration of a generation, as it was applied.
+pub async fn rendered(
+    transport: &dyn Transport,
+    generation: u32,
+) -> Result<Rendered, HistoryError> {
+    let file = format!("{STATE_DIR}/generations/{generation}/rendered.json");
+    let query =
+        Query::new("rendered", format!("cat \"${{DEPLOYCTL_ROOT-}}{file}\"")).with_cap(32 << 20);
+    let answers = ask(transport, std::slice::from_ref(&query)).await?;
+    let section = answers
+        .get("rendered")
+        .filter(|section| section.status == Some(0))
+        .ok_or_else(|| HistoryError::NoGeneration {
+            address: transport.describe(),
+            generation,
+        })?;
+    serde_json::from_slice(&section.stdout).map_err(|error| HistoryError::Damaged {
+        address: transport.describe(),
+        generation,
+        cause: query::printable_line(error.to_string().as_bytes(), 200),
+    })
+}
+
+/// `record.json` as `core::activation` writes it. Read back from a host: hostile.
+#[derive(Debug, Deserialize)]
+struct Record {
+    apply: String,
+    plan: String,
+    holder: String,
+    started_at: u64,
+    files: usize,
+    packages: usize,
+    units: usize,
+    sysctls: usize,
+}
+
+impl Record {
+    fn into_generation(self, generation: u32, current: u32) -> Generation {
+        let shown = |text: String| query::printable_line(text.as_bytes(), 100);
+        Generation {
+            generation,
+            apply: shown(self.apply),
+            plan: shown(self.plan),
+            holder: shown(self.holder),
+            started_at: self.started_at,
+            files: self.files,
+            packages: self.packages,
+            units: self.units,
+            sysctls: self.sysctls,
+            current: generation == current,
+        }
+    }
+}

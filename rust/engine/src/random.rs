@@ -1,0 +1,16 @@
+//! Bytes that nobody can guess.
+
+use std::io::{self, Read as _};
+
+/// 128 random bits of the kernel.
+pub fn bits128() -> io::Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same as 32 hexadecimal digits.
+pub fn word() -> io::Result<String> {
+    let number = u128::from_be_bytes(bits128()?);
+    Ok(format!("{number:032x}"))
+}
