@@ -1,3 +1,15 @@
 //! Declares, deploys and verifies a handful of unlike machines.
 
-fn main() {}
+mod args;
+mod commands;
+mod context;
+mod env_vars;
+mod failure;
+mod progress;
+mod saved;
+mod show;
+mod ui;
+
+fn main() -> std::process::ExitCode {
+    commands::main()
+}

@@ -1,0 +1,243 @@
+//! What was said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Says what each machine is, shows what would change, applies it without losing a machine, and checks it.
+///
+/// Hosts are selected by name, glob, `@tag`, and taken away by a leading `!`; none selects all.
+/// Data goes to standard output, progress and messages to standard error.
+#[derive(Debug, Parser)]
+#[command(
+    name = "deployctl",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done · 1 internal · 2 usage or invalid inventory · 3 changes pending (only with \
+                  --exit-code) · 4 checks failed · 5 rolled back · 6 rollback failed · 7 build failed · 8 unreachable · 9 refused"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The repository that holds `hosts/` and `modules/` [default: upwards from here]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) repo: Option<PathBuf>,
+    /// An inventory in JSON instead of evaluating `hosts/` with Nix
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) inventory: Option<PathBuf>,
+    /// Directories below DIR stand for the hosts: files only, no host is contacted
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) sandbox: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(crate) color: Color,
+    /// Ask for the password that sudo wants on the hosts
+    #[arg(long, global = true)]
+    pub(crate) ask_sudo_password: bool,
+    /// Read the password that sudo wants on the hosts from the first line of FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        conflicts_with = "ask_sudo_password"
+    )]
+    pub(crate) sudo_password_file: Option<PathBuf>,
+    /// How many hosts to work on at a time
+    #[arg(long, value_name = "N", default_value_t = 16, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: u16,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Which hosts.
+#[derive(Debug, Args)]
+pub(crate) struct Hosts {
+    /// Names, globs or @tags; a leading `!` takes away [default: all]
+    #[arg(value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the hosts as declared, or check them
+    Inventory(Inventory),
+    /// Render the files of hosts, without asking any host
+    Render(Render),
+    /// Show what an apply would change
+    Plan(Plan),
+    /// Bring hosts to what is declared; roll back what does not come through
+    Apply(Apply),
+    /// Check what is in effect on hosts
+    Verify(Hosts),
+    /// Ask hosts for their generation and the last apply
+    Status(Hosts),
+    /// List the generations of a host
+    History(History),
+    /// Go back to an earlier generation
+    Rollback(Rollback),
+    /// Show what was changed on hosts behind our back
+    Diff(Diff),
+    /// Pin who a host is: its SSH host keys and machine id
+    Adopt(Adopt),
+    /// Tell where a file on a host comes from
+    Why(Why),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// Show the hosts as declared, or check them
+#[derive(Debug, Args)]
+pub(crate) struct Inventory {
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+    /// Only say whether it is valid
+    #[arg(long, conflicts_with = "schema")]
+    pub(crate) check: bool,
+    /// Print the JSON Schema of the inventory
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+/// Render the files of hosts, without asking any host
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+    /// Write the files below DIR/HOST instead of listing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Show what an apply would change
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+    /// Save the plans to FILE, for `apply --plan`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 3 when something would change
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// Show whole diffs
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+/// Bring hosts to what is declared; roll back what does not come through
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+    #[command(flatten)]
+    pub(crate) rollout: Rollout,
+    /// Apply only what `plan --out FILE` saved; refuse where anything changed since
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Exit with 3 when something was changed
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+/// How to roll out.
+#[derive(Debug, Args)]
+pub(crate) struct Rollout {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Go on where only a guard refuses, such as market hours
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Roll back an apply that another holds on a host, and take over
+    #[arg(long)]
+    pub(crate) steal: bool,
+    /// Seconds that a host waits for us to confirm before it rolls back by itself
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=3600))]
+    pub(crate) timeout: u32,
+}
+
+/// List the generations of a host
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The host
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+}
+
+/// Go back to an earlier generation
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The host
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+    /// Which generation [default: the one before the current one]
+    #[arg(long, value_name = "GENERATION")]
+    pub(crate) to: Option<u32>,
+    #[command(flatten)]
+    pub(crate) rollout: Rollout,
+}
+
+/// Show what was changed on hosts behind our back
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+    /// Exit with 3 when there is drift
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+/// Pin who a host is: its SSH host keys and machine id
+#[derive(Debug, Args)]
+pub(crate) struct Adopt {
+    /// The host
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+    /// The fingerprint that its host key must have (SHA256:…); instead of asking
+    #[arg(long, value_name = "SHA256:…")]
+    pub(crate) fingerprint: Option<String>,
+    /// Replace another identity that was pinned before
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Trust the key that the host shows, without asking
+    #[arg(long, conflicts_with = "fingerprint")]
+    pub(crate) trust_on_first_use: bool,
+}
+
+/// Tell where a file on a host comes from
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// A path on the host, such as /etc/ssh/sshd_config.d/10-deployctl.conf
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}

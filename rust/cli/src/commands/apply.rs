@@ -1,0 +1,59 @@
+//! `deployctl apply`
+
+use deployctl_core::report::{HostReport, Outcome, Problem, Verdict};
+
+use super::rollout::{self, Asked};
+use crate::args;
+use crate::context::{Context, select};
+use crate::failure::Failure;
+use crate::saved::{self, Saved};
+use crate::show;
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, args: &args::Apply) -> Result<Verdict, Failure> {
+    let saved = args.plan.as_deref().map(saved::read).transpose()?;
+    let inventory = context.inventory().await?;
+    let mut words = args.hosts.hosts.clone();
+    if let Some(saved) = saved.as_ref().filter(|_| words.is_empty()) {
+        words = saved.hosts();
+    }
+    let hosts = select(&inventory, &words)?;
+    let renderings = rollout::rendered(context, &inventory, &hosts)?;
+    let mut asked = rollout::asked(context, &inventory, renderings).await?;
+    if let Some(saved) = &saved {
+        asked = asked.into_iter().map(|asked| still(saved, asked)).collect();
+    }
+    let report = rollout::roll_out(context, "apply", &inventory, asked, &args.rollout).await?;
+    if context.ui.json {
+        Ui::print_json(&report);
+    } else {
+        context.ui.print(&show::report(&report));
+    }
+    Ok(report.verdict(args.exit_code))
+}
+
+/// Only what was saved may be applied: another plan than that is refused.
+fn still(saved: &Saved, asked: Asked) -> Asked {
+    let prepared = asked?;
+    let host = prepared.host().clone();
+    let message = match saved.plan_of(&host) {
+        Some(id) if id == prepared.plan.id => return Ok(prepared),
+        Some(_) => format!(
+            "`{host}`: the saved plan is stale: the host or the declaration has changed since"
+        ),
+        None => format!("`{host}`: the saved plan does not cover this host"),
+    };
+    let reason = Problem {
+        message,
+        hint: Some("plan again: `deployctl plan --out FILE`".to_owned()),
+    };
+    Err(Box::new(HostReport {
+        plan: Some(prepared.plan),
+        ..HostReport::ended(
+            host,
+            Outcome::Refused {
+                reasons: vec![reason],
+            },
+        )
+    }))
+}

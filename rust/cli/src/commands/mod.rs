@@ -1,0 +1,151 @@
+//! One command a file; this one takes the command line apart and ends the process.
+
+mod adopt;
+mod apply;
+mod completions;
+mod diff;
+mod history;
+mod inventory;
+mod plan;
+mod render;
+mod rollback;
+mod rollout;
+mod status;
+mod verify;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use deployctl_core::inventory::{Inventory, Platform};
+use deployctl_core::name::HostName;
+use deployctl_core::report::Verdict;
+use deployctl_engine::history::HistoryError;
+use deployctl_engine::interrupt::Interrupt;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Runs what the command line says.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let wrong = error.use_stderr();
+            return ExitCode::from(if wrong { Verdict::Usage.code() } else { 0 });
+        }
+    };
+    let (interrupt, thrower) = Interrupt::new();
+    let context = Context::new(cli.global, interrupt);
+    let ui = context.ui;
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            ui.fail(&Failure::of(Verdict::Internal, &error));
+            return ExitCode::from(Verdict::Internal.code());
+        }
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = run(&context, cli.command) => result,
+            () = second_signal(&context, &thrower) => Err(Failure::new(
+                Verdict::Internal,
+                "interrupted twice: hosts that are not confirmed roll back by themselves",
+            )
+            .hint("ask `deployctl status` how they ended")),
+        }
+    });
+    // Blocking reads of the terminal must not hold us up.
+    runtime.shutdown_background();
+    match result {
+        Ok(verdict) => ExitCode::from(verdict.code()),
+        Err(failure) => {
+            ui.fail(&failure);
+            ExitCode::from(failure.verdict.code())
+        }
+    }
+}
+
+/// The first Ctrl-C lets hosts come to a safe end, the second ends us.
+async fn second_signal(context: &Context, thrower: &tokio::sync::watch::Sender<bool>) {
+    signal().await;
+    let _ = thrower.send(true);
+    context
+        .ui
+        .say("interrupted: bringing hosts to a safe end; once more to leave them to themselves");
+    signal().await;
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
+    match command {
+        Command::Inventory(args) => inventory::run(context, &args).await,
+        Command::Render(args) => render::run(context, &args).await,
+        Command::Plan(args) => plan::run(context, &args).await,
+        Command::Apply(args) => apply::run(context, &args).await,
+        Command::Verify(args) => verify::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::History(args) => history::run(context, &args).await,
+        Command::Rollback(args) => rollback::run(context, &args).await,
+        Command::Diff(args) => diff::run(context, &args).await,
+        Command::Adopt(args) => adopt::run(context, &args).await,
+        Command::Why(args) => why::run(context, &args).await,
+        Command::Completions(args) => Ok(completions::run(&args)),
+    }
+}
+
+/// Characters of the longest name.
+fn width(hosts: &[HostName]) -> usize {
+    hosts
+        .iter()
+        .map(|host| host.as_str().len())
+        .max()
+        .unwrap_or_default()
+}
+
+/// Hosts that are given files, and the others with the reason why they are left out.
+fn with_files(
+    inventory: &Inventory,
+    hosts: &[HostName],
+) -> (Vec<HostName>, Vec<(HostName, String)>) {
+    let mut files = Vec::new();
+    let mut others = Vec::new();
+    for name in hosts {
+        match inventory.host(name).map(|host| host.platform) {
+            Some(Platform::Ubuntu) => files.push(name.clone()),
+            Some(other) => others.push((
+                name.clone(),
+                format!("skip: {} needs a closure", other.as_str()),
+            )),
+            None => {}
+        }
+    }
+    (files, others)
+}
+
+/// A host's memory that could not be read.
+fn trouble(error: HistoryError) -> Failure {
+    let hint = error.hint();
+    let verdict = match error {
+        HistoryError::Transport(error) => return error.into(),
+        HistoryError::NoGeneration { .. } => Verdict::Usage,
+        _ => Verdict::Internal,
+    };
+    let failure = Failure::of(verdict, &error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

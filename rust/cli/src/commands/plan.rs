@@ -1,0 +1,36 @@
+//! `deployctl plan`
+
+use deployctl_core::plan::Plan;
+use deployctl_core::report::{Report, Verdict};
+
+use super::rollout;
+use crate::args;
+use crate::context::{Context, select};
+use crate::failure::Failure;
+use crate::ui::Ui;
+use crate::{saved, show};
+
+pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict, Failure> {
+    let inventory = context.inventory().await?;
+    let hosts = select(&inventory, &args.hosts.hosts)?;
+    let renderings = rollout::rendered(context, &inventory, &hosts)?;
+    let asked = rollout::asked(context, &inventory, renderings).await?;
+    let report = rollout::planned("plan", asked);
+    if let Some(out) = &args.out {
+        saved::write(out, plans(&report))?;
+        context.ui.say(&format!(
+            "saved: apply it with `deployctl apply --plan {}`",
+            out.display()
+        ));
+    }
+    if context.ui.json {
+        Ui::print_json(&report);
+    } else {
+        context.ui.print(&show::plans(&report, args.full));
+    }
+    Ok(report.verdict(args.exit_code))
+}
+
+fn plans(report: &Report) -> impl Iterator<Item = &Plan> {
+    report.hosts.iter().filter_map(|host| host.plan.as_ref())
+}

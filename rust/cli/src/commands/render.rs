@@ -1,0 +1,83 @@
+//! `deployctl render`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use deployctl_core::name::HostName;
+use deployctl_core::render::{Rendering, render};
+use deployctl_core::rendered::{Entry, Rendered};
+use deployctl_core::report::Verdict;
+use deployctl_engine::tree;
+
+use crate::args;
+use crate::context::{Context, select};
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, args: &args::Render) -> Result<Verdict, Failure> {
+    let inventory = context.inventory().await?;
+    let hosts = select(&inventory, &args.hosts.hosts)?;
+    let (templates, facts) = context.sources(&inventory)?;
+    let mut all: BTreeMap<HostName, Rendered> = BTreeMap::new();
+    for host in &hosts {
+        match render(&facts, host, &templates)? {
+            Rendering::Files(rendered) => {
+                all.insert(host.clone(), *rendered);
+            }
+            Rendering::NeedsClosure { platform } => {
+                let why = format!("{host}: skip: {platform} needs a closure");
+                context.ui.say(&why);
+            }
+        }
+    }
+    if let Some(out) = &args.out {
+        write(context, out, &all)?;
+    } else if context.ui.json {
+        Ui::print_json(&all);
+    } else {
+        let mut text = String::new();
+        for (host, rendered) in &all {
+            list(&mut text, host, rendered);
+        }
+        context.ui.print(&text);
+    }
+    Ok(Verdict::Done)
+}
+
+fn write(context: &Context, out: &Path, all: &BTreeMap<HostName, Rendered>) -> Result<(), Failure> {
+    for (host, rendered) in all {
+        let folder = out.join(host.as_str());
+        tree::write(&folder, rendered).map_err(|error| {
+            let message = format!("cannot write below `{}`", folder.display());
+            Failure::new(Verdict::Internal, message).cause(&error)
+        })?;
+        context.ui.say(&format!(
+            "{host}: {} paths written below {}",
+            rendered.entries.len(),
+            folder.display()
+        ));
+    }
+    Ok(())
+}
+
+fn list(text: &mut String, host: &HostName, rendered: &Rendered) {
+    let _ = writeln!(text, "{host}");
+    for (path, managed) in &rendered.entries {
+        let what = match &managed.entry {
+            Entry::File { ownership: o, .. } => format!("file {} {}:{}", o.mode, o.owner, o.group),
+            Entry::Directory { ownership: o } => format!("dir  {} {}:{}", o.mode, o.owner, o.group),
+            Entry::Symlink { target } => format!("link to {target}"),
+            Entry::Absent => "absent".to_owned(),
+        };
+        let _ = writeln!(text, "  {path}  ({}, {what})", managed.concern);
+    }
+    for (package, want) in &rendered.packages {
+        let version = want.version.as_deref().unwrap_or("any version");
+        let hold = if want.hold { ", held" } else { "" };
+        let _ = writeln!(text, "  package {package} {version}{hold}");
+    }
+    for (unit, want) in &rendered.units {
+        let _ = writeln!(text, "  unit {unit}  ({})", want.concern);
+    }
+}

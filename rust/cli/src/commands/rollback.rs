@@ -1,0 +1,54 @@
+//! `deployctl rollback HOST`: an earlier generation, applied like any other configuration.
+
+use deployctl_core::render::Rendering;
+use deployctl_core::report::Verdict;
+use deployctl_engine::history;
+
+use super::{rollout, trouble};
+use crate::args;
+use crate::context::{Context, one_host};
+use crate::failure::Failure;
+use crate::show;
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verdict, Failure> {
+    let inventory = context.inventory().await?;
+    let host = one_host(&inventory, &args.host)?;
+    let link = context.connector(&inventory)?.connect(&host).await?;
+    let generations = history::generations(link.as_ref()).await.map_err(trouble)?;
+    let to = match args.to {
+        Some(to) => to,
+        None => generations
+            .iter()
+            .take_while(|generation| !generation.current)
+            .last()
+            .map(|generation| generation.generation)
+            .ok_or_else(|| {
+                Failure::usage(format!("`{host}` has no generation before the current one"))
+                    .hint("`deployctl history` lists them")
+            })?,
+    };
+    let rendered = history::rendered(link.as_ref(), to)
+        .await
+        .map_err(trouble)?;
+    if rendered.host != host {
+        let message = format!(
+            "generation {to} of `{host}` was made for `{}`",
+            rendered.host
+        );
+        return Err(Failure::new(Verdict::Refused, message));
+    }
+    drop(link);
+    context.ui.say(&format!(
+        "{host}: back to generation {to}, as a new generation"
+    ));
+    let renderings = vec![(host, Rendering::Files(Box::new(rendered)))];
+    let asked = rollout::asked(context, &inventory, renderings).await?;
+    let report = rollout::roll_out(context, "rollback", &inventory, asked, &args.rollout).await?;
+    if context.ui.json {
+        Ui::print_json(&report);
+    } else {
+        context.ui.print(&show::report(&report));
+    }
+    Ok(report.verdict(false))
+}

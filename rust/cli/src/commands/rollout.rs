@@ -1,0 +1,225 @@
+//! What plan, apply, rollback and diff have in common: render, ask, plan, apply, report.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use deployctl_core::check::gate::gates;
+use deployctl_core::check::{self, Check, Declared};
+use deployctl_core::inventory::Inventory;
+use deployctl_core::name::HostName;
+use deployctl_core::render::{Rendering, render};
+use deployctl_core::rendered::Rendered;
+use deployctl_core::report::{HostReport, Outcome, Problem, Report, Verdict};
+use deployctl_engine::apply::Surroundings;
+use deployctl_engine::fleet;
+use deployctl_engine::prepare::{Prepared, Wanted, prepare};
+use deployctl_engine::rollout::{self, Options};
+
+use super::width;
+use crate::args;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::progress;
+use crate::show;
+use crate::ui::Ui;
+
+/// A host that was asked, or its report when that did not work or makes no sense.
+pub(super) type Asked = Result<Prepared, Box<HostReport>>;
+
+/// Renders every host. All errors of all hosts come before any host is asked.
+pub(super) fn rendered(
+    context: &Context,
+    inventory: &Inventory,
+    hosts: &[HostName],
+) -> Result<Vec<(HostName, Rendering)>, Failure> {
+    let (templates, facts) = context.sources(inventory)?;
+    let mut all = Vec::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for host in hosts {
+        match render(&facts, host, &templates) {
+            Ok(rendering) => all.push((host.clone(), rendering)),
+            Err(errors) => failures.push(errors.into()),
+        }
+    }
+    let mut failures = failures.into_iter();
+    match failures.next() {
+        None => Ok(all),
+        Some(first) => Err(failures.fold(first, |mut all, next| {
+            all.message.push('\n');
+            all.message.push_str(&next.message);
+            all
+        })),
+    }
+}
+
+/// Asks all hosts at once and plans.
+pub(super) async fn asked(
+    context: &Context,
+    inventory: &Inventory,
+    renderings: Vec<(HostName, Rendering)>,
+) -> Result<Vec<Asked>, Failure> {
+    let connector = context.connector(inventory)?;
+    let hosts: Vec<HostName> = renderings.iter().map(|(host, _)| host.clone()).collect();
+    let sink = progress::sink(context.ui, width(&hosts));
+    let items = renderings
+        .into_iter()
+        .map(|(host, rendering)| {
+            let item = match rendering {
+                Rendering::Files(rendered) => Ok(wanted(inventory, *rendered)),
+                Rendering::NeedsClosure { platform } => Err(Outcome::Skipped {
+                    reason: format!("{platform} needs a closure"),
+                }),
+            };
+            (host, item)
+        })
+        .collect();
+    let work = |host: HostName, item: Result<Wanted, Outcome>| {
+        let (connector, sink) = (Arc::clone(&connector), Arc::clone(&sink));
+        async move {
+            match item {
+                Ok(wanted) => prepare(connector, host, wanted, sink).await,
+                Err(outcome) => Err(Box::new(HostReport::ended(host, outcome))),
+            }
+        }
+    };
+    Ok(fleet::each(items, context.jobs(), work, |host, panic| {
+        Err(Box::new(broken(host, &panic)))
+    })
+    .await)
+}
+
+fn wanted(inventory: &Inventory, rendered: Rendered) -> Wanted {
+    let _ = inventory;
+    Wanted {
+        rendered,
+        request: deployctl_engine::prepare::Request,
+    }
+}
+
+/// A bug of ours, as one host's end.
+pub(super) fn broken(host: HostName, panic: &str) -> HostReport {
+    let reason = Problem {
+        message: format!("`{host}`: internal error: {panic}"),
+        hint: Some("this is a bug of deployctl".to_owned()),
+    };
+    HostReport::ended(host, Outcome::Failed { reason })
+}
+
+/// The report of hosts that were only asked.
+pub(super) fn planned(command: &str, asked: Vec<Asked>) -> Report {
+    let hosts = asked
+        .into_iter()
+        .map(|asked| match asked {
+            Err(report) => *report,
+            Ok(prepared) => {
+                let changes = !prepared.plan.is_empty();
+                HostReport {
+                    plan: Some(prepared.plan),
+                    ..HostReport::ended(prepared.rendered.host, Outcome::Planned { changes })
+                }
+            }
+        })
+        .collect();
+    Report {
+        version: 1,
+        command: command.to_owned(),
+        hosts,
+    }
+}
+
+/// All checks that `rendered` and its host's facts make.
+pub(super) fn checks(inventory: &Inventory, rendered: &Rendered) -> Vec<Check> {
+    check::checks(&Declared {
+        host: inventory.host(&rendered.host).expect("rendered from it"),
+        cluster: inventory.cluster(),
+        rendered,
+        failed_before: &BTreeSet::new(),
+    })
+}
+
+/// Shows what would change, asks, applies to all hosts at once, and reports.
+pub(super) async fn roll_out(
+    context: &Context,
+    command: &str,
+    inventory: &Inventory,
+    asked: Vec<Asked>,
+    args: &args::Rollout,
+) -> Result<Report, Failure> {
+    let options = Options {
+        holder: Context::holder(),
+        steal: args.steal,
+        force: args.force,
+        timeout: args.timeout,
+    };
+    let mut pending = 0;
+    for prepared in asked.iter().flatten() {
+        if rollout::settled(&prepared.plan, &options).is_none() {
+            pending += 1;
+            context.ui.say(show::plan(&prepared.plan, false).trim_end());
+        }
+    }
+    if pending > 0 && !args.yes {
+        let hosts = if pending == 1 { "host" } else { "hosts" };
+        let question = format!("apply this to {pending} {hosts}?");
+        if !Ui::confirm(&question, "--yes")? {
+            return Err(Failure::new(Verdict::Refused, "nothing was applied"));
+        }
+    }
+    let hosts: Vec<HostName> = asked.iter().map(host_of).collect();
+    let around = Surroundings {
+        clock: context.clock.clone(),
+        sink: progress::sink(context.ui, width(&hosts)),
+        interrupt: context.interrupt.clone(),
+    };
+    let items = hosts
+        .into_iter()
+        .zip(asked)
+        .map(|(host, asked)| {
+            let item = asked.map(|prepared| {
+                let gates = gate_checks(inventory, &prepared);
+                (prepared, gates)
+            });
+            (host, item)
+        })
+        .collect();
+    let work = |_, item: Result<(Prepared, Vec<Check>), Box<HostReport>>| {
+        let (options, around) = (options.clone(), around.clone());
+        async move {
+            match item {
+                Err(report) => *report,
+                Ok((prepared, gates)) => {
+                    rollout::roll_out(prepared, gates, vec![None], options, around).await
+                }
+            }
+        }
+    };
+    let hosts = fleet::each(items, context.jobs(), work, |host, panic| {
+        broken(host, &panic)
+    })
+    .await;
+    Ok(Report {
+        version: 1,
+        command: command.to_owned(),
+        hosts,
+    })
+}
+
+fn gate_checks(inventory: &Inventory, prepared: &Prepared) -> Vec<Check> {
+    let all = check::checks(&Declared {
+        host: inventory.host(prepared.host()).expect("rendered from it"),
+        cluster: inventory.cluster(),
+        rendered: &prepared.rendered,
+        failed_before: &prepared.plan.failed_units,
+    });
+    let wanted: BTreeSet<String> = gates(&all).map(|check| check.id.clone()).collect();
+    all.into_iter()
+        .filter(|check| wanted.contains(&check.id))
+        .collect()
+}
+
+fn host_of(asked: &Asked) -> HostName {
+    match asked {
+        Ok(prepared) => prepared.host().clone(),
+        Err(report) => report.host.clone(),
+    }
+}

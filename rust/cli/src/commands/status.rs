@@ -1,0 +1,143 @@
+//! `deployctl status`: the truth from the hosts alone.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use deployctl_core::activation::machine::Phase;
+use deployctl_core::activation::status::Status;
+use deployctl_core::name::HostName;
+use deployctl_core::query::printable_line;
+use deployctl_core::report::Verdict;
+use deployctl_engine::connect::Connector;
+use deployctl_engine::{fleet, history};
+
+use super::{trouble, width};
+use crate::args;
+use crate::context::{Context, select};
+use crate::failure::Failure;
+use crate::ui::{Tone, Ui};
+
+type Answer = Result<Status, Failure>;
+
+pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict, Failure> {
+    let inventory = context.inventory().await?;
+    let hosts = select(&inventory, &args.hosts)?;
+    let connector = context.connector(&inventory)?;
+    let (asked, skipped) = super::with_files(&inventory, &hosts);
+    let answers = fleet::each(
+        asked.iter().map(|host| (host.clone(), ())).collect(),
+        context.jobs(),
+        |host, ()| look(Arc::clone(&connector), host),
+        |host, panic| {
+            let message = format!("`{host}`: internal error: {panic}");
+            Err(Failure::new(Verdict::Internal, message))
+        },
+    )
+    .await;
+    let all: Vec<(HostName, Answer)> = asked.into_iter().zip(answers).collect();
+    if context.ui.json {
+        let list: Vec<_> = all
+            .iter()
+            .map(|(host, answer)| json(host, answer))
+            .collect();
+        Ui::print_json(&list);
+    } else {
+        let width = width(&hosts);
+        let mut text = String::new();
+        for (host, answer) in &all {
+            let _ = writeln!(text, "{host:width$}  {}", words(answer));
+        }
+        for (host, why) in &skipped {
+            let _ = writeln!(text, "{host:width$}  {}", Tone::Dim.of(why));
+        }
+        context.ui.print(&text);
+    }
+    Ok(all
+        .iter()
+        .map(|(_, answer)| verdict(answer))
+        .max_by_key(|verdict| verdict.badness())
+        .unwrap_or(Verdict::Done))
+}
+
+async fn look(connector: Arc<dyn Connector>, host: HostName) -> Answer {
+    let transport = connector.connect(&host).await?;
+    history::status(transport.as_ref()).await.map_err(trouble)
+}
+
+fn verdict(answer: &Answer) -> Verdict {
+    match answer {
+        Err(failure) => failure.verdict,
+        Ok(status) => match status.apply.as_ref().map(|apply| apply.phase) {
+            Some(Phase::RollbackFailed) => Verdict::RollbackFailed,
+            _ => Verdict::Done,
+        },
+    }
+}
+
+fn words(answer: &Answer) -> String {
+    let status = match answer {
+        Ok(status) => status,
+        Err(failure) => return Tone::Bad.of(&failure.text()),
+    };
+    let mut text = match status.generation {
+        0 => "nothing applied yet".to_owned(),
+        number => format!("generation {number}"),
+    };
+    let Some(apply) = &status.apply else {
+        return text;
+    };
+    let tone = match apply.phase {
+        Phase::Committed => Tone::Good,
+        Phase::RollbackFailed => Tone::Bad,
+        _ => Tone::Warn,
+    };
+    let _ = write!(
+        text,
+        "; apply {} by {}: {}",
+        shown(&apply.apply),
+        shown(&apply.holder),
+        tone.of(apply.phase.word())
+    );
+    if let Some(seconds) = apply.deadline_seconds {
+        let _ = write!(text, ", rolls back in {seconds} s");
+    }
+    if apply.rebooted && apply.phase.is_open() {
+        text.push_str(", booted since");
+    }
+    if let Some(failure) = &apply.failure {
+        let _ = write!(text, " ({})", shown(&failure.text));
+    }
+    for reason in &apply.reboot {
+        let _ = write!(text, "\n  reboot needed: {}", shown(reason));
+    }
+    text
+}
+
+fn shown(text: &str) -> String {
+    printable_line(text.as_bytes(), 300)
+}
+
+fn json(host: &HostName, answer: &Answer) -> serde_json::Value {
+    let status = match answer {
+        Ok(status) => status,
+        Err(failure) => {
+            let mut value = failure.json();
+            value["host"] = host.as_str().into();
+            return value;
+        }
+    };
+    serde_json::json!({
+        "host": host,
+        "generation": status.generation,
+        "apply": status.apply.as_ref().map(|apply| serde_json::json!({
+            "id": shown(&apply.apply),
+            "holder": shown(&apply.holder),
+            "phase": apply.phase.word(),
+            "base_generation": apply.base,
+            "deadline_seconds": apply.deadline_seconds,
+            "rebooted": apply.rebooted,
+            "failure": apply.failure.as_ref().map(|failure| shown(&failure.text)),
+            "reboot": apply.reboot.iter().map(|reason| shown(reason)).collect::<Vec<_>>(),
+        })),
+    })
+}

@@ -1,0 +1,160 @@
+//! What was said, resolved: where the repository is, which hosts, how to reach them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use deployctl_core::inventory::{self, Inventory};
+use deployctl_core::name::HostName;
+use deployctl_core::render::{Facts, TemplateSet};
+use deployctl_core::report::Verdict;
+use deployctl_core::select::Selector;
+use deployctl_engine::clock::System;
+use deployctl_engine::connect::{Connector, OverSsh, Sandbox, SshSettings};
+use deployctl_engine::interrupt::Interrupt;
+use deployctl_engine::transport::ssh::Secret;
+use deployctl_engine::{files, nix};
+
+use crate::args::Global;
+use crate::env_vars;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// Everything a command needs beside its own arguments.
+pub(crate) struct Context {
+    pub(crate) ui: Ui,
+    pub(crate) global: Global,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) clock: Arc<System>,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global, interrupt: Interrupt) -> Self {
+        Self {
+            ui: Ui::new(global.json, global.color),
+            global,
+            interrupt,
+            clock: Arc::new(System::new()),
+        }
+    }
+
+    /// The directory that holds `hosts/` and `modules/`.
+    pub(crate) fn repo(&self) -> Result<PathBuf, Failure> {
+        if let Some(named) = self.global.repo.clone().or_else(env_vars::repo) {
+            if is_repo(&named) {
+                return Ok(named);
+            }
+            return Err(Failure::usage(format!(
+                "`{}` is no repository of deployctl: it has no `hosts/default.nix`",
+                named.display()
+            )));
+        }
+        let here = std::env::current_dir().map_err(|error| {
+            Failure::of(Verdict::Usage, &error).hint("name the repository by --repo")
+        })?;
+        here.ancestors()
+            .find(|folder| is_repo(folder))
+            .map(Path::to_owned)
+            .ok_or_else(|| {
+                Failure::usage(format!(
+                    "no `hosts/default.nix` in `{}` or above",
+                    here.display()
+                ))
+                .hint("go to the repository, or name it by --repo")
+            })
+    }
+
+    /// The valid inventory: of `--inventory FILE`, or as Nix evaluates it.
+    pub(crate) async fn inventory(&self) -> Result<Inventory, Failure> {
+        let bytes = match &self.global.inventory {
+            Some(file) => nix::read(file)?,
+            None => nix::evaluate(&self.repo()?).await?,
+        };
+        Ok(inventory::parse(&bytes)?)
+    }
+
+    /// The templates, and the facts as they see them.
+    pub(crate) fn sources(&self, inventory: &Inventory) -> Result<(TemplateSet, Facts), Failure> {
+        let templates = files::read_modules(&self.repo()?)?;
+        Ok((templates, Facts::from_inventory(inventory.value())))
+    }
+
+    /// The way to the hosts.
+    pub(crate) fn connector(&self, inventory: &Inventory) -> Result<Arc<dyn Connector>, Failure> {
+        if let Some(directory) = &self.global.sandbox {
+            let sandbox = Sandbox::new(directory).map_err(|error| {
+                let failure = Failure::from(error);
+                Failure {
+                    verdict: Verdict::Usage,
+                    ..failure
+                }
+            })?;
+            return Ok(Arc::new(sandbox));
+        }
+        Ok(Arc::new(OverSsh::new(inventory, &self.ssh_settings()?)?))
+    }
+
+    /// How ssh is to be used.
+    pub(crate) fn ssh_settings(&self) -> Result<SshSettings, Failure> {
+        Ok(SshSettings {
+            runtime: env_vars::runtime_directory(),
+            user_config: env_vars::ssh_config(),
+            sudo_password: self.sudo_password()?,
+        })
+    }
+
+    fn sudo_password(&self) -> Result<Option<Secret>, Failure> {
+        if self.global.ask_sudo_password {
+            let word = Ui::password("password for sudo on the hosts: ")?;
+            return Ok(Some(Secret::new(&word)));
+        }
+        let file = self.global.sudo_password_file.clone();
+        let Some(file) = file.or_else(env_vars::sudo_password_file) else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            Failure::usage(format!(
+                "cannot read the password file `{}`",
+                file.display()
+            ))
+            .cause(&error)
+        })?;
+        Ok(Some(Secret::new(text.lines().next().unwrap_or_default())))
+    }
+
+    /// How many hosts at a time.
+    pub(crate) fn jobs(&self) -> usize {
+        self.global.jobs.into()
+    }
+
+    /// `user@controller`, for the lease on a host.
+    pub(crate) fn holder() -> String {
+        let controller = std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+            .unwrap_or_default();
+        let controller = match controller.trim() {
+            "" => "controller",
+            name => name,
+        };
+        format!("{}@{controller}", env_vars::user())
+    }
+}
+
+/// The hosts that `words` select, in the inventory's order.
+pub(crate) fn select(inventory: &Inventory, words: &[String]) -> Result<Vec<HostName>, Failure> {
+    let chosen = Selector::parse(words)?.select(inventory)?;
+    Ok(chosen.into_iter().cloned().collect())
+}
+
+/// One host by its name.
+pub(crate) fn one_host(inventory: &Inventory, word: &str) -> Result<HostName, Failure> {
+    let mut hosts = select(inventory, &[word.to_owned()])?;
+    match (hosts.pop(), hosts.is_empty()) {
+        (Some(host), true) => Ok(host),
+        _ => Err(Failure::usage(format!("`{word}` is more than one host"))
+            .hint("this command is about one host at a time")),
+    }
+}
+
+fn is_repo(folder: &Path) -> bool {
+    folder.join("hosts/default.nix").is_file()
+}

@@ -1,0 +1,67 @@
+//! Every environment variable that deployctl reads.
+
+use std::env;
+use std::path::PathBuf;
+
+/// A file whose first line is the password that sudo wants on the hosts; as `--sudo-password-file`.
+pub(crate) const SUDO_PASSWORD_FILE: &str = "DEPLOYCTL_SUDO_PASSWORD_FILE";
+/// The ssh configuration read after our own blocks instead of `~/.ssh/config`; empty for none.
+pub(crate) const SSH_CONFIG: &str = "DEPLOYCTL_SSH_CONFIG";
+/// The repository; as `--repo`.
+pub(crate) const REPO: &str = "DEPLOYCTL_REPO";
+/// Colours are off when it is set to anything (<https://no-color.org>).
+pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// Where the run's private directory is made, when it is set.
+const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
+/// For the record on the host: who started an apply.
+const USER: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];
+
+fn path(name: &str) -> Option<PathBuf> {
+    text(name).map(PathBuf::from)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the environment is read"
+)]
+fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// See [`SUDO_PASSWORD_FILE`].
+pub(crate) fn sudo_password_file() -> Option<PathBuf> {
+    path(SUDO_PASSWORD_FILE)
+}
+
+/// See [`SSH_CONFIG`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the environment is read"
+)]
+pub(crate) fn ssh_config() -> String {
+    env::var(SSH_CONFIG).unwrap_or_else(|_| "~/.ssh/config".to_owned())
+}
+
+/// See [`REPO`].
+pub(crate) fn repo() -> Option<PathBuf> {
+    path(REPO)
+}
+
+/// See [`NO_COLOR`].
+pub(crate) fn no_color() -> bool {
+    text(NO_COLOR).is_some()
+}
+
+/// A directory with a short path, for control sockets.
+pub(crate) fn runtime_directory() -> PathBuf {
+    path(XDG_RUNTIME_DIR)
+        .filter(|path| path.is_dir())
+        .unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
+/// Who runs this.
+pub(crate) fn user() -> String {
+    USER.into_iter()
+        .find_map(text)
+        .unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,29 @@
+//! Tells on standard error what goes on, while it goes on.
+
+use std::sync::Arc;
+
+use deployctl_engine::event::{Event, EventKind, Sink};
+
+use crate::ui::{Tone, Ui};
+
+/// A sink that writes one line per event worth a line.
+pub(crate) fn sink(ui: Ui, width: usize) -> Sink {
+    Arc::new(move |event: Event| {
+        if let Some(words) = words(&event.kind) {
+            ui.say(&format!("{:width$}  {words}", event.host));
+        }
+    })
+}
+
+fn words(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::Connected => "connected again".to_owned(),
+        EventKind::Observed | EventKind::Planned(_) => return None,
+        EventKind::PhaseEntered(phase) => Tone::Bold.of(phase),
+        EventKind::Logged(line) => Tone::Dim.of(&format!("  {line}")),
+        EventKind::LinkLost(why) => Tone::Warn.of(&format!(
+            "connection lost, the host goes on by itself: {why}"
+        )),
+        EventKind::Reached(address) => format!("reached over a new connection to {address}"),
+    })
+}
