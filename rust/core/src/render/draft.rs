@@ -102,7 +102,10 @@ impl Draft {
     /// Checks the declarations against each other and reads the live settings out of the files.
     pub(super) fn finish(mut self) -> (Rendered, Vec<RenderError>) {
         self.check_nesting();
-        self.check_watches();
+        // A path that could not be rendered would be missed again here.
+        if self.errors.is_empty() {
+            self.check_watches();
+        }
         let sysctls = self.sysctls();
         let modules = self.modules();
         let rendered = Rendered {

@@ -72,8 +72,10 @@ fn refused(text: &str, why: &Unwritable, syntax: Syntax) -> Error {
 fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     let syntax = syntax_of(state)?;
     let text = match value.kind() {
-        // The else-less `{{ x if y }}`.
-        ValueKind::Undefined => return Ok(()),
+        ValueKind::Undefined => {
+            let message = "an `if` without `else` has no value here; put the text into a block";
+            return Err(Error::new(ErrorKind::BadEscape, message));
+        }
         // Written as most readers want it; minijinja's own is Python's `True`.
         ValueKind::Bool => if value.is_true() { "true" } else { "false" }.to_owned(),
         ValueKind::Number => number(value),

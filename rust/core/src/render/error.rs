@@ -198,7 +198,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Names the expression where the template language could not.
+    /// Names the whole expression, of which the template language names a part.
     pub(super) fn set_expression(&mut self, text: &str) {
         if let Self::MissingFact { expression, .. }
         | Self::Undefined { expression }

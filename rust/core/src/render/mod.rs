@@ -14,6 +14,7 @@ mod expand;
 mod facts;
 mod follow_up;
 mod module_file;
+mod quotes;
 mod scope;
 mod syntax;
 mod template_set;

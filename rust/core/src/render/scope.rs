@@ -164,9 +164,7 @@ impl<'a> Scope<'a> {
             })
             .map_err(|error| {
                 let mut failure = self.failure(&error, Some(place()));
-                if error.range().is_none() {
-                    failure.fault.set_expression(text.get_ref());
-                }
+                failure.fault.set_expression(text.get_ref());
                 failure
             })
     }

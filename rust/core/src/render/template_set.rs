@@ -8,6 +8,7 @@ use minijinja::Environment;
 use super::environment::environment;
 use super::error::{Fault, RenderError, RenderErrors};
 use super::module_file::{FileItem, ModuleFile, Text};
+use super::quotes::quoted_value;
 use super::syntax::Syntax;
 use crate::name::ConcernName;
 
@@ -87,7 +88,7 @@ impl Module {
         let name = ConcernName::new(concern).map_err(|e| fail(1, Fault::Concern(e.to_string())))?;
         let source = templates
             .remove("module.toml")
-            .ok_or_else(|| fail(1, Fault::NoTemplate(file.clone())))?;
+            .ok_or_else(|| fail(1, Fault::Manifest("a concern needs a `module.toml`".into())))?;
         let parsed = toml::from_str(&source).map_err(|error| {
             let line = error.span().map_or(1, |span| line_at(&source, span.start));
             fail(line, Fault::Manifest(error.message().replace('\n', " ")))
@@ -148,13 +149,15 @@ impl Module {
         syntaxes: &mut BTreeMap<String, Syntax>,
         errors: &mut Vec<RenderError>,
     ) {
+        let before = errors.len();
         let mut used = BTreeSet::new();
         for item in &self.file.file {
             match self.template_of(item) {
                 Ok(None) => {}
                 Ok(Some((below, syntax))) => {
-                    let before = syntaxes.insert(self.template_name(&below), syntax);
-                    if before.is_some_and(|before| before != syntax) {
+                    let other = syntaxes.insert(self.template_name(&below), syntax);
+                    self.check_quotes(&below, syntax, errors);
+                    if other.is_some_and(|other| other != syntax) {
                         let fault = Fault::Manifest(format!("`{below}` is used in two syntaxes"));
                         errors.push(self.error(&item.path, fault, None));
                     }
@@ -170,17 +173,36 @@ impl Module {
                 errors.push(self.error(&item.folder, Fault::NoTemplate(missing), None));
             }
             for (below, name) in templates {
-                used.insert(format!("{}/{below}", item.folder.get_ref()));
+                let below = format!("{}/{below}", item.folder.get_ref());
+                self.check_quotes(&below, item.syntax, errors);
+                used.insert(below);
                 syntaxes.insert(name, item.syntax);
             }
         }
-        for path in self.templates.keys().filter(|path| !used.contains(*path)) {
+        // An item that is wrong may be the one that uses it.
+        let sound = errors.len() == before;
+        let unused = |path: &&String| sound && !used.contains(*path);
+        for path in self.templates.keys().filter(unused) {
             errors.push(RenderError {
                 file: self.template_name(path),
                 line: 1,
                 host: None,
                 fault: Fault::UnusedTemplate.into(),
                 hint: None,
+            });
+        }
+    }
+
+    /// Where values are quoted for the template, it must not quote them itself.
+    fn check_quotes(&self, below: &str, syntax: Syntax, errors: &mut Vec<RenderError>) {
+        let text = self.templates.get(below).map_or("", String::as_str);
+        if let Some((line, fault)) = quoted_value(text, syntax) {
+            errors.push(RenderError {
+                file: self.template_name(below),
+                line,
+                host: None,
+                fault: fault.into(),
+                hint: Some("leave the quotes out: the value brings its own".to_owned()),
             });
         }
     }
