@@ -21,7 +21,7 @@ pub fn sh(text: &str) -> String {
 /// that people read.
 pub fn word(text: &str) -> String {
     let plain = !text.is_empty()
-        && !text.starts_with(['-', '='])
+        && !text.starts_with('=')
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"/._-@+:%=,".contains(&b));

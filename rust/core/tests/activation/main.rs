@@ -8,4 +8,5 @@
 mod life;
 mod recovery;
 mod sandbox;
+mod table;
 mod text;
