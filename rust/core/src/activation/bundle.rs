@@ -36,7 +36,7 @@ pub struct Bundle {
 /// One file of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleFile {
-    /// Relative to the bundle's directory; at most one `/`.
+    /// Relative to the bundle's directory.
     pub name: String,
     /// The bytes.
     pub bytes: Vec<u8>,
@@ -134,7 +134,9 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         );
         if let Some(Entry::File { content, .. }) = entry {
             staged_bytes += content.len();
-            file(&format!("tree/{n}"), content.clone().into_bytes());
+            // Under its own name, so that files of one directory can be installed together.
+            let name = change.path.as_str().rsplit('/').next().unwrap_or_default();
+            file(&format!("tree/{n}/{name}"), content.clone().into_bytes());
         }
     }
     file(

@@ -13,6 +13,7 @@ fn all_kinds() -> Vec<(&'static str, Want)> {
         ("/etc/created", file("quotes ' \" $x `y`\n", 0o644)),
         ("/etc/deep/er/file", file("", 0o640)),
         ("/etc/dir", directory(0o750)),
+        ("/etc/dir/.in", file("in\n", 0o644)),
         ("/etc/dir/in", file("in\n", 0o644)),
         ("/etc/gone", absent()),
         ("/etc/link", link("a target/../with blanks")),

@@ -49,7 +49,7 @@ fn the_table_keeps_its_promises() {
             match step.action {
                 // Nothing is put back before something may have been changed, nor after a commit.
                 Action::RollBack => {
-                    assert!(phase.is_open() && step.phase == Phase::RollingBack, "{row}")
+                    assert!(phase.is_open() && step.phase == Phase::RollingBack, "{row}");
                 }
                 // Only a right confirm in time commits, or what completes that.
                 Action::Commit => assert!(

@@ -1,7 +1,11 @@
 
 # --- files: written beside their place, synced and renamed together -----------------------------------------------
-# `place`, `link` and the like prepare; `settle` syncs all that was prepared, renames, and syncs the directories.
+# `place`, `link` and the like prepare; `settle` syncs all that was prepared, renames, and syncs the directories. New
+# files of one directory are installed and renamed together, by way of a directory in it: a process per file is what
+# an apply would spend most of its time on.
 
+placed=      # lines: DIRECTORY MODE OWNER GROUP SOURCE
+nest=.deployctl.new
 prepared=    # pairs: temporary name, path
 to_sync=
 directories=' '
@@ -34,14 +38,49 @@ place() { # N PATH MODE OWNER GROUP
   step "place $2"
   parents "$2"
   clear "$2"
-  pl_new=.${2%/*}/.deployctl-$1.new
-  if [ -n "$SANDBOX" ]; then
-    try install -T -m "$3" -- "$D/tree/$1" "$pl_new"
-  else
-    try install -T -m "$3" -o "$4" -g "$5" -- "$D/tree/$1" "$pl_new"
-  fi
-  to_sync="$to_sync $pl_new"
-  prepare "$pl_new" "$2"
+  placed="$placed.${2%/*} $3 $4 $5 $1/${2##*/}$newline"
+  case $directories in *" .${2%/*}/ "*) ;; *) directories="$directories.${2%/*}/ " ;; esac
+}
+
+# place_all: what `place` has gathered.
+place_all() {
+  [ -n "$placed" ] || return 0
+  this='place files'
+  pa_nests=' ' pa_all=$placed pa_dirs=' '
+  # All nests first.
+  while read -r pa_dir _; do
+    case $pa_dirs in *" $pa_dir "*) continue ;; esac
+    pa_dirs="$pa_dirs$pa_dir " pa_nests="$pa_nests$pa_dir/$nest "
+  done <<LINES
+${placed%"$newline"}
+LINES
+  try mkdir -- $pa_nests
+  # One `install` for all that agree in directory, mode and owner.
+  while [ -n "$pa_all" ]; do
+    pa_key='' pa_rest='' pa_sources=''
+    while read -r pa_dir pa_mode pa_owner pa_group pa_source; do
+      if [ -z "$pa_key" ]; then
+        pa_key="$pa_dir $pa_mode $pa_owner $pa_group"
+        set -- "$pa_dir/$nest" "$pa_mode" "$pa_owner" "$pa_group"
+      fi
+      if [ "$pa_key" = "$pa_dir $pa_mode $pa_owner $pa_group" ]; then
+        pa_sources="$pa_sources $pa_source"
+        to_sync="$to_sync $pa_dir/$nest/${pa_source##*/}"
+      else
+        pa_rest="$pa_rest$pa_dir $pa_mode $pa_owner $pa_group $pa_source$newline"
+      fi
+    done <<LINES
+${pa_all%"$newline"}
+LINES
+    pa_all=$pa_rest
+    install_all "$@"
+  done
+}
+
+install_all() { # DIRECTORY MODE OWNER GROUP: of $pa_sources
+  case $1 in /*) ia_to=$1 ;; *) ia_to=$ROOT/${1#./} ;; esac
+  if [ -n "$SANDBOX" ]; then ia_account=; else ia_account="-o $3 -g $4"; fi
+  (cd "$D/tree" && install -m "$2" $ia_account -t "$ia_to" -- $pa_sources) || die "\`$this\`: $(last_lines)"
 }
 
 directory() { # PATH MODE OWNER GROUP
@@ -78,8 +117,24 @@ remove() { # PATH
   fi
 }
 
+rename_all() { # DIRECTORY
+  ra_files=
+  while read -r ra_dir _ _ _ ra_source; do
+    if [ "$ra_dir" = "$1" ]; then ra_files="$ra_files $1/$nest/${ra_source##*/}"; fi
+  done <<LINES
+${placed%"$newline"}
+LINES
+  try mv -f -t "$1/" -- $ra_files
+}
+
 settle() {
+  place_all
   if [ -n "$to_sync" ]; then try flush $to_sync; fi
+  if [ -n "$placed" ]; then
+    for se_dir in $pa_dirs; do rename_all "$se_dir"; done
+    try rmdir -- $pa_nests
+    placed=
+  fi
   set -- $prepared
   while [ $# -gt 0 ]; do
     try mv -fT -- "$1" "$2"
@@ -178,6 +233,7 @@ sweep() {
     if [ -e ".${sw_path%/*}/.deployctl-$sw_n.new" ] || [ -h ".${sw_path%/*}/.deployctl-$sw_n.new" ]; then
       rm -f -- ".${sw_path%/*}/.deployctl-$sw_n.new"
     fi
+    if [ -d ".${sw_path%/*}/$nest" ]; then rm -rf -- ".${sw_path%/*}/$nest"; fi
     sw_n=$((sw_n + 1))
   done <"$D/touched"
 }

@@ -33,8 +33,8 @@ merge_begin() {
 merge() { # N PATH MODE OWNER GROUP
   if [ -n "$SANDBOX" ] || ! merged "$2"; then return; fi
   # The account may only come with this apply.
-  install -T -m "$3" -o "$4" -g "$5" -- "$D/tree/$1" "$merged" 2>/dev/null ||
-    install -T -m "$3" -- "$D/tree/$1" "$merged" || invalid validate "cannot stage \`$2\`: $(last_lines)"
+  install -T -m "$3" -o "$4" -g "$5" -- "$D/tree/$1/${2##*/}" "$merged" 2>/dev/null ||
+    install -T -m "$3" -- "$D/tree/$1/${2##*/}" "$merged" || invalid validate "cannot stage \`$2\`: $(last_lines)"
 }
 
 merge_link() { # PATH TARGET
