@@ -118,7 +118,12 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
     file("rollback.sh", scripts.rollback().into_bytes());
     file("commit.sh", scripts.commit().into_bytes());
     file("nonce", format!("{}\n", meta.nonce).into_bytes());
-    file("manifest.json", json(&rendered.manifest()));
+    let manifest = rendered.manifest();
+    file("manifest.json", json(&manifest));
+    // What the host reads in shell when it is observed.
+    for (name, text) in generation_lists(&manifest) {
+        file(name, text.into_bytes());
+    }
     file("rendered.json", json(rendered));
     for (name, text) in generation_lists(&rendered.manifest()) {
         file(name, text.into_bytes());
