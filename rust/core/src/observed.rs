@@ -25,6 +25,7 @@ mod units;
 pub use ask::{generation_lists, queries};
 pub use host::parse_os_release;
 pub use read::{ObserveError, read};
+pub(crate) use settings::normalise;
 
 /// What to ask a host for.
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::name::{
     AccountName, ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
 };
+use crate::query::printable_line;
 
 /// SHA-256 of some bytes, as 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,6 +115,12 @@ pub struct Ownership {
     pub owner: AccountName,
     /// Owning group.
     pub group: AccountName,
+}
+
+impl fmt::Display for Ownership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}", self.mode, self.owner, self.group)
+    }
 }
 
 /// What stands at a managed path.
@@ -335,6 +342,23 @@ impl PathState {
                 target: target.clone(),
             },
             Entry::Absent => Self::Absent,
+        }
+    }
+}
+
+impl fmt::Display for PathState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { sha256, ownership } => {
+                write!(f, "file {ownership} {}", sha256.short())
+            }
+            Self::Directory { ownership } => write!(f, "directory {ownership}"),
+            // It may come from a host.
+            Self::Symlink { target } => {
+                write!(f, "link to {}", printable_line(target.as_bytes(), 200))
+            }
+            Self::Absent => f.write_str("absent"),
+            Self::Other { letter } => write!(f, "something else (`{}`)", letter.escape_default()),
         }
     }
 }

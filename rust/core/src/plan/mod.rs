@@ -1,6 +1,6 @@
 //! What would change on a host, why, and what that entails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,25 @@ use crate::name::{
 };
 use crate::observed::{Identity, OsRelease};
 use crate::rendered::{Entry, FollowUp, PathState};
+
+mod debian_version;
+mod disk;
+mod drift;
+mod guard;
+mod host;
+mod live;
+mod lockout;
+mod make;
+mod packages;
+mod paths;
+mod reboot;
+mod saved;
+mod target;
+mod units;
+
+pub use make::{Options, plan};
+pub use saved::{SavedPlanError, SavedPlans};
+pub use target::{Guard, Target};
 
 /// Everything that an apply would do to one host. Made by a pure function of what was rendered and
 /// what was observed: the same two give the same plan with the same id.
@@ -57,6 +76,29 @@ impl Plan {
             && self.units.is_empty()
             && self.sysctls.is_empty()
             && self.modules.is_empty()
+    }
+
+    /// Number of its changes.
+    pub fn change_count(&self) -> usize {
+        self.paths.len()
+            + self.packages.len()
+            + self.units.len()
+            + self.sysctls.len()
+            + self.modules.len()
+    }
+
+    /// Its changes by word, for one line of summary; words without any are left out.
+    pub fn counts(&self) -> Vec<(&'static str, usize)> {
+        [
+            ("file", self.paths.len()),
+            ("package", self.packages.len()),
+            ("unit", self.units.len()),
+            ("sysctl", self.sysctls.len()),
+            ("module", self.modules.len()),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .collect()
     }
 
     /// The findings that stop an apply.
@@ -207,8 +249,37 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
+impl Finding {
+    pub(crate) fn refuse(code: &str, message: String, hint: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Refuse,
+            code: code.to_owned(),
+            message,
+            hint: Some(hint.into()),
+        }
+    }
+
+    pub(crate) fn warn(code: &str, message: String, hint: Option<String>) -> Self {
+        Self {
+            severity: Severity::Warn,
+            code: code.to_owned(),
+            message,
+            hint,
+        }
+    }
+
+    pub(crate) fn note(code: &str, message: String, hint: Option<String>) -> Self {
+        Self {
+            severity: Severity::Note,
+            code: code.to_owned(),
+            message,
+            hint,
+        }
+    }
+}
+
 /// Whether a finding stops an apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -218,6 +289,3 @@ pub enum Severity {
     /// Stops the apply with exit code 9.
     Refuse,
 }
-
-/// Counts by word, for one line of summary (`3 files, 1 package, 1 unit`).
-pub type Counts = BTreeMap<&'static str, usize>;

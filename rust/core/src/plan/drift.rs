@@ -1,0 +1,136 @@
+//! What was changed on the host behind our back: observed against what was last committed.
+
+use super::Drift;
+use crate::observed::{Observed, normalise};
+use crate::rendered::{Ownership, PathState};
+
+/// Differences between the committed manifest and what is there.
+pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
+    let Some(manifest) = &observed.manifest else {
+        return Vec::new();
+    };
+    let mut drift = Vec::new();
+    for (path, committed) in &manifest.paths {
+        if let Some(found) = observed.paths.get(path)
+            && found != committed
+        {
+            let (committed, found) = difference(committed, found);
+            drift.push(Drift {
+                subject: path.to_string(),
+                committed,
+                found,
+            });
+        }
+    }
+    for (key, committed) in &manifest.sysctls {
+        if let Some(found) = observed.sysctls.get(key)
+            && normalise(found) != normalise(committed)
+        {
+            drift.push(Drift {
+                subject: key.to_string(),
+                committed: normalise(committed),
+                found: normalise(found),
+            });
+        }
+    }
+    if !observed.unanswered.contains_key("packages") {
+        packages(observed, manifest, &mut drift);
+    }
+    for (unit, want) in &manifest.units {
+        let Some(state) = observed.units.get(unit) else {
+            continue;
+        };
+        let active = matches!(state.active.as_str(), "active" | "activating" | "reloading");
+        if want.running.is_some_and(|running| running != active) {
+            drift.push(Drift {
+                subject: unit.to_string(),
+                committed: if active { "not running" } else { "running" }.to_owned(),
+                found: state.active.clone(),
+            });
+        }
+        let enabled = state.file == "enabled";
+        if matches!(state.file.as_str(), "enabled" | "disabled" | "masked")
+            && want.enabled.is_some_and(|wanted| wanted != enabled)
+        {
+            drift.push(Drift {
+                subject: unit.to_string(),
+                committed: if enabled { "disabled" } else { "enabled" }.to_owned(),
+                found: state.file.clone(),
+            });
+        }
+    }
+    drift
+}
+
+fn packages(observed: &Observed, manifest: &crate::rendered::Manifest, drift: &mut Vec<Drift>) {
+    for (name, want) in &manifest.packages {
+        let installed = observed.packages.get(name).filter(|p| p.installed);
+        let found = installed.map_or("not installed", |package| package.version.as_str());
+        let as_committed = match (&want.version, installed) {
+            (Some(version), Some(package)) => *version == package.version,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        if !as_committed {
+            drift.push(Drift {
+                subject: name.to_string(),
+                committed: want
+                    .version
+                    .clone()
+                    .unwrap_or_else(|| "installed".to_owned()),
+                found: found.to_owned(),
+            });
+        }
+        if let Some(package) = installed
+            && want.hold
+            && !package.held
+        {
+            drift.push(Drift {
+                subject: name.to_string(),
+                committed: "held".to_owned(),
+                found: "not held".to_owned(),
+            });
+        }
+    }
+}
+
+/// Both sides in words, of what differs alone.
+fn difference(committed: &PathState, found: &PathState) -> (String, String) {
+    match (committed, found) {
+        (
+            PathState::File {
+                sha256: a,
+                ownership: old,
+            },
+            PathState::File {
+                sha256: b,
+                ownership: new,
+            },
+        ) => {
+            let mut sides = owners(old, new);
+            if a != b {
+                sides.0.insert(0, format!("content {}", a.short()));
+                sides.1.insert(0, format!("content {}", b.short()));
+            }
+            (sides.0.join(", "), sides.1.join(", "))
+        }
+        (PathState::Directory { ownership: old }, PathState::Directory { ownership: new }) => {
+            let sides = owners(old, new);
+            (sides.0.join(", "), sides.1.join(", "))
+        }
+        (committed, found) => (committed.to_string(), found.to_string()),
+    }
+}
+
+fn owners(old: &Ownership, new: &Ownership) -> (Vec<String>, Vec<String>) {
+    let mut sides = (Vec::new(), Vec::new());
+    if old.mode != new.mode {
+        sides.0.push(format!("mode {}", old.mode));
+        sides.1.push(format!("mode {}", new.mode));
+    }
+    if (&old.owner, &old.group) != (&new.owner, &new.group) {
+        sides.0.push(format!("owner {}:{}", old.owner, old.group));
+        sides.1.push(format!("owner {}:{}", new.owner, new.group));
+    }
+    sides
+}

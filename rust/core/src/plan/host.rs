@@ -1,0 +1,175 @@
+//! Findings about the host as such: the right one, in a state to be worked on.
+
+use super::target::Target;
+use super::{Finding, Options};
+use crate::observed::Observed;
+use crate::rendered::Rendered;
+
+/// Everything that must be right before any change is looked at.
+pub(super) fn findings(
+    target: &Target,
+    rendered: &Rendered,
+    observed: &Observed,
+    options: Options,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let host = &target.host;
+    if target.platform != "ubuntu" {
+        findings.push(Finding::refuse(
+            "platform",
+            format!("`{host}` is declared as `{}`", target.platform),
+            "only platform `ubuntu` is applied this way",
+        ));
+    }
+    findings.extend(pending(observed, options));
+    if !options.sandbox {
+        findings.extend(identity(target, observed));
+        findings.extend(system(target, observed));
+    }
+    findings.extend(unanswered(rendered, observed));
+    findings
+}
+
+fn identity(target: &Target, observed: &Observed) -> Option<Finding> {
+    let host = &target.host;
+    let found = &observed.identity.machine_id_sha256;
+    match &target.machine_id_sha256 {
+        Some(pinned) if pinned != found => {
+            let named = if observed.identity.hostname.is_empty() {
+                String::new()
+            } else {
+                format!(" (it calls itself `{}`)", observed.identity.hostname)
+            };
+            Some(Finding::refuse(
+                "identity",
+                format!(
+                    "the machine at `{}` is not the adopted `{host}`{named}",
+                    target.address
+                ),
+                format!(
+                    "check the address; if `{host}` was reinstalled on purpose: `deployctl adopt {host}`"
+                ),
+            ))
+        }
+        Some(_) => None,
+        None => Some(Finding::warn(
+            "identity",
+            format!("`{host}` is not pinned to a machine yet"),
+            Some(format!(
+                "`deployctl adopt {host}` pins its identity and host key"
+            )),
+        )),
+    }
+}
+
+fn system(target: &Target, observed: &Observed) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let (os, declared) = (&observed.os, &target.os);
+    let same_version = declared.version.is_empty() || os.version == declared.version;
+    if os.id != declared.id || !same_version {
+        findings.push(Finding::refuse(
+            "os",
+            format!(
+                "`{}` runs `{}`; `{}` is declared",
+                target.host,
+                words(&os.id, &os.version),
+                words(&declared.id, &declared.version)
+            ),
+            "set the `os` fact to what is there, or upgrade the host first",
+        ));
+    }
+    if !observed.root {
+        findings.push(Finding::refuse(
+            "privilege",
+            format!("`{}` is not root on `{}`", target.user, target.host),
+            "log in as root, or set `connection.become` to `sudo`",
+        ));
+    }
+    if !observed.systemd {
+        findings.push(Finding::refuse(
+            "systemd",
+            format!("systemd does not run on `{}`", target.host),
+            "boot it with systemd as PID 1",
+        ));
+    }
+    if observed.root {
+        for directory in &observed.read_only {
+            findings.push(Finding::refuse(
+                "read-only",
+                format!("`{directory}` is not writable on `{}`", target.host),
+                format!("see why it is mounted read-only: `findmnt -T {directory}`, `dmesg`"),
+            ));
+        }
+    }
+    findings
+}
+
+fn words(id: &str, version: &str) -> String {
+    let id = if id.is_empty() { "unknown" } else { id };
+    format!("{id} {version}").trim_end().to_owned()
+}
+
+/// An apply that is still open. Ours or not: two at once would undo each other.
+fn pending(observed: &Observed, options: Options) -> Option<Finding> {
+    let pending = observed.pending.as_ref()?;
+    let holder = if pending.holder.is_empty() {
+        "somebody".to_owned()
+    } else {
+        format!("`{}`", pending.holder)
+    };
+    let message = format!(
+        "apply `{}` of {holder} is still open, in phase `{}`",
+        pending.apply, pending.phase
+    );
+    Some(if pending.phase == "rollback-failed" {
+        Finding::refuse(
+            "lock",
+            message,
+            "its rollback failed: look at `deployctl status`, then run `sh /var/lib/deployctl/host.sh rollback` on the host's console",
+        )
+    } else if options.steal {
+        Finding::warn(
+            "lock",
+            message,
+            Some("it is rolled back first (`--steal`)".to_owned()),
+        )
+    } else {
+        Finding::refuse(
+            "lock",
+            message,
+            "wait for it (`deployctl status`), or `--steal` to roll it back first",
+        )
+    })
+}
+
+/// Queries without an answer whose answer is needed. Without root or systemd that is said already.
+fn unanswered(rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
+    let manifest = observed.manifest.as_ref();
+    let needed = |id: &str| match id {
+        "packages" => {
+            !rendered.packages.is_empty() || manifest.is_some_and(|m| !m.packages.is_empty())
+        }
+        "units" => {
+            observed.systemd
+                && (!rendered.units.is_empty() || manifest.is_some_and(|m| !m.units.is_empty()))
+        }
+        "failed" => observed.systemd,
+        "sysctls" => !rendered.sysctls.is_empty(),
+        "modules" => !rendered.modules.is_empty(),
+        // The guard itself says what it misses.
+        "clock" => false,
+        _ => true,
+    };
+    observed
+        .unanswered
+        .iter()
+        .filter(|(id, _)| needed(id))
+        .map(|(id, why)| {
+            Finding::refuse(
+                "observe",
+                format!("the host did not answer `{id}`: {why}"),
+                "nothing is planned on a guess: try again, or look at the host",
+            )
+        })
+        .collect()
+}

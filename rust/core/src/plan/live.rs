@@ -1,0 +1,66 @@
+//! Which live kernel settings and modules change.
+
+use super::{Finding, SysctlChange};
+use crate::name::ModuleName;
+use crate::observed::{Observed, normalise};
+use crate::rendered::Rendered;
+
+/// Live settings that differ, and those to put back. A key that the kernel does not have is waited
+/// for when this plan loads modules or installs something, and only told of otherwise: writing it
+/// would fail, for ever.
+pub(super) fn sysctls(
+    rendered: &Rendered,
+    observed: &Observed,
+    may_appear: bool,
+) -> (Vec<SysctlChange>, Vec<Finding>) {
+    let mut changes = Vec::new();
+    let mut findings = Vec::new();
+    if observed.unanswered.contains_key("sysctls") {
+        return (changes, findings);
+    }
+    for (key, value) in &rendered.sysctls {
+        let value = normalise(value);
+        let before = observed.sysctls.get(key);
+        if before.is_some_and(|before| normalise(before) == value) {
+            continue;
+        }
+        if before.is_none() && !may_appear {
+            findings.push(Finding::warn(
+                "sysctl",
+                format!("the running kernel has no `{key}`, so it stays unset"),
+                Some("load the module that brings it, or remove it from the facts".to_owned()),
+            ));
+            continue;
+        }
+        changes.push(SysctlChange {
+            key: key.clone(),
+            before: before.cloned(),
+            after: Some(value),
+        });
+    }
+    for key in observed.manifest.iter().flat_map(|m| m.sysctls.keys()) {
+        if let Some(before) = observed.sysctls.get(key)
+            && !rendered.sysctls.contains_key(key)
+        {
+            changes.push(SysctlChange {
+                key: key.clone(),
+                before: Some(before.clone()),
+                after: None,
+            });
+        }
+    }
+    changes.sort_by(|a, b| a.key.cmp(&b.key));
+    (changes, findings)
+}
+
+/// Declared modules that are not loaded. None is ever unloaded.
+pub(super) fn modules(rendered: &Rendered, observed: &Observed) -> Vec<ModuleName> {
+    if observed.unanswered.contains_key("modules") {
+        return Vec::new();
+    }
+    rendered
+        .modules
+        .difference(&observed.modules)
+        .cloned()
+        .collect()
+}

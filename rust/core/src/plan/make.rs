@@ -1,0 +1,131 @@
+//! Puts a plan together.
+
+use super::target::Target;
+use super::{
+    Finding, PathTarget, Plan, disk, drift, guard, host, live, lockout, packages, paths, reboot,
+    units,
+};
+use crate::observed::Observed;
+use crate::rendered::{FollowUp, Rendered, Sha256Hex};
+use std::collections::BTreeSet;
+
+/// What the user decided beforehand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The host is a directory: files only.
+    pub sandbox: bool,
+    /// Go on though a guard holds.
+    pub force: bool,
+    /// Roll somebody else's open apply back first.
+    pub steal: bool,
+}
+
+/// Plans what makes `observed` into `rendered`. Pure: the same arguments give the same plan and id.
+///
+/// `observed` must have been read with a scope of the same `rendered`.
+pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: Options) -> Plan {
+    let mut findings = host::findings(target, rendered, observed, options);
+    let (paths, found) = paths::changes(rendered, observed);
+    findings.extend(found);
+    let mut plan = Plan {
+        id: String::new(),
+        host: rendered.host.clone(),
+        identity: observed.identity.clone(),
+        os: observed.os.clone(),
+        boot_id: observed.boot_id.clone(),
+        base_generation: observed.generation,
+        failed_units: observed.failed_units.clone(),
+        paths,
+        packages: Vec::new(),
+        units: Vec::new(),
+        sysctls: Vec::new(),
+        modules: Vec::new(),
+        follow_ups: BTreeSet::new(),
+        reboot: Vec::new(),
+        drift: Vec::new(),
+        findings: Vec::new(),
+    };
+    if options.sandbox {
+        // Nothing but files is looked at, so nothing else can be said to have changed.
+        let files_alone = Observed {
+            manifest: observed.manifest.clone().map(|mut manifest| {
+                manifest.packages.clear();
+                manifest.units.clear();
+                manifest.sysctls.clear();
+                manifest
+            }),
+            ..observed.clone()
+        };
+        plan.drift = drift::drift(&files_alone);
+    } else {
+        findings.extend(live_changes(&mut plan, target, rendered, observed));
+        plan.drift = drift::drift(observed);
+        findings.extend(guard::findings(target, &plan, observed, options));
+    }
+    if !plan.is_empty() {
+        findings.extend(disk::findings(rendered, observed, &plan, options));
+    }
+    if !plan.paths.is_empty() || !plan.units.is_empty() {
+        findings.extend(lockout::findings(target, rendered, observed, &plan));
+    }
+    findings.sort_by(order);
+    findings.dedup();
+    plan.findings = findings;
+    plan.id = id(&plan);
+    plan
+}
+
+/// Fills in all that a directory does not have.
+fn live_changes(
+    plan: &mut Plan,
+    target: &Target,
+    rendered: &Rendered,
+    observed: &Observed,
+) -> Vec<Finding> {
+    debug_assert_eq!(target.host, rendered.host);
+    let mut findings = Vec::new();
+    let (changes, found) = packages::changes(rendered, observed);
+    plan.packages = changes;
+    findings.extend(found);
+    plan.modules = live::modules(rendered, observed);
+    let may_appear = !plan.modules.is_empty() || !plan.packages.is_empty();
+    let (changes, found) = live::sysctls(rendered, observed, may_appear);
+    plan.sysctls = changes;
+    findings.extend(found);
+    let (changes, found) = units::changes(rendered, observed, &plan.paths, &plan.packages);
+    plan.units = changes;
+    findings.extend(found);
+    plan.follow_ups = follow_ups(plan, rendered, observed);
+    plan.reboot = reboot::reasons(rendered, observed, &plan.paths, &plan.packages);
+    findings.extend(reboot::waiting(rendered, observed, &plan.paths));
+    findings
+}
+
+/// What the changed paths entail, by what is declared or, for those taken back, by what was.
+fn follow_ups(plan: &Plan, rendered: &Rendered, observed: &Observed) -> BTreeSet<FollowUp> {
+    let committed = |path| observed.manifest.as_ref()?.follow_ups.get(path);
+    plan.paths
+        .iter()
+        .filter_map(|change| match change.after {
+            PathTarget::Entry { .. } => rendered.entries.get(&change.path).map(|e| &e.follow_ups),
+            PathTarget::Original => committed(&change.path),
+        })
+        .flatten()
+        .copied()
+        .collect()
+}
+
+/// The gravest first, then by word and text.
+fn order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    (b.severity, &a.code, &a.message).cmp(&(a.severity, &b.code, &b.message))
+}
+
+/// The first 16 digits of a hash over everything but the id.
+pub(super) fn id(plan: &Plan) -> String {
+    let plan = Plan {
+        id: String::new(),
+        ..plan.clone()
+    };
+    let bytes = serde_json::to_vec(&plan).expect("maps with text keys serialise");
+    Sha256Hex::of(&bytes).as_str()[..16].to_owned()
+}

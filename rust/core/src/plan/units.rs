@@ -1,0 +1,233 @@
+//! Which units change. Only what has a reason restarts, and every change tells its reason.
+
+use std::collections::BTreeSet;
+
+use super::{Finding, PackageAction, PackageChange, PathChange, UnitAction, UnitChange};
+use crate::name::{ManagedPath, UnitName};
+use crate::observed::{Observed, ObservedUnit};
+use crate::rendered::{OnChange, Rendered, UnitWant};
+
+/// Changes to units in order of name, and findings about units that cannot be as declared.
+pub(super) fn changes(
+    rendered: &Rendered,
+    observed: &Observed,
+    paths: &[PathChange],
+    packages: &[PackageChange],
+) -> (Vec<UnitChange>, Vec<Finding>) {
+    let mut changes = Vec::new();
+    let mut findings = Vec::new();
+    if observed.unanswered.contains_key("units") {
+        return (changes, findings);
+    }
+    for (unit, want) in &rendered.units {
+        let Some(state) = observed.units.get(unit) else {
+            continue;
+        };
+        if let Some(finding) = impossible(unit, want, state, rendered, packages) {
+            findings.push(finding);
+            continue;
+        }
+        let (change, note) = change(unit, want, state, observed, paths, packages);
+        changes.extend(change);
+        findings.extend(note);
+    }
+    for (unit, want) in observed.manifest.iter().flat_map(|m| &m.units) {
+        if !rendered.units.contains_key(unit) {
+            changes.push(UnitChange {
+                unit: unit.clone(),
+                concern: None,
+                actions: vec![UnitAction::Original],
+                reason: "no longer declared".to_owned(),
+                start_timeout_seconds: want.start_timeout_seconds,
+            });
+        }
+    }
+    changes.sort_by(|a, b| a.unit.cmp(&b.unit));
+    (changes, findings)
+}
+
+fn change(
+    unit: &UnitName,
+    want: &UnitWant,
+    state: &ObservedUnit,
+    observed: &Observed,
+    paths: &[PathChange],
+    packages: &[PackageChange],
+) -> (Option<UnitChange>, Option<Finding>) {
+    let mut actions = Vec::new();
+    let mut reasons = Vec::new();
+    let mut note = None;
+    match (want.enabled, state.file.as_str()) {
+        (Some(true), "disabled" | "enabled-runtime" | "linked" | "linked-runtime" | "") => {
+            actions.push(UnitAction::Enable);
+            reasons.push("does not start at boot".to_owned());
+        }
+        (Some(false), "enabled" | "enabled-runtime") => {
+            actions.push(UnitAction::Disable);
+            reasons.push("starts at boot".to_owned());
+        }
+        _ => {}
+    }
+    let active = matches!(state.active.as_str(), "active" | "activating" | "reloading");
+    let changed = changed_for(unit, want, observed, paths);
+    match (want.running, active) {
+        (Some(true), false) => {
+            actions.push(UnitAction::Start);
+            reasons.push(match state.active.as_str() {
+                "failed" => "has failed".to_owned(),
+                _ if state.load == "not-found" => "is new".to_owned(),
+                other => format!("is {other}"),
+            });
+        }
+        (Some(false), true) => {
+            actions.push(UnitAction::Stop);
+            reasons.push("is running".to_owned());
+        }
+        (Some(false) | None, false) => {}
+        (Some(true) | None, true) => {
+            if !changed.is_empty() {
+                let reason = format!("{} changed", some_of(&changed));
+                match want.on_change {
+                    OnChange::Restart => {
+                        actions.push(UnitAction::Restart);
+                        reasons.push(reason);
+                    }
+                    OnChange::Reload => {
+                        actions.push(UnitAction::Reload);
+                        reasons.push(reason);
+                    }
+                    OnChange::Nothing => {
+                        note = Some(Finding::note(
+                            "restart",
+                            format!("`{unit}` keeps running as it is, though {reason}"),
+                            Some(format!(
+                                "restart it when that suits: `systemctl restart {unit}`"
+                            )),
+                        ));
+                    }
+                }
+            } else if want.on_change == OnChange::Restart
+                && let Some(package) = upgraded(want, packages)
+            {
+                actions.push(UnitAction::Restart);
+                reasons.push(format!("package `{package}` is upgraded"));
+            }
+        }
+    }
+    let change = (!actions.is_empty()).then(|| UnitChange {
+        unit: unit.clone(),
+        concern: Some(want.concern.clone()),
+        actions,
+        reason: reasons.join(", "),
+        start_timeout_seconds: want.start_timeout_seconds,
+    });
+    (change, note)
+}
+
+/// The changed paths that the unit reads: those it watches, those it watched when they were last
+/// committed, and its own file and drop-ins.
+fn changed_for<'a>(
+    unit: &UnitName,
+    want: &UnitWant,
+    observed: &Observed,
+    paths: &'a [PathChange],
+) -> BTreeSet<&'a ManagedPath> {
+    let before = observed
+        .manifest
+        .as_ref()
+        .and_then(|manifest| manifest.units.get(unit))
+        .map(|want| &want.watch);
+    paths
+        .iter()
+        .map(|change| &change.path)
+        .filter(|path| {
+            want.watch.contains(*path)
+                || before.is_some_and(|watch| watch.contains(*path))
+                || own_file(unit, path)
+        })
+        .collect()
+}
+
+/// Whether `path` is the unit's own file or one of its drop-ins below `/etc/systemd/system`.
+fn own_file(unit: &UnitName, path: &ManagedPath) -> bool {
+    let Some(rest) = path.as_str().strip_prefix("/etc/systemd/system/") else {
+        return false;
+    };
+    let name = rest.split('/').next().unwrap_or(rest);
+    let name = if rest.contains('/') {
+        name.strip_suffix(".d").unwrap_or_default()
+    } else {
+        name
+    };
+    name == unit.as_str() || Some(name) == template(unit).as_deref()
+}
+
+/// `getty@.service` for `getty@tty1.service`.
+fn template(unit: &UnitName) -> Option<String> {
+    let (prefix, rest) = unit.as_str().split_once('@')?;
+    let (_, suffix) = rest.rsplit_once('.')?;
+    Some(format!("{prefix}@.{suffix}"))
+}
+
+/// A package of the same concern that gets upgraded: services are held back during installation, so
+/// the running one is still the old. A driver's services wait for the reboot that its module needs.
+fn upgraded<'a>(want: &UnitWant, packages: &'a [PackageChange]) -> Option<&'a str> {
+    if want.concern.as_str() == super::reboot::DRIVER_CONCERN {
+        return None;
+    }
+    packages
+        .iter()
+        .find(|change| {
+            change.action == PackageAction::Install
+                && change.before.is_some()
+                && change.concern.as_ref() == Some(&want.concern)
+        })
+        .map(|change| change.name.as_str())
+}
+
+/// Why the unit cannot become what is declared.
+fn impossible(
+    unit: &UnitName,
+    want: &UnitWant,
+    state: &ObservedUnit,
+    rendered: &Rendered,
+    packages: &[PackageChange],
+) -> Option<Finding> {
+    if want.running != Some(true) && want.enabled != Some(true) {
+        return None;
+    }
+    let ours = rendered.entries.keys().any(|path| own_file(unit, path));
+    if (state.load == "masked" || state.file.starts_with("masked")) && !ours {
+        return Some(Finding::refuse(
+            "unit",
+            format!("`{unit}` is masked on the host, and declared to run"),
+            format!(
+                "`systemctl unmask {unit}` on the host, or declare it neither enabled nor running"
+            ),
+        ));
+    }
+    let brought = packages
+        .iter()
+        .any(|change| change.action == PackageAction::Install);
+    if state.load == "not-found" && !ours && !brought {
+        return Some(Finding::refuse(
+            "unit",
+            format!("there is no `{unit}` on the host, and nothing declared brings it"),
+            "declare the package or the file that holds it".to_owned(),
+        ));
+    }
+    None
+}
+
+/// The first two of several paths, in words.
+fn some_of(paths: &BTreeSet<&ManagedPath>) -> String {
+    let shown: Vec<_> = paths
+        .iter()
+        .take(2)
+        .map(|path| format!("`{path}`"))
+        .collect();
+    match paths.len() - shown.len() {
+        0 => shown.join(" and "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

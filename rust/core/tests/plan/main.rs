@@ -1,0 +1,11 @@
+//! Facts in, plan out: one case a kind of change and a kind of finding.
+#![expect(
+    clippy::unwrap_used,
+    clippy::semicolon_if_nothing_returned,
+    reason = "a test: cases read best as one line each"
+)]
+
+mod changes;
+mod findings;
+mod fixture;
+mod saved;
