@@ -35,6 +35,9 @@ pub(crate) struct Global {
     /// Directories below DIR stand for the hosts: files only, no host is contacted
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) sandbox: Option<PathBuf>,
+    /// Tell more: what hosts log while they are changed, whole plans before an apply
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -6,20 +6,21 @@ use deployctl_engine::event::{Event, EventKind, Sink};
 
 use crate::ui::{Tone, Ui};
 
-/// A sink that writes one line per event worth a line.
-pub(crate) fn sink(ui: Ui, width: usize) -> Sink {
+/// A sink that writes one line per event worth a line; the hosts' own logs only when `verbose`.
+pub(crate) fn sink(ui: Ui, width: usize, verbose: bool) -> Sink {
     Arc::new(move |event: Event| {
-        if let Some(words) = words(&event.kind) {
+        if let Some(words) = words(&event.kind, verbose) {
             ui.say(&format!("{:width$}  {words}", event.host));
         }
     })
 }
 
-fn words(kind: &EventKind) -> Option<String> {
+fn words(kind: &EventKind, verbose: bool) -> Option<String> {
     Some(match kind {
-        EventKind::Connected => "connected again".to_owned(),
-        EventKind::Observed | EventKind::Planned(_) => return None,
+        EventKind::Connected | EventKind::Observed | EventKind::Planned(_) => return None,
+        EventKind::Reconnected => "connected again".to_owned(),
         EventKind::PhaseEntered(phase) => Tone::Bold.of(phase),
+        EventKind::Logged(_) if !verbose => return None,
         EventKind::Logged(line) => Tone::Dim.of(&format!("  {line}")),
         EventKind::LinkLost(why) => Tone::Warn.of(&format!(
             "connection lost, the host goes on by itself: {why}"

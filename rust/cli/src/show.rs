@@ -10,7 +10,7 @@ use deployctl_core::report::{HostReport, Outcome, Problem, Report};
 use crate::ui::Tone;
 
 pub(crate) use checks::checks;
-pub(crate) use plan::{drift, plan, plans};
+pub(crate) use plan::{drift, headline, plan, plans};
 
 /// Lines of a host's log that are shown when it did not come through.
 const LOG_LINES: usize = 20;

@@ -235,7 +235,7 @@ impl Run<'_> {
             for address in std::iter::once(&None).chain(&self.task.addresses) {
                 if let Ok(link) = self.link.reconnect(address.as_deref()).await {
                     self.link = link;
-                    self.tell(EventKind::Connected);
+                    self.tell(EventKind::Reconnected);
                     return self.ask_after_reconnect().await;
                 }
             }

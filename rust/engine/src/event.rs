@@ -16,6 +16,8 @@ pub struct Event {
 pub enum EventKind {
     /// A connection stands.
     Connected,
+    /// A connection stands again after it was lost.
+    Reconnected,
     /// The host answered the round of queries.
     Observed,
     /// A plan was made; the number of its changes.

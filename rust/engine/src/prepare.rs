@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use deployctl_core::name::HostName;
 use deployctl_core::observed::{self, Observed, Scope};
-use deployctl_core::plan::Plan;
+use deployctl_core::plan::{Options, Plan, Target, plan};
 use deployctl_core::rendered::Rendered;
 use deployctl_core::report::{HostReport, Outcome, Problem};
 
@@ -19,8 +19,12 @@ use crate::transport::Transport;
 pub struct Wanted {
     /// What it should hold.
     pub rendered: Rendered,
-    /// What planning must respect beside.
-    pub request: Request,
+    /// How we get in, and who it should be.
+    pub target: Target,
+    /// Whether guards are passed over.
+    pub force: bool,
+    /// Whether another open apply is rolled back first.
+    pub steal: bool,
 }
 
 /// A host that was asked and has a plan.
@@ -31,6 +35,8 @@ pub struct Prepared {
     pub rendered: Rendered,
     /// What would change.
     pub plan: Plan,
+    /// The plan's id without `force` and `steal`: what `plan --out` would have saved.
+    pub plain_id: String,
 }
 
 impl Prepared {
@@ -61,17 +67,32 @@ pub async fn prepare(
     tell(EventKind::Connected);
     let observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
     tell(EventKind::Observed);
-    let plan = plan_of(&wanted.rendered, &observed).map_err(failed)?;
-    tell(EventKind::Planned(plan.paths.len()));
+    let plain = Options {
+        sandbox: link.is_sandbox(),
+        ..Options::default()
+    };
+    let options = Options {
+        force: wanted.force,
+        steal: wanted.steal,
+        ..plain
+    };
+    let made = plan(&wanted.target, &wanted.rendered, &observed, options);
+    let plain_id = if options == plain {
+        made.id.clone()
+    } else {
+        plan(&wanted.target, &wanted.rendered, &observed, plain).id
+    };
+    tell(EventKind::Planned(made.change_count()));
     Ok(Prepared {
         link,
         rendered: wanted.rendered,
-        plan,
+        plan: made,
+        plain_id,
     })
 }
 
 async fn observe(link: &dyn Transport, wanted: &Wanted) -> Result<Observed, Outcome> {
-    let zones: Vec<&str> = wanted.request.timezones().collect();
+    let zones = wanted.target.timezones();
     let scope = Scope {
         rendered: &wanted.rendered,
         sandbox: link.is_sandbox(),
@@ -99,23 +120,4 @@ pub(crate) fn unanswered(error: &AskError) -> Outcome {
             },
         },
     }
-}
-
-/// What planning must respect beside.
-#[derive(Debug, Clone, Default)]
-pub struct Request;
-
-impl Request {
-    /// Time zones whose clock decides something.
-    pub fn timezones(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
-    }
-}
-
-fn plan_of(rendered: &Rendered, _observed: &Observed) -> Result<Plan, Outcome> {
-    let reason = Problem {
-        message: format!("`{}`: planning is not there yet", rendered.host),
-        hint: None,
-    };
-    Err(Outcome::Failed { reason })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deployctl_core::activation::{ApplyId, ApplyMeta, bundle};
 use deployctl_core::check::Check;
-use deployctl_core::plan::{Finding, Plan, UnitAction};
+use deployctl_core::plan::{Plan, UnitAction};
 use deployctl_core::report::{HostReport, Outcome, Problem};
 
 use crate::apply::{self, Surroundings, Task};
@@ -18,32 +18,20 @@ pub struct Options {
     pub holder: String,
     /// Whether another open apply is rolled back first.
     pub steal: bool,
-    /// Whether guards (market hours) are passed over.
-    pub force: bool,
     /// How long a host waits for us once it is armed, in seconds.
     pub timeout: u32,
 }
 
-/// What stops this apply, with these options.
-pub fn refusals<'a>(plan: &'a Plan, options: &Options) -> Vec<&'a Finding> {
-    let (force, steal) = (options.force, options.steal);
-    plan.refusals()
-        .filter(|finding| !(force && finding.code == "guard"))
-        .filter(|finding| !(steal && finding.code == "lock"))
-        .collect()
-}
-
 /// The report of a plan that will not be applied: refused or empty. `None` when there is something to do.
-pub fn settled(plan: &Plan, options: &Options) -> Option<Outcome> {
-    let refusals = refusals(plan, options);
-    if !refusals.is_empty() {
-        let reasons = refusals
-            .into_iter()
-            .map(|finding| Problem {
-                message: finding.message.clone(),
-                hint: finding.hint.clone(),
-            })
-            .collect();
+pub fn settled(plan: &Plan) -> Option<Outcome> {
+    let reasons: Vec<Problem> = plan
+        .refusals()
+        .map(|finding| Problem {
+            message: finding.message.clone(),
+            hint: finding.hint.clone(),
+        })
+        .collect();
+    if !reasons.is_empty() {
         return Some(Outcome::Refused { reasons });
     }
     plan.is_empty().then_some(Outcome::Unchanged)
@@ -61,12 +49,13 @@ pub async fn roll_out(
         link,
         rendered,
         plan,
+        plain_id: _,
     } = prepared;
     let outcome_report = |outcome, plan| HostReport {
         plan: Some(plan),
         ..HostReport::ended(rendered.host.clone(), outcome)
     };
-    if let Some(outcome) = settled(&plan, &options) {
+    if let Some(outcome) = settled(&plan) {
         return outcome_report(outcome, plan);
     }
     let meta = match meta(&options, &around) {

@@ -1,12 +1,14 @@
 //! `deployctl apply`
 
+use deployctl_core::name::HostName;
+use deployctl_core::plan::SavedPlans;
 use deployctl_core::report::{HostReport, Outcome, Problem, Verdict};
 
-use super::rollout::{self, Asked};
+use super::rollout::{self, Asked, Boldness};
 use crate::args;
 use crate::context::{Context, select};
 use crate::failure::Failure;
-use crate::saved::{self, Saved};
+use crate::saved;
 use crate::show;
 use crate::ui::Ui;
 
@@ -15,11 +17,12 @@ pub(super) async fn run(context: &Context, args: &args::Apply) -> Result<Verdict
     let inventory = context.inventory().await?;
     let mut words = args.hosts.hosts.clone();
     if let Some(saved) = saved.as_ref().filter(|_| words.is_empty()) {
-        words = saved.hosts();
+        words = hosts_of(saved);
     }
     let hosts = select(&inventory, &words)?;
     let renderings = rollout::rendered(context, &inventory, &hosts)?;
-    let mut asked = rollout::asked(context, &inventory, renderings).await?;
+    let mut asked =
+        rollout::asked(context, &inventory, renderings, Boldness::of(&args.rollout)).await?;
     if let Some(saved) = &saved {
         asked = asked.into_iter().map(|asked| still(saved, asked)).collect();
     }
@@ -33,11 +36,11 @@ pub(super) async fn run(context: &Context, args: &args::Apply) -> Result<Verdict
 }
 
 /// Only what was saved may be applied: another plan than that is refused.
-fn still(saved: &Saved, asked: Asked) -> Asked {
+fn still(saved: &SavedPlans, asked: Asked) -> Asked {
     let prepared = asked?;
     let host = prepared.host().clone();
-    let message = match saved.plan_of(&host) {
-        Some(id) if id == prepared.plan.id => return Ok(prepared),
+    let message = match plan_of(saved, &host) {
+        Some(id) if id == prepared.plain_id => return Ok(prepared),
         Some(_) => format!(
             "`{host}`: the saved plan is stale: the host or the declaration has changed since"
         ),
@@ -56,4 +59,15 @@ fn still(saved: &Saved, asked: Asked) -> Asked {
             },
         )
     }))
+}
+
+fn hosts_of(saved: &SavedPlans) -> Vec<String> {
+    let hosts = saved.plans.iter().map(|plan| plan.host.to_string());
+    hosts.collect()
+}
+
+/// The id of the host's saved plan.
+fn plan_of<'a>(saved: &'a SavedPlans, host: &HostName) -> Option<&'a str> {
+    let plan = saved.plans.iter().find(|plan| plan.host == *host)?;
+    Some(&plan.id)
 }

@@ -13,7 +13,7 @@ pub(super) async fn run(context: &Context, args: &args::Diff) -> Result<Verdict,
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts.hosts)?;
     let renderings = rollout::rendered(context, &inventory, &hosts)?;
-    let asked = rollout::asked(context, &inventory, renderings).await?;
+    let asked = rollout::asked(context, &inventory, renderings, rollout::CAREFUL).await?;
     let report = rollout::planned("diff", asked);
     if context.ui.json {
         let all: serde_json::Map<_, _> = report

@@ -3,6 +3,8 @@
 use deployctl_core::plan::Plan;
 use deployctl_core::report::{Report, Verdict};
 
+use deployctl_engine::repository;
+
 use super::rollout;
 use crate::args;
 use crate::context::{Context, select};
@@ -14,10 +16,10 @@ pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict,
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts.hosts)?;
     let renderings = rollout::rendered(context, &inventory, &hosts)?;
-    let asked = rollout::asked(context, &inventory, renderings).await?;
+    let asked = rollout::asked(context, &inventory, renderings, rollout::CAREFUL).await?;
     let report = rollout::planned("plan", asked);
     if let Some(out) = &args.out {
-        saved::write(out, plans(&report))?;
+        saved::write(out, commit(context).await, plans(&report))?;
         context.ui.say(&format!(
             "saved: apply it with `deployctl apply --plan {}`",
             out.display()
@@ -31,6 +33,21 @@ pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict,
     Ok(report.verdict(args.exit_code))
 }
 
-fn plans(report: &Report) -> impl Iterator<Item = &Plan> {
-    report.hosts.iter().filter_map(|host| host.plan.as_ref())
+fn plans(report: &Report) -> Vec<Plan> {
+    let plans = report.hosts.iter().filter_map(|host| host.plan.clone());
+    plans.collect()
+}
+
+/// The repository's commit, with `-dirty` where it has local changes; empty when unknown.
+async fn commit(context: &Context) -> String {
+    let Ok(repo) = context.repo() else {
+        return String::new();
+    };
+    let state = repository::state(&repo).await;
+    state.map_or_else(String::new, |state| {
+        let dirty = if state.dirty { "-dirty" } else { "" };
+        state
+            .commit
+            .map_or_else(String::new, |commit| commit + dirty)
+    })
 }

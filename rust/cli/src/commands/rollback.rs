@@ -4,6 +4,7 @@ use deployctl_core::render::Rendering;
 use deployctl_core::report::Verdict;
 use deployctl_engine::history;
 
+use super::rollout::Boldness;
 use super::{rollout, trouble};
 use crate::args;
 use crate::context::{Context, one_host};
@@ -43,7 +44,8 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
         "{host}: back to generation {to}, as a new generation"
     ));
     let renderings = vec![(host, Rendering::Files(Box::new(rendered)))];
-    let asked = rollout::asked(context, &inventory, renderings).await?;
+    let asked =
+        rollout::asked(context, &inventory, renderings, Boldness::of(&args.rollout)).await?;
     let report = rollout::roll_out(context, "rollback", &inventory, asked, &args.rollout).await?;
     if context.ui.json {
         Ui::print_json(&report);

@@ -7,6 +7,7 @@ use deployctl_core::check::gate::gates;
 use deployctl_core::check::{self, Check, Declared};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
+use deployctl_core::plan::Target;
 use deployctl_core::render::{Rendering, render};
 use deployctl_core::rendered::Rendered;
 use deployctl_core::report::{HostReport, Outcome, Problem, Report, Verdict};
@@ -57,15 +58,16 @@ pub(super) async fn asked(
     context: &Context,
     inventory: &Inventory,
     renderings: Vec<(HostName, Rendering)>,
+    boldness: Boldness,
 ) -> Result<Vec<Asked>, Failure> {
     let connector = context.connector(inventory)?;
     let hosts: Vec<HostName> = renderings.iter().map(|(host, _)| host.clone()).collect();
-    let sink = progress::sink(context.ui, width(&hosts));
+    let sink = progress::sink(context.ui, width(&hosts), context.global.verbose);
     let items = renderings
         .into_iter()
         .map(|(host, rendering)| {
             let item = match rendering {
-                Rendering::Files(rendered) => Ok(wanted(inventory, *rendered)),
+                Rendering::Files(rendered) => Ok(wanted(inventory, *rendered, boldness)),
                 Rendering::NeedsClosure { platform } => Err(Outcome::Skipped {
                     reason: format!("{platform} needs a closure"),
                 }),
@@ -88,11 +90,34 @@ pub(super) async fn asked(
     .await)
 }
 
-fn wanted(inventory: &Inventory, rendered: Rendered) -> Wanted {
-    let _ = inventory;
+/// What `plan` and `diff` do: no guard is passed over, nothing is taken from anybody.
+pub(super) const CAREFUL: Boldness = Boldness {
+    force: false,
+    steal: false,
+};
+
+/// What the user allows a plan to pass over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Boldness {
+    force: bool,
+    steal: bool,
+}
+
+impl Boldness {
+    pub(super) fn of(args: &args::Rollout) -> Self {
+        Self {
+            force: args.force,
+            steal: args.steal,
+        }
+    }
+}
+
+fn wanted(inventory: &Inventory, rendered: Rendered, boldness: Boldness) -> Wanted {
     Wanted {
+        target: Target::of(inventory.value(), &rendered.host).expect("rendered from it"),
         rendered,
-        request: deployctl_engine::prepare::Request,
+        force: boldness.force,
+        steal: boldness.steal,
     }
 }
 
@@ -148,14 +173,19 @@ pub(super) async fn roll_out(
     let options = Options {
         holder: Context::holder(),
         steal: args.steal,
-        force: args.force,
         timeout: args.timeout,
     };
     let mut pending = 0;
     for prepared in asked.iter().flatten() {
-        if rollout::settled(&prepared.plan, &options).is_none() {
+        if rollout::settled(&prepared.plan).is_none() {
             pending += 1;
-            context.ui.say(show::plan(&prepared.plan, false).trim_end());
+            let brief = args.yes && !context.global.verbose;
+            let text = if brief {
+                show::headline(&prepared.plan)
+            } else {
+                show::plan(&prepared.plan, false)
+            };
+            context.ui.say(text.trim_end());
         }
     }
     if pending > 0 && !args.yes {
@@ -168,7 +198,7 @@ pub(super) async fn roll_out(
     let hosts: Vec<HostName> = asked.iter().map(host_of).collect();
     let around = Surroundings {
         clock: context.clock.clone(),
-        sink: progress::sink(context.ui, width(&hosts)),
+        sink: progress::sink(context.ui, width(&hosts), context.global.verbose),
         interrupt: context.interrupt.clone(),
     };
     let items = hosts

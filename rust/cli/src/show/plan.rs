@@ -70,17 +70,23 @@ pub(super) fn summary(plan: &Plan) -> String {
     }
 }
 
-/// One host's plan. With `full`, whole diffs.
-pub(crate) fn plan(plan: &Plan, full: bool) -> String {
-    let mut text = format!(
+/// One host's plan in a line.
+pub(crate) fn headline(plan: &Plan) -> String {
+    let origin = format!(
+        "(plan {}, from generation {})",
+        plan.id, plan.base_generation
+    );
+    format!(
         "{}  {}  {}\n",
         Tone::Bold.of(plan.host.as_str()),
         summary(plan),
-        Tone::Dim.of(&format!(
-            "(plan {}, from generation {})",
-            plan.id, plan.base_generation
-        )),
-    );
+        Tone::Dim.of(&origin),
+    )
+}
+
+/// One host's plan. With `full`, whole diffs.
+pub(crate) fn plan(plan: &Plan, full: bool) -> String {
+    let mut text = headline(plan);
     for finding in &plan.findings {
         let word = match finding.severity {
             Severity::Note => Tone::Dim.of("note"),
