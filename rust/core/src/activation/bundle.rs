@@ -125,9 +125,6 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         file(name, text.into_bytes());
     }
     file("rendered.json", json(rendered));
-    for (name, text) in generation_lists(&rendered.manifest()) {
-        file(name, text.into_bytes());
-    }
     file("record.json", json(&record));
     let mut staged_bytes = 0;
     for (n, change) in plan.paths.iter().enumerate() {
