@@ -69,6 +69,27 @@
         reason = "a 512-token prompt cannot meet 100 ms in bf16 even at the GPU's peak rate";
         source = "16.06 GB of weights at 936 GB/s; 71 TFLOP/s peak";
       }
+      {
+        topic = "70B on the Mac mini";
+        wish = "a 70B model hosted in 48 GB of unified memory";
+        declared = "a 32B model in 4 bits; 70B by raising mlx.wired_limit_mib";
+        reason = "70B in 4 bits is 39.1 GB or more; the GPU's default limit is about 36 GiB, and raised limits have been seen to panic the kernel";
+        source = "ml-explore/mlx-lm#883";
+      }
+      {
+        topic = "TensorRT latency";
+        wish = "inference in less than a microsecond";
+        declared = "less than a millisecond, measured over the Unix socket from the trading path";
+        reason = "launching one kernel on a GPU takes several microseconds already";
+        source = "the seed's own trading integration asks for less than a millisecond";
+      }
+      {
+        topic = "Thunderbolt between the Macs";
+        wish = "Thunderbolt 4 from the Mac mini to the MacBook";
+        declared = "no link: both are reached over the home network";
+        reason = "the M4 Pro has Thunderbolt 5 and falls back to 4; the cable carries a network only while the MacBook is at the desk";
+        source = "Apple's specifications of the Mac mini (2024)";
+      }
     ];
   };
 

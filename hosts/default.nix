@@ -50,7 +50,7 @@ let
       ) over
     else
       over;
-  flatten = layers: builtins.foldl' (over: under: merge over under) (builtins.head layers) (builtins.tail layers);
+  flatten = layers: builtins.foldl' merge (builtins.head layers) (builtins.tail layers);
 
   # A concern set to null is taken away.
   withoutNulls =
@@ -84,13 +84,14 @@ let
     else
       let
         inside = builtins.substring 0 (builtins.stringLength root + 1) position.file == root + "/";
-        relative =
-          if inside then "hosts" + builtins.substring (builtins.stringLength root) (-1) position.file else position.file;
+        rest = builtins.substring (builtins.stringLength root) (-1) position.file;
+        relative = if inside then "hosts" + rest else position.file;
       in
       "${relative}:${toString position.line}";
 
   # A key that could be taken for a path or an index is quoted: sysctl."vm.swappiness".
-  segment = key: if builtins.match "[A-Za-z_][A-Za-z0-9_-]*" key == null then builtins.toJSON key else key;
+  segment =
+    key: if builtins.match "[A-Za-z_][A-Za-z0-9_-]*" key == null then builtins.toJSON key else key;
 
   # [ { name = path; value = file:line; } ] of everything below `path`, where `layers` are
   # the attribute sets that were merged there, the one that wins first.
@@ -177,7 +178,10 @@ let
   );
 in
 if unknown != { } then
-  throw "hosts/cluster.nix: no platform has the defaults `${toString (builtins.attrNames unknown)}`; known: all linux ${toString (builtins.attrNames families)}"
+  throw (
+    "hosts/cluster.nix: no platform has the defaults `${toString (builtins.attrNames unknown)}`;"
+    + " known: all linux ${toString (builtins.attrNames families)}"
+  )
 else
   {
     version = 1;

@@ -20,12 +20,16 @@
       threads = 16;
     };
     memory_gib = 64;
+    memory = "DDR4-3600";
+    gpu = "NVIDIA GeForce RTX 3090 24 GB (used)";
     disks = [
       "Samsung 980 Pro 500GB (system)"
       "WD Black SN850X 2TB (models)"
     ];
     nics = [ "10GBASE-T, ixgbe (X540-T1 or X550-T1)" ];
     power_supply = "Corsair RM850x 850 W";
+    case = "Fractal Design Meshify 2";
+    cooler = "Noctua NH-U12S";
     ups = "CyberPower 1000VA";
   };
 

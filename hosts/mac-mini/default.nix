@@ -17,6 +17,8 @@
       threads = 14;
     };
     memory_gib = 48;
+    memory = "unified, 273 GB/s";
+    gpu = "20 cores, Metal";
     disks = [ "internal" ];
     nics = [ "10GBASE-T (build to order)" ];
     power_supply = null;

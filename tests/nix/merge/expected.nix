@@ -31,9 +31,12 @@ let
     "a default stands in the cluster" = at "hosts.a.ssh.users" == "hosts/cluster.nix:20";
     "another layer's default too" = at "hosts.b.ssh.users" == "hosts/cluster.nix:12";
     "and one below it" = at "hosts.a.time.pools" == "hosts/cluster.nix:7";
-    "what was replaced has no place" = at "hosts.b.time.pools" == null && at "hosts.b.time" == "hosts/b/default.nix:4";
-    "a key with dots is quoted" = at ''hosts.a.kernel.sysctl."vm.swappiness"'' == "hosts/a/default.nix:5";
-    "elements of lists" = at "hosts.a.list.1" == "hosts/a/default.nix:9" && at "hosts.a.list.1.z.w" == "hosts/a/default.nix:10";
+    "what was replaced has no place" =
+      at "hosts.b.time.pools" == null && at "hosts.b.time" == "hosts/b/default.nix:4";
+    "a key with dots is quoted" =
+      at ''hosts.a.kernel.sysctl."vm.swappiness"'' == "hosts/a/default.nix:5";
+    "elements of lists" =
+      at "hosts.a.list.1" == "hosts/a/default.nix:9" && at "hosts.a.list.1.z.w" == "hosts/a/default.nix:10";
     "identity's file" = at "hosts.a.identity" == "hosts/a/identity.json:1";
     "the host itself" = at "hosts.b" == "hosts/b/default.nix:1";
   };

@@ -16,6 +16,18 @@ pub struct Hardware {
     /// Memory in GiB.
     #[schemars(range(min = 1, max = 65536))]
     pub memory_gib: u32,
+    /// Kind of memory.
+    #[schemars(extend("x-optional" = true))]
+    pub memory: Option<Line>,
+    /// Graphics processor; what must be found of NVIDIA's is `nvidia.gpu`.
+    #[schemars(extend("x-optional" = true))]
+    pub gpu: Option<Line>,
+    /// Case.
+    #[schemars(extend("x-optional" = true))]
+    pub case: Option<Line>,
+    /// Cooler of the processor.
+    #[schemars(extend("x-optional" = true))]
+    pub cooler: Option<Line>,
     /// Disks.
     pub disks: Vec<Line>,
     /// Network adapters.

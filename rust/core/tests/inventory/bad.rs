@@ -4,7 +4,7 @@ use deployctl_core::inventory;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{fixture, parse};
+use crate::{base, parse};
 
 /// What stands for "take this away".
 const GONE: Value = Value::Null;
@@ -29,9 +29,9 @@ fn set(document: &mut Value, path: &str, value: Value) {
     }
 }
 
-/// What is said when `changes` are made to the real inventory.
+/// What is said when `changes` are made to the base inventory.
 fn said(changes: &[(&str, Value)]) -> String {
-    let mut raw = fixture();
+    let mut raw = base();
     for (path, value) in changes {
         set(&mut raw, path, value.clone());
     }
@@ -117,7 +117,7 @@ bad! {
     mlx_elsewhere: "hosts.mac-mini.mlx.host" = "10.0.0.9", "hosts.mac-mini.mlx.wired_limit_mib" = 50000;
     one_disk_twice: "hosts.cuda.storage.mounts./mnt/huge" = {"source": "LABEL=models", "fs_type": "ext4", "options": []}, "hosts.cuda.storage.min_free_gib./srv/model" = 3;
 
-    concern_of_another_platform: "hosts.macbook.trading" = (fixture()["hosts"]["linode"]["trading"]), "hosts.linode.mlx" = (fixture()["hosts"]["mac-mini"]["mlx"]);
+    concern_of_another_platform: "hosts.macbook.trading" = (base()["hosts"]["linode"]["trading"]), "hosts.linode.mlx" = (base()["hosts"]["mac-mini"]["mlx"]);
     os_of_another_platform: "hosts.linode.os.id" = "macos";
     what_linux_needs: "hosts.linode.system.journald" = GONE, "hosts.cuda.network.interfaces.cluster0.dhcp" = GONE, "hosts.linode.ssh" = GONE;
     what_macos_needs: "hosts.mac-mini.network.interfaces.en0.service" = GONE;
@@ -205,7 +205,7 @@ fn what_is_allowed() {
         )],
     ];
     for changes in allowed {
-        let mut raw = fixture();
+        let mut raw = base();
         for (path, value) in *changes {
             set(&mut raw, path, value.clone());
         }
@@ -262,16 +262,16 @@ proptest! {
         prop_assert!(inventory::parse(&bytes).is_err());
     }
 
-    /// Any value at any place of the real inventory is accepted or refused with a message.
+    /// Any value at any place of the base inventory is accepted or refused with a message.
     #[test]
     fn no_damage_makes_it_panic(value in any_json(), place in any::<prop::sample::Index>()) {
-        let mut raw = fixture();
+        let mut raw = base();
         raw.as_object_mut().unwrap().shift_remove("positions");
         let mut all = Vec::new();
         places(&raw, "", &mut all);
         *raw.pointer_mut({ let place: &String = place.get(&all); place }).unwrap() = value;
         if let Value::Object(root) = &mut raw {
-            root.insert("positions".into(), fixture()["positions"].clone());
+            root.insert("positions".into(), base()["positions"].clone());
         }
         if let Err(errors) = parse(&raw) {
             prop_assert!(errors.iter().count() > 0);
