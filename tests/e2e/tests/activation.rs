@@ -19,7 +19,7 @@ use deployctl_core::plan::{
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, Ownership, PathState, Rendered, Sha256Hex,
 };
-use deployctl_e2e::{AptRepo, Machine, MachineSpec, World, real_packages};
+use deployctl_e2e::{AptRepo, Base, Machine, MachineSpec, World, real_packages};
 
 const NONCE: &str = "it's a nonce";
 const SETTING: &str = "/proc/sys/net/core/somaxconn";
@@ -569,6 +569,22 @@ fn packages_go_forward_and_nothing_else_goes() -> Result<()> {
         )?,
         "Packages superseded pin: `libnvinfer-bin` is to be 10.6.0.26-1+cuda12.6, and the archive offers 10.16.1.11-1+cuda13.2 10.7.0.23-1+cuda12.6"
     );
+    // A held package goes forward when it is declared to, and stays held.
+    let older = Draft::new(&machine)?
+        .package("libnvinfer-dev", Some("10.7.0.23-1+cuda12.6"))?
+        .apply("older-apply")?;
+    assert_eq!(older.phase, Phase::Activated, "{}", log(&older));
+    confirm(&machine, "older-apply")?;
+    let newer = Draft::new(&machine)?
+        .package("libnvinfer-dev", Some("10.16.1.11-1+cuda13.2"))?
+        .apply("newer-apply")?;
+    assert_eq!(newer.phase, Phase::Activated, "{}", log(&newer));
+    confirm(&machine, "newer-apply")?;
+    assert_eq!(
+        versions("libnvinfer-dev")?,
+        "hi  libnvinfer-dev 10.16.1.11-1+cuda13.2\n"
+    );
+
     let held = refused("conflict-apply", "hostile-conflict", Some("1.0"))?;
     assert!(
         held.contains("Conflicts: nvidia-utils-580-server"),
@@ -610,5 +626,36 @@ fn packages_go_forward_and_nothing_else_goes() -> Result<()> {
     }
     assert!(!machine.exists("/usr/sbin/policy-rc.d")?);
     assert!(versions("cuda-toolkit-12-6")?.starts_with("ii"));
+    Ok(())
+}
+
+#[test]
+fn addresses_and_mtu_come_and_go() -> Result<()> {
+    let world = World::new()?;
+    let spec = MachineSpec::new("box").base(Base::Python).nic("cluster0");
+    let machine = world.boot(&spec)?;
+    machine.wait_for_systemd()?;
+    let generated =
+        || machine.ok("ls -R /run/systemd/network 2>/dev/null; systemctl is-system-running || :");
+    let before = generated()?;
+    let netplan = |mtu: &str| {
+        Draft::new(&machine)?.checked_file(
+            "/etc/netplan/60-deployctl.yaml",
+            &format!("network:\n  version: 2\n  renderer: networkd\n  ethernets:\n    cluster0:\n      mtu: {mtu}\n      addresses: [10.0.0.1/30]\n"),
+            &[FollowUp::Network],
+            &["netplan", "generate"],
+        )
+    };
+    let status = netplan("nine thousand")?.apply("refused-apply")?;
+    assert_eq!(status.phase, Phase::Refused, "{}", log(&status));
+    assert!(failure(&status).contains("netplan"), "{}", failure(&status));
+    assert_eq!(generated()?, before);
+    let status = netplan("9000")?.apply("network-apply")?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    let applied = "ip -o addr show dev cluster0 | grep -q 10.0.0.1/30 && grep -qx 9000 /sys/class/net/cluster0/mtu";
+    machine.wait_until(Duration::from_secs(10), applied)?;
+    let status = ask(&machine, "sh /var/lib/deployctl/host.sh rollback")?;
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    machine.ok("! ip -o addr show dev cluster0 | grep 10.0.0.1/30 && grep -x 1500 /sys/class/net/cluster0/mtu")?;
     Ok(())
 }

@@ -48,7 +48,7 @@ ConditionPathExists=$S/lease
 DefaultDependencies=no
 RequiresMountsFor=$S /usr
 After=systemd-remount-fs.service
-Before=sysinit.target systemd-sysctl.service systemd-modules-load.service systemd-udevd.service systemd-sysusers.service systemd-tmpfiles-setup.service nftables.service network-pre.target systemd-networkd.service
+Before=sysinit.target systemd-sysctl.service systemd-modules-load.service systemd-udevd.service systemd-sysusers.service systemd-tmpfiles-setup.service nftables.service nftables-deployctl.service network-pre.target systemd-networkd.service
 Conflicts=shutdown.target
 
 [Service]

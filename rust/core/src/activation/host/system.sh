@@ -250,8 +250,11 @@ firewall() { follow firewall load_firewall "$@"; }
 reload_udev() { udevadm control --reload && udevadm trigger && udevadm settle --timeout=30; }
 
 apply_network() {
-  if command -v netplan >/dev/null; then
+  if command -v netplan >/dev/null && command -v udevadm >/dev/null; then
     netplan apply
+  elif command -v netplan >/dev/null; then
+    # A container without udev.
+    netplan generate && networkctl reload
   elif systemctl --quiet is-active systemd-networkd.service; then
     networkctl reload
   else
