@@ -47,6 +47,8 @@ pub(super) enum Holds {
     No(Option<String>),
     /// It will be after a reboot; what waits for it.
     AfterReboot(String),
+    /// Neither: the host has a declared reason not to have it; which.
+    PassedOver(String),
 }
 
 impl Found {

@@ -73,6 +73,7 @@ fn judge(check: &Check, section: Option<&Section>) -> (CheckStatus, String) {
                 Holds::Yes => CheckStatus::Pass,
                 Holds::No(hint) => CheckStatus::Fail { hint },
                 Holds::AfterReboot(reason) => CheckStatus::Stale { reason },
+                Holds::PassedOver(reason) => CheckStatus::Skip { reason },
             },
             found.evidence,
         ),

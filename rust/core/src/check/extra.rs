@@ -17,7 +17,7 @@ pub(super) fn checks(facts: &Extra, _: &Declared<'_>) -> Vec<Check> {
     let query = Query::new(
         "extra/files",
         format!(
-            "for f in {}; do\n  if [ -f \"$f\" ]; then stat -c 'file %a %U %G' \"$f\"; sha256sum -- \"$f\"; else printf 'absent %s\\n' \"$f\"; fi\ndone",
+            "set -- {}\nfor f do\n  if [ -f \"$f\" ]; then stat -c 'file %a %U %G' \"$f\"; sha256sum -- \"$f\"; else printf 'absent %s\\n' \"$f\"; fi\ndone",
             paths.join(" ")
         ),
     );

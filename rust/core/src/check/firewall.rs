@@ -70,7 +70,11 @@ impl Accept {
                 .iter()
                 .map(|port| Port::number(*port))
                 .collect(),
-            peers: service.from.iter().map(ToString::to_string).collect(),
+            peers: service
+                .from
+                .iter()
+                .map(|net| ruleset::network(net.as_str()))
+                .collect(),
             interfaces: service.interfaces.iter().map(ToString::to_string).collect(),
         }
     }
@@ -85,7 +89,11 @@ impl Accept {
                 .iter()
                 .map(|port| Port::number(*port))
                 .collect(),
-            peers: egress.to.iter().map(ToString::to_string).collect(),
+            peers: egress
+                .to
+                .iter()
+                .map(|net| ruleset::network(net.as_str()))
+                .collect(),
             interfaces: BTreeSet::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Huge pages: the pool, its mount, and transparent ones.
 
 use super::answer::{Answer, Found, Unreadable, number, value};
+use super::kernel::NEXT_BOOT;
 use super::{Check, Declared, sysctl};
 use crate::inventory::hugepages::{HugePages, Transparent};
 use crate::query::{Query, quote};
@@ -11,7 +12,7 @@ pub(super) fn checks(facts: &HugePages, declared: &Declared<'_>) -> Vec<Check> {
     // The next boot's command line tells a pool that waits for a reboot from one that came short.
     let meminfo = Query::inline(
         "hugepages/meminfo",
-        "grep -i huge /proc/meminfo\nawk '$1 == \"linux\" { $1 = \"NextBoot:\"; print; exit }' /boot/grub/grub.cfg 2>/dev/null\nprintf 'ThisBoot: '; cat /proc/cmdline",
+        format!("grep -i huge /proc/meminfo\nprintf 'running='; cat /proc/cmdline\n{NEXT_BOOT}"),
     );
     let (count, size) = (u64::from(facts.count), u64::from(facts.size_kib));
     let mut checks = vec![
@@ -99,6 +100,13 @@ struct Pool<'a> {
 fn parse<'a>(answer: &Answer<'a>) -> Result<Pool<'a>, Unreadable> {
     let pairs = answer.pairs(':')?;
     let count = |key| number(key, value(&pairs, key)?);
+    let lines: Vec<&str> = answer.lines()?.collect();
+    let boot = |key| {
+        lines
+            .iter()
+            .find_map(|line| line.strip_prefix(key))
+            .unwrap_or_default()
+    };
     let size = value(&pairs, "Hugepagesize")?;
     let size = size
         .strip_suffix("kB")
@@ -107,8 +115,8 @@ fn parse<'a>(answer: &Answer<'a>) -> Result<Pool<'a>, Unreadable> {
         total: count("HugePages_Total")?,
         surplus: count("HugePages_Surp")?,
         size_kib: number("Hugepagesize", size)?,
-        this_boot: pairs.get("ThisBoot").copied().unwrap_or_default(),
-        next_boot: pairs.get("NextBoot").copied().unwrap_or_default(),
+        this_boot: boot("running="),
+        next_boot: boot("next="),
     })
 }
 

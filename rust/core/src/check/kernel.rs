@@ -60,20 +60,24 @@ pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
     checks
 }
 
-/// The running command line and the one of the boot loader's first entry, a line each.
-pub(super) fn boot_query() -> Query {
+/// Prints the command line of the boot loader's first entry, where there is one.
+pub(super) const NEXT_BOOT: &str =
+    r#"awk '$1 == "linux" { $1 = "next="; print; exit }' /boot/grub/grub.cfg 2>/dev/null || :"#;
+
+/// The running command line and the next one.
+fn boot_query() -> Query {
     Query::inline(
         "kernel/boot",
-        "printf 'running '; cat /proc/cmdline\nawk '$1 == \"linux\" { $1 = \"next\"; print; exit }' /boot/grub/grub.cfg 2>/dev/null\n:",
+        format!("printf 'running='; cat /proc/cmdline\n{NEXT_BOOT}"),
     )
 }
 
 /// The two command lines.
-pub(super) struct Boot<'a> {
+struct Boot<'a> {
     /// Of the running kernel.
-    pub(super) running: Vec<&'a str>,
+    running: Vec<&'a str>,
     /// Of the next boot; empty where no boot loader of ours is.
-    pub(super) next: Vec<&'a str>,
+    next: Vec<&'a str>,
 }
 
 impl Boot<'_> {
@@ -93,19 +97,18 @@ impl Boot<'_> {
     }
 }
 
-pub(super) fn parse_boot<'a>(answer: &Answer<'a>) -> Result<Boot<'a>, Unreadable> {
-    let mut boot = Boot {
-        running: Vec::new(),
-        next: Vec::new(),
+fn parse_boot<'a>(answer: &Answer<'a>) -> Result<Boot<'a>, Unreadable> {
+    let lines = answer.pairs('=')?;
+    let words = |key| {
+        lines
+            .get(key)
+            .map(|line| line.split_whitespace().collect())
+            .unwrap_or_default()
     };
-    for line in answer.lines()? {
-        let mut words = line.split_whitespace();
-        match words.next() {
-            Some("running") => boot.running = words.collect(),
-            Some("next") => boot.next = words.collect(),
-            _ => return Err(Unreadable::new("neither command line in the answer")),
-        }
-    }
+    let boot = Boot {
+        running: words("running"),
+        next: words("next"),
+    };
     if boot.running.is_empty() {
         return Err(Unreadable::new("no running command line in the answer"));
     }
@@ -170,7 +173,7 @@ pub(super) fn modules(concern: &str, names: &BTreeSet<ModuleName>) -> Check {
     let query = Query::new(
         format!("{concern}/modules"),
         format!(
-            "echo modules\ncut -d' ' -f1 /proc/modules\nfor m in {}; do\n  [ -d \"/sys/module/$m\" ] && echo \"$m\"\n  f=/lib/modules/$(uname -r)/modules.builtin; [ -r \"$f\" ] && grep -q \"/$m\\.ko\" \"$f\" && echo \"$m\"\ndone\n:",
+            "echo modules\ncut -d' ' -f1 /proc/modules 2>/dev/null\nf=/lib/modules/$(uname -r)/modules.builtin\nset -- {}\nfor m do\n  [ -d \"/sys/module/$m\" ] && echo \"$m\"\n  [ -r \"$f\" ] && grep -q \"/$m\\.ko\" \"$f\" && echo \"$m\"\ndone\n:",
             words.join(" ")
         ),
     );
@@ -297,7 +300,7 @@ fn io_uring_group(group: &str) -> Check {
     let query = Query::new(
         "kernel/io-uring-group",
         format!(
-            "v=absent; [ -r /proc/sys/kernel/io_uring_group ] && read -r v < /proc/sys/kernel/io_uring_group\nprintf 'setting %s\\n' \"$v\"\nprintf 'group %s\\n' \"$(getent group {} | cut -d: -f3)\"",
+            "printf 'setting '; cat /proc/sys/kernel/io_uring_group 2>/dev/null || echo absent\nprintf 'group %s\\n' \"$(getent group {} | cut -d: -f3)\"",
             quote(group)
         ),
     );

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::answer::{Answer, Found, Unreadable, number};
+use super::answer::{Answer, Found, Unreadable, number, value};
 use super::{Check, Declared, sysctl};
 use crate::inventory::network::{Interface, Network, Rings};
 use crate::query::{Query, quote};
@@ -15,7 +15,17 @@ pub(super) fn checks(facts: &Network, declared: &Declared<'_>) -> Vec<Check> {
     for (name, interface) in &facts.interfaces {
         checks.extend(interface_checks(name.as_str(), interface, &addresses));
     }
+    checks.extend(link_checks(declared));
+    let settings = facts.sysctl.iter().flatten();
+    let settings = settings.map(|(key, value)| (key.as_str(), value.to_string()));
+    checks.extend(sysctl::checks(CONCERN, settings, declared));
+    checks
+}
+
+/// Per peer on a link: its name gives its address, and the link is how it is reached.
+fn link_checks(declared: &Declared<'_>) -> Vec<Check> {
     let here = &declared.rendered.host;
+    let mut checks = Vec::new();
     for link in declared.cluster.links.values() {
         let Some(own) = link.endpoints.get(here) else {
             continue;
@@ -23,12 +33,33 @@ pub(super) fn checks(facts: &Network, declared: &Declared<'_>) -> Vec<Check> {
         for (peer, endpoint) in link.endpoints.iter().filter(|(name, _)| *name != here) {
             let (own, address) = (own.interface.as_str(), endpoint.address.as_str());
             checks.push(route(peer.as_str(), own, address));
+            checks.push(name(peer.as_str(), address));
         }
     }
-    let settings = facts.sysctl.iter().flatten();
-    let settings = settings.map(|(key, value)| (key.as_str(), value.to_string()));
-    checks.extend(sysctl::checks(CONCERN, settings, declared));
     checks
+}
+
+fn name(peer: &str, address: &str) -> Check {
+    let query = Query::new(
+        format!("network/name/{peer}"),
+        format!("printf 'address='; getent hosts {} || echo", quote(peer)),
+    );
+    let wanted = address.to_owned();
+    let expected = format!("{peer} is {address}");
+    Check::new(
+        CONCERN,
+        &format!("name/{peer}"),
+        &query,
+        expected,
+        move |answer| {
+            let pairs = answer.pairs('=')?;
+            let found = value(&pairs, "address")?
+                .split_whitespace()
+                .next()
+                .unwrap_or("unknown");
+            Ok(Found::when(found == wanted, format!("it is {found}")))
+        },
+    )
 }
 
 /// Address and MTU decide confirm where the machine cannot do without the interface: a lab link whose

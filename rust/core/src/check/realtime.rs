@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Answer, Found, Unreadable, number, value};
+use super::kernel::NEXT_BOOT;
 use super::{Check, Declared, cpus, sysctl};
 use crate::inventory::realtime::{Governor, RealTime};
 use crate::query::{Query, quote};
@@ -37,10 +38,10 @@ pub(super) fn checks(facts: &RealTime, declared: &Declared<'_>) -> Vec<Check> {
 }
 
 fn cpus_query() -> Query {
-    Query::inline(
-        "realtime/cpus",
-        "printf 'isolated='; cat /sys/devices/system/cpu/isolated\nprintf 'nohz_full='; cat /sys/devices/system/cpu/nohz_full 2>/dev/null || echo\nprintf 'manager='; sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/1/status\nprintf 'next='; awk '$1 == \"linux\" { print; exit }' /boot/grub/grub.cfg 2>/dev/null\n:",
-    )
+    let now = "printf 'isolated='; cat /sys/devices/system/cpu/isolated\n\
+        printf 'nohz_full='; cat /sys/devices/system/cpu/nohz_full 2>/dev/null || echo\n\
+        printf 'manager='; sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/1/status";
+    Query::inline("realtime/cpus", format!("{now}\n{NEXT_BOOT}"))
 }
 
 /// The kernel keeps `wanted` for itself no longer; waits for a reboot where the boot loader says so.
@@ -121,7 +122,7 @@ fn governors(wanted: Governor) -> Check {
     };
     let query = Query::inline(
         "realtime/governors",
-        "echo governors\nfor f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor; do [ -r \"$f\" ] && { read -r g < \"$f\"; echo \"$g\"; }; done\n:",
+        "echo governors; cat /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor 2>/dev/null || :",
     );
     Check::new(
         CONCERN,

@@ -12,7 +12,7 @@ pub(super) const CONCERN: &str = "ssh";
 
 /// sshd wants it even to print its configuration; where a socket starts sshd it comes with the first
 /// connection.
-const RUN_DIRECTORY: &str = "[ -d /run/sshd ] || mkdir -p -m 0755 /run/sshd";
+const RUN_DIRECTORY: &str = "[ -d /run/sshd ] || mkdir -m 0755 /run/sshd";
 
 pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
     let effective = Query::new("ssh/effective", format!("{RUN_DIRECTORY}; sshd -T"));

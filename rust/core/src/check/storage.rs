@@ -26,7 +26,7 @@ pub(super) fn checks(facts: &Storage, _: &Declared<'_>) -> Vec<Check> {
     let free = Query::new(
         "storage/free",
         format!(
-            "for p in {}; do\n  set -- $(df -Pk -- \"$p\" 2>/dev/null | tail -n 1)\n  printf 'free %s %s %s\\n' \"$p\" \"${{4:-absent}}\" \"${{6:--}}\"\ndone",
+            "set -- {}\nfor p do\n  # shellcheck disable=SC2046 # fields of df\n  set -- $(df -Pk -- \"$p\" 2>/dev/null | tail -n 1)\n  printf 'free %s %s %s\\n' \"$p\" \"${{4:-absent}}\" \"${{6:--}}\"\ndone",
             paths.join(" ")
         ),
     );

@@ -135,7 +135,7 @@ fn accounts_query(names: &BTreeSet<&str>) -> Query {
     Query::new(
         "system/accounts",
         format!(
-            "for u in {}; do\n  if e=$(getent passwd \"$u\"); then printf 'user %s %s %s\\n' \"$u\" \"${{e##*:}}\" \"$(id -Gn \"$u\")\"; else printf 'absent %s\\n' \"$u\"; fi\ndone",
+            "set -- {}\nfor u do\n  if e=$(getent passwd \"$u\"); then printf 'user %s %s %s\\n' \"$u\" \"${{e##*:}}\" \"$(id -Gn \"$u\")\"; else printf 'absent %s\\n' \"$u\"; fi\ndone",
             names.join(" ")
         ),
     )
@@ -253,17 +253,23 @@ struct Usage {
     max_use: String,
 }
 
-/// Bytes that the system journal may take, by the last that journald said of it.
+/// Bytes that the journal may take, by the last that journald said of it.
 fn parse_journal(answer: &Answer<'_>) -> Result<u64, Unreadable> {
-    let mut bytes = None;
+    let (mut system, mut runtime) = (None, None);
     for line in answer.lines()? {
         let usage: Usage = serde_json::from_str(line)
             .map_err(|e| Unreadable(format!("not the expected JSON: {e}")))?;
-        if usage.name.starts_with("System") {
-            bytes = Some(number("MAX_USE", &usage.max_use)?);
+        let bytes = number("MAX_USE", &usage.max_use)?;
+        match usage.name.split(' ').next() {
+            Some("System") => system = Some(bytes),
+            Some("Runtime") => runtime = Some(bytes),
+            _ => {}
         }
     }
-    bytes.ok_or_else(|| Unreadable::new("journald says nothing of a system journal"))
+    // A host without /var/log/journal keeps its journal in memory alone.
+    system
+        .or(runtime)
+        .ok_or_else(|| Unreadable::new("journald says nothing of a journal"))
 }
 
 fn unattended_upgrades(facts: &UnattendedUpgrades) -> Vec<Check> {

@@ -17,8 +17,7 @@ pub(super) fn checks(facts: &Time, _: &Declared<'_>) -> Vec<Check> {
     let servers: BTreeSet<String> = facts.servers.iter().map(ToString::to_string).collect();
     let pools = facts.pools.len();
     vec![
-        Check::new(
-            CONCERN,
+        check(
             "offset",
             &tracking,
             format!("at most {most} ms off, by chrony"),
@@ -34,18 +33,12 @@ pub(super) fn checks(facts: &Time, _: &Declared<'_>) -> Vec<Check> {
                 ))
             },
         ),
-        Check::new(
-            CONCERN,
-            "leap",
-            &tracking,
-            "leap status is Normal",
-            |answer| {
-                let clock = parse_tracking(answer)?;
-                // A second is inserted or deleted on an announced day: in order, too.
-                let fine = ["Normal", "Insert second", "Delete second"].contains(&clock.leap);
-                Ok(Found::when(fine, format!("leap status {}", clock.leap)))
-            },
-        ),
+        check("leap", &tracking, "leap status is Normal", |answer| {
+            let clock = parse_tracking(answer)?;
+            // A second is inserted or deleted on an announced day: in order, too.
+            let fine = ["Normal", "Insert second", "Delete second"].contains(&clock.leap);
+            Ok(Found::when(fine, format!("leap status {}", clock.leap)))
+        }),
         Check::new(
             CONCERN,
             "synchronized",
@@ -60,8 +53,7 @@ pub(super) fn checks(facts: &Time, _: &Declared<'_>) -> Vec<Check> {
                 ))
             },
         ),
-        Check::new(
-            CONCERN,
+        check(
             "sources",
             &sources,
             format!(
@@ -85,6 +77,30 @@ pub(super) fn checks(facts: &Time, _: &Declared<'_>) -> Vec<Check> {
             },
         ),
     ]
+}
+
+/// A check over what chronyd says; that it does not run is a failure, not an error.
+fn check(
+    what: &str,
+    query: &Query,
+    expected: impl Into<String>,
+    judge: impl Fn(&Answer<'_>) -> Result<Found, Unreadable> + Send + Sync + 'static,
+) -> Check {
+    Check::new(CONCERN, what, query, expected, move |answer| {
+        if answer.status == 0 {
+            return judge(answer);
+        }
+        let words = answer.everything();
+        if words.contains("Cannot talk to daemon") {
+            Ok(Found::when(false, words).or_hint("chronyd does not run: systemctl status chrony"))
+        } else {
+            Err(Unreadable(format!(
+                "chronyc ended with status {}",
+                answer.status
+            )))
+        }
+    })
+    .reading_failures()
 }
 
 const UNSYNCHRONISED: &str = "Not synchronised";

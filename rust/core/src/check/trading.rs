@@ -53,7 +53,7 @@ fn directories(facts: &Trading) -> Vec<Check> {
     let query = Query::new(
         "trading/directories",
         format!(
-            "for d in {} {}; do\n  if [ -d \"$d\" ]; then printf '%s=%s\\n' \"$d\" \"$(stat -c %U \"$d\")\"; else printf '%s=nothing\\n' \"$d\"; fi\ndone",
+            "set -- {} {}\nfor d do\n  if [ -d \"$d\" ]; then printf '%s=%s\\n' \"$d\" \"$(stat -c %U \"$d\")\"; else printf '%s=nothing\\n' \"$d\"; fi\ndone",
             quote(program),
             quote(state)
         ),

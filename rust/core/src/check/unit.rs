@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::answer::{Answer, Found, Unreadable};
+use super::answer::{Answer, Found, Holds, Unreadable};
 use super::{Check, Declared};
 use crate::name::UnitName;
 use crate::query::{Query, quote};
@@ -46,7 +46,7 @@ fn query<'a>(units: impl Iterator<Item = &'a UnitName>) -> Query {
     Query::new(
         "units",
         format!(
-            "systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p Result -- {}",
+            "systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p ConditionResult -p ConditionTimestampMonotonic -- {}",
             units.join(" ")
         ),
     )
@@ -82,9 +82,21 @@ fn judge(
         "disabled" | "masked" | "masked-runtime" => Some(false),
         _ => None,
     };
-    let holds = load == "loaded"
-        && running.is_none_or(|wanted| wanted == runs)
-        && enabled.is_none_or(|wanted| starts.is_none_or(|starts| starts == wanted));
+    // Passed over by its own condition: what it is for has checks of its own, which say what lacks.
+    let passed_over = state.get("ConditionResult") == Some(&"no")
+        && state
+            .get("ConditionTimestampMonotonic")
+            .is_some_and(|since| *since != "0");
+    let startable = enabled.is_none_or(|wanted| starts.is_none_or(|starts| starts == wanted));
+    if running == Some(true) && active == "inactive" && passed_over && startable && load == "loaded"
+    {
+        let reason = "its start condition was not met: it is passed over".to_owned();
+        return Ok(Found {
+            evidence,
+            holds: Holds::PassedOver(reason),
+        });
+    }
+    let holds = load == "loaded" && running.is_none_or(|wanted| wanted == runs) && startable;
     Ok(Found::when(holds, evidence).or_hint(format!(
         "on the host: systemctl status {unit}; journalctl -u {unit} -b"
     )))

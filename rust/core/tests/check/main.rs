@@ -12,3 +12,5 @@ mod mutation;
 mod recorded;
 #[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod shell;

@@ -214,9 +214,18 @@ fn read_match(json: &Value, sets: &BTreeMap<String, Value>, rule: &mut Rule) {
     let meta = left["meta"]["key"].as_str();
     let field = (payload["protocol"].as_str(), payload["field"].as_str());
     match (meta, field) {
-        (Some("iifname" | "oifname"), _) if equal => rule.interfaces = Some(texts(&right)),
+        (Some("iifname" | "oifname" | "iif" | "oif"), _) if equal => {
+            rule.interfaces = Some(texts(&right));
+        }
         (Some("l4proto"), _) if equal => match right[..] {
             [Value::String(one)] => rule.protocol = Some(one.clone()),
+            // Without /etc/protocols nft knows numbers alone.
+            [Value::Number(one)] if one.as_u64() == Some(6) => {
+                rule.protocol = Some("tcp".to_owned());
+            }
+            [Value::Number(one)] if one.as_u64() == Some(17) => {
+                rule.protocol = Some("udp".to_owned());
+            }
             // Both, or ICMP and others beside: said again by the ports that follow, if any.
             _ => rule.narrowed = true,
         },
@@ -255,17 +264,25 @@ fn texts(members: &[&Value]) -> BTreeSet<String> {
 fn networks(members: &[&Value]) -> BTreeSet<String> {
     let show = |member: &&Value| {
         if let Some(address) = member.as_str() {
-            let length = if address.contains(':') { 128 } else { 32 };
-            return Some(format!("{address}/{length}"));
+            return Some(network(address));
         }
         let prefix = member.get("prefix")?;
-        Some(format!(
+        Some(network(&format!(
             "{}/{}",
             prefix["addr"].as_str()?,
             prefix["len"].as_u64()?
-        ))
+        )))
     };
     members.iter().filter_map(show).collect()
+}
+
+/// A network in one spelling: an address alone is a network of one, bits of the host are cut off.
+pub(super) fn network(text: &str) -> String {
+    if let Ok(address) = text.parse::<std::net::IpAddr>() {
+        return ipnet::IpNet::from(address).to_string();
+    }
+    text.parse::<ipnet::IpNet>()
+        .map_or_else(|_| text.to_owned(), |net| net.trunc().to_string())
 }
 
 fn range(port: &Value) -> Option<(u16, u16)> {
