@@ -234,7 +234,8 @@ fi
 for p in "$@"; do
   v=
   if [ -f "/proc/sys/$p" ]; then
-    IFS= read -r v <"/proc/sys/$p" || [ -n "$v" ] || continue
+    # Not by `read`: dash asks byte by byte, and these files answer only the first question.
+    v=$(head -n 1 "/proc/sys/$p" 2>/dev/null) || continue
     printf '%s %s\n' "$p" "$v"
   fi
 done
