@@ -311,3 +311,23 @@ fn systemd_gives_back_what_was_escaped() {
     );
     assert_eq!(word, "100%%h/%%n");
 }
+
+#[test]
+fn the_engine_is_left_alone_in_market_hours() {
+    let (_, script) = &golden("linode", |path| path.ends_with("/trading-may-restart"))[0];
+    for (now, may) in [
+        ("1 0959", true),
+        ("1 1000", false),
+        ("5 1611", false),
+        ("5 1612", true),
+        ("3 0900", true),
+        ("6 1200", true),
+        ("7 1200", true),
+    ] {
+        let (day, time) = now.split_once(' ').unwrap();
+        let clock = format!("date() {{ case $1 in +%u) echo {day} ;; *) echo {time} ;; esac; }}\n");
+        if let Some((exit, said)) = run("dash", &["-c", &(clock + script)]) {
+            assert_eq!((exit, said.as_str()), (may, ""), "{now}");
+        }
+    }
+}

@@ -35,10 +35,9 @@ pub enum ModulesError {
 /// backups (`~`) are passed over.
 pub fn read_modules(top: &Path) -> Result<TemplateSet, ModulesError> {
     let mut files = BTreeMap::new();
-    let mut folders = vec![String::new()];
     let root = top.join(MODULES);
-    while let Some(below) = folders.pop() {
-        let folder = root.join(&below);
+    let mut folders = vec![(root, String::new())];
+    while let Some((folder, below)) = folders.pop() {
         let at = |source| ModulesError::Read {
             path: folder.clone(),
             source,
@@ -57,7 +56,7 @@ pub fn read_modules(top: &Path) -> Result<TemplateSet, ModulesError> {
                 format!("{below}/{name}")
             };
             if path.is_dir() {
-                folders.push(below);
+                folders.push((path, below));
                 continue;
             }
             let bytes = std::fs::read(&path).map_err(|source| ModulesError::Read {
@@ -69,4 +68,53 @@ pub fn read_modules(top: &Path) -> Result<TemplateSet, ModulesError> {
         }
     }
     Ok(TemplateSet::new(MODULES, files)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_repository_s_modules_read() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let set = read_modules(&top).expect("the modules are sound");
+        let concerns: Vec<&str> = set.concerns().map(AsRef::as_ref).collect();
+        assert!(
+            concerns.contains(&"hugepages") && concerns.contains(&"extra"),
+            "{concerns:?}"
+        );
+    }
+
+    #[test]
+    fn backups_are_passed_over_and_errors_name_the_file() {
+        let top = tempfile::tempdir().expect("a folder");
+        let missing = read_modules(top.path()).expect_err("there are no modules");
+        assert!(
+            missing.to_string().ends_with("/modules/ubuntu`"),
+            "{missing}"
+        );
+
+        let time = top.path().join("modules/ubuntu/time");
+        fs::create_dir_all(time.join("etc")).expect("a folder");
+        fs::write(time.join("module.toml"), "").expect("a file");
+        for passed_over in ["module.toml~", ".module.toml.swp"] {
+            fs::write(time.join(passed_over), "not TOML").expect("a file");
+        }
+        read_modules(top.path()).expect("nothing but a module");
+
+        fs::write(time.join("etc/binary"), [0xff]).expect("a file");
+        let binary = read_modules(top.path()).expect_err("templates are text");
+        assert!(
+            binary
+                .to_string()
+                .ends_with("/etc/binary` is not UTF-8 text"),
+            "{binary}"
+        );
+
+        fs::write(time.join("etc/binary"), "x").expect("a file");
+        let unused = read_modules(top.path()).expect_err("a file that nothing uses");
+        assert!(matches!(unused, ModulesError::Invalid(_)), "{unused}");
+    }
 }

@@ -222,3 +222,72 @@ fn weekdays(days: &str) -> Result<Vec<usize>, Error> {
     numbers.dedup();
     Ok(numbers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpus_are_listed_as_the_kernel_lists_them() {
+        assert_eq!(cpu_list(vec![15, 4, 5, 6, 7, 12, 13, 14, 5]), "4-7,12-15");
+        assert_eq!(cpu_list(vec![0]), "0");
+        assert_eq!(cpu_list(vec![1, 3]), "1,3");
+        assert_eq!(other_cpus(&[1, 2], 5).expect("some are left"), [0, 3, 4]);
+        assert!(other_cpus(&[0, 1], 2).is_err());
+    }
+
+    #[test]
+    fn mount_units_are_named_as_systemd_escape_names_them() {
+        assert_eq!(
+            mount_unit("/srv/models").expect("plain"),
+            "srv-models.mount"
+        );
+        assert_eq!(
+            mount_unit("/mnt/huge_1.0").expect("plain"),
+            "mnt-huge_1.0.mount"
+        );
+        // systemd would escape these with backslashes.
+        for path in [
+            "/", "relative", "/a-b", "/a b", "/.hidden", "/a//b", "/a/../b",
+        ] {
+            assert!(mount_unit(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn devices_are_found_by_their_links() {
+        assert_eq!(
+            device("LABEL=models").expect("a label"),
+            "/dev/disk/by-label/models"
+        );
+        assert_eq!(device("UUID=1-a").expect("a UUID"), "/dev/disk/by-uuid/1-a");
+        assert_eq!(device("/dev/sda1").expect("a path"), "/dev/sda1");
+        for source in ["LABEL=", "LABEL=a/b", "LABEL=a b", "KIND=x"] {
+            assert!(device(source).is_err(), "{source}");
+        }
+    }
+
+    #[test]
+    fn week_days_are_numbers() {
+        assert_eq!(weekdays("Mon-Wed,Fri").expect("days"), [1, 2, 3, 5]);
+        assert_eq!(weekdays("Sun").expect("a day"), [7]);
+        for days in ["", "Fri-Mon", "Monday", "Mon-"] {
+            assert!(weekdays(days).is_err(), "{days}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_booleans_are_written_alike_whatever_printed_them() {
+        let env = environment(Arc::default());
+        let text = "{{ whole }} {{ part }} {{ flag }} {{ -1 }}";
+        let values = [
+            ("whole", Value::from(1.0)),
+            ("part", Value::from(0.9)),
+            ("flag", true.into()),
+        ];
+        let written = env
+            .render_str(text, Value::from_pairs(values))
+            .expect("renders");
+        assert_eq!(written, "1 0.9 true -1");
+    }
+}

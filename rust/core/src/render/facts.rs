@@ -20,21 +20,28 @@ impl Facts {
     /// Takes the version 1 inventory, `{version, cluster, hosts, positions}`. A host's own name is
     /// added to its facts as `name`.
     pub fn from_inventory(inventory: &serde_json::Value) -> Self {
+        let mut shared = Shared::default();
         let empty = serde_json::Value::Object(serde_json::Map::new());
-        let named = |(name, host): (&String, &serde_json::Value)| {
-            let mut node = Node::of(host);
-            if let Node::Map(map) = &mut node {
-                map.entry("name".into())
-                    .or_insert_with(|| Arc::new(Node::Leaf(Value::from(name.as_str()))));
-            }
-            (Arc::from(name.as_str()), Arc::new(node))
-        };
-        let hosts = inventory
+        let cluster = Node::of(inventory.get("cluster").unwrap_or(&empty), &mut shared);
+        let mut hosts = BTreeMap::new();
+        let declared = inventory
             .get("hosts")
             .and_then(serde_json::Value::as_object);
+        for (name, host) in declared.into_iter().flatten() {
+            let node = match host {
+                serde_json::Value::Object(facts) => {
+                    let mut map = Node::map(facts, &mut shared);
+                    let leaf = || Arc::new(Node::Leaf(Value::from(name.as_str())));
+                    map.entry(shared.key("name")).or_insert_with(leaf);
+                    Arc::new(Node::Map(map))
+                }
+                other => Node::of(other, &mut shared),
+            };
+            hosts.insert(shared.key(name), node);
+        }
         Self {
-            cluster: Arc::new(Node::of(inventory.get("cluster").unwrap_or(&empty))),
-            hosts: Arc::new(Node::Map(hosts.into_iter().flatten().map(named).collect())),
+            cluster,
+            hosts: Arc::new(Node::Map(hosts)),
         }
     }
 
@@ -83,6 +90,29 @@ impl Facts {
     }
 }
 
+/// Hosts of one inventory say much the same: each key and plain value is kept once.
+#[derive(Default)]
+struct Shared {
+    keys: BTreeSet<Arc<str>>,
+    leaves: BTreeMap<String, Arc<Node>>,
+}
+
+impl Shared {
+    fn key(&mut self, key: &str) -> Arc<str> {
+        if let Some(known) = self.keys.get(key) {
+            return Arc::clone(known);
+        }
+        let key: Arc<str> = key.into();
+        self.keys.insert(Arc::clone(&key));
+        key
+    }
+
+    fn leaf(&mut self, json: &serde_json::Value) -> Arc<Node> {
+        let new = || Arc::new(Node::Leaf(Value::from(Serde(json))));
+        Arc::clone(self.leaves.entry(json.to_string()).or_insert_with(new))
+    }
+}
+
 /// One value of the inventory. Maps are sorted, so that a loop over one gives the same bytes
 /// whatever order it was written in.
 #[derive(Debug)]
@@ -93,18 +123,23 @@ enum Node {
 }
 
 impl Node {
-    fn of(json: &serde_json::Value) -> Self {
+    fn of(json: &serde_json::Value, shared: &mut Shared) -> Arc<Self> {
         match json {
-            serde_json::Value::Array(items) => {
-                Self::List(items.iter().map(|item| Arc::new(Self::of(item))).collect())
-            }
-            serde_json::Value::Object(map) => Self::Map(
-                map.iter()
-                    .map(|(key, item)| (Arc::from(key.as_str()), Arc::new(Self::of(item))))
-                    .collect(),
-            ),
-            leaf => Self::Leaf(Value::from(Serde(leaf))),
+            serde_json::Value::Array(items) => Arc::new(Self::List(
+                items.iter().map(|item| Self::of(item, shared)).collect(),
+            )),
+            serde_json::Value::Object(map) => Arc::new(Self::Map(Self::map(map, shared))),
+            leaf => shared.leaf(leaf),
         }
+    }
+
+    fn map(
+        map: &serde_json::Map<String, serde_json::Value>,
+        shared: &mut Shared,
+    ) -> BTreeMap<Arc<str>, Arc<Self>> {
+        map.iter()
+            .map(|(key, item)| (shared.key(key), Self::of(item, shared)))
+            .collect()
     }
 
     fn child(&self, key: &str) -> Option<&Self> {
