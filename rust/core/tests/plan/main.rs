@@ -9,3 +9,4 @@ mod changes;
 mod findings;
 mod fixture;
 mod saved;
+mod text;

@@ -1,0 +1,138 @@
+//! How hosts ended, with what the operator does next.
+
+use std::fmt::Write as _;
+
+use super::checks::{failing, skipped};
+use super::words::{changes, count, problem};
+use super::{Style, pad, shown, widest};
+use crate::plan::Severity;
+use crate::report::{HostReport, Outcome, Report};
+
+/// Lines of a host's log that are shown when it did not come through.
+const LOG_LINES: usize = 20;
+
+/// How every host of an apply or a rollback ended, and a line that sums up several.
+pub fn report(report: &Report, style: Style) -> String {
+    let width = widest(report.hosts.iter().map(|host| host.host.as_str()));
+    let mut text = String::new();
+    for host in &report.hosts {
+        text.push_str(&line(host, width, style));
+        after(&mut text, host, style);
+    }
+    if report.hosts.len() > 1 {
+        let _ = write!(text, "\n{}", summary(report, style));
+    }
+    text
+}
+
+/// All hosts in one line: `cuda: 12 changes · linode: unchanged`.
+pub fn summary(report: &Report, style: Style) -> String {
+    let parts: Vec<_> = report
+        .hosts
+        .iter()
+        .map(|host| format!("{}: {}", host.host, brief(host, style)))
+        .collect();
+    format!("{}\n", parts.join(" · "))
+}
+
+fn brief(host: &HostReport, style: Style) -> String {
+    match &host.outcome {
+        Outcome::Unchanged => "unchanged".to_owned(),
+        Outcome::Planned { changes } => match &host.plan {
+            Some(plan) if plan.findings.iter().any(|f| f.severity == Severity::Refuse) => {
+                style.bad("would be refused")
+            }
+            Some(plan) if *changes => count(plan.change_count(), "change"),
+            _ if *changes => "changes".to_owned(),
+            _ => "unchanged".to_owned(),
+        },
+        Outcome::Committed { generation } => style.good(&format!("generation {generation}")),
+        Outcome::RolledBack { .. } => style.bad("rolled back"),
+        Outcome::RollbackFailed { .. } => style.bad("rollback failed"),
+        Outcome::Refused { .. } => style.bad("refused"),
+        Outcome::Unreachable { .. } => style.bad("unreachable"),
+        Outcome::Unknown { .. } => style.bad("unknown"),
+        Outcome::Verified => "verified".to_owned(),
+        Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
+        Outcome::Failed { .. } => style.bad("failed"),
+    }
+}
+
+/// One host's end in a line, hints below it.
+pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
+    let name = pad(host.host.as_str(), width);
+    let told = match &host.outcome {
+        Outcome::Unchanged | Outcome::Planned { changes: false } => "nothing to change".to_owned(),
+        Outcome::Planned { changes: true } => "has changes".to_owned(),
+        Outcome::Committed { generation } => {
+            let what = host.plan.as_ref().map(changes).unwrap_or_default();
+            format!(
+                "{} {what}",
+                style.good(&format!("committed as generation {generation}:"))
+            )
+        }
+        Outcome::RolledBack { reason } => format!(
+            "{} {}\n  everything was put back and verified",
+            style.bad("rolled back:"),
+            shown(reason)
+        ),
+        Outcome::RollbackFailed { reason, hint } => format!(
+            "{} {}\n  {} {}",
+            style.bad("rollback failed, somebody has to look:"),
+            shown(reason),
+            style.bad("do this now:"),
+            shown(hint)
+        ),
+        Outcome::Refused { reasons } => {
+            let mut text = style.bad("refused, nothing was touched");
+            for reason in reasons {
+                let _ = write!(text, "\n  {}", problem(reason, "    ", style));
+            }
+            text
+        }
+        Outcome::Unreachable { reason } => {
+            format!(
+                "{} {}",
+                style.bad("unreachable:"),
+                problem(reason, "  ", style)
+            )
+        }
+        Outcome::Unknown { reason } => format!(
+            "{} {}",
+            style.bad("not known how it ended:"),
+            problem(reason, "  ", style)
+        ),
+        Outcome::Failed { reason } => {
+            format!("{} {}", style.bad("failed:"), problem(reason, "  ", style))
+        }
+        Outcome::Verified => "verified".to_owned(),
+        Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
+    };
+    format!("{name}  {told}\n")
+}
+
+/// What else there is to know: a reboot, what a sandbox left out, gates that failed, the host's log.
+fn after(text: &mut String, host: &HostReport, style: Style) {
+    let committed = matches!(host.outcome, Outcome::Committed { .. });
+    if committed {
+        for reason in host.plan.iter().flat_map(|plan| &plan.reboot) {
+            let _ = writeln!(text, "  {} {}", style.warn("reboot needed:"), shown(reason));
+        }
+    }
+    failing(text, &host.checks, style);
+    if committed {
+        skipped(text, &host.checks, style);
+    }
+    if !host.log.is_empty() {
+        let from = host.log.len().saturating_sub(LOG_LINES);
+        let title = if from > 0 {
+            format!("its log, the last {LOG_LINES} lines of {}:", host.log.len())
+        } else {
+            "its log:".to_owned()
+        };
+        let _ = writeln!(text, "  {}", style.dim(&title));
+        for line in &host.log[from..] {
+            let _ = writeln!(text, "  {} {}", style.dim("|"), shown(line));
+        }
+    }
+}

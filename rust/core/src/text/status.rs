@@ -1,0 +1,59 @@
+//! What a host says of itself.
+
+use std::fmt::Write as _;
+
+use super::words::lasting;
+use super::{Style, shown};
+use crate::activation::machine::Phase;
+use crate::activation::status::Status;
+
+/// Generation, and the open or last apply with what becomes of it; further lines are indented.
+pub fn status(status: &Status, style: Style) -> String {
+    let mut text = match status.generation {
+        0 => "nothing applied yet".to_owned(),
+        number => format!("generation {number}"),
+    };
+    let Some(apply) = &status.apply else {
+        return text;
+    };
+    let word = apply.phase.word();
+    let painted = match apply.phase {
+        Phase::Committed => style.good(word),
+        Phase::RollbackFailed => style.bad(word),
+        _ => style.warn(word),
+    };
+    let _ = write!(
+        text,
+        "; apply {} by {}: {painted}",
+        shown(&apply.apply),
+        shown(&apply.holder)
+    );
+    if let Some(seconds) = apply.deadline_seconds
+        && apply.phase != Phase::RollbackFailed
+    {
+        let left = lasting(seconds);
+        let _ = write!(text, ", rolls back by itself in {left} unless confirmed");
+    }
+    if apply.rebooted && apply.phase.is_open() {
+        text.push_str(", booted since");
+    }
+    if let Some(failure) = &apply.failure {
+        let _ = write!(text, "\n  because {}", shown(&failure.text));
+    }
+    if apply.phase == Phase::RollbackFailed {
+        let _ = write!(
+            text,
+            "\n  {} `sh /var/lib/deployctl/host.sh rollback` on its console",
+            style.bad("do this now:")
+        );
+    }
+    for reason in &apply.reboot {
+        let _ = write!(
+            text,
+            "\n  {} {}",
+            style.warn("reboot needed:"),
+            shown(reason)
+        );
+    }
+    text
+}

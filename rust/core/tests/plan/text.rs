@@ -1,0 +1,539 @@
+//! What people read.
+
+use deployctl_core::activation::machine::Phase;
+use deployctl_core::activation::status::{ApplyStatus, Failure, FailureCode, LogPart, Status};
+use deployctl_core::check::{CheckResult, CheckStatus};
+use deployctl_core::name::{HostName, ModuleName, SysctlKey};
+use deployctl_core::plan::{Drift, Plan};
+use deployctl_core::rendered::{Entry, FollowUp, OnChange, PathState};
+use deployctl_core::report::{HostReport, Outcome, Problem, Report};
+use deployctl_core::text::{self, Style};
+
+use super::fixture::{Case, concern, ownership, path, planned};
+
+/// One of everything.
+fn eventful() -> Plan {
+    planned(|case| {
+        case.edit("/etc/app/app.conf", "level = 2\n");
+        case.edit("/etc/app/key", "hunter3\n");
+        case.found(
+            "/etc/systemd/system/app.service",
+            "[Service]\nExecStart=/usr/bin/app\n",
+            0o600,
+        );
+        let long: String = (1..=30).map(|n| format!("line {n}\n")).collect();
+        case.declare(
+            "/etc/app/long",
+            "app",
+            Entry::File {
+                content: long.replace("line", "row"),
+                ownership: ownership(0o644),
+            },
+            &[],
+        );
+        case.found("/etc/app/long", &long, 0o644);
+        case.declare(
+            "/etc/app/new.conf",
+            "app",
+            Entry::File {
+                content: "a\nb\n".to_owned(),
+                ownership: ownership(0o644),
+            },
+            &[],
+        );
+        case.declare(
+            "/etc/app/secret",
+            "app",
+            Entry::File {
+                content: "s".to_owned(),
+                ownership: ownership(0o600),
+            },
+            &[],
+        );
+        case.declare(
+            "/etc/app/dir",
+            "app",
+            Entry::Directory {
+                ownership: ownership(0o750),
+            },
+            &[],
+        );
+        case.declare(
+            "/etc/app/link",
+            "app",
+            Entry::Symlink {
+                target: "app.conf".to_owned(),
+            },
+            &[],
+        );
+        case.observed.paths.insert(
+            path("/etc/app/link"),
+            PathState::Symlink {
+                target: "other".to_owned(),
+            },
+        );
+        case.declare("/etc/app/old", "app", Entry::Absent, &[]);
+        case.found("/etc/app/old", "x\n", 0o644);
+        case.declare(
+            "/etc/default/grub.d/90-deployctl.cfg",
+            "kernel",
+            Entry::File {
+                content:
+                    "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT preempt=full\"\n"
+                        .to_owned(),
+                ownership: ownership(0o644),
+            },
+            &[FollowUp::Bootloader, FollowUp::Reboot],
+        );
+        case.package("lib", "app", Some("2.0-1"), true);
+        case.observed.packages.remove("lib");
+        case.observed.packages.get_mut("app").unwrap().version = "1.2-1".to_owned();
+        case.unit(
+            "vllm.service",
+            "app",
+            OnChange::Restart,
+            &["/etc/app/new.conf"],
+        );
+        case.rendered
+            .units
+            .get_mut(&super::fixture::unit("vllm.service"))
+            .unwrap()
+            .start_timeout_seconds = 900;
+        case.unit("idle.service", "app", OnChange::Nothing, &[]);
+        case.state("idle.service", "loaded", "inactive", "disabled");
+        case.sysctl("net.core.rmem_max", "16777216");
+        case.observed.sysctls.insert(
+            SysctlKey::new("net.core.rmem_max").unwrap(),
+            "212992".to_owned(),
+        );
+        case.rendered
+            .modules
+            .insert(ModuleName::new("tcp_bbr").unwrap());
+        case.target.machine_id_sha256 = None;
+    })
+}
+
+fn refused() -> Plan {
+    planned(|case| {
+        case.declare(
+            "/etc/ssh/sshd_config.d/00-deployctl.conf",
+            "ssh",
+            Entry::File {
+                content: "AllowUsers root\n".to_owned(),
+                ownership: ownership(0o644),
+            },
+            &[],
+        );
+        case.observed.free_kib.insert("/".to_owned(), 1024);
+        case.observed.reboot_required = true;
+    })
+}
+
+/// What a host that means harm could put into every text.
+fn hostile() -> Plan {
+    let evil = "\x1b[2J\x1b]0;owned\x07\u{202e}x\r\nrefused: nothing";
+    let mut plan = planned(|case| {
+        case.edit("/etc/app/app.conf", "level = 2\n");
+        case.observed
+            .contents
+            .insert(path("/etc/app/app.conf"), format!("{evil}\x1b[31m\n"));
+        case.observed.packages.get_mut("app").unwrap().version = "1.2-1".to_owned();
+        case.observed
+            .sysctls
+            .insert(SysctlKey::new("vm.swappiness").unwrap(), evil.to_owned());
+    });
+    plan.packages[0].before = Some(evil.to_owned());
+    plan.units[0].reason = evil.to_owned();
+    plan.reboot.push(evil.to_owned());
+    plan.drift.push(Drift {
+        subject: evil.to_owned(),
+        committed: evil.to_owned(),
+        found: evil.to_owned(),
+    });
+    plan.findings.push(deployctl_core::plan::Finding {
+        severity: deployctl_core::plan::Severity::Warn,
+        code: "x".to_owned(),
+        message: evil.to_owned(),
+        hint: Some(evil.to_owned()),
+    });
+    plan
+}
+
+fn problem(message: &str, hint: Option<&str>) -> Problem {
+    Problem {
+        message: message.to_owned(),
+        hint: hint.map(str::to_owned),
+    }
+}
+
+fn host(name: &str, outcome: Outcome, plan: Option<Plan>) -> HostReport {
+    HostReport {
+        plan,
+        ..HostReport::ended(HostName::new(name).unwrap(), outcome)
+    }
+}
+
+fn report(command: &str, hosts: Vec<HostReport>) -> Report {
+    Report {
+        version: 1,
+        command: command.to_owned(),
+        hosts,
+    }
+}
+
+fn check(name: &str, gate: bool, status: CheckStatus, evidence: &str) -> CheckResult {
+    CheckResult {
+        check: format!("hugepages/{name}"),
+        concern: concern("hugepages"),
+        gate,
+        status,
+        expected: "HugePages_Total is 2048".to_owned(),
+        evidence: evidence.to_owned(),
+    }
+}
+
+fn judged() -> Vec<CheckResult> {
+    vec![
+        check(
+            "pool",
+            true,
+            CheckStatus::Fail {
+                hint: Some("compact memory, or reboot".to_owned()),
+            },
+            "HugePages_Total: 1024",
+        ),
+        check("mount", false, CheckStatus::Pass, "/mnt/huge is hugetlbfs"),
+        check(
+            "command-line",
+            false,
+            CheckStatus::Stale {
+                reason: "waits for a reboot".to_owned(),
+            },
+            "hugepages=1024",
+        ),
+        check(
+            "surplus",
+            false,
+            CheckStatus::Error {
+                reason: "no answer in time".to_owned(),
+            },
+            "",
+        ),
+        check(
+            "group",
+            false,
+            CheckStatus::Skip {
+                reason: "sandbox".to_owned(),
+            },
+            "",
+        ),
+        check(
+            "limit",
+            false,
+            CheckStatus::Skip {
+                reason: "sandbox".to_owned(),
+            },
+            "",
+        ),
+    ]
+}
+
+#[test]
+fn a_plan_with_one_of_everything() {
+    let brief = text::plan(&eventful(), false, Style::Plain);
+    insta::assert_snapshot!("a_plan_in_short", brief);
+    let full = text::plan(&eventful(), true, Style::Plain);
+    insta::assert_snapshot!("a_plan_in_full", full);
+    let coloured = text::plan(&refused(), false, Style::Ansi).replace('\x1b', "␛");
+    insta::assert_snapshot!("a_plan_in_colour", coloured);
+}
+
+#[test]
+fn plans_of_several_hosts() {
+    let mut removed = Case::settled();
+    removed.rendered.entries.remove(&path("/etc/app/key"));
+    removed.rendered.sysctls.clear();
+    removed.rendered.packages.clear();
+    let told = text::plans(
+        &report(
+            "plan",
+            vec![
+                host(
+                    "cuda",
+                    Outcome::Planned { changes: true },
+                    Some(removed.plan()),
+                ),
+                host(
+                    "linode",
+                    Outcome::Planned { changes: false },
+                    Some(planned(|_| {})),
+                ),
+                host(
+                    "locked",
+                    Outcome::Planned { changes: true },
+                    Some(refused()),
+                ),
+                host(
+                    "mac-mini",
+                    Outcome::Skipped {
+                        reason: "darwin needs a closure".to_owned(),
+                    },
+                    None,
+                ),
+                host(
+                    "gone",
+                    Outcome::Unreachable {
+                        reason: problem(
+                            "no connection to `operator@gone:22`: connection timed out",
+                            Some("is it on?"),
+                        ),
+                    },
+                    None,
+                ),
+            ],
+        ),
+        false,
+        Style::Plain,
+    );
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn an_apply_however_it_ends() {
+    let mut committed = host(
+        "cuda",
+        Outcome::Committed { generation: 5 },
+        Some(eventful()),
+    );
+    committed.checks = judged()
+        .into_iter()
+        .filter(|c| matches!(c.status, CheckStatus::Pass | CheckStatus::Skip { .. }))
+        .collect();
+    let mut back = host(
+        "linode",
+        Outcome::RolledBack {
+            reason: "the gate `hugepages/pool` failed".to_owned(),
+        },
+        None,
+    );
+    back.checks = judged().into_iter().take(2).collect();
+    back.log = (1..=25).map(|n| format!("step {n}")).collect();
+    let mut failed = host(
+        "nas",
+        Outcome::RollbackFailed {
+            reason: "`/etc/app/app.conf` could not be put back: no space left".to_owned(),
+            hint: "`sh /var/lib/deployctl/host.sh rollback` on its console".to_owned(),
+        },
+        None,
+    );
+    failed.log = vec![
+        "restore /etc/app/app.conf".to_owned(),
+        "\x1b[31mcp: no space left\x1b[0m".to_owned(),
+    ];
+    let all = report(
+        "apply",
+        vec![
+            committed,
+            back,
+            failed,
+            host("a", Outcome::Unchanged, None),
+            host(
+                "b",
+                Outcome::Refused {
+                    reasons: vec![
+                        problem(
+                            "apply `a-17` of `ann@laptop` is still open",
+                            Some("wait for it"),
+                        ),
+                        problem("`/` has 1 MiB free; 65 MiB are needed", None),
+                    ],
+                },
+                None,
+            ),
+            host(
+                "c",
+                Outcome::Unreachable {
+                    reason: problem("no route to host", None),
+                },
+                None,
+            ),
+            host(
+                "d",
+                Outcome::Unknown {
+                    reason: problem("lost in phase `activating`", Some("`deployctl status d`")),
+                },
+                None,
+            ),
+            host(
+                "e",
+                Outcome::Failed {
+                    reason: problem("cannot pack the bundle", None),
+                },
+                None,
+            ),
+            host(
+                "mac-mini",
+                Outcome::Skipped {
+                    reason: "darwin needs a closure".to_owned(),
+                },
+                None,
+            ),
+        ],
+    );
+    insta::assert_snapshot!(text::report(&all, Style::Plain));
+}
+
+#[test]
+fn checks() {
+    let mut bad = host("cuda", Outcome::Verified, None);
+    bad.checks = judged();
+    let mut good = host("linode", Outcome::Verified, None);
+    good.checks = judged().into_iter().skip(1).take(1).collect();
+    let mut unproven = host("box", Outcome::Verified, None);
+    unproven.checks = judged().into_iter().skip(4).collect();
+    let all = report(
+        "verify",
+        vec![
+            bad,
+            good,
+            unproven,
+            host(
+                "mac-mini",
+                Outcome::Skipped {
+                    reason: "darwin needs a closure".to_owned(),
+                },
+                None,
+            ),
+        ],
+    );
+    let told = text::checks(&all, Style::Plain);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn drift_of_several_hosts() {
+    let told = text::drift(
+        &report(
+            "diff",
+            vec![
+                host(
+                    "cuda",
+                    Outcome::Planned { changes: true },
+                    Some(planned(|case| {
+                        case.found("/etc/app/app.conf", "level = 9\n", 0o600);
+                        case.observed
+                            .sysctls
+                            .insert(SysctlKey::new("vm.swappiness").unwrap(), "60".to_owned());
+                    })),
+                ),
+                host(
+                    "linode",
+                    Outcome::Planned { changes: false },
+                    Some(planned(|_| {})),
+                ),
+                host(
+                    "new",
+                    Outcome::Planned { changes: true },
+                    Some(planned(|case| {
+                        case.observed.generation = 0;
+                        case.observed.manifest = None;
+                    })),
+                ),
+            ],
+        ),
+        Style::Plain,
+    );
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn what_a_host_says_of_itself() {
+    let apply = |phase: Phase, failure: Option<&str>| Status {
+        generation: 4,
+        apply: Some(ApplyStatus {
+            apply: "20261123-1f3a9c".to_owned(),
+            holder: "ann@laptop".to_owned(),
+            phase,
+            base: 4,
+            deadline_seconds: phase.is_open().then_some(57),
+            rebooted: failure.is_some(),
+            skipped: 0,
+            failure: failure.map(|text| Failure {
+                code: FailureCode::Step,
+                text: text.to_owned(),
+            }),
+            reboot: Vec::new(),
+            log: LogPart {
+                offset: 0,
+                size: 0,
+                bytes: Vec::new(),
+            },
+        }),
+    };
+    let told: Vec<_> = [
+        Status {
+            generation: 0,
+            apply: None,
+        },
+        Status {
+            generation: 7,
+            apply: None,
+        },
+        apply(Phase::Committed, None),
+        apply(Phase::Activated, None),
+        apply(Phase::RolledBack, Some("`x.service` failed\x1b[2J")),
+        apply(Phase::RollbackFailed, Some("no space left")),
+    ]
+    .iter()
+    .map(|status| text::status(status, Style::Plain))
+    .collect();
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
+fn nothing_that_a_host_sent_steers_the_terminal() {
+    let plan = hostile();
+    let mut report = report(
+        "plan",
+        vec![host("box", Outcome::Planned { changes: true }, Some(plan))],
+    );
+    report.hosts[0].log = vec!["\x1b[2J\u{202e}".to_owned()];
+    let told = [
+        text::plans(&report, true, Style::Plain),
+        text::drift(&report, Style::Plain),
+        text::report(&report, Style::Plain),
+    ]
+    .concat();
+    assert!(!told.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'));
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn the_wire_format_stays_as_it_is() {
+    let mut bad = host(
+        "cuda",
+        Outcome::RolledBack {
+            reason: "no".to_owned(),
+        },
+        Some(refused()),
+    );
+    bad.checks = judged();
+    bad.log = vec!["one".to_owned()];
+    let all = report(
+        "apply",
+        vec![
+            bad,
+            host(
+                "b",
+                Outcome::Refused {
+                    reasons: vec![problem("no", Some("yes"))],
+                },
+                None,
+            ),
+            host("c", Outcome::Committed { generation: 2 }, None),
+        ],
+    );
+    let value = serde_json::to_value(&all).unwrap();
+    assert_eq!(serde_json::from_value::<Report>(value).unwrap(), all);
+    insta::assert_json_snapshot!(all);
+}
