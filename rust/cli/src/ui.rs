@@ -13,7 +13,6 @@ use crate::failure::Failure;
 /// What marks good, bad and unimportant words.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tone {
-    Good,
     Bad,
     Warn,
     Dim,
@@ -23,7 +22,6 @@ pub(crate) enum Tone {
 impl Tone {
     fn style(self) -> Style {
         match self {
-            Self::Good => AnsiColor::Green.on_default(),
             Self::Bad => AnsiColor::Red.on_default().bold(),
             Self::Warn => AnsiColor::Yellow.on_default(),
             Self::Dim => Style::new().dimmed(),

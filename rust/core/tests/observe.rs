@@ -266,6 +266,9 @@ fn this_machine_answers_whatever_it_is() {
     rendered
         .sysctls
         .insert(SysctlKey::new("kernel.ostype").unwrap(), "Linux".to_owned());
+    rendered
+        .sysctls
+        .insert(SysctlKey::new("kernel.pid_max").unwrap(), "1".to_owned());
     rendered.sysctls.insert(
         SysctlKey::new("net.ipv4.tcp_rmem").unwrap(),
         "1 2 3".to_owned(),
@@ -308,11 +311,18 @@ fn this_machine_answers_whatever_it_is() {
         assert!(!observed.os.id.is_empty());
         assert!(!observed.kernel.is_empty());
         assert_eq!(observed.boot_id.len(), 36);
+        // A number: such files answer one question only, so it must be asked whole.
+        assert_eq!(
+            observed.sysctls[&SysctlKey::new("kernel.pid_max").unwrap()],
+            fs::read_to_string("/proc/sys/kernel/pid_max")
+                .unwrap()
+                .trim()
+        );
         assert_eq!(
             observed.sysctls[&SysctlKey::new("kernel.ostype").unwrap()],
             "Linux"
         );
-        assert_eq!(observed.sysctls.len(), 2);
+        assert_eq!(observed.sysctls.len(), 3);
         assert!(!observed.sysctls.values().any(|value| value.contains('\t')));
         assert!(!observed.local_times.contains_key("Mars/Olympus"));
         assert!(matches!(

@@ -8,6 +8,7 @@ use deployctl_core::activation::status::Status;
 use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
 use deployctl_core::report::Verdict;
+use deployctl_core::text::{self, Style};
 use deployctl_engine::connect::Connector;
 use deployctl_engine::{fleet, history};
 
@@ -79,38 +80,7 @@ fn words(answer: &Answer) -> String {
         Ok(status) => status,
         Err(failure) => return Tone::Bad.of(&failure.text()),
     };
-    let mut text = match status.generation {
-        0 => "nothing applied yet".to_owned(),
-        number => format!("generation {number}"),
-    };
-    let Some(apply) = &status.apply else {
-        return text;
-    };
-    let tone = match apply.phase {
-        Phase::Committed => Tone::Good,
-        Phase::RollbackFailed => Tone::Bad,
-        _ => Tone::Warn,
-    };
-    let _ = write!(
-        text,
-        "; apply {} by {}: {}",
-        shown(&apply.apply),
-        shown(&apply.holder),
-        tone.of(apply.phase.word())
-    );
-    if let Some(seconds) = apply.deadline_seconds {
-        let _ = write!(text, ", rolls back in {seconds} s");
-    }
-    if apply.rebooted && apply.phase.is_open() {
-        text.push_str(", booted since");
-    }
-    if let Some(failure) = &apply.failure {
-        let _ = write!(text, " ({})", shown(&failure.text));
-    }
-    for reason in &apply.reboot {
-        let _ = write!(text, "\n  reboot needed: {}", shown(reason));
-    }
-    text
+    text::status(status, Style::Ansi)
 }
 
 fn shown(text: &str) -> String {

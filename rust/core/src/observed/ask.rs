@@ -216,7 +216,7 @@ fi
     )
 }
 
-/// `key value` a line for every key that the kernel has; `.` and `/` change places between key and path.
+/// `path:value` a line for every key that the kernel has; `.` and `/` change places between key and path.
 fn sysctls(scope: &Scope<'_>) -> String {
     let mut names = String::new();
     for key in scope.rendered.sysctls.keys() {
@@ -231,14 +231,12 @@ if [ -r "$G/sysctls.list" ]; then
   # shellcheck disable=SC2046 # one key a line
   set -- "$@" $(sed 'y|./|/.|' "$G/sysctls.list")
 fi
-for p in "$@"; do
-  v=
-  if [ -f "/proc/sys/$p" ]; then
-    # Not by `read`: dash asks byte by byte, and these files answer only the first question.
-    v=$(head -n 1 "/proc/sys/$p" 2>/dev/null) || continue
-    printf '%s %s\n' "$p" "$v"
-  fi
-done
+[ "$#" -gt 0 ] || exit 0
+# Not by `read`: dash asks byte by byte, and these files answer only the first question.
+cd /proc/sys || exit 3
+grep -asH '' -- "$@"
+# 2 is for a key that the kernel does not have: no failure of the question.
+exit 0
 "#
     )
 }

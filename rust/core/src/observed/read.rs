@@ -303,7 +303,7 @@ mod tests {
                 "failed",
                 section("● a.service loaded failed failed A\nb.mount loaded failed failed B\n".as_bytes()),
             ),
-            ("sysctls", section(b"net/ipv4/tcp_rmem 4096\t131072\t6291456\nnet/ipv4/conf/eth0.1/rp_filter 2\n")),
+            ("sysctls", section(b"net/ipv4/tcp_rmem:4096\t131072\t6291456\nnet/ipv4/conf/eth0.1/rp_filter:2\n")),
         ])
         .unwrap();
         insta::assert_json_snapshot!((

@@ -6,11 +6,16 @@ use super::ask::swap;
 use crate::name::{ModuleName, SysctlKey};
 use crate::query::printable_line;
 
-/// `path value` lines, as keys; values keep single blanks between their words.
+/// `path:value` lines, as keys; values keep single blanks between their words. Of several lines the
+/// first counts.
 pub(super) fn parse_sysctls(section: &[u8]) -> BTreeMap<SysctlKey, String> {
-    lines(section)
-        .filter_map(|(path, value)| Some((SysctlKey::new(swap(&path)).ok()?, normalise(&value))))
-        .collect()
+    let mut settings = BTreeMap::new();
+    for (path, value) in lines(section, ':') {
+        if let Ok(key) = SysctlKey::new(swap(&path)) {
+            settings.entry(key).or_insert_with(|| normalise(&value));
+        }
+    }
+    settings
 }
 
 /// A sysctl's value with single blanks: the kernel separates words by tabs, people by blanks.
@@ -20,7 +25,7 @@ pub(crate) fn normalise(value: &str) -> String {
 
 /// Module names among `wanted`; the kernel says `_` where a name has `-`.
 pub(super) fn parse_modules(section: &[u8], wanted: &BTreeSet<ModuleName>) -> BTreeSet<ModuleName> {
-    let loaded: BTreeSet<_> = lines(section).map(|(name, _)| name).collect();
+    let loaded: BTreeSet<_> = lines(section, ' ').map(|(name, _)| name).collect();
     wanted
         .iter()
         .filter(|name| loaded.contains(&name.as_str().replace('-', "_")))
@@ -30,14 +35,14 @@ pub(super) fn parse_modules(section: &[u8], wanted: &BTreeSet<ModuleName>) -> BT
 
 /// `zone weekday:hour:minute` lines.
 pub(super) fn parse_clocks(section: &[u8]) -> BTreeMap<String, String> {
-    lines(section).collect()
+    lines(section, ' ').collect()
 }
 
-fn lines(section: &[u8]) -> impl Iterator<Item = (String, String)> {
+fn lines(section: &[u8], separator: char) -> impl Iterator<Item = (String, String)> {
     let text = String::from_utf8_lossy(section).into_owned();
     text.lines()
         .map(|line| {
-            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+            let (key, value) = line.split_once(separator).unwrap_or((line, ""));
             (
                 key.to_owned(),
                 printable_line(value.replace('\t', " ").as_bytes(), 4096),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::words::{action, changes, count, lasting};
 use super::{Style, outcome, pad, shown, widest};
+use crate::name::ModuleName;
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, Severity, UnitAction};
 use crate::rendered::{Ownership, PathState};
 use crate::report::Report;
@@ -256,7 +257,7 @@ fn packages(text: &mut String, plan: &Plan, style: Style) {
 
 fn live(text: &mut String, plan: &Plan, _style: Style) {
     if !plan.modules.is_empty() {
-        let names: Vec<_> = plan.modules.iter().map(|m| m.as_str()).collect();
+        let names: Vec<_> = plan.modules.iter().map(ModuleName::as_str).collect();
         let _ = writeln!(text, "  kernel modules to load: {}", names.join(", "));
     }
     if plan.sysctls.is_empty() {

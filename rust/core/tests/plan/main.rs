@@ -2,6 +2,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::semicolon_if_nothing_returned,
+    clippy::assigning_clones,
+    clippy::format_collect,
     reason = "a test: cases read best as one line each"
 )]
 
