@@ -180,10 +180,9 @@ printf %s {wanted} >"$0.want"
 find "$@" -maxdepth 0 -fprintf "$0.stat" '%y\0%m\0%u\0%g\0%s\0%l\0%p\0' \
   -type f -exec sha256sum -- {{}} + >"$0.sums" 2>/dev/null
 [ -e "$0.stat" ] || exit 4
+printf '\0' >>"$0.stat"
 printf '\0' >>"$0.sums"
-cat "$0.stat"
-printf '\0'
-cat "$0.sums"
+cat "$0.stat" "$0.sums"
 # shellcheck disable=SC2046 # one path a line
 set -- $(awk 'FILENAME == ARGV[1] {{ have[$0] = 1; next }} !($0 in have) {{ print $2 }}' "$0.sums" "$0.want")
 [ "$#" -gt 0 ] || exit 0
