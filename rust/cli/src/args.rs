@@ -25,6 +25,7 @@ pub(crate) struct Cli {
 
 /// What every command understands.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// The repository that holds `hosts/` and `modules/` [default: upwards from here]
     #[arg(long, value_name = "DIR", global = true)]

@@ -31,6 +31,8 @@ const START_LIMIT: Duration = Duration::from_secs(30 * 60);
 const VERB_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// How long after its deadline a host that we cannot reach is still asked how it ended.
 const GRACE: Duration = Duration::from_secs(60);
+/// Broken answers in a row before we give up on a host that lets us connect and then says nothing.
+const LOSS_LIMIT: u32 = 10;
 /// Answers in a row that are no status before we give up on a host that does answer.
 const NONSENSE_LIMIT: u32 = 3;
 
@@ -89,6 +91,7 @@ pub async fn apply(link: Box<dyn Transport>, task: &Task, around: &Surroundings)
         last: None,
         checks: Vec::new(),
         nonsense: 0,
+        losses: 0,
         rollback_requested: false,
     };
     let outcome = run.drive().await.unwrap_or_else(|outcome| outcome);
@@ -108,6 +111,7 @@ struct Run<'a> {
     last: Option<Status>,
     checks: Vec<CheckResult>,
     nonsense: u32,
+    losses: u32,
     rollback_requested: bool,
 }
 
@@ -195,7 +199,7 @@ impl Run<'_> {
                 ));
             }
         };
-        self.nonsense = 0;
+        (self.nonsense, self.losses) = (0, 0);
         let before = self.phase();
         match &status.apply {
             Some(apply) if apply.apply == self.task.apply.as_str() => {
@@ -221,6 +225,10 @@ impl Run<'_> {
         if next(phase, Happened::LinkLost).action != Action::Reconnect {
             return Ok(());
         }
+        self.losses += 1;
+        if self.losses > LOSS_LIMIT {
+            return Err(outcome::unknown(self.task, error, self.phase()));
+        }
         self.tell(EventKind::LinkLost(error.to_string()));
         let left = self
             .last
@@ -232,7 +240,12 @@ impl Run<'_> {
         let give_up = self.around.clock.monotonic() + left + GRACE;
         let mut pause = Duration::from_millis(500);
         loop {
-            for address in std::iter::once(&None).chain(&self.task.addresses) {
+            let others = self
+                .task
+                .addresses
+                .iter()
+                .filter(|address| address.is_some());
+            for address in std::iter::once(&None).chain(others) {
                 if let Ok(link) = self.link.reconnect(address.as_deref()).await {
                     self.link = link;
                     self.tell(EventKind::Reconnected);

@@ -15,6 +15,7 @@ mod verify;
 mod why;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use deployctl_core::inventory::{Inventory, Platform};
@@ -75,6 +76,8 @@ async fn second_signal(context: &Context, thrower: &tokio::sync::watch::Sender<b
     context
         .ui
         .say("interrupted: bringing hosts to a safe end; once more to leave them to themselves");
+    // One key press may arrive twice: from the terminal, and passed on by a wrapper.
+    let _ = tokio::time::timeout(Duration::from_millis(500), std::future::pending::<()>()).await;
     signal().await;
 }
 

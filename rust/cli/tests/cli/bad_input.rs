@@ -1,0 +1,150 @@
+//! Every mistake has a clear message and its exit code, and nothing is changed.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::environment::TestEnv;
+
+#[test]
+fn hosts_and_tags_that_are_not_there() {
+    let env = TestEnv::new();
+    let mut all = String::new();
+    for words in [
+        &["plan", "cudda"][..],
+        &["apply", "@gpus"],
+        &["status", "x*"],
+        &["plan", "!@linux", "cuda"],
+        &["history", "@linux"],
+    ] {
+        let said = env.run(words);
+        assert_eq!(said.code, 2, "{words:?}");
+        assert_eq!(said.out, "");
+        let _ = write!(all, "$ deployctl {}\n{}", words.join(" "), said.err);
+    }
+    insta::assert_snapshot!(all);
+    assert!(!env.path("sandbox").join("cuda/var").exists());
+}
+
+#[test]
+fn a_value_out_of_range_is_found_with_its_line() {
+    let env = TestEnv::new();
+    env.edit("/hosts/cuda/network/interfaces/cluster0/mtu", json!(99_999));
+    env.edit("/hosts/cuda/platform", json!("ubunto"));
+    let said = env.run(&["plan"]);
+    assert_eq!(said.code, 2);
+    // Which line it is moves with every edit of that host.
+    insta::with_settings!({filters => [(r"\.nix:\d+:", ".nix:LINE:")]}, {
+        insta::assert_snapshot!(said.err);
+    });
+    let json = env.run(&["plan", "--json"]);
+    let error: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(error["error"]["exit_code"], 2);
+}
+
+#[test]
+fn without_nix_the_way_out_is_named() {
+    let env = TestEnv::new();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_deployctl"))
+        .arg("inventory")
+        .env_clear()
+        .env("PATH", env.path("home"))
+        .current_dir(env.repo())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap());
+}
+
+#[test]
+fn no_repository_here() {
+    let env = TestEnv::new();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_deployctl"))
+        .arg("plan")
+        .env_clear()
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap());
+    let said = env.bare(&["--repo", "/", "plan"]);
+    assert_eq!(said.code, 2);
+    assert_eq!(
+        said.err,
+        "error: `/` is no repository of deployctl: it has no `hosts/default.nix`\n"
+    );
+}
+
+#[test]
+fn a_sandbox_must_be_a_directory_of_its_own() {
+    let env = TestEnv::new();
+    let inventory = env.path("inventory.json");
+    for bad in ["", "/", "/tmp/.."] {
+        let said = env.bare(&[
+            "--inventory",
+            inventory.to_str().unwrap(),
+            "--sandbox",
+            bad,
+            "plan",
+        ]);
+        assert_eq!(said.code, 2, "{bad:?}: {}", said.err);
+        let why = if bad.is_empty() {
+            "a value is required"
+        } else {
+            "as a sandbox"
+        };
+        assert!(said.err.contains(why), "{}", said.err);
+    }
+}
+
+#[test]
+fn nobody_is_asked_without_a_terminal() {
+    let env = TestEnv::new();
+    let said = env.run(&["apply", "linode"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.ends_with("error: apply this to 1 host? nobody is there to answer\n  hint: without a terminal, pass --yes\n"), "{}", said.err);
+    assert!(!env.on_host("linode", "/etc").exists());
+}
+
+#[test]
+fn an_undefined_variable_is_found_with_its_template_and_line() {
+    let env = TestEnv::with_own_modules();
+    let template = env.repo().join("modules/ubuntu/network/etc/hosts");
+    let mut text = std::fs::read_to_string(&template).unwrap();
+    text.push_str("{{ host.netwrok.nothing }}\n");
+    std::fs::write(&template, text).unwrap();
+    let said = env.run(&["plan", "linode"]);
+    assert_eq!(said.code, 2);
+    assert!(
+        said.err.contains("modules/ubuntu/network/etc/hosts:"),
+        "{}",
+        said.err
+    );
+    assert_eq!(said.out, "");
+}
+
+#[test]
+fn two_concerns_cannot_have_one_file() {
+    let env = TestEnv::new();
+    let file = json!([{
+        "path": "/etc/hosts", "mode": "0644", "owner": "root", "group": "root", "content": "mine\n"
+    }]);
+    let path = env.path("inventory.json");
+    let mut inventory: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    inventory["hosts"]["linode"]["extra"] = json!({ "files": file });
+    std::fs::write(&path, inventory.to_string()).unwrap();
+    let said = env.run(&["plan", "linode"]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    assert!(said.err.contains("/etc/hosts"), "{}", said.err);
+}
+
+#[test]
+fn what_is_no_saved_plan_is_refused() {
+    let env = TestEnv::new();
+    let file = env.path("plan.json");
+    std::fs::write(&file, "{}").unwrap();
+    let said = env.run(&["apply", "--yes", "--plan", file.to_str().unwrap()]);
+    assert_eq!(said.code, 2);
+    insta::assert_snapshot!(said.err);
+}

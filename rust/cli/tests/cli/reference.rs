@@ -1,0 +1,46 @@
+//! The reference of the command line is a snapshot.
+
+use std::fmt::Write as _;
+
+use crate::environment::TestEnv;
+
+const COMMANDS: [&str; 12] = [
+    "inventory",
+    "render",
+    "plan",
+    "apply",
+    "verify",
+    "status",
+    "history",
+    "rollback",
+    "diff",
+    "adopt",
+    "why",
+    "completions",
+];
+
+#[test]
+fn every_command_explains_itself() {
+    let env = TestEnv::new();
+    let mut text = env.bare(&["--help"]).out;
+    for command in COMMANDS {
+        assert!(
+            text.contains(&format!("\n  {command} ")),
+            "{command} is not listed"
+        );
+        let said = env.bare(&[command, "-h"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let _ = write!(text, "\n## {command}\n\n{}", said.out);
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let env = TestEnv::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let said = env.bare(&["completions", shell]);
+        assert_eq!(said.code, 0);
+        assert!(said.out.contains("rollback"), "{shell}");
+    }
+}

@@ -1,0 +1,180 @@
+//! The main job on directories: plan, apply, again, drift, back.
+
+use serde_json::{Value, json};
+
+use crate::environment::TestEnv;
+
+#[test]
+fn from_nothing_to_unchanged() {
+    let env = TestEnv::new();
+    assert_eq!(env.run(&["plan", "--exit-code"]).code, 3);
+    let first = env.run(&["apply", "--yes"]);
+    assert_eq!(first.code, 0, "{}", first.err);
+    assert!(
+        first.out.contains("committed as generation 1"),
+        "{}",
+        first.out
+    );
+    assert!(env.on_host("linode", "/etc/hosts").is_file());
+
+    let again = env.run(&["apply", "--yes", "--exit-code"]);
+    insta::assert_snapshot!(again.all());
+    assert_eq!(env.run(&["plan", "--exit-code"]).code, 0);
+    let verified = env.run(&["verify"]);
+    assert_eq!(verified.code, 0, "{}", verified.out);
+    assert!(
+        verified.out.contains("skipped: sandbox"),
+        "{}",
+        verified.out
+    );
+}
+
+#[test]
+fn what_was_changed_by_hand_is_shown_and_put_right() {
+    let env = TestEnv::new();
+    assert_eq!(env.run(&["apply", "linode", "--yes"]).code, 0);
+    assert_eq!(env.run(&["diff", "linode", "--exit-code"]).code, 0);
+    let hosts = env.on_host("linode", "/etc/hosts");
+    let good = std::fs::read_to_string(&hosts).unwrap();
+    std::fs::write(&hosts, format!("{good}6.6.6.6 evil\n")).unwrap();
+    let drift = env.run(&["diff", "linode", "--exit-code"]);
+    assert_eq!(drift.code, 3, "{}", drift.err);
+    assert!(drift.out.contains("/etc/hosts"), "{}", drift.out);
+    let plan = env.run(&["plan", "linode"]);
+    assert!(plan.out.contains("-6.6.6.6 evil"), "{}", plan.out);
+    assert_eq!(env.run(&["apply", "linode", "--yes"]).code, 0);
+    assert_eq!(std::fs::read_to_string(&hosts).unwrap(), good);
+}
+
+#[test]
+fn an_earlier_generation_comes_back_as_a_new_one() {
+    let env = TestEnv::new();
+    let timezone = env.on_host("linode", "/etc/timezone");
+    assert_eq!(env.run(&["apply", "linode", "--yes"]).code, 0);
+    let before = std::fs::read_to_string(&timezone).unwrap();
+    env.edit("/hosts/linode/system/timezone", json!("Europe/Rome"));
+    let second = env.run(&["apply", "linode", "--yes"]);
+    assert_eq!(second.code, 0, "{}", second.err);
+    assert_eq!(std::fs::read_to_string(&timezone).unwrap(), "Europe/Rome\n");
+
+    let back = env.run(&["rollback", "linode", "--yes"]);
+    assert_eq!(back.code, 0, "{}", back.err);
+    assert!(
+        back.out.contains("committed as generation 3"),
+        "{}",
+        back.out
+    );
+    assert_eq!(std::fs::read_to_string(&timezone).unwrap(), before);
+    let history: Value =
+        serde_json::from_str(&env.run(&["history", "linode", "--json"]).out).unwrap();
+    let numbers: Vec<_> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| &g["generation"])
+        .collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert_eq!(history[2]["current"], true);
+    assert!(
+        history[2]["holder"]
+            .as_str()
+            .unwrap()
+            .starts_with("tester@")
+    );
+    let missing = env.run(&["rollback", "linode", "--to", "9", "--yes"]);
+    assert_eq!(missing.code, 2, "{}", missing.err);
+}
+
+#[test]
+fn a_saved_plan_is_applied_as_it_was_or_not_at_all() {
+    let env = TestEnv::new();
+    let file = env.path("plan.json");
+    let file = file.to_str().unwrap();
+    assert_eq!(env.run(&["plan", "linode", "--out", file]).code, 0);
+    env.edit("/hosts/linode/system/timezone", json!("Europe/Rome"));
+    let stale = env.run(&["apply", "--plan", file, "--yes"]);
+    assert_eq!(stale.code, 9, "{}", stale.err);
+    insta::assert_snapshot!(stale.out);
+    assert!(!env.on_host("linode", "/etc/hosts").exists());
+
+    assert_eq!(env.run(&["plan", "linode", "--out", file]).code, 0);
+    let applied = env.run(&["apply", "--plan", file, "--yes"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    // What it changed makes it stale.
+    assert_eq!(env.run(&["apply", "--plan", file, "--yes"]).code, 9);
+}
+
+#[test]
+fn reports_for_programs_are_json_on_standard_output_alone() {
+    let env = TestEnv::new();
+    let said = env.run(&["apply", "--yes", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["version"], 1);
+    let outcomes: Vec<_> = report["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|host| format!("{}: {}", host["host"], host["outcome"]["outcome"]))
+        .collect();
+    insta::assert_snapshot!(outcomes.join("\n"));
+    let status: Value = serde_json::from_str(&env.run(&["status", "--json"]).out).unwrap();
+    assert_eq!(status[0]["apply"]["phase"], "committed");
+}
+
+#[test]
+fn why_a_file_is_as_it_is() {
+    let env = TestEnv::new();
+    let said = env.run(&["why", "/etc/timezone", "linode"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.out.contains("modules/ubuntu/system/etc/timezone"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out.contains("hosts.linode.system.timezone"),
+        "{}",
+        said.out
+    );
+    assert_eq!(env.run(&["why", "/etc/nothing"]).code, 2);
+}
+
+#[test]
+fn rendering_twice_gives_the_same_bytes() {
+    let env = TestEnv::new();
+    let (one, two) = (env.path("one"), env.path("two"));
+    for out in [&one, &two] {
+        let said = env.run(&["render", "--out", out.to_str().unwrap()]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert!(said.err.contains("mac-mini: skip: darwin needs a closure"));
+    }
+    let hosts = |root: &std::path::Path| std::fs::read(root.join("cuda/etc/hosts")).unwrap();
+    assert_eq!(hosts(&one), hosts(&two));
+    let list = env.run(&["render", "--json"]);
+    assert_eq!(list.out, env.run(&["render", "--json"]).out);
+}
+
+#[test]
+fn a_sudo_password_leaves_no_trace() {
+    let env = TestEnv::new();
+    let file = env.path("password");
+    std::fs::write(&file, "poisonous-secret\n").unwrap();
+    let file = file.to_str().unwrap();
+    let said = env.run(&[
+        "apply",
+        "--yes",
+        "-v",
+        "--json",
+        "--sudo-password-file",
+        file,
+    ]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(!said.all().contains("poisonous-secret"));
+    let grep = std::process::Command::new("grep")
+        .args(["-r", "poisonous-secret"])
+        .arg(env.path("sandbox"))
+        .output()
+        .unwrap();
+    assert_eq!(grep.status.code(), Some(1), "{grep:?}");
+}

@@ -1,0 +1,158 @@
+//! A scripted host with a story, told as the list of what was asked, what was seen and how it ended.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use deployctl_core::activation::{ApplyId, Bundle, BundleFile};
+use deployctl_core::name::HostName;
+use deployctl_engine::apply::{Surroundings, Task, apply};
+use deployctl_engine::clock::{Clock as _, Manual};
+use deployctl_engine::event::Event;
+use deployctl_engine::interrupt::Interrupt;
+use deployctl_engine::transport::TransportError;
+use deployctl_engine::transport::fake::{Call, Fake, Reply};
+
+const NONCE: &str = "0123456789abcdef";
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+pub(crate) struct Story {
+    fake: Fake,
+    lines: Lines,
+}
+
+pub(crate) fn apply_id() -> ApplyId {
+    ApplyId::new("1795392000-abcdef").unwrap()
+}
+
+impl Story {
+    /// A host that takes the bundle, answers rounds of questions, and behaves like this otherwise; scripts
+    /// are numbered from 1.
+    pub(crate) fn new(mut behaviour: impl FnMut(&Call, u32) -> Reply + Send + 'static) -> Self {
+        let lines = Lines::default();
+        let told = Arc::clone(&lines);
+        let mut scripts = 0;
+        let fake = Fake::new("op@host", move |call| {
+            if let Call::Run(script) = call
+                && script.contains("deployctl_round")
+            {
+                return round(script);
+            }
+            told.lock().unwrap().push(asked(call));
+            if let Call::Run(_) = call {
+                scripts += 1;
+            }
+            match call {
+                Call::Put { .. } => Reply::says(""),
+                Call::Reconnect(_) => match behaviour(call, scripts) {
+                    Reply::Fail(error) => Reply::Fail(error),
+                    _ => Reply::says(""),
+                },
+                Call::Run(_) => behaviour(call, scripts),
+            }
+        });
+        Self { fake, lines }
+    }
+
+    pub(crate) fn failing_put(error: impl Fn() -> TransportError + Send + 'static) -> Self {
+        let lines = Lines::default();
+        let fake = Fake::new("op@host", move |_| Reply::Fail(error()));
+        Self { fake, lines }
+    }
+
+    /// Drives an apply and tells what happened.
+    pub(crate) async fn told(&self, interrupt: Interrupt) -> String {
+        let clock = Manual::default();
+        let (lines, at) = (Arc::clone(&self.lines), clock.clone());
+        let around = Surroundings {
+            clock: Arc::new(clock.clone()),
+            sink: Arc::new(move |event: Event| {
+                let line = format!("{:>6.1}s {:?}", at.monotonic().as_secs_f64(), event.kind);
+                lines.lock().unwrap().push(line);
+            }),
+            interrupt,
+        };
+        let applied = apply(Box::new(self.fake.clone()), &task(), &around).await;
+        let mut text = self.lines.lock().unwrap().join("\n");
+        let _ = write!(text, "\n=> {:?}", applied.outcome);
+        for check in &applied.checks {
+            let _ = write!(text, "\n   {}: {:?}", check.check, check.status);
+        }
+        assert!(!text.contains(NONCE), "{text}");
+        text
+    }
+}
+
+fn task() -> Task {
+    Task {
+        host: HostName::new("host").unwrap(),
+        apply: apply_id(),
+        nonce: NONCE.to_owned(),
+        bundle: Bundle {
+            files: vec![BundleFile {
+                name: "tree/0".to_owned(),
+                bytes: b"x".to_vec(),
+                mode: 0o600,
+            }],
+        },
+        steal: false,
+        deadline: Duration::from_secs(60),
+        starts: Duration::ZERO,
+        addresses: vec![None],
+        gates: Vec::new(),
+    }
+}
+
+fn asked(call: &Call) -> String {
+    match call {
+        Call::Put { directory, .. } => format!("  put {directory}"),
+        Call::Reconnect(address) => format!("  reconnect {address:?}"),
+        Call::Run(script) => {
+            let verb = script.split("host.sh\" ").nth(1).unwrap_or(script);
+            format!("  run {}", verb.trim())
+        }
+    }
+}
+
+/// An empty round of questions, answered: the marker is in the script.
+fn round(script: &str) -> Reply {
+    let output = std::process::Command::new("/bin/sh")
+        .arg("-c")
+        .arg(script)
+        .output()
+        .unwrap();
+    Reply::says(output.stdout)
+}
+
+/// A status frame of our apply.
+pub(crate) fn frame(phase: &str, generation: u32, log: &str) -> Reply {
+    Reply::says(format!(
+        "deployctl-status 1\ngeneration {generation}\napply {}\nholder me@here\nphase {phase}\nbase 0\nboot same\nlog 0 {len} {len}\n{log}\nend\n",
+        apply_id(),
+        len = log.len(),
+    ))
+}
+
+/// The same with a failure.
+pub(crate) fn failed(phase: &str, failure: &str) -> Reply {
+    Reply::says(format!(
+        "deployctl-status 1\ngeneration 0\napply {}\nholder me@here\nphase {phase}\nbase 0\nfailure {failure}\nlog 0 0 0\n\nend\n",
+        apply_id(),
+    ))
+}
+
+pub(crate) fn lost() -> TransportError {
+    TransportError::Lost {
+        address: "op@host".to_owned(),
+        cause: "the connection was terminated".to_owned(),
+    }
+}
+
+pub(crate) fn refused_connection() -> TransportError {
+    TransportError::Connect {
+        address: "op@host".to_owned(),
+        cause: "Connection refused".to_owned(),
+        hint: None,
+    }
+}

@@ -1,0 +1,158 @@
+//! The rollout against a scripted host and a clock that only moves when somebody waits: what happens, in
+//! what order, and how it ends.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and a round of questions is answered by the real shell"
+)]
+
+mod host;
+
+use deployctl_core::activation::command;
+use deployctl_engine::interrupt::Interrupt;
+use deployctl_engine::transport::TransportError;
+use deployctl_engine::transport::fake::{Call, Reply};
+
+use host::{Story, frame, lost, refused_connection};
+
+#[tokio::test]
+async fn everything_goes_well() {
+    let story = Story::new(|call, n| match call {
+        Call::Run(script) if script.contains("start") => frame("armed", 0, "==> begin\n"),
+        Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
+        Call::Run(_) if n < 5 => frame("activating", 0, "==> begin\n==> place /etc/x\n"),
+        _ => frame("activated", 0, "==> begin\n==> place /etc/x\ndone\n"),
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn the_way_in_is_gone_so_it_goes_back_at_once() {
+    let story = Story::new(|call, _| match call {
+        Call::Reconnect(_) => Reply::Fail(refused_connection()),
+        Call::Run(script) if script.contains("rollback") => frame("rolled-back", 0, ""),
+        _ => frame("activated", 0, ""),
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn the_link_is_lost_and_the_host_comes_through() {
+    let mut away = 0;
+    let story = Story::new(move |call, n| match call {
+        Call::Run(script) if script.contains("start") => frame("activating", 0, ""),
+        Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
+        Call::Run(_) if n == 2 => Reply::Fail(lost()),
+        Call::Reconnect(_) if away < 2 => {
+            away += 1;
+            Reply::Fail(refused_connection())
+        }
+        Call::Reconnect(_) => Reply::says(""),
+        _ => frame("activated", 0, ""),
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn the_link_is_lost_and_the_dead_man_has_rolled_back() {
+    let story = Story::new(|call, n| match call {
+        Call::Run(script) if script.contains("start") => frame("activating", 0, ""),
+        Call::Run(_) if n == 2 => Reply::Fail(lost()),
+        Call::Reconnect(_) => Reply::says(""),
+        _ => frame("rolled-back", 0, ""),
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn a_host_that_never_comes_back_is_unknown_and_not_waited_for_for_ever() {
+    let story = Story::new(|call, n| match call {
+        Call::Run(script) if script.contains("start") => frame("activating", 0, ""),
+        Call::Run(_) if n == 2 => Reply::Fail(lost()),
+        _ => Reply::Fail(refused_connection()),
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn what_the_host_refuses_was_not_changed() {
+    let story = Story::new(|_, _| host::failed("refused", "validate sshd -t: bad line"));
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn a_rollback_that_failed_calls_for_a_person() {
+    let story = Story::new(|_, _| host::failed("rollback-failed", "rollback `/etc/x` differs"));
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn ctrl_c_rolls_back_what_is_not_confirmed() {
+    let (interrupt, thrower) = Interrupt::new();
+    let story = Story::new(move |call, _| match call {
+        Call::Run(script) if script.contains("start") => {
+            thrower.send(true).unwrap();
+            frame("activating", 0, "")
+        }
+        Call::Run(script) if script.contains("rollback") => frame("rolling-back", 0, ""),
+        _ => host::failed("rolled-back", "requested asked for"),
+    });
+    insta::assert_snapshot!(story.told(interrupt).await);
+}
+
+#[tokio::test]
+async fn ctrl_c_before_the_start_changes_nothing() {
+    let (interrupt, thrower) = Interrupt::new();
+    thrower.send(true).unwrap();
+    let story = Story::new(|call, _| match call {
+        Call::Put { .. } => Reply::says(""),
+        other => panic!("{other:?}"),
+    });
+    insta::assert_snapshot!(story.told(interrupt).await);
+}
+
+#[tokio::test]
+async fn hostile_output_is_shown_harmlessly_and_does_not_confuse() {
+    let story = Story::new(|call, _| match call {
+        Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
+        _ => frame(
+            "activated",
+            0,
+            "\u{1b}]0;evil\u{7}\u{1b}[2Jcleared\nphase committed\nend\n\u{9b}31mred\n",
+        ),
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn answers_that_are_no_status_end_the_rollout() {
+    let story = Story::new(|_, _| Reply::says("welcome to this host\n"));
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    let flood = Story::new(|call, n| match call {
+        Call::Run(_) if n == 1 => frame("activating", 0, ""),
+        Call::Reconnect(_) => Reply::says(""),
+        _ => Reply::Fail(TransportError::TooMuch {
+            address: "op@host".to_owned(),
+            cap: 1000,
+        }),
+    });
+    let told = flood.told(Interrupt::never()).await;
+    assert!(told.contains("Unknown"), "{told}");
+}
+
+#[tokio::test]
+async fn unreachable_from_the_start() {
+    let story = Story::failing_put(|| TransportError::Timeout {
+        address: "op@host".to_owned(),
+        seconds: 300,
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[test]
+fn the_nonce_is_only_ever_quoted_into_a_script() {
+    let id = host::apply_id();
+    let script = command::confirm(&id, "a'b");
+    assert!(script.starts_with("printf '%s\\n' 'a'\\''b' |"), "{script}");
+}
