@@ -45,19 +45,12 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
     } else {
         darwin_needs(name, host, findings);
     }
-    // The way in has to be declared, or nothing could tell whether a change closes it.
-    if platform.is_linux() {
-        for (concern, declared) in [
-            ("system", host.system.is_some()),
-            ("ssh", host.ssh.is_some()),
-        ] {
-            if !declared && !sound.broken.contains(concern) {
-                findings.add(
-                    FactPath::host(name).key(concern),
-                    "is missing; every Linux host needs it",
-                );
-            }
-        }
+    // A closed firewall needs to know the way in; without one, sshd may stay as it is.
+    if host.firewall.is_some() && host.ssh.is_none() && !sound.broken.contains("ssh") {
+        findings.add(
+            FactPath::host(name).key("ssh"),
+            "is missing; a host with `firewall` declares its way in",
+        );
     }
 }
 
