@@ -94,8 +94,11 @@ packages_install() {
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod 0755 /usr/sbin/policy-rc.d
   fi
+  apt-mark showhold >"$D/held"
   apt -y --no-remove install -- "$@"
   pi_status=$?
+  # An upgrade takes a package's hold away; whether it is held is not the upgrade's to say.
+  if [ -s "$D/held" ]; then xargs apt-mark hold -- <"$D/held"; fi
   release_services
   if [ "$pi_status" -ne 0 ]; then
     die "packages: $(last_lines 7)$(unfinished_packages)"
