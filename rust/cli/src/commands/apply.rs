@@ -1,5 +1,6 @@
 //! `deployctl apply`
 
+use deployctl_core::check;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::SavedPlans;
 use deployctl_core::report::{HostReport, Outcome, Problem, Verdict};
@@ -26,7 +27,15 @@ pub(super) async fn run(context: &Context, args: &args::Apply) -> Result<Verdict
     if let Some(saved) = &saved {
         asked = asked.into_iter().map(|asked| still(saved, asked)).collect();
     }
-    let report = rollout::roll_out(context, "apply", &inventory, asked, &args.rollout).await?;
+    let report = rollout::roll_out(
+        context,
+        "apply",
+        &inventory,
+        asked,
+        &args.rollout,
+        check::checks,
+    )
+    .await?;
     if context.ui.json {
         Ui::print_json(&report);
     } else {

@@ -1,5 +1,6 @@
 //! `deployctl rollback HOST`: an earlier generation, applied like any other configuration.
 
+use deployctl_core::check;
 use deployctl_core::render::Rendering;
 use deployctl_core::report::Verdict;
 use deployctl_engine::history;
@@ -46,7 +47,15 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
     let renderings = vec![(host, Rendering::Files(Box::new(rendered)))];
     let asked =
         rollout::asked(context, &inventory, renderings, Boldness::of(&args.rollout)).await?;
-    let report = rollout::roll_out(context, "rollback", &inventory, asked, &args.rollout).await?;
+    let report = rollout::roll_out(
+        context,
+        "rollback",
+        &inventory,
+        asked,
+        &args.rollout,
+        check::checks_of_rendered,
+    )
+    .await?;
     if context.ui.json {
         Ui::print_json(&report);
     } else {

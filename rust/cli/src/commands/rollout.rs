@@ -162,6 +162,10 @@ pub(super) fn checks(inventory: &Inventory, rendered: &Rendered) -> Vec<Check> {
     })
 }
 
+/// Which checks a configuration makes: [`check::checks`] where the facts describe it, else
+/// [`check::checks_of_rendered`].
+pub(super) type ChecksOf = fn(&Declared<'_>) -> Vec<Check>;
+
 /// Shows what would change, asks, applies to all hosts at once, and reports.
 pub(super) async fn roll_out(
     context: &Context,
@@ -169,6 +173,7 @@ pub(super) async fn roll_out(
     inventory: &Inventory,
     asked: Vec<Asked>,
     args: &args::Rollout,
+    checks_of: ChecksOf,
 ) -> Result<Report, Failure> {
     let options = Options {
         holder: Context::holder(),
@@ -206,7 +211,7 @@ pub(super) async fn roll_out(
         .zip(asked)
         .map(|(host, asked)| {
             let item = asked.map(|prepared| {
-                let gates = gate_checks(inventory, &prepared);
+                let gates = gate_checks(inventory, &prepared, checks_of);
                 (prepared, gates)
             });
             (host, item)
@@ -234,8 +239,8 @@ pub(super) async fn roll_out(
     })
 }
 
-fn gate_checks(inventory: &Inventory, prepared: &Prepared) -> Vec<Check> {
-    let all = check::checks(&Declared {
+fn gate_checks(inventory: &Inventory, prepared: &Prepared, checks_of: ChecksOf) -> Vec<Check> {
+    let all = checks_of(&Declared {
         host: inventory.host(prepared.host()).expect("rendered from it"),
         cluster: inventory.cluster(),
         rendered: &prepared.rendered,

@@ -1,12 +1,12 @@
 //! One check, and all checks of a host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::answer::{Answer, Found, Unreadable};
 use super::{
     Declared, cuda, extra, firewall, hugepages, kernel, network, nvidia, package, realtime, ssh,
-    storage, system, time, trading, unit, vllm,
+    storage, sysctl, system, time, trading, unit, vllm,
 };
 use crate::name::ConcernName;
 use crate::query::Query;
@@ -151,6 +151,24 @@ pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
         .flat_map(|(_, concern)| concern(declared))
         .collect();
     all.extend(package::checks(declared.rendered));
+    all.extend(unit::checks(declared));
+    all
+}
+
+/// The checks that follow from what was rendered alone: live settings, packages, units. For a
+/// configuration that the facts no longer describe, such as an earlier generation.
+pub fn checks_of_rendered(declared: &Declared<'_>) -> Vec<Check> {
+    let rendered = declared.rendered;
+    let concerns: BTreeSet<&str> = rendered
+        .entries
+        .values()
+        .map(|managed| managed.concern.as_str())
+        .collect();
+    let mut all: Vec<Check> = concerns
+        .into_iter()
+        .flat_map(|concern| sysctl::checks(concern, [], declared))
+        .collect();
+    all.extend(package::checks(rendered));
     all.extend(unit::checks(declared));
     all
 }

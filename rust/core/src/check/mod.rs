@@ -42,7 +42,7 @@ mod unit;
 mod vllm;
 
 pub use declared::Declared;
-pub use definition::{Check, checks, concerns, queries};
+pub use definition::{Check, checks, checks_of_rendered, concerns, queries};
 pub use evaluate::{evaluate, evaluate_all, skip_all};
 pub use gate::gates;
 
