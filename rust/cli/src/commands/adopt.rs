@@ -2,6 +2,7 @@
 
 use deployctl_core::report::Verdict;
 use deployctl_engine::adopt::{self, AdoptError, Written};
+use deployctl_engine::ask::AskError;
 use deployctl_engine::connect::{target, way};
 use deployctl_engine::transport::ssh_config::Way;
 
@@ -92,7 +93,9 @@ fn approve(context: &Context, args: &args::Adopt, host: &str, shown: &str) -> Re
 fn adopt_failure(error: AdoptError) -> Failure {
     let hint = error.hint();
     let verdict = match error {
-        AdoptError::Transport(error) => return error.into(),
+        AdoptError::Transport(error) | AdoptError::Ask(AskError::Transport(error)) => {
+            return error.into();
+        }
         AdoptError::Other { .. } => Verdict::Refused,
         _ => Verdict::Internal,
     };
