@@ -1,0 +1,236 @@
+//! A repository of the test's own, whose hosts are real machines, and deployctl run in it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use deployctl_e2e::{Machine, MachineSpec, World};
+use serde_json::{Value, json};
+
+/// A world of machines and the repository that declares them.
+pub(crate) struct Cluster {
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) world: World,
+    repo: PathBuf,
+}
+
+/// How a run of deployctl ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// Fails the story unless the run ended with `code`.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "exit code\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// Fails the story unless what the user sees, on either stream, holds `text`.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(
+            self.stdout.contains(text) || self.stderr.contains(text),
+            "`{text}` is missing\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// Returns standard output as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON: {error}\n{}", self.stdout))
+    }
+}
+
+impl Cluster {
+    /// Boots one machine per spec and declares each under its own name, with the facts of [`facts`].
+    pub(crate) fn boot(specs: &[MachineSpec]) -> Result<Self> {
+        let world = World::new()?;
+        let machines = world.boot_all(specs)?;
+        let repo = world.scratch().join("repo");
+        let hosts = repo.join("hosts");
+        fs::create_dir_all(&hosts)?;
+        fs::copy(source("hosts/default.nix"), hosts.join("default.nix"))?;
+        fs::write(
+            repo.join("flake.nix"),
+            "{ outputs = _: { inventory = import ./hosts; }; }\n",
+        )?;
+        symlink(source("modules"), repo.join("modules"))?;
+        let cluster = Self {
+            machines,
+            world,
+            repo,
+        };
+        let key = fs::read_to_string(cluster.world.home().join(".ssh/id_ed25519.pub"))?;
+        cluster.declare_cluster(&json!({
+            "cluster": {
+                "name": "test",
+                "operators": { "operator": { "keys": [key.trim()] } },
+                "links": {},
+                "findings": [],
+            },
+            "defaults": {},
+        }))?;
+        for machine in &cluster.machines {
+            cluster.declare(machine.name(), &facts(machine))?;
+        }
+        Ok(cluster)
+    }
+
+    /// The machine with this name.
+    pub(crate) fn machine(&self, name: &str) -> &Machine {
+        self.machines
+            .iter()
+            .find(|machine| machine.name() == name)
+            .expect("the story booted it")
+    }
+
+    /// Writes the facts of a host.
+    pub(crate) fn declare(&self, host: &str, facts: &Value) -> Result<()> {
+        self.write(&format!("hosts/{host}"), facts)
+    }
+
+    /// Changes the facts of a host.
+    pub(crate) fn redeclare(&self, host: &str, change: impl FnOnce(&mut Value)) -> Result<()> {
+        let mut facts = self.facts(host)?;
+        change(&mut facts);
+        self.declare(host, &facts)
+    }
+
+    /// The facts of a host as declared.
+    pub(crate) fn facts(&self, host: &str) -> Result<Value> {
+        let text = fs::read_to_string(self.repo.join(format!("hosts/{host}/facts.json")))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// A file of the repository.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.repo.join(relative)
+    }
+
+    fn declare_cluster(&self, value: &Value) -> Result<()> {
+        fs::write(
+            self.repo.join("hosts/cluster.json"),
+            serde_json::to_string_pretty(value)?,
+        )?;
+        fs::write(
+            self.repo.join("hosts/cluster.nix"),
+            "builtins.fromJSON (builtins.readFile ./cluster.json)\n",
+        )?;
+        Ok(())
+    }
+
+    fn write(&self, folder: &str, facts: &Value) -> Result<()> {
+        let folder = self.repo.join(folder);
+        fs::create_dir_all(&folder)?;
+        fs::write(
+            folder.join("facts.json"),
+            serde_json::to_string_pretty(facts)?,
+        )?;
+        fs::write(
+            folder.join("default.nix"),
+            "builtins.fromJSON (builtins.readFile ./facts.json)\n",
+        )?;
+        Ok(())
+    }
+
+    /// deployctl with these arguments, in the repository and the world's network.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.world.controller(deployctl());
+        command
+            .args(arguments)
+            .current_dir(&self.repo)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs deployctl to its end.
+    pub(crate) fn deployctl(&self, arguments: &[&str]) -> Result<Run> {
+        let output = self
+            .command(arguments)
+            .output()
+            .context("deployctl did not start")?;
+        Ok(Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// Adopts every machine, by the fingerprint of the key that it really has.
+    pub(crate) fn adopt_all(&self) -> Result<()> {
+        for machine in &self.machines {
+            let line = machine.ok("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")?;
+            let fingerprint = line.split_whitespace().nth(1).context("no fingerprint")?;
+            let run = self.deployctl(&["adopt", machine.name(), "--fingerprint", fingerprint])?;
+            ensure!(run.code == 0, "adopt failed: {run:?}");
+        }
+        Ok(())
+    }
+}
+
+/// The binary under test, built beside this test.
+pub(crate) fn deployctl() -> PathBuf {
+    if let Some(path) = std::env::var_os("DEPLOYCTL_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a running test has a path");
+    let target = test
+        .ancestors()
+        .nth(2)
+        .expect("target/<profile>/deps/<test>");
+    let binary = target.join("deployctl");
+    assert!(
+        binary.exists(),
+        "`{}` is missing: cargo build -p deployctl",
+        binary.display()
+    );
+    binary
+}
+
+fn source(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(relative)
+}
+
+/// Facts of a machine as small as they can be: nothing is managed yet.
+pub(crate) fn facts(machine: &Machine) -> Value {
+    json!({
+        "description": "a test machine",
+        "platform": "ubuntu",
+        "architecture": "x86_64",
+        "tags": ["test"],
+        "os": { "id": "debian", "version": "12" },
+        "connection": {
+            "address": machine.address().to_string(),
+            "port": 22,
+            "user": "operator",
+            "jump": null,
+            "become": "sudo",
+        },
+        "hardware": {
+            "board": "systemd-nspawn",
+            "cpu": { "model": "shared", "cores": 1, "threads": 1 },
+            "memory_gib": 1,
+            "disks": [],
+            "nics": [],
+            "power_supply": null,
+            "ups": null,
+        },
+    })
+}

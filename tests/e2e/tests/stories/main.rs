@@ -1,0 +1,9 @@
+//! Stories of deployctl on real machines: each boots its own, tells one thing that happens to
+//! operators, and leaves nothing behind.
+
+mod bad_hosts;
+mod cluster;
+mod demo;
+mod everyday;
+mod packages;
+mod rollback;
