@@ -109,14 +109,14 @@ fn nobody_is_asked_without_a_terminal() {
 #[test]
 fn an_undefined_variable_is_found_with_its_template_and_line() {
     let env = TestEnv::with_own_modules();
-    let template = env.repo().join("modules/ubuntu/network/etc/hosts");
+    let template = env.repo().join("modules/ubuntu/system/etc/hostname");
     let mut text = std::fs::read_to_string(&template).unwrap();
     text.push_str("{{ host.netwrok.nothing }}\n");
     std::fs::write(&template, text).unwrap();
     let said = env.run(&["plan", "linode"]);
     assert_eq!(said.code, 2);
     assert!(
-        said.err.contains("modules/ubuntu/network/etc/hosts:"),
+        said.err.contains("modules/ubuntu/system/etc/hostname:"),
         "{}",
         said.err
     );
@@ -127,7 +127,7 @@ fn an_undefined_variable_is_found_with_its_template_and_line() {
 fn two_concerns_cannot_have_one_file() {
     let env = TestEnv::new();
     let file = json!([{
-        "path": "/etc/hosts", "mode": "0644", "owner": "root", "group": "root", "content": "mine\n"
+        "path": "/etc/hostname", "mode": "0644", "owner": "root", "group": "root", "content": "mine\n"
     }]);
     let path = env.path("inventory.json");
     let mut inventory: serde_json::Value =
@@ -136,7 +136,7 @@ fn two_concerns_cannot_have_one_file() {
     std::fs::write(&path, inventory.to_string()).unwrap();
     let said = env.run(&["plan", "linode"]);
     assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.err.contains("/etc/hosts"), "{}", said.err);
+    assert!(said.err.contains("/etc/hostname"), "{}", said.err);
 }
 
 #[test]

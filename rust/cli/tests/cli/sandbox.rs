@@ -15,7 +15,7 @@ fn from_nothing_to_unchanged() {
         "{}",
         first.out
     );
-    assert!(env.on_host("linode", "/etc/hosts").is_file());
+    assert!(env.on_host("linode", "/etc/hostname").is_file());
 
     let again = env.run(&["apply", "--yes", "--exit-code"]);
     insta::assert_snapshot!(again.all());
@@ -34,12 +34,12 @@ fn what_was_changed_by_hand_is_shown_and_put_right() {
     let env = TestEnv::new();
     assert_eq!(env.run(&["apply", "linode", "--yes"]).code, 0);
     assert_eq!(env.run(&["diff", "linode", "--exit-code"]).code, 0);
-    let hosts = env.on_host("linode", "/etc/hosts");
+    let hosts = env.on_host("linode", "/etc/hostname");
     let good = std::fs::read_to_string(&hosts).unwrap();
     std::fs::write(&hosts, format!("{good}6.6.6.6 evil\n")).unwrap();
     let drift = env.run(&["diff", "linode", "--exit-code"]);
     assert_eq!(drift.code, 3, "{}", drift.err);
-    assert!(drift.out.contains("/etc/hosts"), "{}", drift.out);
+    assert!(drift.out.contains("/etc/hostname"), "{}", drift.out);
     let plan = env.run(&["plan", "linode"]);
     assert!(plan.out.contains("-6.6.6.6 evil"), "{}", plan.out);
     assert_eq!(env.run(&["apply", "linode", "--yes"]).code, 0);
@@ -95,7 +95,7 @@ fn a_saved_plan_is_applied_as_it_was_or_not_at_all() {
     let stale = env.run(&["apply", "--plan", file, "--yes"]);
     assert_eq!(stale.code, 9, "{}", stale.err);
     insta::assert_snapshot!(stale.out);
-    assert!(!env.on_host("linode", "/etc/hosts").exists());
+    assert!(!env.on_host("linode", "/etc/hostname").exists());
 
     assert_eq!(env.run(&["plan", "linode", "--out", file]).code, 0);
     let applied = env.run(&["apply", "--plan", file, "--yes"]);
