@@ -98,7 +98,7 @@ packages_install() {
   apt -y --no-remove install -- "$@"
   pi_status=$?
   # An upgrade takes a package's hold away; whether it is held is not the upgrade's to say.
-  if [ -s "$D/held" ]; then xargs apt-mark hold -- <"$D/held"; fi
+  if [ -s "$D/held" ]; then xargs apt-mark hold -- <"$D/held" >/dev/null; fi
   release_services
   if [ "$pi_status" -ne 0 ]; then
     die "packages: $(last_lines 7)$(unfinished_packages)"
