@@ -132,6 +132,8 @@ pub struct ObservedUnit {
     pub sub: String,
     /// `UnitFileState`: enabled, disabled, static, masked, or empty.
     pub file: String,
+    /// Whether a start would be passed over, since a start condition of the unit is not met.
+    pub passed_over: bool,
 }
 
 /// An apply that is still open on the host.

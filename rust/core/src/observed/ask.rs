@@ -68,7 +68,7 @@ pub fn queries(scope: &Scope<'_>) -> Vec<Query> {
             listed(
                 "units.list",
                 rendered.units.keys().map(AsRef::as_ref),
-                "systemctl show --no-pager --property=Id,Names,LoadState,ActiveState,SubState,UnitFileState --",
+                SHOW_UNITS,
             ),
         )
         .with_cap(4 << 20),
@@ -84,6 +84,33 @@ pub fn queries(scope: &Scope<'_>) -> Vec<Query> {
     }
     queries
 }
+
+/// The units, and whether those that were passed over at their last start (`Condition…=` in
+/// systemd.unit(5)) would be passed over again; only these cost a process each.
+const SHOW_UNITS: &str = r#"show() {
+  shown=$(systemctl show --no-pager --property=Id,Names,LoadState,ActiveState,SubState,UnitFileState,ConditionResult,ConditionTimestampMonotonic -- "$@") || return
+  printf '%s\n' "$shown"
+  state='' result='' stamp=''
+  while IFS='=' read -r key value; do
+    case $key in
+      Id) id=$value ;;
+      ActiveState) state=$value ;;
+      ConditionResult) result=$value ;;
+      ConditionTimestampMonotonic) stamp=$value ;;
+      '')
+        if [ "$state$result" = inactiveno ] && [ "$stamp" != 0 ]; then
+          systemd-analyze condition --unit="$id" >/dev/null 2>&1
+          if [ "$?" = 1 ]; then printf '\nId=%s\nConditionNow=no\n' "$id"; fi
+        fi
+        state='' result='' stamp=''
+        ;;
+    esac
+  done <<SHOWN
+$shown
+
+SHOWN
+}
+show"#;
 
 /// One `key value` a line.
 fn host(sandbox: bool) -> String {

@@ -41,7 +41,7 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
             continue;
         };
         let active = matches!(state.active.as_str(), "active" | "activating" | "reloading");
-        if want.running.is_some_and(|running| running != active) {
+        if want.running.is_some_and(|running| running != active) && !state.passed_over {
             drift.push(Drift {
                 subject: unit.to_string(),
                 committed: if active { "not running" } else { "running" }.to_owned(),

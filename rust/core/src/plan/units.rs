@@ -71,6 +71,15 @@ fn change(
     let active = matches!(state.active.as_str(), "active" | "activating" | "reloading");
     let changed = changed_for(unit, want, observed, paths);
     match (want.running, active) {
+        (Some(true), false) if state.passed_over && changed.is_empty() => {
+            note = Some(Finding::note(
+                "unit",
+                format!("`{unit}` is passed over: a start condition of the unit is not met"),
+                Some(format!(
+                    "`systemctl status {unit}` on the host tells which; once it is met, an apply starts the unit"
+                )),
+            ));
+        }
         (Some(true), false) => {
             actions.push(UnitAction::Start);
             reasons.push(match state.active.as_str() {

@@ -225,6 +225,13 @@ fn units() {
             planned(|case| case.state("app.service", "loaded", "failed", "enabled")),
         ),
         (
+            "its start condition is not met",
+            planned(|case| {
+                case.state("app.service", "loaded", "inactive", "enabled");
+                case.passed_over("app.service");
+            }),
+        ),
+        (
             "still starting counts as running",
             planned(|case| case.state("app.service", "loaded", "activating", "enabled")),
         ),

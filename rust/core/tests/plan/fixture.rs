@@ -194,8 +194,15 @@ impl Case {
                 active: active.to_owned(),
                 sub: String::new(),
                 file: file.to_owned(),
+                passed_over: false,
             },
         );
+    }
+
+    /// A unit whose start condition is not met.
+    pub(crate) fn passed_over(&mut self, name: &str) {
+        let state = self.observed.units.get_mut(&unit(name));
+        state.expect("the case declares it").passed_over = true;
     }
 
     /// A package, declared and installed.
