@@ -241,3 +241,71 @@ fn a_saved_plan_is_applied_as_shown_or_not_at_all() -> Result<()> {
     assert_eq!(web.read("/etc/alpha.conf")?, "colour = red\n");
     Ok(())
 }
+
+#[test]
+fn the_concerns_of_a_real_host_come_into_effect() -> Result<()> {
+    let cluster = Cluster::boot(&[MachineSpec::new("web")])?;
+    let declared: serde_json::Value =
+        serde_json::from_str(include_str!("../../../fixtures/inventory.json"))?;
+    let linode = &declared["hosts"]["linode"];
+    cluster.redeclare("web", |facts| {
+        for concern in ["system", "ssh", "time", "firewall", "storage"] {
+            facts[concern] = linode[concern].clone();
+        }
+        facts["system"]["hostname"] = json!("web");
+        facts["network"] = demo::network("2345");
+        facts["storage"]["min_free_gib"] = json!({ "/": 1 });
+        facts["extra"] = demo::extra();
+    })?;
+    cluster.adopt_all()?;
+    cluster
+        .deployctl(&["apply", "web", "--yes"])?
+        .expect(0)
+        .says("generation 1");
+    let web = cluster.machine("web");
+    let sshd = web.ok("sshd -T")?;
+    for setting in [
+        "passwordauthentication no",
+        "allowusers operator",
+        "allowusers root",
+    ] {
+        assert!(sshd.contains(setting), "{setting}\n{sshd}");
+    }
+    let table = web.ok("nft list table inet deployctl")?;
+    assert!(table.contains("policy drop"), "{table}");
+    assert_eq!(
+        web.ok("readlink /etc/localtime")?.trim(),
+        "/usr/share/zoneinfo/Australia/Sydney"
+    );
+    cluster
+        .deployctl(&["apply", "web", "--yes"])?
+        .expect(0)
+        .says("nothing to change");
+
+    // Verification looks at what is in effect, so it sees what no file tells.
+    let failed = |run: &crate::cluster::Run, check: &str| {
+        let report = run.json();
+        let checks = report["hosts"][0]["checks"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let found = checks.iter().find(|entry| entry["check"] == check).cloned();
+        found.map(|entry| entry["status"]["status"].clone())
+    };
+    let before = cluster.deployctl(&["verify", "web", "--json"])?;
+    assert_eq!(
+        failed(&before, "ssh/listening"),
+        Some(json!("pass")),
+        "{}",
+        before.stdout
+    );
+    web.ok("nft delete table inet deployctl; sysctl -qw net.core.somaxconn=77")?;
+    let after = cluster.deployctl(&["verify", "web", "--json"])?.expect(4);
+    assert_eq!(
+        failed(&after, "network/sysctl/net.core.somaxconn"),
+        Some(json!("fail")),
+        "{}",
+        after.stdout
+    );
+    Ok(())
+}
