@@ -101,11 +101,13 @@ name!(
     /// An absolute path that deployctl manages on a host.
     ManagedPath,
     "managed path",
-    "absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024",
+    "absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`",
     |t| all(t, 1024, |b| b.is_ascii_alphanumeric() || b"/._-@+:%=,".contains(&b))
         && t.len() > 1
         && t.starts_with('/')
-        && t[1..].split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+        && t[1..].split('/').all(|part| !part.is_empty() && part != "." && part != ".."
+            // Temporary names beside a path are a few characters longer, and ours.
+            && part.len() <= 200 && !part.starts_with(".deployctl"))
 );
 
 name!(
@@ -126,9 +128,11 @@ name!(
     /// A Debian package's name (Debian policy 5.6.1), optionally `:architecture`.
     PackageName,
     "package name",
-    "lower-case letters, digits and `+-.`, starting with a letter or digit, at most 128",
+    "lower-case letters, digits and `+-.`, starting with a letter or digit, not ending in `-`, at most 128",
     |t| all(t, 128, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.:".contains(&b))
         && t.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        // apt reads `name-` as: remove it.
+        && !t.ends_with('-')
 );
 
 name!(
@@ -193,5 +197,9 @@ mod tests {
         assert!(SysctlKey::new("net.ipv4.x/../../etc").is_err());
         assert!(PackageName::new("libnvinfer10").is_ok());
         assert!(PackageName::new("-x").is_err());
+        assert!(PackageName::new("openssh-server-").is_err());
+        assert!(PackageName::new("g++").is_ok());
+        assert!(ManagedPath::new(format!("/etc/{}", "x".repeat(201))).is_err());
+        assert!(ManagedPath::new("/etc/.deployctl.new").is_err());
     }
 }

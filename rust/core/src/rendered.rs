@@ -208,6 +208,9 @@ pub struct PackageWant {
     pub version: Option<String>,
     /// Whether it is held (`apt-mark hold`) against upgrades.
     pub hold: bool,
+    /// Packages that apt may remove for it. No other is ever removed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub replaces: BTreeSet<PackageName>,
 }
 
 /// How a unit takes up changed files.

@@ -287,6 +287,7 @@ fn this_machine_answers_whatever_it_is() {
                 concern: concern.clone(),
                 version: None,
                 hold: false,
+                replaces: std::collections::BTreeSet::new(),
             },
         );
     }

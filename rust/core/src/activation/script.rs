@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::FIREWALL_TABLE;
 use super::quote::word;
-use crate::name::SysctlKey;
+use crate::name::{PackageName, SysctlKey};
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitChange};
 use crate::rendered::{Entry, FollowUp, ManagedEntry, Ownership, Rendered};
 
@@ -113,6 +113,15 @@ impl<'a> Scripts<'a> {
         self.installs.iter().map(String::as_str).collect()
     }
 
+    /// Packages that may be removed for what replaces them.
+    fn replaced(&self) -> Vec<&'a str> {
+        self.plan
+            .packages
+            .iter()
+            .flat_map(|package| package.replaces.iter().map(PackageName::as_str))
+            .collect()
+    }
+
     fn packages(&self, action: PackageAction) -> Vec<&'a str> {
         self.plan
             .packages
@@ -170,6 +179,7 @@ impl<'a> Scripts<'a> {
             let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
             script.call("validator", &argv);
         }
+        script.call_if_any("packages_may_go", &self.replaced());
         script.call_if_any("packages_simulate", &self.install_words());
         script.call_if_any("packages_download", &self.install_words());
         script
@@ -207,6 +217,7 @@ impl<'a> Scripts<'a> {
         self.place(&mut script, is_apt);
         if !self.installs.is_empty() {
             script.call("allow", &[&PACKAGES_SECONDS.to_string()]);
+            script.call_if_any("packages_may_go", &self.replaced());
             script.call("packages_install", &self.install_words());
         }
         script.call_if_any("package_unhold", &self.packages(PackageAction::Unhold));

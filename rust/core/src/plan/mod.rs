@@ -161,9 +161,13 @@ pub struct PackageChange {
     pub after: Option<String>,
     /// What happens to it.
     pub action: PackageAction,
+    /// Packages that apt may remove for it, as declared.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub replaces: BTreeSet<PackageName>,
 }
 
-/// What happens to a package. Packages go forward only; none is ever removed.
+/// What happens to a package. Packages go forward only; none is removed but what another one is declared
+/// to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PackageAction {

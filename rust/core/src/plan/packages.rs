@@ -1,6 +1,7 @@
-//! Which packages change. They go forward only, and none is ever removed.
+//! Which packages change. They go forward only, and none is removed but what is declared to be replaced.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::debian_version::compare;
 use super::{Finding, PackageAction, PackageChange};
@@ -33,6 +34,10 @@ pub(super) fn changes(
             before: installed.map(|package| package.version.clone()),
             after: after.cloned(),
             action,
+            replaces: match action {
+                PackageAction::Install => want.replaces.clone(),
+                PackageAction::Hold | PackageAction::Unhold => BTreeSet::new(),
+            },
         };
         match (installed, &want.version) {
             (None, version) => changes.push(change(PackageAction::Install, version.as_ref())),
@@ -72,6 +77,7 @@ pub(super) fn changes(
                 before: Some(package.version.clone()),
                 after: None,
                 action: PackageAction::Unhold,
+                replaces: BTreeSet::new(),
             });
         }
     }

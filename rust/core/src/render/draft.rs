@@ -6,14 +6,21 @@ use super::error::{Fault, RenderError};
 use crate::name::{HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
 use crate::rendered::{Entry, ManagedEntry, PackageWant, Rendered, UnitWant};
 
-/// Places that are not for managing: the kernel's, what a boot clears, and deployctl's own state.
-const RESERVED: [&str; 6] = [
+/// Places that are not for managing: the kernel's, what a boot clears, deployctl's own, and the files of
+/// accounts, whose tools (`sysusers.d`, drop-ins) change them a line at a time.
+const RESERVED: [&str; 12] = [
     "/proc",
     "/sys",
     "/dev",
     "/run",
     "/tmp",
     "/var/lib/deployctl",
+    "/etc/systemd/system/deployctl-recover.service",
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/gshadow",
+    "/etc/sudoers",
 ];
 
 /// Where something is declared.

@@ -228,10 +228,16 @@ impl Expand<'_> {
             let reason = format!("`{}` is no package version", version.escape_debug());
             return Err(self.scope.field_error(text, "version", reason));
         }
+        let replaces = item
+            .replaces
+            .iter()
+            .map(|text| self.scope.name("replaces", text, at, PackageName::new))
+            .collect::<Result<_, _>>()?;
         let want = PackageWant {
             concern: self.scope.concern.clone(),
             version,
             hold: item.hold,
+            replaces,
         };
         draft.add_package(name, want, self.origin(&item.name));
         Ok(())

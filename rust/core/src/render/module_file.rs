@@ -162,6 +162,9 @@ item! {
         /// Whether it is held against upgrades.
         #[serde(default)]
         hold: bool,
+        /// Packages that apt may remove for it.
+        #[serde(default)]
+        replaces: Vec<Text>,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::words::{action, changes, count, lasting};
 use super::{Style, outcome, pad, shown, widest};
-use crate::name::ModuleName;
+use crate::name::{ModuleName, PackageName};
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, Severity, UnitAction};
 use crate::rendered::{Ownership, PathState};
 use crate::report::Report;
@@ -251,7 +251,17 @@ fn packages(text: &mut String, plan: &Plan, style: Style) {
             (PackageAction::Hold, _) => "hold against upgrades".to_owned(),
             (PackageAction::Unhold, _) => "no longer held; it stays installed".to_owned(),
         };
-        let _ = writeln!(text, "    {}  {words}", pad(change.name.as_str(), width));
+        let replaced: Vec<_> = change.replaces.iter().map(PackageName::as_str).collect();
+        let replaced = if replaced.is_empty() {
+            String::new()
+        } else {
+            format!(", in the place of {}", replaced.join(", "))
+        };
+        let _ = writeln!(
+            text,
+            "    {}  {words}{replaced}",
+            pad(change.name.as_str(), width)
+        );
     }
 }
 

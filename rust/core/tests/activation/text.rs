@@ -148,6 +148,7 @@ impl Draft {
             before: None,
             after: after.map(str::to_owned),
             action,
+            replaces: std::collections::BTreeSet::new(),
         });
         self
     }

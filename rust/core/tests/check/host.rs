@@ -45,6 +45,7 @@ fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
                 concern,
                 version,
                 hold,
+                replaces: std::collections::BTreeSet::new(),
             },
         );
     };

@@ -214,6 +214,7 @@ impl Case {
                 concern: concern(by),
                 version: version.map(str::to_owned),
                 hold,
+                replaces: std::collections::BTreeSet::new(),
             },
         );
         self.observed.packages.insert(

@@ -174,3 +174,34 @@ fn a_changed_conffile_survives_an_upgrade() -> Result<()> {
     assert_eq!(web.read("/etc/haproxy/haproxy.cfg")?, "mine\n");
     Ok(())
 }
+
+#[test]
+fn a_clock_daemon_takes_the_place_of_another_as_declared() -> Result<()> {
+    let cluster = with_archive()?;
+    let web = cluster.machine("web");
+    // As on a new Ubuntu: systemd-timesyncd is there, and chrony excludes it.
+    let timesyncd = Deb::new("systemd-timesyncd", "255");
+    let chrony = Deb::new("chrony", "99:4.5")
+        .conflicts("systemd-timesyncd")
+        .service("chrony.service");
+    web.ok("apt-get -qy purge chrony")?;
+    web.use_apt_repo(&AptRepo::build(
+        &cluster.world.scratch().join("apt"),
+        &[timesyncd, chrony],
+    )?)?;
+    web.ok("apt-get -qy install systemd-timesyncd")?;
+    let declared: serde_json::Value =
+        serde_json::from_str(include_str!("../../../fixtures/inventory.json"))?;
+    cluster.redeclare("web", |facts| {
+        facts["time"] = declared["hosts"]["linode"]["time"].clone()
+    })?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(0)
+        .says("in the place of")
+        .says("systemd-timesyncd");
+    cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
+    assert_eq!(installed(&cluster, "chrony")?, "ii 99:4.5");
+    assert!(!installed(&cluster, "systemd-timesyncd")?.starts_with("ii"));
+    Ok(())
+}

@@ -14,8 +14,19 @@ invalid() {
   exit 1
 }
 
+# packages_may_go NAME…: what is declared to be replaced by what gets installed.
+may_go=
+packages_may_go() {
+  may_go=" $* "
+}
+
 # packages_simulate NAME[=VERSION]…: on the merged tree, so with the staged pins and sources.
-packages_simulate() {
+packages_# The names of what the simulation would remove.
+removals() {
+  sed -n 's/^Remv \([^ ]*\).*/\1/p' "$D/apt"
+}
+
+simulate() {
   if [ -n "$SANDBOX" ]; then
     skip "simulate $*"
     return
@@ -26,9 +37,15 @@ packages_simulate() {
     apt update || invalid packages "\`apt-get update\` failed: $(last_lines)"
     simulate "$@" || simulation_failed
   fi
-  ps_removed=$(sed -n 's/^Remv \([^ ]*\).*/\1/p' "$D/apt" | tr '\n' ' ')
+  ps_removed=
+  for ps_name in $(removals); do
+    case $may_go in
+      *" $ps_name "*) ;;
+      *) ps_removed="$ps_removed$ps_name " ;;
+    esac
+  done
   if [ -n "$ps_removed" ]; then
-    invalid packages "apt would remove \`${ps_removed% }\`; deployctl never removes packages"
+    invalid packages "apt would remove \`${ps_removed% }\`; only what a package is declared to replace may go"
   fi
   ps_downgraded=$(apt_list DOWNGRADED)
   if [ -n "$ps_downgraded" ]; then
@@ -95,7 +112,7 @@ packages_install() {
     chmod 0755 /usr/sbin/policy-rc.d
   fi
   apt-mark showhold >"$D/held"
-  apt -y --no-remove install -- "$@"
+  if [ -n "$may_go" ]; then apt -y install -- "$@"; else apt -y --no-remove install -- "$@"; fi
   pi_status=$?
   # An upgrade takes a package's hold away; whether it is held is not the upgrade's to say.
   if [ -s "$D/held" ]; then xargs apt-mark hold -- <"$D/held" >/dev/null; fi
