@@ -152,6 +152,7 @@ impl<'a> Draft<'a> {
                 before: None,
                 after: version.map(str::to_owned),
                 action,
+                replaces: std::collections::BTreeSet::new(),
             });
         }
         Ok(self)
