@@ -21,12 +21,7 @@ packages_may_go() {
 }
 
 # packages_simulate NAME[=VERSION]…: on the merged tree, so with the staged pins and sources.
-packages_# The names of what the simulation would remove.
-removals() {
-  sed -n 's/^Remv \([^ ]*\).*/\1/p' "$D/apt"
-}
-
-simulate() {
+packages_simulate() {
   if [ -n "$SANDBOX" ]; then
     skip "simulate $*"
     return
@@ -57,6 +52,11 @@ simulate() {
       *) invalid packages "apt would change \`$ps_held\`, which is held and not declared" ;;
     esac
   done
+}
+
+# The names of what the simulation would remove.
+removals() {
+  sed -n 's/^Remv \([^ ]*\).*/\1/p' "$D/apt"
 }
 
 simulate() {
