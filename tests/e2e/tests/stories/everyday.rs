@@ -309,3 +309,26 @@ fn the_concerns_of_a_real_host_come_into_effect() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_host_behind_another_is_reached_through_it() -> Result<()> {
+    let cluster = Cluster::boot(&[MachineSpec::new("gate"), MachineSpec::new("web")])?;
+    cluster.adopt_all()?;
+    let (gate, web) = (cluster.machine("gate"), cluster.machine("web"));
+    web.ok(&format!(
+        "nft add table inet far
+         nft 'add chain inet far in {{ type filter hook input priority 0; }}'
+         nft add rule inet far in tcp dport 22 ip saddr != {} drop",
+        gate.address()
+    ))?;
+    cluster.redeclare("web", |facts| facts["extra"] = demo::extra())?;
+    cluster
+        .deployctl(&["apply", "web", "--yes"])?
+        .expect(8)
+        .says("unreachable");
+
+    cluster.redeclare("web", |facts| facts["connection"]["jump"] = json!("gate"))?;
+    cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
+    assert_eq!(web.read("/etc/alpha.conf")?, "colour = red\n");
+    Ok(())
+}
