@@ -40,7 +40,7 @@ impl Sandbox {
 #[async_trait]
 impl Connector for Sandbox {
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
-        Ok(Box::new(Local::new(&self.directory.join(host.as_str()))?))
+        Ok(Box::new(Local::of_host(&self.directory, host)?))
     }
 }
 

@@ -5,9 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use async_trait::async_trait;
+use deployctl_core::name::HostName;
 
 use super::pump::{self, Input, PumpError};
 use super::{Limits, Output, Transport, TransportError};
+
+/// Where deployctl keeps its state on a host, as far as directories go.
+const STATE_PATHS: [&str; 3] = [
+    "var/lib/deployctl/applies",
+    "var/lib/deployctl/generations",
+    "var/lib/deployctl/original",
+];
 
 /// Runs scripts by `/bin/sh` on this machine with `DEPLOYCTL_ROOT` set to a directory and
 /// `DEPLOYCTL_SANDBOX=1`; what those scripts do stays below that directory.
@@ -38,6 +46,28 @@ impl Local {
             return Err(refuse("the path is not UTF-8"));
         }
         Ok(Self { root: resolved })
+    }
+
+    /// The root of `host` below the directory of a sandbox. The directory may be a link, the host's
+    /// root may not: what is done to one host would be done elsewhere.
+    pub fn of_host(directory: &Path, host: &HostName) -> Result<Self, TransportError> {
+        let root = directory.join(host.as_str());
+        refuse_link(&root)?;
+        Self::new(&root)
+    }
+
+    /// Refuses links on the way to where deployctl writes: a script would follow them out of the
+    /// sandbox.
+    fn refuse_links(&self, directory: &str) -> Result<(), TransportError> {
+        refuse_link(&self.root)?;
+        for path in STATE_PATHS.into_iter().chain([directory]) {
+            let mut place = self.root.clone();
+            for name in path.split('/').filter(|name| !name.is_empty()) {
+                place.push(name);
+                refuse_link(&place)?;
+            }
+        }
+        Ok(())
     }
 
     async fn shell(
@@ -110,6 +140,20 @@ impl Local {
     }
 }
 
+fn refuse_link(place: &Path) -> Result<(), TransportError> {
+    match std::fs::symlink_metadata(place) {
+        Ok(found) if found.file_type().is_symlink() => Err(TransportError::Local {
+            action: format!("use `{}` in a sandbox", place.display()),
+            source: io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is a symbolic link, and may lead out of the sandbox",
+            ),
+        }),
+        // What is not there, or cannot be looked at, is for the script to stumble over.
+        _ => Ok(()),
+    }
+}
+
 /// Ends a shell and what it started.
 async fn end_group(group: u32) {
     #[expect(
@@ -126,6 +170,7 @@ async fn end_group(group: u32) {
 #[async_trait]
 impl Transport for Local {
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
+        self.refuse_links("")?;
         let start = format!("echo {}; exec /bin/sh -s", pump::READY);
         self.shell(&["-c", &start], script.as_bytes(), limits).await
     }
@@ -136,6 +181,7 @@ impl Transport for Local {
         directory: &str,
         limits: Limits,
     ) -> Result<(), TransportError> {
+        self.refuse_links(directory)?;
         let mut input = format!("{}{directory}\n", self.root.display()).into_bytes();
         input.extend_from_slice(archive);
         let start = format!("echo {}; {}", pump::READY, super::UNPACK);

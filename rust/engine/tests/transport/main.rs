@@ -12,6 +12,7 @@ mod sshd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use deployctl_core::name::HostName;
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 use deployctl_engine::transport::local::Local;
 use deployctl_engine::transport::ssh::{Become, Secret};
@@ -111,6 +112,61 @@ fn a_directory_that_is_no_sandbox_is_refused() {
         let error = Local::new(Path::new(bad)).unwrap_err();
         assert!(matches!(error, TransportError::Local { .. }), "{bad:?}");
     }
+}
+
+#[tokio::test]
+async fn links_do_not_lead_out_of_a_sandbox() {
+    use std::os::unix::fs::symlink;
+
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(outside.path().join("lib/deployctl/applies")).unwrap();
+    let host = HostName::new("host").unwrap();
+    let sandbox = tempfile::tempdir().unwrap();
+    symlink(outside.path(), sandbox.path().join("host")).unwrap();
+    let error = Local::of_host(sandbox.path(), &host).unwrap_err();
+    assert_names_link(&error, &sandbox.path().join("host"));
+
+    for link in [
+        "var",
+        "var/lib",
+        "var/lib/deployctl",
+        "var/lib/deployctl/applies",
+        "var/lib/deployctl/generations",
+    ] {
+        let sandbox = tempfile::tempdir().unwrap();
+        let local = Local::of_host(sandbox.path(), &host).unwrap();
+        let place = sandbox
+            .path()
+            .canonicalize()
+            .unwrap()
+            .join("host")
+            .join(link);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        symlink(outside.path(), &place).unwrap();
+        let run = local
+            .run("touch \"$DEPLOYCTL_ROOT/touched\"", limits())
+            .await;
+        assert_names_link(&run.unwrap_err(), &place);
+        assert!(!sandbox.path().join("host/touched").exists());
+        let bytes = archive("escaped", "x", 0o600);
+        let directory = "/var/lib/deployctl/applies/x";
+        let put = local.put(&bytes, directory, limits()).await;
+        assert_names_link(&put.unwrap_err(), &place);
+    }
+    // The sandbox's own directory may be a link.
+    let links = tempfile::tempdir().unwrap();
+    symlink(sandbox.path(), links.path().join("sandbox")).unwrap();
+    std::fs::remove_file(sandbox.path().join("host")).unwrap();
+    Local::of_host(&links.path().join("sandbox"), &host).unwrap();
+}
+
+fn assert_names_link(error: &TransportError, place: &Path) {
+    use std::error::Error as _;
+
+    let cause = error.source().unwrap().to_string();
+    let text = format!("{error}: {cause}");
+    assert!(text.contains(&*place.to_string_lossy()), "{text}");
+    assert!(cause.contains("symbolic link"), "{text}");
 }
 
 #[tokio::test]
