@@ -10,6 +10,9 @@ use crate::name::HostName;
 /// Why a selector selects nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
+    /// No word at all in an argument: a variable that is not set, most of the time.
+    #[error("an empty selector selects nothing; leave it out to mean all hosts")]
+    Empty,
     /// A name that no host has.
     #[error("no host is called `{word}`")]
     UnknownHost {
@@ -57,7 +60,7 @@ impl SelectError {
             Self::UnknownHost { hint, .. }
             | Self::UnknownTag { hint, .. }
             | Self::NoMatch { hint, .. } => hint.as_deref(),
-            Self::BadGlob { .. } | Self::Nothing { .. } => None,
+            Self::Empty | Self::BadGlob { .. } | Self::Nothing { .. } => None,
         }
     }
 }
@@ -84,8 +87,13 @@ enum Kind {
 }
 
 impl Selector {
-    /// Reads the words of a command line. A word may hold several, separated by commas.
+    /// Reads the words of a command line. A word may hold several, separated by commas, and holds at
+    /// least one: what is empty by mistake must not mean the whole fleet.
     pub fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self, SelectError> {
+        let blank = |word: &S| word.as_ref().split(',').all(|part| part.trim().is_empty());
+        if words.iter().any(blank) {
+            return Err(SelectError::Empty);
+        }
         words
             .iter()
             .flat_map(|word| word.as_ref().split(','))

@@ -27,6 +27,25 @@ fn hosts_and_tags_that_are_not_there() {
 }
 
 #[test]
+fn an_empty_selector_is_not_the_whole_fleet() {
+    let env = TestEnv::new();
+    for words in [
+        &["plan", ""][..],
+        &["apply", "--yes", " "],
+        &["status", "cuda", ""],
+        &["history", ""],
+    ] {
+        let said = env.run(words);
+        assert_eq!(said.code, 2, "{words:?}");
+        assert_eq!(
+            said.err,
+            "error: an empty selector selects nothing; leave it out to mean all hosts\n"
+        );
+    }
+    assert!(!env.path("sandbox").join("cuda/var").exists());
+}
+
+#[test]
 fn a_value_out_of_range_is_found_with_its_line() {
     let env = TestEnv::new();
     env.edit("/hosts/cuda/network/interfaces/cluster0/mtu", json!(99_999));

@@ -36,6 +36,11 @@ fn what_selectors_select() {
         &["!nobody"],
         &["cuda", "!cuda"],
         &["!*"],
+        &[""],
+        &[" "],
+        &[","],
+        &["cuda", ""],
+        &["cuda,"],
     ];
     let mut table = String::new();
     for words in cases {
