@@ -6,6 +6,7 @@
 mod gates;
 mod log_tail;
 pub(crate) mod outcome;
+mod patience;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::transport::{Limits, Output, Transport, TransportError};
 
 use log_tail::LogTail;
+use patience::{Patience, Seen};
 
 /// Longest time for `start`: lease, validators, package download and simulation, checkpoint.
 const START_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -93,6 +95,8 @@ pub async fn apply(link: Box<dyn Transport>, task: &Task, around: &Surroundings)
         nonsense: 0,
         losses: 0,
         rollback_requested: false,
+        patience: Patience::default(),
+        denied: false,
     };
     let outcome = run.drive().await.unwrap_or_else(|outcome| outcome);
     Applied {
@@ -113,6 +117,9 @@ struct Run<'a> {
     nonsense: u32,
     losses: u32,
     rollback_requested: bool,
+    patience: Patience,
+    /// Whether the last verb that was to change something ended badly.
+    denied: bool,
 }
 
 impl Run<'_> {
@@ -123,9 +130,10 @@ impl Run<'_> {
             return Err(outcome::interrupted_early(&self.task.host));
         }
         let start = command::start(&self.task.apply, self.task.steal);
-        self.verb(&start, START_LIMIT).await?;
+        self.act(&start, START_LIMIT).await?;
         let mut pause = Duration::from_millis(100);
         loop {
+            self.still_worth_it()?;
             match self.phase() {
                 Some(phase) if phase.is_final() => return Ok(self.ended()),
                 Some(Phase::Activated) if !self.rollback_requested => self.decide().await?,
@@ -180,6 +188,38 @@ impl Run<'_> {
             Ok(output) => self.note(&output),
             Err(error) => self.lost(&error).await,
         }
+    }
+
+    /// A verb that changes something: whether it ended badly decides how long progress is waited for.
+    async fn act(&mut self, script: &str, limit: Duration) -> Result<(), Outcome> {
+        self.denied = false;
+        match self.link.run(script, Limits::default().within(limit)).await {
+            Ok(output) => {
+                self.denied = output.status != 0;
+                self.note(&output)
+            }
+            Err(error) => self.lost(&error).await,
+        }
+    }
+
+    /// A host that answers and gets no further is not asked for ever.
+    fn still_worth_it(&mut self) -> Result<(), Outcome> {
+        let phase = self.phase();
+        if phase.is_some_and(Phase::is_final) {
+            return Ok(());
+        }
+        let apply = self.last.as_ref().and_then(|status| status.apply.as_ref());
+        let seen = Seen {
+            phase,
+            log: self.log.offset(),
+            left: apply.and_then(|apply| apply.deadline_seconds),
+        };
+        let now = self.around.clock.monotonic();
+        if self.patience.lasts(seen, now, self.task, self.denied) {
+            return Ok(());
+        }
+        let refused_rollback = self.denied && self.rollback_requested;
+        Err(outcome::stuck(self.task, phase, refused_rollback))
     }
 
     fn note(&mut self, output: &Output) -> Result<(), Outcome> {
@@ -288,7 +328,7 @@ impl Run<'_> {
         match next(Phase::Activated, happened).action {
             Action::SendConfirm => {
                 let confirm = command::confirm(&self.task.apply, &self.task.nonce);
-                self.verb(&confirm, VERB_LIMIT).await?;
+                self.act(&confirm, VERB_LIMIT).await?;
                 // Denied, and still waiting: nobody else can help it.
                 if self.phase() == Some(Phase::Activated) {
                     self.request_rollback().await?;
@@ -302,7 +342,7 @@ impl Run<'_> {
     async fn request_rollback(&mut self) -> Result<(), Outcome> {
         self.rollback_requested = true;
         let script = command::rollback(Some(&self.task.apply));
-        self.verb(&script, VERB_LIMIT).await
+        self.act(&script, VERB_LIMIT).await
     }
 
     /// Moves the deadline along while units with a long declared start are starting; the bundle's

@@ -24,6 +24,15 @@ pub(super) fn of(
         )
     });
     match apply.phase {
+        Phase::Committed if generation <= apply.base => Outcome::Failed {
+            reason: problem(
+                format!(
+                    "`{}` says that apply `{}` is committed, and is still at generation {generation}",
+                    task.host, task.apply
+                ),
+                Some("the commit may have been cut off: `deployctl status` shows what the host holds; apply again to finish it"),
+            ),
+        },
         Phase::Committed => Outcome::Committed { generation },
         Phase::Refused => {
             let (code, text) =
@@ -133,6 +142,31 @@ pub(super) fn unknown(task: &Task, error: &TransportError, phase: Option<Phase>)
             format!("`{}`: {}; {last}", task.host, in_full(error)),
             Some(
                 "the host confirms or rolls back by itself: ask `deployctl status` once it can be reached",
+            ),
+        ),
+    }
+}
+
+/// A host that answers and gets no further.
+pub(super) fn stuck(task: &Task, phase: Option<Phase>, refused_rollback: bool) -> Outcome {
+    let at = phase.map_or("staged".to_owned(), |phase| phase.to_string());
+    if refused_rollback {
+        return Outcome::RollbackFailed {
+            reason: format!(
+                "`{}` does not roll apply `{}` back: it stays in phase `{at}`",
+                task.host, task.apply
+            ),
+            hint: "see `deployctl status`; if it stays so, on its console, as root: `sh /var/lib/deployctl/host.sh rollback`".to_owned(),
+        };
+    }
+    Outcome::Unknown {
+        reason: problem(
+            format!(
+                "`{}` answers, but apply `{}` stays in phase `{at}`",
+                task.host, task.apply
+            ),
+            Some(
+                "ask `deployctl status` how it ended; `deployctl apply --steal` rolls it back first",
             ),
         ),
     }

@@ -43,6 +43,15 @@ impl Reply {
             stderr: Vec::new(),
         })
     }
+
+    /// The same with another exit status.
+    #[must_use]
+    pub fn exiting(self, status: i32) -> Self {
+        match self {
+            Self::Output(output) => Self::Output(Output { status, ..output }),
+            other => other,
+        }
+    }
 }
 
 type Behaviour = Box<dyn FnMut(&Call) -> Reply + Send>;

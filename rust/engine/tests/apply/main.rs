@@ -150,6 +150,80 @@ async fn unreachable_from_the_start() {
     insta::assert_snapshot!(story.told(Interrupt::never()).await);
 }
 
+#[tokio::test]
+async fn committed_without_a_new_generation_is_no_success() {
+    let story = Story::new(|call, _| match call {
+        Call::Run(script) if script.contains("confirm") => frame("committed", 0, ""),
+        _ => frame("activated", 0, ""),
+    });
+    let told = story.told(Interrupt::never()).await;
+    assert!(told.contains("=> Failed"), "{told}");
+}
+
+#[tokio::test]
+async fn a_start_that_ended_badly_is_not_asked_about_for_ever() {
+    let story = Story::new(|call, n| match call {
+        Call::Run(_) if n == 1 => frame("validated", 0, "").exiting(1),
+        _ => frame("validated", 0, ""),
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn a_rollback_that_the_host_denies_calls_for_a_person() {
+    for status in [1, 5, 6, 9] {
+        let story = Story::new(move |call, _| match call {
+            Call::Reconnect(_) => Reply::Fail(refused_connection()),
+            Call::Run(script) if script.contains("rollback") => {
+                frame("activated", 0, "").exiting(status)
+            }
+            _ => frame("activated", 0, ""),
+        });
+        let told = story.told(Interrupt::never()).await;
+        assert!(told.contains("=> RollbackFailed"), "{told}");
+        assert_eq!(told.matches("run rollback").count(), 3, "{told}");
+        if status == 1 {
+            insta::assert_snapshot!(told);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_phase_that_does_not_end_is_left_after_its_time() {
+    for (phase, seconds) in [
+        ("staged", 31 * 60),
+        ("armed", 120),
+        ("activating", 120),
+        ("rolling-back", 11 * 60),
+    ] {
+        let story = Story::new(move |_, _| frame(phase, 0, ""));
+        let told = story.told(Interrupt::never()).await;
+        assert!(told.contains("=> Unknown"), "{told}");
+        let asked = told.matches("run status").count();
+        assert!((seconds..seconds + 10).contains(&asked), "{phase}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_request_that_changes_nothing_ends() {
+    let story = Story::new(|call, _| match call {
+        Call::Reconnect(_) => Reply::Fail(refused_connection()),
+        _ => frame("activated", 0, ""),
+    });
+    let told = story.told(Interrupt::never()).await;
+    assert!(told.contains("=> Unknown"), "{told}");
+}
+
+#[tokio::test]
+async fn a_host_that_goes_round_in_circles_stands_still() {
+    let story = Story::new(|_, n| match n % 2 {
+        0 => frame("activating", 0, ""),
+        _ => frame("armed", 0, ""),
+    });
+    let told = story.told(Interrupt::never()).await;
+    assert!(told.contains("=> Unknown"), "{told}");
+}
+
 #[test]
 fn the_nonce_is_only_ever_quoted_into_a_script() {
     let id = host::apply_id();
