@@ -1,13 +1,17 @@
 //! Files of the repository on the controller.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use deployctl_core::render::{RenderErrors, TemplateSet};
 
 /// Where the Ubuntu platform's modules are, below the repository's top.
 const MODULES: &str = "modules/ubuntu";
+
+/// Longest template.
+const SIZE_CAP: u64 = 1 << 20;
 
 /// Why the modules could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -26,13 +30,28 @@ pub enum ModulesError {
         /// Which.
         path: PathBuf,
     },
+    /// Something that is no template: read, it could hang or lead elsewhere.
+    #[error("`{}` is {what}; modules are regular files in folders", path.display())]
+    NotRegular {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file too long to be a template.
+    #[error("`{}` is longer than {SIZE_CAP} bytes", path.display())]
+    TooLong {
+        /// Which.
+        path: PathBuf,
+    },
     /// Modules that contradict themselves.
     #[error(transparent)]
     Invalid(#[from] RenderErrors),
 }
 
 /// Reads and compiles `modules/ubuntu` of the repository at `top`. Hidden files and editors'
-/// backups (`~`) are passed over.
+/// backups (`~`) are passed over. `modules` and `modules/ubuntu` may be links to folders, nothing below
+/// them may; a link to a file is as good as the file.
 pub fn read_modules(top: &Path) -> Result<TemplateSet, ModulesError> {
     let mut files = BTreeMap::new();
     let root = top.join(MODULES);
@@ -55,19 +74,50 @@ pub fn read_modules(top: &Path) -> Result<TemplateSet, ModulesError> {
             } else {
                 format!("{below}/{name}")
             };
-            if path.is_dir() {
+            if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
                 folders.push((path, below));
                 continue;
             }
-            let bytes = std::fs::read(&path).map_err(|source| ModulesError::Read {
-                path: path.clone(),
-                source,
-            })?;
+            let bytes = read_template(&path)?;
             let text = String::from_utf8(bytes).map_err(|_| ModulesError::NotText { path })?;
             files.insert(below, text);
         }
     }
     Ok(TemplateSet::new(MODULES, files)?)
+}
+
+/// Reads a regular file of a sane size.
+fn read_template(path: &Path) -> Result<Vec<u8>, ModulesError> {
+    let at = |source| ModulesError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    // Looked at before it is opened: opening a FIFO waits for its other end.
+    let kind = std::fs::metadata(path).map_err(at)?.file_type();
+    if !kind.is_file() {
+        return Err(ModulesError::NotRegular {
+            path: path.to_owned(),
+            what: if kind.is_dir() {
+                "a symbolic link to a folder"
+            } else if kind.is_fifo() {
+                "a FIFO"
+            } else if kind.is_socket() {
+                "a socket"
+            } else {
+                "a device"
+            },
+        });
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(SIZE_CAP + 1).read_to_end(&mut bytes))
+        .map_err(at)?;
+    if bytes.len() as u64 > SIZE_CAP {
+        return Err(ModulesError::TooLong {
+            path: path.to_owned(),
+        });
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -116,5 +166,39 @@ mod tests {
         fs::write(time.join("etc/binary"), "x").expect("a file");
         let unused = read_modules(top.path()).expect_err("a file that nothing uses");
         assert!(matches!(unused, ModulesError::Invalid(_)), "{unused}");
+    }
+
+    #[test]
+    fn only_regular_files_of_a_sane_size_are_read() {
+        use std::os::unix::fs::symlink;
+
+        let top = tempfile::tempdir().expect("a folder");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        symlink(elsewhere.path(), top.path().join("modules")).expect("a link");
+        let time = top.path().join("modules/ubuntu/time");
+        fs::create_dir_all(time.join("etc")).expect("a folder");
+        fs::write(time.join("module.toml"), "").expect("a file");
+        read_modules(top.path()).expect("`modules` may be a link");
+
+        let odd = time.join("etc/odd");
+        let refused = |why: &str| {
+            let error = read_modules(top.path()).expect_err(why).to_string();
+            assert!(error.contains("/time/etc/odd` is "), "{error}");
+            assert!(error.contains(why), "{error}");
+            fs::remove_file(&odd).expect("it is there");
+        };
+        symlink(elsewhere.path(), &odd).expect("a link");
+        refused("a symbolic link to a folder");
+        symlink("/dev/zero", &odd).expect("a link");
+        refused("a device");
+        let _socket = std::os::unix::net::UnixListener::bind(&odd).expect("a socket");
+        refused("a socket");
+        #[expect(clippy::disallowed_methods, reason = "std makes no FIFO")]
+        let made = std::process::Command::new("mkfifo").arg(&odd).status();
+        assert!(made.expect("mkfifo runs").success());
+        refused("a FIFO");
+        let file = fs::File::create(&odd).expect("a file");
+        file.set_len(SIZE_CAP + 1).expect("it is sparse");
+        refused("longer than 1048576 bytes");
     }
 }
