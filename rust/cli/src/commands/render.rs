@@ -48,6 +48,11 @@ pub(super) async fn run(context: &Context, args: &args::Render) -> Result<Verdic
 fn write(context: &Context, out: &Path, all: &BTreeMap<HostName, Rendered>) -> Result<(), Failure> {
     for (host, rendered) in all {
         let folder = out.join(host.as_str());
+        if folder.is_symlink() {
+            let message = format!("`{}` is a symbolic link", folder.display());
+            return Err(Failure::usage(message)
+                .hint("what is written there would land elsewhere; remove it"));
+        }
         tree::write(&folder, rendered).map_err(|error| {
             let message = format!("cannot write below `{}`", folder.display());
             Failure::new(Verdict::Internal, message).cause(&error)

@@ -167,3 +167,30 @@ fn what_is_no_saved_plan_is_refused() {
     assert_eq!(said.code, 2);
     insta::assert_snapshot!(said.err);
 }
+
+#[test]
+fn links_below_the_output_of_render_are_refused() {
+    use std::os::unix::fs::symlink;
+
+    let env = TestEnv::new();
+    let elsewhere = env.path("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let out = env.path("out");
+    let render = || env.run(&["render", "linode", "--out", out.to_str().unwrap()]);
+    for link in ["linode", "linode/etc", "linode/etc/ssh"] {
+        let place = out.join(link);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        symlink(&elsewhere, &place).unwrap();
+        let said = render();
+        assert_ne!(said.code, 0, "{link}");
+        let named = format!("`DIR/out/{link}` is a symbolic link");
+        assert!(said.err.contains(&named), "{}", said.err);
+        assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+        std::fs::remove_file(&place).unwrap();
+    }
+    // The directory itself is the user's choice.
+    std::fs::remove_dir_all(&out).unwrap();
+    symlink(&elsewhere, &out).unwrap();
+    assert_eq!(render().code, 0);
+    assert!(elsewhere.join("linode/etc/hostname").is_file());
+}
