@@ -193,7 +193,7 @@ fn a_clock_daemon_takes_the_place_of_another_as_declared() -> Result<()> {
     let declared: serde_json::Value =
         serde_json::from_str(include_str!("../../../fixtures/inventory.json"))?;
     cluster.redeclare("web", |facts| {
-        facts["time"] = declared["hosts"]["linode"]["time"].clone()
+        facts["time"] = declared["hosts"]["linode"]["time"].clone();
     })?;
     cluster
         .deployctl(&["plan", "web"])?
