@@ -65,11 +65,17 @@ impl Context {
 
     /// The valid inventory: of `--inventory FILE`, or as Nix evaluates it.
     pub(crate) async fn inventory(&self) -> Result<Inventory, Failure> {
-        let bytes = match &self.global.inventory {
-            Some(file) => nix::read(file)?,
-            None => nix::evaluate(&self.repo()?).await?,
+        let Some(file) = &self.global.inventory else {
+            let bytes = nix::evaluate(&self.repo()?).await?;
+            return Ok(inventory::parse(&bytes)?);
         };
-        Ok(inventory::parse(&bytes)?)
+        inventory::parse(&nix::read(file)?).map_err(|errors| {
+            // What has a place in `hosts/` is to be put right there.
+            if errors.iter().any(|error| error.position.is_some()) {
+                return errors.into();
+            }
+            Failure::usage(format!("`{}` is no valid inventory", file.display())).cause(&errors)
+        })
     }
 
     /// The templates, and the facts as they see them.

@@ -51,6 +51,14 @@ pub enum HistoryError {
         /// How.
         source: StatusError,
     },
+    /// Its memory is there and not to be read.
+    #[error("`{address}`: cannot read the state in `{directory}`")]
+    Unreadable {
+        /// `user@address:port`.
+        address: String,
+        /// What is in the way.
+        directory: String,
+    },
     /// There is no such generation.
     #[error("`{address}` has no generation {generation}")]
     NoGeneration {
@@ -78,16 +86,43 @@ impl HistoryError {
             Self::Ask(error) => error.hint(),
             Self::Transport(error) => error.hint(),
             Self::NoGeneration { .. } => Some("`deployctl history` lists them".to_owned()),
+            Self::Unreadable { .. } => Some(
+                "it must be a directory that the user there may read; look at its owner and mode"
+                    .to_owned(),
+            ),
             Self::Status { .. } | Self::Damaged { .. } => None,
         }
     }
 }
 
+/// Says what is in the way of the state directory, and ends; what is not there is in nobody's way.
+const READABLE: &str = "\
+for d in /var /var/lib /var/lib/deployctl; do
+d=\"${DEPLOYCTL_ROOT-}$d\"
+[ -e \"$d\" ] || break
+if ! [ -d \"$d\" ] || ! [ -r \"$d\" ] || ! [ -x \"$d\" ]; then
+printf 'deployctl-unreadable %s\\n' \"$d\"
+exit 0
+fi
+done
+";
+
+/// Whether [`READABLE`] found nothing in the way.
+fn readable(transport: &dyn Transport, stdout: &[u8]) -> Result<(), HistoryError> {
+    let Some(directory) = stdout.strip_prefix(b"deployctl-unreadable ") else {
+        return Ok(());
+    };
+    Err(HistoryError::Unreadable {
+        address: transport.describe(),
+        directory: query::printable_line(directory.trim_ascii(), 300),
+    })
+}
+
 /// What the host says of itself.
 pub async fn status(transport: &dyn Transport) -> Result<Status, HistoryError> {
-    let output = transport
-        .run(&command::status_of_host(), Limits::default())
-        .await?;
+    let script = format!("{READABLE}{}", command::status_of_host());
+    let output = transport.run(&script, Limits::default()).await?;
+    readable(transport, &output.stdout)?;
     status::parse(&output.stdout).map_err(|source| HistoryError::Status {
         address: transport.describe(),
         source,
@@ -97,7 +132,7 @@ pub async fn status(transport: &dyn Transport) -> Result<Status, HistoryError> {
 /// All generations, oldest first.
 pub async fn generations(transport: &dyn Transport) -> Result<Vec<Generation>, HistoryError> {
     let script = format!(
-        "cd \"${{DEPLOYCTL_ROOT-}}{STATE_DIR}\" 2>/dev/null || exit 0\n\
+        "{READABLE}cd \"${{DEPLOYCTL_ROOT-}}{STATE_DIR}\" 2>/dev/null || exit 0\n\
          cat generation 2>/dev/null || echo 0\n\
          for d in generations/*/; do\n\
          [ -f \"$d/record.json\" ] || continue\n\
@@ -110,6 +145,7 @@ pub async fn generations(transport: &dyn Transport) -> Result<Vec<Generation>, H
         .get("history")
         .map(|section| String::from_utf8_lossy(&section.stdout).into_owned())
         .unwrap_or_default();
+    readable(transport, text.as_bytes())?;
     let mut lines = text.lines();
     let current: u32 = lines
         .next()

@@ -24,6 +24,14 @@ pub enum NixError {
         /// ``hosts/cuda/default.nix:31:5: syntax error, unexpected ';'``.
         message: String,
     },
+    /// A host's pinned identity is no JSON, for which Nix names no file.
+    #[error("`{file}` is not JSON: {cause}")]
+    Identity {
+        /// Relative to the repository.
+        file: String,
+        /// Why not.
+        cause: serde_json::Error,
+    },
     /// It took too long: an endless recursion, or a fetch.
     #[error("evaluating `hosts` did not end within {seconds} s")]
     Timeout {
@@ -56,6 +64,9 @@ impl NixError {
             Self::Timeout { .. } => {
                 Some("the inventory is plain data: it should fetch nothing and recurse nowhere")
             }
+            Self::Identity { .. } => Some(
+                "take it back from version control; or remove it and `deployctl adopt` the host again",
+            ),
             Self::Evaluation { .. } | Self::Process(_) | Self::Read { .. } => None,
         }
     }
@@ -107,11 +118,31 @@ impl Nix {
             return Ok(finished.stdout);
         }
         let words = String::from_utf8_lossy(&finished.stderr);
+        if words.to_lowercase().contains("json")
+            && let Some(error) = bad_identity(&top.join("hosts"))
+        {
+            return Err(error);
+        }
         let real_top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
         Err(NixError::Evaluation {
             message: shorten(&words, &real_top),
         })
     }
+}
+
+/// The first `identity.json` below `hosts` that is no JSON.
+fn bad_identity(hosts: &Path) -> Option<NixError> {
+    let folders = std::fs::read_dir(hosts).ok()?;
+    let mut names: Vec<_> = folders.flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    names.iter().find_map(|name| {
+        let bytes = std::fs::read(hosts.join(name).join("identity.json")).ok()?;
+        let cause = serde_json::from_slice::<serde_json::Value>(&bytes).err()?;
+        Some(NixError::Identity {
+            file: format!("hosts/{}/identity.json", name.to_string_lossy()),
+            cause,
+        })
+    })
 }
 
 /// Evaluates `hosts/` of the repository at `top`.

@@ -30,7 +30,17 @@ pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict,
     } else {
         context.ui.print(&show::plans(&report, args.full));
     }
-    Ok(report.verdict(args.exit_code))
+    let refused = plans(&report)
+        .iter()
+        .any(|plan| plan.refusals().next().is_some());
+    let verdict = report.verdict(args.exit_code);
+    Ok(
+        if refused && verdict.badness() < Verdict::Refused.badness() {
+            Verdict::Refused
+        } else {
+            verdict
+        },
+    )
 }
 
 fn plans(report: &Report) -> Vec<Plan> {

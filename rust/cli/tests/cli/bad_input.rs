@@ -194,3 +194,45 @@ fn links_below_the_output_of_render_are_refused() {
     assert_eq!(render().code, 0);
     assert!(elsewhere.join("linode/etc/hostname").is_file());
 }
+
+#[test]
+fn a_bad_inventory_file_is_named() {
+    let env = TestEnv::new();
+    for text in ["{ bad", "{}", r#"{"version": 2}"#] {
+        std::fs::write(env.path("inventory.json"), text).unwrap();
+        let said = env.run(&["plan"]);
+        assert_eq!(said.code, 2);
+        let named = "error: `DIR/inventory.json` is no valid inventory\n  cause: `inventory` ";
+        assert!(said.err.starts_with(named), "{}", said.err);
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_not_an_empty_one() {
+    let env = TestEnv::new();
+    let state = env.on_host("linode", "/var/lib/deployctl");
+    std::fs::create_dir_all(state.parent().unwrap()).unwrap();
+    std::fs::write(&state, "").unwrap();
+    for command in ["status", "history"] {
+        let said = env.run(&[command, "linode"]);
+        assert_eq!(said.code, 1, "{}", said.out);
+        let all = format!("{}{}", said.out, said.err);
+        assert!(
+            all.contains("cannot read the state in `DIR/sandbox/linode/var/lib/deployctl`"),
+            "{all}"
+        );
+    }
+}
+
+#[test]
+fn a_plan_that_would_be_refused_says_so_by_its_exit_code() {
+    let env = TestEnv::new();
+    let open = env.on_host("linode", "/var/lib/deployctl/applies/1795392000-abcdef");
+    std::fs::create_dir_all(&open).unwrap();
+    std::fs::write(open.join("phase"), "activated\n").unwrap();
+    for words in [&["plan", "linode"][..], &["plan", "linode", "--exit-code"]] {
+        let said = env.run(words);
+        assert!(said.out.contains("refused"), "{}", said.out);
+        assert_eq!(said.code, 9);
+    }
+}

@@ -75,6 +75,24 @@ async fn what_can_go_wrong_is_told_apart() {
     );
 }
 
+#[tokio::test]
+async fn an_identity_that_is_no_json_is_named() {
+    let (top, nix) = repository("echo 'error: [json.exception.parse_error.101] no' >&2; exit 1");
+    for (host, text) in [("a", "{}"), ("b", "{ bad")] {
+        fs::create_dir(top.path().join("hosts").join(host)).expect("a host");
+        let file = top.path().join("hosts").join(host).join("identity.json");
+        fs::write(file, text).expect("an identity");
+    }
+    let error = nix.evaluate(top.path()).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("`hosts/b/identity.json` is not JSON: "),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("adopt"));
+}
+
 /// The real evaluation; `tests/run` says when there is no Nix to do it.
 #[tokio::test]
 async fn the_hosts_of_this_repository_evaluate() {
