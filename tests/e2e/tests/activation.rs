@@ -30,6 +30,8 @@ struct Draft<'a> {
     plan: Plan,
     rendered: Rendered,
     window: u32,
+    /// Last line of the activation, and the seconds until the first timer elapses.
+    last: Option<(&'static str, u32)>,
 }
 
 impl<'a> Draft<'a> {
@@ -42,6 +44,7 @@ impl<'a> Draft<'a> {
             machine,
             rendered: Rendered::empty(host.clone()),
             window: 60,
+            last: None,
             plan: Plan {
                 id: "0123456789abcdef".to_owned(),
                 host,
@@ -163,6 +166,12 @@ impl<'a> Draft<'a> {
         self
     }
 
+    /// Ends the activation with `line`, with a first timer of `allow` seconds.
+    fn last(mut self, line: &'static str, allow: u32) -> Self {
+        self.last = Some((line, allow));
+        self
+    }
+
     /// Stages and starts it, and follows it until the host waits or is done.
     fn apply(self, id: &str) -> Result<ApplyStatus> {
         let apply = apply_id(id);
@@ -173,7 +182,16 @@ impl<'a> Draft<'a> {
             deadline_seconds: self.window,
             started_at: 0,
         };
-        for file in bundle(&self.plan, &self.rendered, &meta).files {
+        for mut file in bundle(&self.plan, &self.rendered, &meta).files {
+            if let Some((line, allow)) = self.last {
+                let text = match file.name.as_str() {
+                    "apply.sh" => format!("\n{line}\n"),
+                    // The last of a key counts.
+                    "meta" => format!("allow {allow}\n"),
+                    _ => String::new(),
+                };
+                file.bytes.extend(text.into_bytes());
+            }
             let path = format!("{}/{}", apply.directory(), file.name);
             self.machine.write(&path, file.bytes)?;
         }
@@ -514,6 +532,81 @@ fn a_boot_or_a_kill_in_the_window_undoes_it() -> Result<()> {
     assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
     assert_eq!(failure(&status), "Interrupted the activation was killed");
     gone()?;
+    Ok(())
+}
+
+#[test]
+fn the_dead_man_outlives_its_timer_and_what_hangs() -> Result<()> {
+    let world = World::new()?;
+    let machine = world.boot(&MachineSpec::new("box"))?;
+    machine.wait_for_systemd()?;
+    let motd = "/etc/motd-of-the-tests";
+    let no_timer = || -> Result<()> {
+        assert!(
+            !machine
+                .exec(
+                    "systemctl is-active 'deployctl-deadman-*.timer' 'deployctl-apply-*.service'"
+                )?
+                .success()
+        );
+        assert_eq!(
+            machine.ok("systemctl list-units --state=failed --no-legend 'deployctl-apply-*'")?,
+            ""
+        );
+        Ok(())
+    };
+
+    // The first timer elapses while the activation, which put the deadline off, still runs; what is left at its end is
+    // about the window.
+    let status = Draft::new(&machine)?
+        .file(motd, "never confirmed\n", &[])?
+        .window(14)
+        .last("allow 20; sleep 8", 4)
+        .apply("outliving-apply")?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    let left = status.deadline_seconds.context("a deadline")?;
+    assert!((5..=14).contains(&left), "{left}");
+    assert_eq!(
+        machine.ok("systemctl show -p SubState --value $(cat /var/lib/deployctl/applies/outliving-apply/timer).timer")?,
+        "waiting\n"
+    );
+    machine.wait_until(
+        Duration::from_secs(30),
+        "sh /var/lib/deployctl/host.sh status outliving-apply | grep -qx 'phase rolled-back'",
+    )?;
+    let status = ask(
+        &machine,
+        "sh /var/lib/deployctl/host.sh status outliving-apply",
+    )?;
+    assert!(
+        failure(&status).starts_with("Deadline"),
+        "{}",
+        failure(&status)
+    );
+    assert!(!machine.exists(motd)?);
+    no_timer()?;
+
+    // A step that never ends.
+    let started = Instant::now();
+    let status = Draft::new(&machine)?
+        .file(motd, "never activated\n", &[])?
+        .window(10)
+        .last("settle; sleep 1000", 5)
+        .apply("hanging-apply")?;
+    let took = started.elapsed();
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    assert!(
+        failure(&status).starts_with("Deadline"),
+        "{}",
+        failure(&status)
+    );
+    assert!(took < Duration::from_secs(17), "{took:?}");
+    assert!(!machine.exists(motd)?);
+    machine.wait_until(
+        Duration::from_secs(5),
+        "! systemctl --quiet is-active 'deployctl-deadman-*.service'",
+    )?;
+    no_timer()?;
     Ok(())
 }
 

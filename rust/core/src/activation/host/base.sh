@@ -176,8 +176,11 @@ release_lease() {
 
 # Whoever works on an apply holds its work lock; the kernel lets go of it when the process dies.
 lock_work() { # SECONDS
+  find_apply "$ID" || return 1
   exec 9>>"$D/work"
-  flock -w "$1" 9
+  flock -w "$1" 9 || return 1
+  # It may have become a generation meanwhile.
+  find_apply "$ID"
 }
 unlock_work() { exec 9>&-; }
 

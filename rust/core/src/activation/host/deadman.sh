@@ -19,18 +19,29 @@ start_timer() { # SECONDS
   line "$D/timer"
   sr_old=$line
   sr_number=${sr_old##*.}
-  sr_number=$((${sr_number:-0} + 1))
-  sr_new=deployctl-deadman-$ID.$sr_number
-  systemd-run --quiet --collect --on-active="$(($1 + 1))" --timer-property=AccuracySec=1s --unit="$sr_new" \
-    --description="deployctl dead man of apply $ID" /bin/sh "$S/host.sh" recover "$ID" 9>&- || return 1
-  systemctl --quiet is-active "$sr_new.timer" || return 1
-  printf '%s\n' "$sr_new" >"$D/timer"
+  sr_last=$((${sr_number:-0} + 4))
+  sr_number=${sr_number:-0}
+  # The dead man and the activation may both set it anew, so a number may be taken.
+  while :; do
+    sr_number=$((sr_number + 1))
+    sr_new=deployctl-deadman-$ID.$sr_number
+    systemd-run --quiet --collect --on-active="$(($1 + 1))" --timer-property=AccuracySec=1s --unit="$sr_new" \
+      --description="deployctl dead man of apply $ID" /bin/sh "$S/host.sh" recover "$ID" 9>&- && break
+    [ "$sr_number" -lt "$sr_last" ] || return 1
+  done
+  timer_waits "$sr_new" || return 1
+  { printf '%s\n' "$sr_new" >"$D/timer.new" && mv -f "$D/timer.new" "$D/timer"; } || return 1
   if [ -n "$sr_old" ]; then systemctl --quiet stop "$sr_old.timer" 2>/dev/null || :; fi
+}
+
+# A timer whose service runs is `active`, too, and will never elapse again: only one that waits is a dead man.
+timer_waits() { # NAME
+  [ "$(systemctl show -p SubState --value "$1.timer" 2>/dev/null)" = waiting ]
 }
 
 timer_active() {
   line "$D/timer"
-  [ -n "$line" ] && systemctl --quiet is-active "$line.timer"
+  [ -n "$line" ] && timer_waits "$line"
 }
 
 disarm() {

@@ -28,7 +28,8 @@ activate() {
   if [ "$ac_status" -eq 0 ]; then
     clock
     time_left || left=0
-    if [ "$left" -gt "$m_window" ] || [ "$left" -lt "$((m_window - 10))" ]; then
+    # The first timer may have elapsed meanwhile.
+    if [ "$left" -gt "$m_window" ] || [ "$left" -lt "$((m_window - 10))" ] || { [ -z "$SANDBOX" ] && ! timer_active; }; then
       set_deadline "$((now + m_window))"
       if [ -z "$SANDBOX" ]; then
         start_timer "$m_window" >>"$D/log" 2>&1 || {
@@ -103,9 +104,12 @@ finish_commit() {
 
 # --- roll back -------------------------------------------------------------------------------------------------------------------
 
-# end_run: stops what works on the apply, children included.
+# end_run: stops what works on the apply, children included. A unit that stops already calls `recover` at its end, and
+# that must not wait for the end of its own unit.
 end_run() {
-  if [ -z "$SANDBOX" ]; then systemctl --quiet stop "deployctl-apply-$ID.service" 2>/dev/null || :; fi
+  if [ -z "$SANDBOX" ] && systemctl --quiet is-active "deployctl-apply-$ID.service"; then
+    systemctl --quiet stop "deployctl-apply-$ID.service" 2>/dev/null || :
+  fi
 }
 
 # blame CODE TEXT: the first reason stays.
@@ -198,8 +202,9 @@ recover() {
       if same_boot && time_left && [ "$left" -gt 0 ]; then
         # In time: so it is left alone, unless nobody is at work who should be.
         if [ "$phase" = activated ] || ! idle; then
-          if [ -z "$SANDBOX" ] && ! timer_active; then start_timer "$left"; fi
-          answer 0
+          if [ -n "$SANDBOX" ] || timer_active || start_timer "$left" || timer_active; then answer 0; fi
+          blame arm "the dead man could not be set anew"
+          end_run
         fi
       elif same_boot; then
         blame deadline "nobody confirmed in time"
@@ -212,6 +217,8 @@ recover() {
   phase
   case $phase in
     committed)
+      # Confirmed while this was about to blame it for being late.
+      rm -f "$D/failure"
       finish_commit || answer 1
       answer 0
       ;;
