@@ -3,8 +3,10 @@
     clippy::disallowed_methods,
     reason = "tests look at what the host program did, on real directories"
 )]
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says why")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod full;
 mod life;
 mod recovery;
 mod sandbox;

@@ -158,7 +158,9 @@ fn a_commit_that_is_cut_off_is_completed() {
         for way in ["confirm", "recover", "next"] {
             let host = host(shell);
             let bundle = host.bundle("first-apply", 600, &two_files());
-            let cut = "[ -e \"$D/cut\" ] || { : >\"$D/cut\"; kill -9 0; }";
+            // What is prepared before the phase changes is not cut here.
+            let cut =
+                "[ \"$phase\" != committed ] || [ -e \"$D/cut\" ] || { : >\"$D/cut\"; kill -9 0; }";
             host.put("first-apply", &with_line(bundle, "commit.sh", 1, cut));
             host.run(&command::start(&apply_id("first-apply"), false));
             assert_eq!(host.confirm("first-apply").exit, None);
@@ -176,6 +178,158 @@ fn a_commit_that_is_cut_off_is_completed() {
             assert!(!host.state("lease").exists(), "{way}");
             assert!(host.state("original/index").exists());
         }
+    }
+}
+
+/// Until its phase says so it is no commit: it can still go both ways.
+#[test]
+fn a_commit_that_is_cut_off_before_it_is_one_changes_nothing() {
+    for shell in SHELLS {
+        for way in ["confirm", "rollback"] {
+            let host = host(shell);
+            let tree = host.tree();
+            let bundle = host.bundle("first-apply", 600, &two_files());
+            let cut = "[ -e \"$D/cut\" ] || { originals; : >\"$D/cut\"; kill -9 0; }";
+            host.put("first-apply", &with_line(bundle, "commit.sh", 1, cut));
+            host.run(&command::start(&apply_id("first-apply"), false));
+            assert_eq!(host.confirm("first-apply").exit, None);
+            assert!(!host.state("original/index").exists());
+            assert_eq!(
+                host.run(&command::status_of_host()).phase(),
+                Phase::Activated
+            );
+            if way == "confirm" {
+                assert_eq!(host.confirm("first-apply").exit, Some(0));
+                assert_eq!(host.generation(), 1);
+            } else {
+                assert_eq!(host.run(&command::rollback(None)).exit, Some(5));
+                assert_eq!(host.tree(), tree);
+                // Nothing of it is in the way of the next.
+                let next = host.apply("second-apply", &two_files());
+                assert_eq!(next.phase(), Phase::Activated, "{next:?}");
+                assert_eq!(host.confirm("second-apply").exit, Some(0));
+            }
+            assert!(host.state("original/1/etc/a").exists());
+        }
+    }
+}
+
+#[test]
+fn a_confirm_in_time_is_not_blamed_for_being_late() {
+    for shell in SHELLS {
+        let host = host(shell);
+        let bundle = host.bundle("first-apply", 600, &two_files());
+        let cut =
+            "[ \"$phase\" != committed ] || [ -e \"$D/cut\" ] || { : >\"$D/cut\"; kill -9 0; }";
+        host.put("first-apply", &with_line(bundle, "commit.sh", 1, cut));
+        host.run(&command::start(&apply_id("first-apply"), false));
+        host.confirm("first-apply");
+        // What the dead man writes before it has the lock.
+        fs::write(
+            host.state("applies/first-apply/failure"),
+            "deadline nobody confirmed in time\n",
+        )
+        .unwrap();
+        let answer = host.recover("first-apply");
+        assert_eq!(answer.exit, Some(0), "{answer:?}");
+        assert_eq!(answer.phase(), Phase::Committed);
+        assert_eq!(answer.failure(), "");
+    }
+}
+
+#[test]
+fn a_lost_generation_is_refused_and_named() {
+    for shell in SHELLS {
+        let host = host(shell);
+        for id in ["first-apply", "second-apply"] {
+            let started = host.apply(id, &[("/etc/a", file(id, 0o644))]);
+            assert_eq!(started.phase(), Phase::Activated, "{started:?}");
+            assert_eq!(host.confirm(id).exit, Some(0));
+        }
+        let tree = host.tree();
+        let wanted: &[(&str, Want)] = &[("/etc/a", file("third", 0o644))];
+        let bundle = |id: &str, base: u32| {
+            host.write("/var/lib/deployctl/generation", &format!("{base}\n"), 0o600);
+            let bundle = host.bundle(id, 600, wanted);
+            host.put(id, &bundle);
+        };
+        for (id, text, says) in [
+            ("gone-apply", None, "is missing"),
+            ("empty-apply", Some(""), "says no number"),
+            ("garbled-apply", Some("two\n"), "says no number"),
+            ("old-apply", Some("0\n"), "says 0"),
+        ] {
+            bundle(id, 0);
+            let path = host.state("generation");
+            fs::remove_file(&path).unwrap();
+            if let Some(text) = text {
+                fs::write(&path, text).unwrap();
+            }
+            let answer = host.run(&command::start(&apply_id(id), false));
+            assert_eq!(answer.exit, Some(9), "{id} {answer:?}");
+            let failure = answer.failure();
+            for part in [
+                "Layout",
+                says,
+                "newest generation of this host is 2",
+                "echo 2 >",
+            ] {
+                assert!(failure.contains(part), "{failure}");
+            }
+            assert_eq!(host.tree(), tree, "{id}");
+            assert!(!host.state("lease").exists());
+        }
+        bundle("told-apply", 2);
+        assert_eq!(
+            host.run(&command::start(&apply_id("told-apply"), false))
+                .exit,
+            Some(0)
+        );
+        // One that comes into the way meanwhile is not mixed with this one.
+        host.write("/var/lib/deployctl/generations/3/id", "other\n", 0o600);
+        let answer = host.confirm("told-apply");
+        assert_eq!(answer.exit, Some(5), "{answer:?}");
+        assert!(
+            answer
+                .failure()
+                .starts_with("Layout there is a generation 3"),
+            "{}",
+            answer.failure()
+        );
+        assert_eq!(host.tree(), tree);
+        assert_eq!(host.generation(), 2);
+    }
+}
+
+#[test]
+fn an_apply_without_paths_is_committed() {
+    for shell in SHELLS {
+        let host = host(shell);
+        assert_eq!(host.apply("first-apply", &[]).phase(), Phase::Activated);
+        let answer = host.confirm("first-apply");
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(0), Phase::Committed),
+            "{answer:?}"
+        );
+        assert_eq!(host.generation(), 1);
+    }
+}
+
+#[test]
+fn a_rollback_of_nothing_says_so() {
+    for shell in SHELLS {
+        let host = host(shell);
+        host.apply("first-apply", &two_files());
+        assert_eq!(host.confirm("first-apply").exit, Some(0));
+        let tree = host.tree();
+        let output = host.command(&command::rollback(None)).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "nothing is open, so there is nothing to roll back\n"
+        );
+        assert_eq!(host.tree(), tree);
     }
 }
 

@@ -32,7 +32,7 @@ flush() { [ -n "$SANDBOX" ] || sync "$@"; }
 
 # keep FILE LINE: replaces FILE; a power cut leaves the old line or the new one.
 keep() {
-  printf '%s\n' "$2" >"$1.new" && flush "$1.new" && mv -f "$1.new" "$1" && flush "${1%/*}"
+  { printf '%s\n' "$2" >"$1.new"; } 2>/dev/null && flush "$1.new" && mv -f "$1.new" "$1" && flush "${1%/*}"
 }
 
 # line FILE: its first line in $line, or nothing.
@@ -55,9 +55,22 @@ boot_id() {
   if [ -z "$boot" ]; then boot=$(cat "$ROOT/proc/sys/kernel/random/boot_id" 2>/dev/null) || :; fi
 }
 
+# The number of the committed generation in $generation; 0 where the file says none, see `check_generation`.
 generation() {
   line "$S/generation"
-  generation=${line:-0}
+  generation=0
+  case $line in '' | *[!0-9]* | ??????????*) return 1 ;; esac
+  generation=$line
+}
+
+# The last generation that lies there in $newest, 0 for none.
+newest_generation() {
+  newest=0
+  for ng_directory in "$S"/generations/*; do
+    ng_number=${ng_directory##*/}
+    case $ng_number in '' | *[!0-9]* | ??????????*) continue ;; esac
+    if [ "$ng_number" -gt "$newest" ]; then newest=$ng_number; fi
+  done
 }
 
 phase() {
@@ -71,17 +84,19 @@ set_phase() {
   printf '%s\n' "$1" >"$D/phase"
 }
 keep_phase() {
+  keep "$D/phase" "$1" || return 1
   phase=$1
-  keep "$D/phase" "$1"
 }
 
 # --- what the scripts do, and how they fail --------------------------------------------------------
 
 this=
+rolling= # set while it is put back
 step() {
   this=$*
   printf '==> %s\n' "$this"
-  printf '%s\n' "$this" >>"$D/journal"
+  # The rollback goes by the journal, so nothing is done that is not in it.
+  printf '%s\n' "$this" >>"$D/journal" || [ -n "$rolling" ] || die "cannot write down what is done"
 }
 
 # did STEP: whether the activation began it.
@@ -98,7 +113,6 @@ last_lines() { # [LINES]
 }
 
 # Ends the script that runs (always in a subshell); a rollback goes on.
-rolling=
 die() {
   if [ -n "$rolling" ]; then
     complain "$*"
@@ -114,8 +128,11 @@ try() {
   "$@" || die "\`$this\`: $(last_lines)"
 }
 
-# complain TEXT: a rollback goes on whatever happens, and tells all of it.
+# complain TEXT: a rollback goes on whatever happens, and tells all of it. Where even that cannot be written, it is
+# still known that there was something.
+complained=
 complain() {
+  complained=1
   printf 'left: %s\n' "$*"
   printf '%s\n' "$*" >>"$D/left"
 }
@@ -170,7 +187,7 @@ read_lease() {
 }
 
 release_lease() {
-  printf '%s\n' "$ID" >"$S/last"
+  { printf '%s\n' "$ID" >"$S/last.new" && mv -f "$S/last.new" "$S/last"; } 2>/dev/null
   if read_lease && [ "$lease_apply" = "$ID" ]; then rm -f "$S/lease"; fi
 }
 

@@ -4,7 +4,7 @@
 arm() {
   clock
   printf '%s\n' "$((now + m_cap))" >"$D/limit"
-  set_deadline "$((now + m_allow))"
+  set_deadline "$((now + m_allow))" || refuse arm "cannot write the deadline"
   if [ -n "$SANDBOX" ]; then
     skip "dead man in $m_allow s" >>"$D/log"
     return

@@ -16,7 +16,7 @@ parents() {
   if [ -z "$pa_directory" ] || [ -d ".$pa_directory" ]; then return; fi
   pa_up=$pa_directory
   while [ -n "$pa_up" ] && [ ! -d ".$pa_up" ]; do
-    printf '%s\n' "$pa_up" >>"$D/made"
+    printf '%s\n' "$pa_up" >>"$D/made" || die "cannot write down what is made"
     pa_up=${pa_up%/*}
   done
   umask 022

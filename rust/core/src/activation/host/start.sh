@@ -2,6 +2,7 @@
 # --- start: nothing is changed before the dead man is armed ------------------------------------------------------------
 
 refuse() { # CODE TEXT
+  rm -f "$D/ballast"
   printf '%s %s\n' "$1" "$2" | tr -d '\000-\011\013-\037\177' >"$D/failure"
   set_phase refused
   disarm
@@ -24,6 +25,7 @@ start() { # [--steal | --validate]
   printf '%s\n' "$boot" >"$D/boot"
   check_layout
   take_lease "${1-}"
+  check_generation
   check_stale
   check_space
   rm -f "$D/why"
@@ -39,8 +41,9 @@ start() { # [--steal | --validate]
     refuse checkpoint "${line:-$(last_lines)}"
   }
   set_phase checkpointed
+  reserve
   arm
-  set_phase armed
+  set_phase armed || refuse space "cannot write down that the dead man is armed"
   if [ -n "$SANDBOX" ]; then
     activate
     case $phase in
@@ -95,8 +98,8 @@ take_lease() { # [--steal]
       refuse lock "$line"
     }
   fi
-  printf 'apply %s\nholder %s\n' "$ID" "$m_holder" >"$S/lease.new"
-  mv -f "$S/lease.new" "$S/lease"
+  printf 'apply %s\nholder %s\n' "$ID" "$m_holder" >"$S/lease.new" || refuse space "cannot write the lease"
+  mv -f "$S/lease.new" "$S/lease" || refuse space "cannot write the lease"
   if ! cmp -s "$D/host.sh" "$S/host.sh"; then
     cp "$D/host.sh" "$S/host.sh.new"
     flush "$S/host.sh.new"
@@ -147,8 +150,25 @@ forget_applies() {
   done
 }
 
-check_stale() {
+# check_generation: what the host says of itself is what lies there, or a commit would meet a generation of its number.
+check_generation() {
   generation
+  cg_known=$?
+  newest_generation
+  if [ "$newest" -eq 0 ] && [ "$cg_known" -ne 0 ] && [ ! -s "$S/generation" ]; then return; fi
+  if [ "$cg_known" -ne 0 ] || [ "$generation" -lt "$newest" ]; then
+    if [ "$cg_known" -eq 0 ]; then
+      cg_says="says $generation"
+    elif [ -e "$S/generation" ]; then
+      cg_says='says no number'
+    else
+      cg_says='is missing'
+    fi
+    refuse layout "\`/var/lib/deployctl/generation\` $cg_says, and the newest generation of this host is $newest; if that is what runs here, write it there: \`echo $newest >/var/lib/deployctl/generation\`"
+  fi
+}
+
+check_stale() {
   if [ "$generation" != "$m_base" ]; then
     refuse stale "the plan starts from generation $m_base, and the host is at generation $generation"
   fi
@@ -161,6 +181,14 @@ check_stale() {
     set -- $differing
     refuse stale "\`$1\` has changed since the plan was made$(if [ $# -gt 1 ]; then printf ', and %s more' "$(($# - 1))"; fi)"
   fi
+}
+
+# reserve: room for the rollback, whatever fills the disk meanwhile. Random, since some file systems compress.
+reserve() {
+  re_kib=$(du -sk "$D/checkpoint" 2>/dev/null) || re_kib=0
+  re_kib=${re_kib%%[!0-9]*}
+  head -c "$((${re_kib:-0} + 256))K" /dev/urandom >"$D/ballast" 2>>"$D/log" ||
+    refuse space "no room is left to put this apply back"
 }
 
 check_space() {

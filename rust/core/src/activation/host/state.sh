@@ -7,7 +7,9 @@ states() {
   st_list=
   while read -r st_path; do st_list="$st_list .$st_path"; done <"$1"
   [ -n "$st_list" ] || return 0
-  stat -c '%f %a %U %G %n' -- $st_list >"$D/.stat" 2>/dev/null
+  # By way of a variable, since `stat` fails as well where a path is not there, and a full disk must not look like that.
+  st_found=$(stat -c '%f %a %U %G %n' -- $st_list 2>/dev/null)
+  printf '%s\n' "$st_found" >"$D/.stat" || return 1
   st_files=
   while read -r st_type _ _ _ st_name; do
     case $st_type in 8???) st_files="$st_files $st_name" ;; esac
@@ -15,11 +17,11 @@ states() {
   : >"$D/.sums"
   if [ -n "$st_files" ]; then sha256sum -- $st_files >"$D/.sums" || return 1; fi
   exec 3<"$D/.stat" 4<"$D/.sums"
-  st_name=
+  st_name='' st_bad=''
   while read -r st_path; do
     if [ -z "$st_name" ]; then read -r st_type st_mode st_owner st_group st_name <&3 || st_name=; fi
     if [ "$st_name" != ".$st_path" ]; then
-      printf 'a - - - - %s\n' "$st_path"
+      printf 'a - - - - %s\n' "$st_path" || st_bad=1
       continue
     fi
     st_name=
@@ -27,14 +29,15 @@ states() {
     case $st_type in
       8???)
         read -r st_sum _ <&4
-        printf 'f %s %s %s %s %s\n' "$st_sum" "$st_mode" "$st_owner" "$st_group" "$st_path"
+        printf 'f %s %s %s %s %s\n' "$st_sum" "$st_mode" "$st_owner" "$st_group" "$st_path" || st_bad=1
         ;;
-      4???) printf 'd - %s %s %s %s\n' "$st_mode" "$st_owner" "$st_group" "$st_path" ;;
-      a???) printf 'l - - - - %s %s\n' "$st_path" "$(readlink ".$st_path")" ;;
-      *) printf 'o - - - - %s\n' "$st_path" ;;
+      4???) printf 'd - %s %s %s %s\n' "$st_mode" "$st_owner" "$st_group" "$st_path" || st_bad=1 ;;
+      a???) printf 'l - - - - %s %s\n' "$st_path" "$(readlink ".$st_path")" || st_bad=1 ;;
+      *) printf 'o - - - - %s\n' "$st_path" || st_bad=1 ;;
     esac
   done <"$1"
   exec 3<&- 4<&-
+  [ -z "$st_bad" ]
 }
 
 # differing EXPECTED FOUND: the paths whose lines differ, in $differing. A line `? … PATH` expects nothing.
@@ -67,12 +70,12 @@ checkpoint_paths() {
 
 checkpoint_sysctl() {
   if [ -n "$SANDBOX" ]; then return; fi
-  if read_sysctl "$1"; then printf '%s %s\n' "$1" "$value" >>"$D/checkpoint/sysctls"; fi
+  if read_sysctl "$1"; then printf '%s %s\n' "$1" "$value" >>"$D/checkpoint/sysctls" || die "cannot save sysctl \`$1\`"; fi
 }
 
 checkpoint_module() {
   if [ -n "$SANDBOX" ]; then return; fi
-  if module_loaded "$1"; then printf '%s\n' "$1" >>"$D/checkpoint/modules"; fi
+  if module_loaded "$1"; then printf '%s\n' "$1" >>"$D/checkpoint/modules" || die "cannot save module \`$1\`"; fi
 }
 
 checkpoint_units() {
@@ -109,12 +112,13 @@ saved() { # FILE WORD
 # original/index has lines `GENERATION STATE-LINE`, the bytes lie in original/GENERATION/PATH; sysctls and units are as
 # in a checkpoint. A path that was always as we want it was never changed, so it has no line and stays.
 
-# originals: moves what this apply's checkpoint holds for the first time into generation 0. Run at commit.
+# originals: writes down, beside what is there, generation 0 with what this apply's checkpoint holds for the first
+# time. Run before the commit, where it may fail, and again in it; there `keep_originals` puts it into place.
 originals() {
   step "keep originals"
-  mkdir -p "$S/original/$next"
+  mkdir -p "$S/original/$next" || return 1
   # $forgotten: what goes back to its original by this apply (` /etc/x unit:x.service sysctl:net/… `).
-  or_known=' ' or_files=
+  or_known=' ' or_files='' or_bad='' or_lines=0
   {
     if [ -r "$S/original/index" ]; then
       while read -r or_generation or_line; do
@@ -122,41 +126,58 @@ originals() {
         or_path=${or_rest%% *}
         case $forgotten in *" $or_path "*) continue ;; esac
         or_known="$or_known$or_path "
-        printf '%s %s\n' "$or_generation" "$or_line"
+        printf '%s %s\n' "$or_generation" "$or_line" || or_bad=1
+        or_lines=$((or_lines + 1))
       done <"$S/original/index"
     fi
-    while IFS= read -r or_line; do
-      or_rest=${or_line#* * * * * }
-      or_path=${or_rest%% *}
-      case $forgotten$or_known in *" $or_path "*) continue ;; esac
-      case $or_line in [fl]' '*) or_files="$or_files .$or_path" ;; esac
-      printf '%s %s\n' "$next" "$or_line"
-    done <"$D/checkpoint/states"
-  } >"$S/original/index.new"
+    # An apply of packages alone has no paths.
+    if [ -s "$D/touched" ]; then
+      while IFS= read -r or_line; do
+        or_rest=${or_line#* * * * * }
+        or_path=${or_rest%% *}
+        case $forgotten$or_known in *" $or_path "*) continue ;; esac
+        case $or_line in [fl]' '*) or_files="$or_files .$or_path" ;; esac
+        printf '%s %s\n' "$next" "$or_line" || or_bad=1
+        or_lines=$((or_lines + 1))
+      done <"$D/checkpoint/states" || or_bad=1
+    fi
+  } >"$S/original/index.new" || return 1
+  [ -z "$or_bad" ] || return 1
   if [ -n "$or_files" ]; then
     (cd "$D/checkpoint/tree" && cp -al --parents -t "$S/original/$next" -- $or_files) || return 1
     if [ -z "$SANDBOX" ]; then find "$S/original/$next" ! -type l -exec sync {} + || return 1; fi
   fi
   merge_originals sysctls sysctl || return 1
   merge_originals units unit || return 1
-  flush "$S/original/index.new"
-  mv -f "$S/original/index.new" "$S/original/index"
+  whole "$S/original/index.new"
+}
+
+# whole FILE: all $or_lines lines of it are there.
+whole() {
+  flush "$1" || return 1
+  or_there=$(wc -l <"$1") || return 1
+  [ "$((or_there))" -eq "$or_lines" ]
+}
+
+keep_originals() {
+  for ko_file in sysctls units index; do
+    mv -f "$S/original/$ko_file.new" "$S/original/$ko_file" || return 1
+  done
   flush "$S/original"
 }
 
 merge_originals() { # FILE KIND
-  or_known=' '
+  or_known=' ' or_bad=''
   for or_file in "$S/original/$1" "$D/checkpoint/$1"; do
     [ -r "$or_file" ] || continue
     while read -r or_word or_rest; do
       case $forgotten in *" $2:$or_word "*) continue ;; esac
       case $or_known in *" $or_word "*) continue ;; esac
       or_known="$or_known$or_word "
-      printf '%s %s\n' "$or_word" "$or_rest"
+      printf '%s %s\n' "$or_word" "$or_rest" || or_bad=1
     done <"$or_file"
-  done >"$S/original/$1.new"
-  flush "$S/original/$1.new"
-  mv -f "$S/original/$1.new" "$S/original/$1"
+  done >"$S/original/$1.new" || return 1
+  [ -z "$or_bad" ] && flush "$S/original/$1.new"
 }
 
 forgotten=' '

@@ -16,8 +16,11 @@ run() {
 }
 
 activate() {
-  keep_phase activating
   rm -f "$D/why" "$D/failure"
+  keep_phase activating || {
+    roll_back space "cannot write down that it begins"
+    return
+  }
   (
     . "$D/apply.sh"
     settle
@@ -38,7 +41,7 @@ activate() {
         }
       fi
     fi
-    keep_phase activated
+    keep_phase activated || roll_back space "cannot write down that it is activated"
   else
     roll_back step "${line:-\`$(tail -n 1 "$D/journal")\`: ended with $ac_status: $(last_lines)}"
   fi
@@ -63,8 +66,13 @@ confirm() {
         roll_back interrupted "the host has booted since it was activated"
       elif ! time_left || [ "$left" -le 0 ]; then
         roll_back deadline "confirmed too late"
-      else
-        keep_phase committed
+      elif ! prepare_commit; then
+        undo_prepare
+        line "$D/why"
+        roll_back "${line%% *}" "${line#* }"
+      elif ! keep_phase committed; then
+        undo_prepare
+        roll_back space "the commit cannot be written"
       fi
       ;;
   esac
@@ -78,26 +86,52 @@ confirm() {
   answer 0
 }
 
+# prepare_commit: writes all that the commit needs, while it can still be rolled back. Fails with the reason in `why`.
+prepare_commit() {
+  next=$((m_base + 1))
+  rm -f "$D/why"
+  if [ -e "$S/generations/$next" ] || [ -h "$S/generations/$next" ]; then
+    { printf 'layout there is a generation %s already, which this is not\n' "$next" >"$D/why"; } 2>/dev/null
+    return 1
+  fi
+  # What a commit left that was cut off before it was one.
+  rm -rf "$S/original/$next"
+  (
+    . "$D/commit.sh"
+    originals && mkdir -p "$S/generations" && keep "$D/id" "$ID"
+  ) >>"$D/log" 2>&1 9>&- && return 0
+  # Room for the reason. The rollback would do that anyway.
+  rm -f "$D/ballast"
+  { printf 'space the records of the commit cannot be written: %s\n' "$(last_lines)" >"$D/why"; } 2>/dev/null
+  return 1
+}
+
+undo_prepare() {
+  rm -rf "$S/original/$next" "$S"/original/*.new "$D/id"
+}
+
 # finish_commit: what follows from phase `committed`; again as often as it is cut off.
 finish_commit() {
   next=$((m_base + 1))
   case $D in
     "$S"/applies/*)
+      rm -f "$D/ballast"
+      if [ -e "$S/generations/$next" ] || [ -h "$S/generations/$next" ]; then
+        printf 'there is a generation %s already, which this is not\n' "$next" >>"$D/log"
+        return 1
+      fi
       (
         . "$D/commit.sh"
-        originals
+        originals && keep_originals && keep "$D/id" "$ID" && mkdir -p "$S/generations"
       ) >>"$D/log" 2>&1 9>&- || return 1
       rm -f "$D/nonce" "$D"/.[a-z]* "$D/now" "$D/found"
-      printf '%s\n' "$ID" >"$D/id"
-      flush "$D/id"
-      mkdir -p "$S/generations"
-      mv -T "$D" "$S/generations/$next" || return 1
+      mv -T "$D" "$S/generations/$next" 2>>"$D/log" || return 1
       D=$S/generations/$next
       flush "$S/generations" "$S/applies"
       ;;
   esac
   generation
-  if [ "$generation" -lt "$next" ]; then keep "$S/generation" "$next"; fi
+  if [ "$generation" -lt "$next" ]; then keep "$S/generation" "$next" || return 1; fi
   disarm
   release_lease
 }
@@ -120,8 +154,10 @@ blame() {
 
 # roll_back CODE TEXT: under the work lock.
 roll_back() {
+  # Room first; and whatever can or cannot be written from here on, nobody can confirm this any more.
+  rm -f "$D/ballast" "$D/nonce"
   blame "$1" "$2"
-  keep_phase rolling-back
+  keep_phase rolling-back || rm -f "$D/deadline"
   : >"$D/left"
   journal=$(cat "$D/journal")
   (
@@ -133,20 +169,28 @@ roll_back() {
     if [ -e "$D/reboot-required" ]; then rm -f /run/reboot-required "$D/reboot-required"; fi
     verify_paths
     verify_units
-    :
-  ) >>"$D/log" 2>&1 </dev/null 9>&- || complain "the rollback was cut off: $(last_lines)" >>"$D/log"
+    [ -z "$complained" ] || exit 3
+  ) >>"$D/log" 2>&1 </dev/null 9>&-
+  rb_status=$?
+  if [ "$rb_status" -ne 0 ] && [ "$rb_status" -ne 3 ]; then
+    complain "the rollback was cut off: $(last_lines)" >>"$D/log" 2>&1
+  elif [ "$rb_status" -eq 3 ] && [ ! -s "$D/left" ]; then
+    complain "more than could be written down, see the log" >>"$D/log" 2>&1
+  fi
   line "$D/failure"
   if [ -e "$D/packages-kept" ]; then
     case $line in *'; packages kept') ;; *) line="$line; packages kept" ;; esac
     keep "$D/failure" "$line"
   fi
-  if [ -s "$D/left" ]; then
+  if [ "$rb_status" -ne 0 ] || [ -s "$D/left" ]; then
     line=${line#rollback }
     keep "$D/failure" "rollback ${line%; left: *}; left: $(tr '\n' ',' <"$D/left" | sed -e 's/,$//' -e 's/,/, /g' | cut -c 1-600)"
-    keep_phase rollback-failed
-    disarm
+    # Where that cannot be written, the dead man stays and tries it all again.
+    if keep_phase rollback-failed; then disarm; fi
+    phase=rollback-failed
+  elif ! keep_phase rolled-back; then
+    phase=rollback-failed
   else
-    keep_phase rolled-back
     disarm
     release_lease
     printf '==> rolled back and verified\n' >>"$D/log"
@@ -303,6 +347,11 @@ main() {
       else
         line "$S/last"
         main_id=$line
+        if [ "$verb" = rollback ]; then
+          printf 'nothing is open, so there is nothing to roll back\n' >&2
+          find_apply "$main_id" || D=
+          answer 1
+        fi
       fi
       if [ "${1-}" = --boot ]; then
         shift

@@ -1,0 +1,202 @@
+//! A disk that is full when it matters. Needs root, for a small file system of its own.
+
+use std::fs;
+use std::process::Command;
+
+use deployctl_core::activation::{Phase, command, status};
+
+use crate::sandbox::{SHELLS, Sandbox, Want, apply_id, file};
+
+const OLD: usize = 150_000;
+
+/// A file system of 16 MiB as the root of a sandbox.
+struct Small {
+    // Dropped after `drop` has unmounted what is in it.
+    host: Sandbox,
+}
+
+impl Small {
+    /// Nothing, with the reason on stderr, where this may not mount.
+    fn new(shell: &'static str) -> Option<Self> {
+        let host = Sandbox::new(shell);
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=16m,mode=0755", "tmpfs"])
+            .arg(host.root())
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => {}
+            other => {
+                eprintln!("skipped: cannot mount a small file system: {other:?}");
+                return None;
+            }
+        }
+        let small = Self { host };
+        small.host.write("/etc/a", &"old\n".repeat(OLD / 4), 0o640);
+        fs::create_dir_all(small.host.at("/var/lib")).unwrap();
+        Some(small)
+    }
+
+    fn start(&self, id: &str, script: &str, line: &str) {
+        let wanted: &[(&str, Want)] = &[
+            ("/etc/a", file(&format!("new of {id}\n"), 0o644)),
+            ("/etc/b", file("b\n", 0o644)),
+        ];
+        let mut bundle = self.host.bundle(id, 600, wanted);
+        let staged = bundle.files.iter_mut().find(|f| f.name == script).unwrap();
+        let text = String::from_utf8(staged.bytes.clone()).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        staged.bytes = format!("{first}\n{line}\n{rest}").into_bytes();
+        self.host.put(id, &bundle);
+        let answer = self.host.run(&command::start(&apply_id(id), false));
+        assert_eq!(answer.phase(), Phase::Activated, "{answer:?}");
+    }
+
+    fn fill(&self) {
+        let output = self.host.command(FILL).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(fs::write(self.host.at("/no-room"), "x").is_err());
+        let _ = fs::remove_file(self.host.at("/no-room"));
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.host.at("/fill")).unwrap();
+    }
+
+    /// Exit status, phase and failure; what the shell says about the disk on stderr is its own affair.
+    fn ask(&self, script: &str) -> (Option<i32>, Phase, String) {
+        let output = self.host.command(script).output().unwrap();
+        let apply = status::parse(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error:?} {output:?}"))
+            .apply
+            .unwrap();
+        let failure = apply
+            .failure
+            .map_or_else(String::new, |f| format!("{:?} {}", f.code, f.text));
+        (output.status.code(), apply.phase, failure)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let done = Command::new("umount").arg(self.host.root()).status();
+        if !done.is_ok_and(|status| status.success()) {
+            let _ = Command::new("umount")
+                .arg("-l")
+                .arg(self.host.root())
+                .status();
+        }
+    }
+}
+
+/// All of it, to the last page.
+const FILL: &str = "head -c 64M /dev/zero >\"$DEPLOYCTL_ROOT/fill\" 2>/dev/null || [ -s \"$DEPLOYCTL_ROOT/fill\" ]";
+
+#[test]
+fn a_rollback_has_its_room() {
+    for shell in SHELLS {
+        let Some(small) = Small::new(shell) else {
+            return;
+        };
+        let tree = small.host.tree();
+        small.start("first-apply", "apply.sh", ":");
+        small.fill();
+        let (exit, phase, failure) = small.ask(&command::rollback(None));
+        assert_eq!((exit, phase), (Some(5), Phase::RolledBack), "{failure}");
+        small.empty();
+        assert_eq!(small.host.tree(), tree);
+        assert!(!small.host.state("lease").exists());
+    }
+}
+
+#[test]
+fn a_rollback_without_room_does_not_say_that_it_is_done() {
+    for shell in SHELLS {
+        let Some(small) = Small::new(shell) else {
+            return;
+        };
+        let tree = small.host.tree();
+        small.start("first-apply", "rollback.sh", FILL);
+        let (exit, phase, failure) = small.ask(&command::rollback(None));
+        assert_eq!(exit, Some(6), "{phase} {failure}");
+        assert_ne!(phase, Phase::RolledBack);
+        assert!(small.host.state("lease").exists());
+        // Not even the right nonce makes it a commit now.
+        assert_ne!(
+            small
+                .ask(&command::confirm(
+                    &apply_id("first-apply"),
+                    crate::sandbox::NONCE
+                ))
+                .0,
+            Some(0)
+        );
+        small.empty();
+        fs::write(
+            small.host.state("applies/first-apply/rollback.sh"),
+            fs::read_to_string(small.host.state("applies/first-apply/rollback.sh"))
+                .unwrap()
+                .replace(FILL, ":"),
+        )
+        .unwrap();
+        let (exit, phase, failure) = small.ask(&command::rollback(None));
+        assert_eq!((exit, phase), (Some(5), Phase::RolledBack), "{failure}");
+        assert_eq!(small.host.tree(), tree);
+    }
+}
+
+#[test]
+fn a_confirm_without_room_rolls_back_and_keeps_the_originals() {
+    for shell in SHELLS {
+        let Some(small) = Small::new(shell) else {
+            return;
+        };
+        small.start("first-apply", "apply.sh", ":");
+        assert_eq!(small.host.confirm("first-apply").exit, Some(0));
+        let (tree, index) = (
+            small.host.tree(),
+            fs::read(small.host.state("original/index")).unwrap(),
+        );
+        assert!(!index.is_empty());
+        small.start("second-apply", "apply.sh", ":");
+        small.fill();
+        let (exit, phase, failure) = small.ask(&command::confirm(
+            &apply_id("second-apply"),
+            crate::sandbox::NONCE,
+        ));
+        assert_eq!((exit, phase), (Some(5), Phase::RolledBack), "{failure}");
+        assert!(failure.starts_with("Space"), "{failure}");
+        small.empty();
+        assert_eq!(small.host.tree(), tree);
+        assert_eq!(small.host.generation(), 1);
+        assert_eq!(fs::read(small.host.state("original/index")).unwrap(), index);
+        assert!(!small.host.state("original/2").exists());
+    }
+}
+
+#[test]
+fn a_commit_that_meets_a_full_disk_is_completed_later() {
+    for shell in SHELLS {
+        let Some(small) = Small::new(shell) else {
+            return;
+        };
+        small.start("first-apply", "apply.sh", ":");
+        assert_eq!(small.host.confirm("first-apply").exit, Some(0));
+        let index = fs::read(small.host.state("original/index")).unwrap();
+        let fill = format!(
+            "[ \"$phase\" != committed ] || [ -e \"$D/cut\" ] || {{ : >\"$D/cut\"; rm -f \"$S\"/original/*.new; {FILL}; }}"
+        );
+        small.start("second-apply", "commit.sh", &fill);
+        let (exit, phase, failure) = small.ask(&command::confirm(
+            &apply_id("second-apply"),
+            crate::sandbox::NONCE,
+        ));
+        assert_eq!((exit, phase), (Some(1), Phase::Committed), "{failure}");
+        assert_eq!(fs::read(small.host.state("original/index")).unwrap(), index);
+        assert!(small.host.state("lease").exists());
+        small.empty();
+        assert_eq!(small.host.recover("second-apply").exit, Some(0));
+        assert_eq!(small.host.generation(), 2);
+        assert_eq!(fs::read(small.host.state("original/index")).unwrap(), index);
+        assert!(!small.host.state("generations/2/ballast").exists());
+    }
+}
