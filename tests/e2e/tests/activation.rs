@@ -668,12 +668,12 @@ fn packages_go_forward_and_nothing_else_goes() -> Result<()> {
         .package("libnvinfer-dev", Some("10.7.0.23-1+cuda12.6"))?
         .apply("older-apply")?;
     assert_eq!(older.phase, Phase::Activated, "{}", log(&older));
-    confirm(&machine, "older-apply")?;
+    assert_eq!(confirm(&machine, "older-apply")?, Phase::Committed);
     let newer = Draft::new(&machine)?
         .package("libnvinfer-dev", Some("10.16.1.11-1+cuda13.2"))?
         .apply("newer-apply")?;
     assert_eq!(newer.phase, Phase::Activated, "{}", log(&newer));
-    confirm(&machine, "newer-apply")?;
+    assert_eq!(confirm(&machine, "newer-apply")?, Phase::Committed);
     assert_eq!(
         versions("libnvinfer-dev")?,
         "hi  libnvinfer-dev 10.16.1.11-1+cuda13.2\n"
@@ -687,7 +687,7 @@ fn packages_go_forward_and_nothing_else_goes() -> Result<()> {
     machine.ok("apt-mark unhold nvidia-utils-580-server")?;
     assert_eq!(
         refused("removing-apply", "hostile-conflict", Some("1.0"))?,
-        "Packages apt would remove `nvidia-utils-580-server`; deployctl never removes packages"
+        "Packages apt would remove `nvidia-utils-580-server`; only what a package is declared to replace may go"
     );
     assert_eq!(
         refused("unknown-apply", "no-such-package", None)?,
