@@ -30,6 +30,26 @@ fn redeclare_all(cluster: &Cluster) -> Result<()> {
     })
 }
 
+/// Changes everything, with a service that takes `seconds` to start, and kills the controller in the
+/// middle of the activation. The host waits `timeout` seconds for it.
+fn kill_midway(cluster: &Cluster, seconds: u32, timeout: &str) -> Result<()> {
+    redeclare_all(cluster)?;
+    cluster.redeclare("web", |facts| {
+        let sleep = format!("sleep {seconds}; echo start");
+        let slow = demo::service("beta").replace("echo start", &sleep);
+        demo::set_file(facts, "/etc/systemd/system/beta.service", &slow);
+    })?;
+    let mut apply = cluster
+        .command(&["apply", "web", "--yes", "--timeout", timeout])
+        .spawn()?;
+    let placed = "grep -q blue /etc/alpha.conf";
+    let web = cluster.machine("web");
+    web.wait_until(Duration::from_secs(20), placed)?;
+    apply.kill()?;
+    apply.wait()?;
+    Ok(())
+}
+
 #[test]
 fn a_file_that_its_validator_refuses_changes_nothing() -> Result<()> {
     let cluster = deployed()?;
@@ -117,18 +137,7 @@ fn a_killed_controller_leaves_the_host_rolled_back_or_committed() -> Result<()> 
     let cluster = deployed()?;
     let web = cluster.machine("web");
     let before = state(web)?;
-    redeclare_all(&cluster)?;
-    // A service that takes its time to start, so that the kill falls into the activation.
-    cluster.redeclare("web", |facts| {
-        let slow = demo::service("beta").replace("echo start", "sleep 4; echo start");
-        demo::set_file(facts, "/etc/systemd/system/beta.service", &slow);
-    })?;
-    let mut apply = cluster
-        .command(&["apply", "web", "--yes", "--timeout", "12"])
-        .spawn()?;
-    web.wait_until(Duration::from_secs(20), "grep -q blue /etc/alpha.conf")?;
-    apply.kill()?;
-    apply.wait()?;
+    kill_midway(&cluster, 4, "12")?;
     web.wait_until(
         Duration::from_secs(60),
         "grep -qx -e rolled-back -e committed /var/lib/deployctl/applies/*/phase",
@@ -145,17 +154,7 @@ fn a_reboot_in_the_window_ends_in_the_old_configuration() -> Result<()> {
     let cluster = deployed()?;
     let web = cluster.machine("web");
     let alpha = web.read("/etc/alpha.conf")?;
-    redeclare_all(&cluster)?;
-    cluster.redeclare("web", |facts| {
-        let slow = demo::service("beta").replace("echo start", "sleep 20; echo start");
-        demo::set_file(facts, "/etc/systemd/system/beta.service", &slow);
-    })?;
-    let mut apply = cluster
-        .command(&["apply", "web", "--yes", "--timeout", "60"])
-        .spawn()?;
-    web.wait_until(Duration::from_secs(20), "grep -q blue /etc/alpha.conf")?;
-    apply.kill()?;
-    apply.wait()?;
+    kill_midway(&cluster, 20, "60")?;
     web.power_off()?;
     web.power_on()?;
     web.wait_until(
@@ -175,17 +174,7 @@ fn the_rescue_card_works_by_hand() -> Result<()> {
     let cluster = deployed()?;
     let web = cluster.machine("web");
     let before = state(web)?;
-    redeclare_all(&cluster)?;
-    cluster.redeclare("web", |facts| {
-        let slow = demo::service("beta").replace("echo start", "sleep 5; echo start");
-        demo::set_file(facts, "/etc/systemd/system/beta.service", &slow);
-    })?;
-    let mut apply = cluster
-        .command(&["apply", "web", "--yes", "--timeout", "120"])
-        .spawn()?;
-    web.wait_until(Duration::from_secs(20), "grep -q blue /etc/alpha.conf")?;
-    apply.kill()?;
-    apply.wait()?;
+    kill_midway(&cluster, 5, "120")?;
     web.cut_link()?;
     let rescue = web.exec("sh /var/lib/deployctl/host.sh rollback")?;
     assert_eq!(rescue.code, 5, "{rescue:?}");
