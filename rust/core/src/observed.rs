@@ -145,4 +145,7 @@ pub struct PendingApply {
     pub phase: String,
     /// Who holds the lease: `user@controller`.
     pub holder: String,
+    /// Whether it has the lease and its deadline is behind: the next apply rolls it back first.
+    #[serde(default)]
+    pub overdue: bool,
 }

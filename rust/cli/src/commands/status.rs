@@ -46,7 +46,11 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
         let width = width(&hosts);
         let mut text = String::new();
         for (host, answer) in &all {
-            let _ = writeln!(text, "{host:width$}  {}", words(answer));
+            let _ = writeln!(
+                text,
+                "{host:width$}  {}",
+                words(answer, context.global.sandbox.is_some())
+            );
         }
         for (host, why) in &skipped {
             let _ = writeln!(text, "{host:width$}  {}", Tone::Dim.of(why));
@@ -75,12 +79,12 @@ fn verdict(answer: &Answer) -> Verdict {
     }
 }
 
-fn words(answer: &Answer) -> String {
+fn words(answer: &Answer, sandbox: bool) -> String {
     let status = match answer {
         Ok(status) => status,
         Err(failure) => return Tone::Bad.of(&failure.text()),
     };
-    text::status(status, Style::Ansi)
+    text::status(status, sandbox, Style::Ansi)
 }
 
 fn shown(text: &str) -> String {

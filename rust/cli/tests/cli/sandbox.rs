@@ -178,3 +178,45 @@ fn a_sudo_password_leaves_no_trace() {
         .unwrap();
     assert_eq!(grep.status.code(), Some(1), "{grep:?}");
 }
+
+#[test]
+fn an_overdue_apply_is_rolled_back_by_the_next() {
+    let env = TestEnv::new();
+    assert_eq!(env.run(&["apply", "linode", "--yes"]).code, 0);
+    let state = env.on_host("linode", "/var/lib/deployctl");
+    // As if nobody had confirmed it, and its deadline were long behind.
+    let id = std::fs::read_to_string(state.join("generations/1/id")).unwrap();
+    let open = state.join("applies").join(id.trim());
+    std::fs::rename(state.join("generations/1"), &open).unwrap();
+    std::fs::remove_file(state.join("generation")).unwrap();
+    std::fs::remove_dir_all(state.join("original")).unwrap();
+    std::fs::write(open.join("phase"), "activated\n").unwrap();
+    std::fs::write(open.join("deadline"), "1\n").unwrap();
+    let lease = format!("apply {}\nholder ann@laptop\n", id.trim());
+    std::fs::write(state.join("lease"), lease).unwrap();
+
+    let status = env.run(&["status", "linode"]);
+    assert!(
+        status.out.contains("overdue: its dead man has not run"),
+        "{}",
+        status.out
+    );
+    let plan = env.run(&["plan", "linode"]);
+    assert_eq!(plan.code, 0, "{}", plan.out);
+    assert!(
+        plan.out.contains("it will be rolled back first"),
+        "{}",
+        plan.out
+    );
+    // Something to apply, so that it is started.
+    env.edit("/hosts/linode/system/timezone", json!("Europe/Rome"));
+    let first = env.run(&["apply", "linode", "--yes"]);
+    assert_eq!(
+        std::fs::read_to_string(open.join("phase")).unwrap(),
+        "rolled-back\n",
+        "{}",
+        first.all()
+    );
+    let second = env.run(&["apply", "linode", "--yes"]);
+    assert_eq!(second.code, 0, "{}", second.all());
+}

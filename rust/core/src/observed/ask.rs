@@ -158,6 +158,12 @@ for f in "$S"/applies/*/phase; do
   if [ -r "$f" ] && IFS= read -r v <"$f"; then
     p=${f%/phase}
     case $v in committed | rolled-back | refused) ;; *) say open "${p##*/} $v" ;; esac
+    case $v in armed | activating | activated)
+      # The deadline is in seconds of uptime.
+      if [ -r "$p/deadline" ] && [ -r /proc/uptime ] && IFS= read -r late <"$p/deadline" && read -r up _ </proc/uptime &&
+        [ "$late" -le "${up%.*}" ] 2>/dev/null; then say overdue "${p##*/}"; fi
+      ;;
+    esac
   fi
 done
 "#,

@@ -76,29 +76,40 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
         machine_id_sha256: machine.clone(),
         hostname: facts.words.get("hostname").cloned().unwrap_or_default(),
     });
-    facts.pending = pending(&lease, &open);
+    facts.pending = pending(
+        &lease,
+        &open,
+        facts.words.get("overdue").map(String::as_str),
+    );
     facts
 }
 
 /// The open apply: the one that has the lease, else one that was left in the middle. What was only
 /// staged or validated has changed nothing and is in nobody's way once its lease is gone.
-fn pending(lease: &BTreeMap<String, String>, open: &[(String, String)]) -> Option<PendingApply> {
+fn pending(
+    lease: &BTreeMap<String, String>,
+    open: &[(String, String)],
+    late: Option<&str>,
+) -> Option<PendingApply> {
     let holder = lease.get("holder").cloned().unwrap_or_default();
     let leased = lease.get("apply").and_then(|id| {
         open.iter()
             .find(|(apply, _)| apply == id)
             .map(|(apply, phase)| (apply.clone(), phase.clone(), holder))
     });
+    let is_late = |apply: &str| late.is_some_and(|late| late == apply);
     leased
+        .map(|(apply, phase, holder)| (is_late(&apply), apply, phase, holder))
         .or_else(|| {
             open.iter()
                 .find(|(_, phase)| phase != "staged" && phase != "validated")
-                .map(|(apply, phase)| (apply.clone(), phase.clone(), String::new()))
+                .map(|(apply, phase)| (false, apply.clone(), phase.clone(), String::new()))
         })
-        .map(|(apply, phase, holder)| PendingApply {
+        .map(|(overdue, apply, phase, holder)| PendingApply {
             apply,
             phase,
             holder,
+            overdue,
         })
 }
 

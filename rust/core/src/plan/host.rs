@@ -127,6 +127,12 @@ fn pending(observed: &Observed, options: Options) -> Option<Finding> {
             message,
             "its rollback failed: look at `deployctl status`, then run `sh /var/lib/deployctl/host.sh rollback` on the host's console",
         )
+    } else if pending.overdue {
+        Finding::warn(
+            "lock",
+            format!("{message}, and its deadline is behind"),
+            Some("it will be rolled back first".to_owned()),
+        )
     } else if options.steal {
         Finding::warn(
             "lock",

@@ -8,7 +8,8 @@ use crate::activation::machine::Phase;
 use crate::activation::status::Status;
 
 /// Generation, and the open or last apply with what becomes of it; further lines are indented.
-pub fn status(status: &Status, style: Style) -> String {
+/// In a `sandbox` nothing rolls back by itself.
+pub fn status(status: &Status, sandbox: bool, style: Style) -> String {
     let mut text = match status.generation {
         0 => "nothing applied yet".to_owned(),
         number => format!("generation {number}"),
@@ -32,7 +33,14 @@ pub fn status(status: &Status, style: Style) -> String {
         && apply.phase != Phase::RollbackFailed
     {
         let left = lasting(seconds);
-        let _ = write!(text, ", rolls back by itself in {left} unless confirmed");
+        let _ = match (seconds, sandbox) {
+            (0, _) => write!(
+                text,
+                ", overdue: its dead man has not run; `deployctl apply --steal` rolls it back"
+            ),
+            (_, true) => write!(text, ", {left} left to confirm it"),
+            (_, false) => write!(text, ", rolls back by itself in {left} unless confirmed"),
+        };
     }
     if apply.rebooted && apply.phase.is_open() {
         text.push_str(", booted since");

@@ -13,6 +13,7 @@ fn pending(phase: &str, holder: &str) -> PendingApply {
         apply: "a-17".to_owned(),
         phase: phase.to_owned(),
         holder: holder.to_owned(),
+        overdue: false,
     }
 }
 
@@ -66,6 +67,15 @@ fn of_the_host() {
         (
             "an open apply",
             planned(|case| case.observed.pending = Some(pending("activating", "ann@laptop"))),
+        ),
+        (
+            "an overdue apply",
+            planned(|case| {
+                case.observed.pending = Some(PendingApply {
+                    overdue: true,
+                    ..pending("activated", "ann@laptop")
+                });
+            }),
         ),
         (
             "an open apply, stolen",

@@ -485,9 +485,18 @@ fn what_a_host_says_of_itself() {
         apply(Phase::RollbackFailed, Some("no space left")),
     ]
     .iter()
-    .map(|status| text::status(status, Style::Plain))
+    .map(|status| text::status(status, false, Style::Plain))
     .collect();
-    insta::assert_snapshot!(told.join("\n\n"));
+    let mut late = apply(Phase::Activated, None);
+    let in_sandbox = text::status(&late, true, Style::Plain);
+    if let Some(apply) = &mut late.apply {
+        apply.deadline_seconds = Some(0);
+    }
+    let overdue = text::status(&late, true, Style::Plain);
+    insta::assert_snapshot!(format!(
+        "{}\n\n{in_sandbox}\n\n{overdue}",
+        told.join("\n\n")
+    ));
 }
 
 #[test]
