@@ -30,7 +30,8 @@
 //! - `status [ID [OFFSET]] [--extend SECONDS]`: the truth from the host alone. Without an id: the open
 //!   apply, else the last one. `--extend` moves the deadline to at least that far from now, up to
 //!   the cap of the bundle.
-//! - `confirm ID`: nonce on stdin. Commits; again on a committed apply: 0. Too late: rolls back, 5.
+//! - `confirm ID`: nonce on stdin. Commits; again on a committed apply: 0. Too late, or no room to write the
+//!   commit down: rolls back, 5 or 6.
 //! - `rollback [ID]`: puts back what the (open) apply changed. Works by hand from a console.
 //! - `recover ID | --boot`: what the dead man and the boot unit call; does nothing while the deadline
 //!   is ahead.
