@@ -163,7 +163,8 @@ fn blocks(query: &Query) -> usize {
     query.cap.div_ceil(512).max(1)
 }
 
-/// `text` as one word of POSIX sh, whatever it holds (but NUL, which no shell can hold).
+/// `text` as one word of POSIX sh, in single quotes. Every byte but NUL survives; NUL cannot be in a word
+/// and is left out.
 pub fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    format!("'{}'", text.replace('\0', "").replace('\'', r"'\''"))
 }

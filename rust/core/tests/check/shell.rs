@@ -11,15 +11,6 @@ use crate::host::checks_of;
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the test runs shellcheck")]
 fn every_query_is_clean_by_shellcheck() {
-    if Command::new("shellcheck")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .is_err()
-    {
-        // tests/run says so among what it skips.
-        return;
-    }
     let mut script = String::new();
     let all = queries(&checks_of("cuda"))
         .into_iter()
@@ -37,7 +28,7 @@ fn every_query_is_clean_by_shellcheck() {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .expect("shellcheck is installed (apt-get install shellcheck)");
     child
         .stdin
         .take()
