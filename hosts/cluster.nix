@@ -162,6 +162,15 @@
         ];
         egress = [ ];
       };
+      # How the host gets its system where Nix builds it.
+      nix = {
+        state_version = "26.05";
+        build_on = "controller";
+        substitute = true;
+        compress = false;
+        substituters = [ "https://cache.nixos.org" ];
+        trusted_public_keys = [ "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+      };
     };
 
     ubuntu.os = {
@@ -179,6 +188,14 @@
       os = {
         id = "macos";
         version = "26";
+      };
+      nix = {
+        state_version = "6";
+        build_on = "controller";
+        substitute = true;
+        compress = false;
+        substituters = [ "https://cache.nixos.org" ];
+        trusted_public_keys = [ "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
       };
     };
   };

@@ -138,6 +138,9 @@
     };
   };
 
+  # Half the world away: what crosses the link is compressed.
+  nix.compress = true;
+
   hugepages = {
     size_kib = 2048;
     count = 2048;

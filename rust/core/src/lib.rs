@@ -11,6 +11,7 @@
 
 pub mod activation;
 pub mod check;
+pub mod closure;
 pub mod inventory;
 pub mod name;
 pub mod observed;

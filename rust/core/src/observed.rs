@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::closure::ObservedSystem;
 use crate::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
 use crate::rendered::{Manifest, PathState, Rendered};
 
@@ -86,6 +87,9 @@ pub struct Observed {
     pub reboot_required: bool,
     /// Weekday (Monday is 1) and time of day by time zone asked for: `3:14:05`.
     pub local_times: BTreeMap<String, String>,
+    /// What a host of a Nix platform runs; `None` on others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<ObservedSystem>,
     /// Queries that gave no usable answer: id and why. Planning refuses what it would have to guess.
     pub unanswered: BTreeMap<String, String>,
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::closure::Closure;
 use crate::name::{
     AccountName, ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
 };
@@ -259,6 +260,9 @@ pub struct Rendered {
     pub sysctls: BTreeMap<SysctlKey, String>,
     /// Kernel modules, as read out of the rendered `/etc/modules-load.d` files.
     pub modules: BTreeSet<ModuleName>,
+    /// The system that Nix builds; `None` for hosts that are given files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closure: Option<Closure>,
 }
 
 impl Rendered {
@@ -271,6 +275,7 @@ impl Rendered {
             units: BTreeMap::new(),
             sysctls: BTreeMap::new(),
             modules: BTreeSet::new(),
+            closure: None,
         }
     }
 
@@ -294,6 +299,7 @@ impl Rendered {
             units: self.units.clone(),
             sysctls: self.sysctls.clone(),
             modules: self.modules.clone(),
+            closure: self.closure.clone(),
         }
     }
 }
@@ -387,4 +393,7 @@ pub struct Manifest {
     pub sysctls: BTreeMap<SysctlKey, String>,
     /// Kernel modules.
     pub modules: BTreeSet<ModuleName>,
+    /// The system that Nix built; `None` for a generation of files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closure: Option<Closure>,
 }

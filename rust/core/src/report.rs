@@ -18,7 +18,7 @@ pub struct HostReport {
     pub plan: Option<Plan>,
     /// Checks that were made, as gate or as verification.
     pub checks: Vec<CheckResult>,
-    /// The last lines of the host's activation log, when something went wrong.
+    /// The last lines of the host's activation log, or of the build's, when something went wrong.
     pub log: Vec<String>,
 }
 
@@ -63,6 +63,11 @@ pub enum Outcome {
     /// Connected, lost, and not known how it ended.
     Unknown {
         /// What was last known.
+        reason: Problem,
+    },
+    /// Its system could not be built or brought to it; nothing was touched.
+    BuildFailed {
+        /// The derivation and why it failed, or what was missing.
         reason: Problem,
     },
     /// Checks were made.
@@ -200,6 +205,7 @@ impl HostReport {
             Outcome::RolledBack { .. } => Verdict::RolledBack,
             Outcome::RollbackFailed { .. } => Verdict::RollbackFailed,
             Outcome::Refused { .. } => Verdict::Refused,
+            Outcome::BuildFailed { .. } => Verdict::BuildFailed,
             Outcome::Unreachable { .. } | Outcome::Unknown { .. } => Verdict::Unreachable,
             Outcome::Failed { .. } => Verdict::Internal,
         }

@@ -14,6 +14,7 @@ use super::hugepages::HugePages;
 use super::kernel::Kernel;
 use super::mlx::Mlx;
 use super::network::Network;
+use super::nix::Nix;
 use super::nvidia::Nvidia;
 use super::power::Power;
 use super::realtime::RealTime;
@@ -93,6 +94,9 @@ pub struct Host {
     /// Sleep, and what happens when power comes back.
     #[schemars(with = "Power", extend("x-optional" = true))]
     pub power: Option<Power>,
+    /// How it gets the system that Nix builds for it. `NixOS` and macOS.
+    #[schemars(with = "Nix", extend("x-optional" = true))]
+    pub nix: Option<Nix>,
     /// Files, packages and units that no concern covers, so that nobody has to fork.
     #[schemars(with = "Extra", extend("x-optional" = true))]
     pub extra: Option<Extra>,
@@ -115,6 +119,7 @@ pub const CONCERNS: &[&str] = &[
     "mlx",
     "trading",
     "power",
+    "nix",
     "extra",
 ];
 

@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod mlx;
 pub(crate) mod near;
 pub mod network;
+pub mod nix;
 pub mod nvidia;
 mod path;
 pub mod power;

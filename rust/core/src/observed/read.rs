@@ -98,6 +98,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         modules: BTreeSet::new(),
         reboot_required: host.words.contains_key("reboot-required"),
         local_times: BTreeMap::new(),
+        system: None,
         unanswered: BTreeMap::new(),
     };
     if !scope.sandbox {

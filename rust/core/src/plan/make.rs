@@ -40,6 +40,7 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
         units: Vec::new(),
         sysctls: Vec::new(),
         modules: Vec::new(),
+        closure: None,
         follow_ups: BTreeSet::new(),
         reboot: Vec::new(),
         drift: Vec::new(),

@@ -1,9 +1,10 @@
 //! What would change on a host, why, and what that entails.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::closure::{Closure, StorePath};
 use crate::name::{
     ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
 };
@@ -58,6 +59,9 @@ pub struct Plan {
     pub sysctls: Vec<SysctlChange>,
     /// Kernel modules that get loaded.
     pub modules: Vec<ModuleName>,
+    /// The system that changes; `None` where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closure: Option<ClosureChange>,
     /// What has to run on the host after the files are in place, in order of execution.
     pub follow_ups: BTreeSet<FollowUp>,
     /// Why a reboot is needed before all of it is in effect; empty when it is not.
@@ -76,6 +80,7 @@ impl Plan {
             && self.units.is_empty()
             && self.sysctls.is_empty()
             && self.modules.is_empty()
+            && self.closure.is_none()
     }
 
     /// Number of its changes.
@@ -85,6 +90,7 @@ impl Plan {
             + self.units.len()
             + self.sysctls.len()
             + self.modules.len()
+            + usize::from(self.closure.is_some())
     }
 
     /// Its changes by word, for one line of summary; words without any are left out.
@@ -95,6 +101,7 @@ impl Plan {
             ("unit", self.units.len()),
             ("sysctl", self.sysctls.len()),
             ("module", self.modules.len()),
+            ("system", usize::from(self.closure.is_some())),
         ]
         .into_iter()
         .filter(|(_, count)| *count > 0)
@@ -225,6 +232,37 @@ pub struct SysctlChange {
     pub before: Option<String>,
     /// The value to write; `None` restores what it was before deployctl first managed it.
     pub after: Option<String>,
+}
+
+/// A system that replaces another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClosureChange {
+    /// What runs now; `None` where the host could not say.
+    pub before: Option<StorePath>,
+    /// What will.
+    pub after: Closure,
+    /// Packages that come, go or change version, by name.
+    pub packages: Vec<ClosurePackage>,
+    /// Sum of all NAR sizes before and after, in bytes.
+    pub bytes: (u64, u64),
+    /// What the activation says it would do to units, by verb (`stop`, `restart`, `reload`, `start`); see
+    /// `switch-to-configuration dry-activate`.
+    pub units: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A package whose versions in two closures differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClosurePackage {
+    /// Its name, without version.
+    pub name: String,
+    /// Versions that go; empty for one that is new.
+    pub before: BTreeSet<String>,
+    /// Versions that come; empty for one that goes.
+    pub after: BTreeSet<String>,
+    /// By how many bytes the closure grows or shrinks with it.
+    pub bytes: i64,
 }
 
 /// Something changed on the host behind our back.

@@ -122,6 +122,7 @@ impl Draft {
             units: strip(self.units),
             sysctls,
             modules,
+            closure: None,
         };
         (rendered, self.errors)
     }

@@ -52,6 +52,7 @@ fn brief(host: &HostReport, style: Style) -> String {
         Outcome::Refused { .. } => style.bad("refused"),
         Outcome::Unreachable { .. } => style.bad("unreachable"),
         Outcome::Unknown { .. } => style.bad("unknown"),
+        Outcome::BuildFailed { .. } => style.bad("build failed"),
         Outcome::Verified => "verified".to_owned(),
         Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
         Outcome::Failed { .. } => style.bad("failed"),
@@ -102,6 +103,13 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
             style.bad("not known how it ended:"),
             problem(reason, "  ", style)
         ),
+        Outcome::BuildFailed { reason } => {
+            format!(
+                "{} {}",
+                style.bad("not built, nothing was touched:"),
+                problem(reason, "  ", style)
+            )
+        }
         Outcome::Failed { reason } => {
             format!("{} {}", style.bad("failed:"), problem(reason, "  ", style))
         }

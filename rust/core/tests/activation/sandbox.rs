@@ -289,6 +289,7 @@ pub(crate) fn empty_plan(base_generation: u32) -> Plan {
         units: Vec::new(),
         sysctls: Vec::new(),
         modules: Vec::new(),
+        closure: None,
         follow_ups: std::collections::BTreeSet::new(),
         reboot: Vec::new(),
         drift: Vec::new(),

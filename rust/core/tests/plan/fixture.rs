@@ -96,6 +96,7 @@ impl Case {
                 modules: BTreeSet::new(),
                 reboot_required: false,
                 local_times: BTreeMap::new(),
+                system: None,
                 unanswered: BTreeMap::new(),
             },
             options: Options::default(),

@@ -1,0 +1,63 @@
+//! Systems that Nix builds: store paths, and which closure a host should run.
+
+mod store_path;
+
+pub use store_path::StorePath;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Which activation contract a system follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SystemKind {
+    /// `bin/switch-to-configuration` (nixpkgs, switch-to-configuration-ng).
+    Nixos,
+    /// `activate` (nix-darwin).
+    Darwin,
+}
+
+/// The system that a host should run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closure {
+    /// How it is activated.
+    pub kind: SystemKind,
+    /// Its top-level store path.
+    pub toplevel: StorePath,
+}
+
+/// What a host of a Nix platform runs now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ObservedSystem {
+    /// What `nix --version` says there (`2.31.2`); `None` where there is no Nix.
+    pub nix_version: Option<String>,
+    /// Where `/run/current-system` leads.
+    pub current: Option<StorePath>,
+    /// Where `/nix/var/nix/profiles/system` leads: what the next boot starts.
+    pub profile: Option<StorePath>,
+    /// Targets of `kernel`, `initrd` and `kernel-modules` below `/run/booted-system` (NixOS).
+    pub booted: BTreeMap<String, String>,
+    /// Free KiB of the file system that holds `/nix/store`.
+    pub store_free_kib: Option<u64>,
+    /// Store paths that `current` needs, with their NAR sizes in bytes.
+    pub closure: BTreeMap<StorePath, u64>,
+    /// The wanted system as it lies there; `None` when it has not been copied yet.
+    pub wanted: Option<WantedSystem>,
+}
+
+/// What a host says of a system that was copied to it and does not run yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WantedSystem {
+    /// Store paths that it needs, with their NAR sizes in bytes.
+    pub closure: BTreeMap<StorePath, u64>,
+    /// Targets of its `kernel`, `initrd` and `kernel-modules` (NixOS).
+    pub boot: BTreeMap<String, String>,
+    /// `switch-inhibitors` of it, by name; those of `current` in `inhibitors_now` (nixpkgs 26.05).
+    pub inhibitors: BTreeMap<String, String>,
+    /// `switch-inhibitors` of what runs.
+    pub inhibitors_now: BTreeMap<String, String>,
+    /// Exit status and output of `switch-to-configuration dry-activate` (NixOS).
+    pub dry_activate: Option<(i32, String)>,
+}
