@@ -1,6 +1,13 @@
 # Every concern of a Mac; each applies where the host declares it.
 {
   imports = [
+    ./deployctl.nix
+    ./extra.nix
+    ./mlx.nix
+    ./network.nix
+    ./nix.nix
     ./power.nix
+    ./ssh.nix
+    ./system.nix
   ];
 }

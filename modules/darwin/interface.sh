@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# deployctl_interface DEVICE SERVICE ADDRESS NETMASK ROUTER MTU: a static address and an MTU, set where
+# they differ and then read back.
+deployctl_interface() {
+    local device=$1 service=$2 address=$3 netmask=$4 router=$5 mtu=$6
+
+    # The wrong port must not get the address.
+    if ! /usr/sbin/networksetup -listnetworkserviceorder |
+        /usr/bin/awk -v service="$service" -v device="$device" '
+            /^\([0-9*]+\) / { name = substr($0, index($0, ") ") + 2) }
+            /^\(Hardware Port:/ && name == service && $0 ~ "Device: " device "\\)$" { found = 1 }
+            END { exit !found }'; then
+        echo "network: there is no service \`$service\` on $device; \`networksetup -listnetworkserviceorder\` names them" >&2
+        return 1
+    fi
+
+    if ! deployctl_has_address "$service" "$address" "$netmask"; then
+        echo "network: $service gets $address" >&2
+        /usr/sbin/networksetup -setmanual "$service" "$address" "$netmask" "$router"
+    fi
+    if ! deployctl_has_mtu "$device" "$mtu"; then
+        echo "network: $device gets MTU $mtu" >&2
+        /usr/sbin/networksetup -setMTU "$device" "$mtu"
+    fi
+
+    if ! deployctl_has_address "$service" "$address" "$netmask"; then
+        echo "network: $service did not take $address" >&2
+        return 1
+    fi
+    if ! deployctl_has_mtu "$device" "$mtu"; then
+        echo "network: $device did not take MTU $mtu; its hardware may have no jumbo frames" >&2
+        return 1
+    fi
+}
+
+deployctl_has_address() {
+    local info
+    info=$(/usr/sbin/networksetup -getinfo "$1")
+    [[ "$info" == "Manual Configuration"* ]] &&
+        grep -qxF "IP address: $2" <<<"$info" &&
+        grep -qxF "Subnet mask: $3" <<<"$info"
+}
+
+# `Active MTU: 1500 (Current Setting: 9000)`: the setting counts; without a cable none is active.
+deployctl_has_mtu() {
+    [[ "$(/usr/sbin/networksetup -getMTU "$1")" == *"(Current Setting: $2)"* ]]
+}

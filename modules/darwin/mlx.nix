@@ -1,0 +1,80 @@
+# Inference by MLX, as a launchd daemon: agents have no way into the local network, and would want
+# somebody to be logged in.
+{
+  host,
+  lib,
+  ...
+}:
+let
+  inherit (host) mlx;
+  state = "/var/lib/mlx";
+  # Put there as vLLM's is on Linux: nixpkgs builds mlx without Metal.
+  server = "/opt/mlx/current/bin/mlx_lm.server";
+  wired = if mlx.wired_limit_mib or null == null then 0 else mlx.wired_limit_mib;
+in
+lib.mkIf (host ? mlx) {
+  users = {
+    knownUsers = [ mlx.user ];
+    users.${mlx.user} = {
+      # Ours to choose, once: nix-darwin wants a number, and deletes only those above 501.
+      uid = lib.mkDefault 533;
+      description = "MLX inference";
+      home = state;
+      isHidden = true;
+    };
+  };
+
+  launchd.daemons.mlx = {
+    command = lib.escapeShellArgs [
+      server
+      "--model"
+      mlx.model.id
+      "--host"
+      mlx.host
+      "--port"
+      mlx.port
+      "--decode-concurrency"
+      mlx.decode_concurrency
+    ];
+    environment = {
+      HOME = state;
+      HF_HOME = "${state}/hf";
+      # A request may name any model: none is fetched for it.
+      HF_HUB_OFFLINE = "1";
+      TRANSFORMERS_OFFLINE = "1";
+    };
+    serviceConfig = {
+      UserName = mlx.user;
+      WorkingDirectory = state;
+      RunAtLoad = true;
+      # Until its environment is there it is passed over.
+      KeepAlive.PathState.${server} = true;
+      # `Background`, and the default on some Macs, clamp the GPU to an eighth of its speed.
+      ProcessType = "Interactive";
+      # The address may come up after us.
+      ThrottleInterval = 30;
+      StandardOutPath = "${state}/log/mlx.log";
+      StandardErrorPath = "${state}/log/mlx.log";
+    };
+  };
+
+  # A boot forgets the limit.
+  launchd.daemons.mlx-wired-limit = lib.mkIf (wired != 0) {
+    command = "/usr/sbin/sysctl iogpu.wired_limit_mb=${toString wired}";
+    serviceConfig.RunAtLoad = true;
+  };
+
+  system.activationScripts = {
+    # launchd opens the log as that user, and does not make its directory.
+    launchd.text = lib.mkBefore ''
+      install -d -m 0755 /var/lib
+      install -d -m 0750 -o ${mlx.user} -g staff ${state} ${state}/log ${state}/hf
+    '';
+    postActivation.text = ''
+      echo 'setting the limit of wired memory...' >&2
+      if [[ "$(/usr/sbin/sysctl -n iogpu.wired_limit_mb)" != ${toString wired} ]]; then
+        /usr/sbin/sysctl iogpu.wired_limit_mb=${toString wired}
+      fi
+    '';
+  };
+}

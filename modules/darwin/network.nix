@@ -1,0 +1,68 @@
+# Static addresses and MTU. nix-darwin has no option for either, so activation sets them, where they
+# differ, and looks at the result: `networksetup` can fail without saying so.
+{
+  cluster,
+  host,
+  hostName,
+  lib,
+  ...
+}:
+let
+  interfaces = host.network.interfaces;
+
+  # Dotted, as networksetup wants it.
+  netmask =
+    prefix:
+    lib.concatMapStringsSep "." (
+      byte:
+      let
+        bits = lib.max 0 (lib.min 8 (prefix - byte * 8));
+      in
+      toString (256 - lib.elemAt [ 256 128 64 32 16 8 4 2 1 ] bits)
+    ) [ 0 1 2 3 ];
+
+  setUp =
+    name: interface:
+    let
+      parts = lib.splitString "/" (lib.head interface.addresses);
+      arguments = lib.escapeShellArgs [
+        name
+        interface.service
+        (lib.head parts)
+        (netmask (lib.toInt (lib.last parts)))
+        (if interface.gateway or null == null then "" else interface.gateway)
+        interface.mtu
+      ];
+    in
+    "deployctl_interface ${arguments}";
+
+  # The names of those at the other ends of our links.
+  peers = lib.concatMap (
+    link:
+    lib.mapAttrsToList (
+      peer: end:
+      "${end.address} ${peer}.${link}${lib.optionalString (peer != hostName) " ${peer}"}"
+    ) cluster.links.${link}.endpoints
+  ) (lib.attrNames (lib.filterAttrs (_: link: link.endpoints ? ${hostName}) cluster.links));
+in
+lib.mkIf (host ? network) {
+  assertions = lib.mapAttrsToList (name: interface: {
+    assertion =
+      interface.service or null != null
+      && lib.length interface.addresses == 1
+      && !(lib.hasInfix ":" (lib.head interface.addresses));
+    message = "hosts/${hostName}/default.nix: `network.interfaces.${name}` needs `service` and exactly one IPv4 address on a Mac; networksetup sets no more";
+  }) interfaces;
+
+  system.activationScripts.postActivation.text = lib.concatStringsSep "\n" (
+    [
+      "echo 'setting interfaces...' >&2"
+      (lib.readFile ./interface.sh)
+    ]
+    ++ lib.mapAttrsToList setUp interfaces
+    ++ [
+      (lib.readFile ./hosts.sh)
+      "deployctl_hosts ${lib.escapeShellArg (lib.concatStringsSep "\n" peers)}"
+    ]
+  );
+}

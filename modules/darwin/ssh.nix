@@ -1,0 +1,40 @@
+# Remote Login: keys only.
+{
+  host,
+  hostName,
+  lib,
+  ...
+}:
+let
+  inherit (host) ssh;
+in
+lib.mkIf (host ? ssh) {
+  assertions = [
+    {
+      assertion = ssh.port == 22;
+      message = "hosts/${hostName}/default.nix: set `ssh.port` to 22; on a Mac launchd owns the socket, and sshd's `Port` does nothing";
+    }
+  ];
+
+  services.openssh.enable = true;
+
+  # The first match wins: ahead of 100-macos.conf.
+  environment.etc."ssh/sshd_config.d/000-deployctl.conf".text = ''
+    # Managed by deployctl: change the inventory, not this file.
+    PermitRootLogin ${ssh.permit_root_login}
+    PasswordAuthentication no
+    KbdInteractiveAuthentication no
+    PubkeyAuthentication yes
+    AllowUsers ${lib.concatStringsSep " " ssh.allow_users}
+    MaxAuthTries ${toString ssh.max_auth_tries}
+    LoginGraceTime ${toString ssh.login_grace_seconds}
+    ClientAliveInterval ${toString ssh.client_alive_interval_seconds}
+    X11Forwarding no
+  '';
+
+  # launchd starts sshd for each connection, so a wrong file would shut the door at once.
+  system.activationScripts.postActivation.text = ''
+    echo 'checking sshd...' >&2
+    /usr/sbin/sshd -t
+  '';
+}
