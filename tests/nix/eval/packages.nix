@@ -1,6 +1,9 @@
 # The packages that our modules name, by their attribute path in nixpkgs. Each becomes a mark such
 # as `<pkgs.chrony>`; a package that is not here is an error, so this list is what we depend on.
 [
+  "getent"
+  "findutils"
+  "bashInteractive"
   "age"
   "bash"
   "chrony"

@@ -1,0 +1,116 @@
+# Files, packages and units that no concern covers, taken literally from the inventory. What NixOS
+# keeps elsewhere than other distributions goes to where NixOS reads it.
+{
+  host,
+  hostName,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  facts = host.extra;
+  files = facts.files or [ ];
+  packages = facts.packages or { };
+  units = facts.units or { };
+  say = "hosts/${hostName}/default.nix: `extra.";
+  instead = "; say it in hosts/${hostName}/configuration.nix";
+  # A host that runs Ubuntu today may say what only Ubuntu understands.
+  onNixos = assertion: host.platform != "nixos" || assertion;
+
+  systemdFolder = "/etc/systemd/system/";
+  kinds = [
+    "unit"
+    "drop-in"
+    "sudo"
+    "sshd"
+    "unread"
+    "etc"
+    "other"
+  ];
+  kindOf =
+    { path, ... }:
+    let
+      below = prefix: lib.hasPrefix prefix path;
+      matches = {
+        unit = below systemdFolder && !(lib.hasSuffix ".conf" path);
+        drop-in = below systemdFolder;
+        sudo = below "/etc/sudoers.d/";
+        sshd = below "/etc/ssh/sshd_config.d/";
+        unread = lib.any below [
+          "/etc/apt/"
+          "/etc/default/"
+          "/etc/netplan/"
+          "/etc/sysusers.d/"
+        ];
+        etc = below "/etc/";
+        other = true;
+      };
+    in
+    lib.findFirst (kind: matches.${kind}) "other" kinds;
+  of = kind: lib.filter (file: kindOf file == kind) files;
+  contentOf = kind: lib.concatMapStrings (file: "${file.content}\n") (of kind);
+  each = kind: value: lib.listToAttrs (map (file: lib.nameValuePair file.path (value file)) (of kind));
+
+  # The unit itself counts as changed when a file that it is to be restarted for changes.
+  triggers =
+    unit:
+    let
+      watched = lib.filter (file: lib.elem file.path (units.${unit}.restart_on or [ ])) files;
+    in
+    lib.optionalString (
+      watched != [ ]
+    ) "\n[Unit]\nX-Restart-Triggers=${builtins.hashString "sha256" (lib.concatMapStrings (file: file.content) watched)}\n";
+in
+{
+  config = lib.mkIf (host ? extra) {
+    assertions =
+      lib.mapAttrsToList (name: version: {
+        assertion = onNixos (pkgs ? ${name} && version == null);
+        message =
+          "${say}packages.${name}` is no package that nixpkgs has in that version; set null, and its name"
+          + " in nixpkgs${instead}";
+      }) packages
+      ++ map (file: {
+        assertion = onNixos false;
+        message = "${say}files` has ${file.path}, which NixOS does not read${instead}";
+      }) (of "unread");
+
+    environment.systemPackages = map (name: pkgs.${name}) (
+      lib.filter (name: pkgs ? ${name}) (lib.attrNames packages)
+    );
+
+    environment.etc = lib.mapAttrs' (
+      path: value: lib.nameValuePair (lib.removePrefix "/etc/" path) value
+    ) (each "etc" (file: {
+      text = file.content;
+      inherit (file) mode group;
+      user = file.owner;
+    }));
+
+    systemd.tmpfiles.settings."10-deployctl-extra" = each "other" (file: {
+      "f+" = {
+        argument = file.content;
+        inherit (file) mode group;
+        user = file.owner;
+      };
+    });
+
+    security.sudo.extraConfig = contentOf "sudo";
+    services.openssh.extraConfig = contentOf "sshd";
+
+    systemd.units = lib.mapAttrs' (
+      path: value: lib.nameValuePair (lib.removePrefix systemdFolder path) value
+    ) (each "unit" (file: {
+      text = file.content + triggers (baseNameOf file.path);
+    }));
+    systemd.packages = map (
+      file:
+      pkgs.writeTextDir "lib/systemd/system/${lib.removePrefix systemdFolder file.path}" file.content
+    ) (of "drop-in");
+
+    # NixOS does not read [Install].
+    systemd.targets.multi-user.wants = lib.attrNames (
+      lib.filterAttrs (_: unit: unit.enabled == true || unit.running == true) units
+    );
+  };
+}

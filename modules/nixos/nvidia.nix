@@ -1,0 +1,73 @@
+# The driver by its branch; persistence and power cap.
+{
+  config,
+  host,
+  hostName,
+  lib,
+  ...
+}:
+let
+  facts = host.nvidia;
+  drivers = config.boot.kernelPackages.nvidiaPackages;
+  driver = "legacy_${toString facts.branch}";
+  branches = map (lib.removePrefix "legacy_") (
+    lib.filter (lib.hasPrefix "legacy_") (lib.attrNames drivers)
+  );
+in
+{
+  config = lib.mkIf (host ? nvidia) {
+    assertions = [
+      {
+        assertion = drivers ? ${driver};
+        message =
+          "hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this nixpkgs"
+          + " does not have; set one of ${toString branches}, or `hardware.nvidia.package` in"
+          + " hosts/${hostName}/configuration.nix";
+      }
+    ];
+
+    nixpkgs.config.allowUnfree = true;
+
+    # This, and not an X server, is what installs the driver: on hosts without a screen too.
+    services.xserver.videoDrivers = [ "nvidia" ];
+    hardware.graphics.enable = true;
+    hardware.nvidia = {
+      open = facts.open_modules;
+      package = lib.mkDefault drivers.${driver};
+      nvidiaPersistenced = facts.persistence;
+      # A program with windows.
+      nvidiaSettings = false;
+    };
+
+    # Hardened services cannot have them loaded by a setuid program.
+    boot.kernelModules = facts.modules;
+
+    systemd.services.nvidia-persistenced = lib.mkIf facts.persistence {
+      unitConfig.ConditionPathExists = "/proc/driver/nvidia/version";
+    };
+
+    systemd.services.nvidia-power-limit = {
+      description = "NVIDIA GPU power limit";
+      # The limit is lost when the driver unloads.
+      after = [ "nvidia-persistenced.service" ];
+      wants = [ "nvidia-persistenced.service" ];
+      wantedBy = [ "multi-user.target" ];
+      unitConfig.ConditionPathExists = "/proc/driver/nvidia/version";
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = "yes";
+      };
+      # After a switch to another driver the loaded module is the old one until a reboot: that is no
+      # failure.
+      script = ''
+        loaded=$(cat /sys/module/nvidia/version)
+        installed=${config.hardware.nvidia.package.version}
+        if [ "$loaded" != "$installed" ]; then
+            printf 'driver %s is loaded and %s is installed: reboot to set the power limit\n' "$loaded" "$installed"
+            exit 0
+        fi
+        exec ${lib.getExe' config.hardware.nvidia.package.bin "nvidia-smi"} -i 0 -pl ${toString facts.power_limit_watts}
+      '';
+    };
+  };
+}

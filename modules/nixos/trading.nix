@@ -1,0 +1,95 @@
+# The trading engine's user, rights and unit. Its releases are put below <directory>/releases by
+# their own deployment; what is declared about them lies beside them.
+{
+  host,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  facts = host.trading;
+  inherit (facts) fix session;
+  cpus = import ../cpu-list.nix facts.cpus;
+  asks = facts.inference_socket != null && host ? vllm;
+
+  environment = lib.concatLines (
+    [
+      "TRADING_STATE_DIRECTORY=${facts.state_directory}"
+      "TRADING_CPUS=${cpus}"
+    ]
+    ++ lib.optional (host ? hugepages) "TRADING_HUGEPAGES=${host.hugepages.mount}"
+    ++ lib.optional (
+      facts.inference_socket != null
+    ) "TRADING_INFERENCE_SOCKET=${facts.inference_socket}"
+    ++ lib.optionals (fix != null) [
+      "TRADING_FIX_BROKER=${fix.broker}"
+      "TRADING_FIX_VENUE=${fix.venue}"
+      "TRADING_FIX_HOST=${fix.gateway_host}"
+      "TRADING_FIX_PORTS=${lib.concatMapStringsSep "," toString fix.gateway_ports}"
+    ]
+  );
+in
+{
+  config = lib.mkIf (host ? trading) {
+    users.groups.${facts.group} = { };
+    users.users.${facts.user} = {
+      isSystemUser = true;
+      inherit (facts) group;
+      home = facts.state_directory;
+      extraGroups = lib.optional asks host.vllm.group;
+    };
+
+    systemd.tmpfiles.settings."10-deployctl-trading" = {
+      # FIX sequence numbers outlive every release.
+      ${facts.state_directory}.d = {
+        mode = "0750";
+        inherit (facts) user group;
+      };
+      ${facts.directory}.d.mode = "0755";
+      "${facts.directory}/config/current"."L+".argument =
+        "${pkgs.writeTextDir "engine.env" environment}";
+    };
+
+    # Exits 0 when the engine may be touched; deployments of the engine ask it.
+    environment.etc."deployctl/libexec/trading-may-restart" = {
+      mode = "0755";
+      text = import ./trading/may-restart.nix { inherit lib session; };
+    };
+
+    # Releases are linked for other distributions.
+    programs.nix-ld.enable = true;
+
+    systemd.slices.trading = {
+      description = "Trading engine";
+      before = [ "slices.target" ];
+      sliceConfig = {
+        AllowedCPUs = cpus;
+        # Swapping stalls the engine for longer than an order may take.
+        MemorySwapMax = "0";
+      };
+    };
+
+    systemd.services.trading = {
+      description = "Trading engine";
+      after = [
+        "network-online.target"
+        "time-sync.target"
+      ]
+      ++ lib.optional asks "vllm.service";
+      wants = [ "network-online.target" ];
+      wantedBy = lib.optional facts.start_at_boot "multi-user.target";
+      # A switch never restarts the engine: it takes up a change at its own next start, outside
+      # market hours.
+      restartIfChanged = false;
+      unitConfig = {
+        # The first release comes after the first apply.
+        ConditionPathExists = "${facts.directory}/current/bin/trading_engine";
+        # A session that keeps breaking needs a person.
+        StartLimitIntervalSec = 300;
+        StartLimitBurst = 3;
+      }
+      // lib.optionalAttrs (host ? hugepages) { RequiresMountsFor = host.hugepages.mount; };
+      serviceConfig = import ./trading/service.nix { inherit cpus host lib; };
+    };
+  };
+}
