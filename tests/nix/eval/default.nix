@@ -15,7 +15,8 @@ let
   # Linux hosts always exist as NixOS systems too, whatever their platform today.
   hostsOf =
     platform:
-    lib.filterAttrs (_: host: (platform == "darwin") == (host.platform == "darwin")) inventory.hosts;
+    lib.filterAttrs (_: host: (platform == "darwin") == (host.platform == "darwin")) inventory.hosts
+    // (import ./examples.nix).${platform} or { };
   concernsOf =
     platform:
     lib.filter (concern: concern != "default") (
@@ -27,7 +28,7 @@ let
   evaluate =
     platform: hostName: modules:
     let
-      host = inventory.hosts.${hostName};
+      host = (hostsOf platform).${hostName};
       system = if platform == "darwin" then "${host.architecture}-darwin" else "${host.architecture}-linux";
     in
     builtins.addErrorContext "while evaluating ${platform} modules for ${hostName}" (
@@ -62,6 +63,7 @@ let
 in
 {
   inherit one whole evaluate;
+  hosts = lib.mapAttrs (platform: _: hostsOf platform) platforms;
 
   # What a module says of a host that does not have its concern is nothing, and no file.
   goldens = lib.mapAttrs (

@@ -1,0 +1,61 @@
+# Hosts beside our own, so that every concern of every platform is evaluated. By platform.
+{
+  darwin.example-mac = {
+    platform = "darwin";
+    architecture = "aarch64";
+    tags = [ ];
+    system = {
+      hostname = "example-mac";
+      timezone = "Europe/Berlin";
+    };
+    ssh = {
+      port = 22;
+      permit_root_login = "no";
+      allow_users = [ "operator" ];
+      max_auth_tries = 4;
+      login_grace_seconds = 30;
+      client_alive_interval_seconds = 60;
+    };
+    network.interfaces.en7 = {
+      service = "USB 10/100/1000 LAN";
+      addresses = [ "192.168.7.2/22" ];
+      gateway = "192.168.4.1";
+      mtu = 1500;
+    };
+    mlx = {
+      model = {
+        id = "mlx-community/Llama-3.3-70B-Instruct-4bit";
+        served_name = "llama-70b";
+      };
+      wired_limit_mib = 43008;
+      host = "127.0.0.1";
+      port = 8080;
+      user = "_mlx";
+      decode_concurrency = 1;
+    };
+    power = {
+      computer_sleep = 15;
+      restart_after_power_failure = false;
+    };
+    nix = {
+      state_version = "6";
+      build_on = "controller";
+      substitute = true;
+      compress = false;
+      substituters = [ "https://cache.nixos.org" ];
+      trusted_public_keys = [ "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+    };
+    extra = {
+      files = [
+        {
+          path = "/etc/motd";
+          mode = "0644";
+          owner = "root";
+          group = "wheel";
+          content = "hello\n";
+        }
+      ];
+      packages.jq = null;
+    };
+  };
+}
