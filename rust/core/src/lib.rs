@@ -13,6 +13,7 @@ pub mod activation;
 pub mod check;
 pub mod closure;
 pub mod inventory;
+pub mod kernel;
 pub mod name;
 pub mod observed;
 pub mod plan;

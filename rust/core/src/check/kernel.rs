@@ -6,13 +6,11 @@ use super::answer::{Answer, Found, Unreadable, value};
 use super::{Check, Declared, sysctl};
 use crate::inventory::kernel::{Flavour, Kernel, SymbolValue};
 use crate::inventory::text::KernelSymbol;
+use crate::kernel::LOCAL_VERSION;
 use crate::name::ModuleName;
 use crate::query::{Query, quote};
 
 pub(super) const CONCERN: &str = "kernel";
-
-/// What a kernel of our own calls itself after its version.
-const LOCAL_VERSION: &str = "-deployctl";
 
 pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
     let mut checks = Vec::new();

@@ -1,0 +1,193 @@
+//! Why symbols did not come out as wanted.
+
+use std::fmt;
+
+use super::config::{Config, Missed, Value};
+use super::expression::Expression;
+use super::fragment::Wanted;
+use super::kconfig::Kconfig;
+use crate::inventory::near;
+
+/// What became of the wanted symbols.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Those that are not as wanted, each with what is known about why.
+    pub missed: Vec<(Missed, Vec<Reason>)>,
+    /// Those that are to be off, and that this source does not even have: older or newer than it, or
+    /// slips, with what may be meant.
+    pub absent: Vec<(String, Option<String>)>,
+}
+
+/// Why a symbol is not as wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The source has no such symbol.
+    Unknown {
+        /// The nearest one that it has.
+        near: Option<String>,
+    },
+    /// What it depends on does not hold.
+    Depends {
+        /// The condition as Kconfig has it.
+        on: String,
+        /// The symbols in it with their values.
+        values: Vec<(String, Value)>,
+        /// File and line that define the symbol.
+        at: String,
+    },
+    /// Another of the same choice has it.
+    Choice {
+        /// Which one.
+        taken: String,
+        /// File and line.
+        at: String,
+    },
+    /// Another symbol forces it on.
+    Selected {
+        /// Which one.
+        by: String,
+        /// That one's value.
+        value: Value,
+    },
+    /// People are asked for it only when something holds that does not.
+    Unasked {
+        /// What would have to.
+        when: String,
+        /// File and line.
+        at: String,
+    },
+    /// Nobody is asked for it.
+    Hidden {
+        /// File and line.
+        at: String,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { near: None } => f.write_str("this source has no such symbol"),
+            Self::Unknown { near: Some(near) } => {
+                write!(f, "this source has no such symbol; did you mean `{near}`?")
+            }
+            Self::Depends { on, values, at } => {
+                let values: Vec<String> = values
+                    .iter()
+                    .map(|(name, value)| format!("{name} is {value}"))
+                    .collect();
+                write!(f, "depends on `{on}`; {} ({at})", values.join(", "))
+            }
+            Self::Choice { taken, at } => {
+                write!(f, "`{taken}` was chosen in its place ({at})")
+            }
+            Self::Selected { by, value } => write!(f, "`{by}` ({value}) selects it"),
+            Self::Unasked { when, at } => {
+                write!(f, "it can be set only where `{when}` holds ({at})")
+            }
+            Self::Hidden { at } => write!(
+                f,
+                "it has no prompt, so only defaults and other symbols set it ({at})"
+            ),
+        }
+    }
+}
+
+/// Compares what is wanted with what came out, and looks in the source for reasons.
+pub fn judge(wanted: &[Wanted], config: &Config, kconfig: &Kconfig) -> Verdict {
+    let missed = config
+        .missed(wanted)
+        .into_iter()
+        .map(|missed| {
+            let reasons = reasons(&missed, config, kconfig);
+            (missed, reasons)
+        })
+        .collect();
+    let absent = wanted
+        .iter()
+        .filter(|wanted| wanted.declared && wanted.value == Value::N)
+        .filter(|wanted| kconfig.definitions(&wanted.symbol).is_empty())
+        .map(|wanted| (wanted.symbol.clone(), nearest(&wanted.symbol, kconfig)))
+        .collect();
+    Verdict { missed, absent }
+}
+
+fn nearest(symbol: &str, kconfig: &Kconfig) -> Option<String> {
+    near::nearest(symbol, kconfig.names()).map(str::to_owned)
+}
+
+fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {
+    let symbol = missed.wanted.symbol.as_str();
+    let definitions = kconfig.definitions(symbol);
+    if definitions.is_empty() {
+        let near = nearest(symbol, kconfig);
+        return vec![Reason::Unknown { near }];
+    }
+    if missed.got.strength() > missed.wanted.value.strength() {
+        let on = |when: Option<&Expression>| when.is_none_or(|when| when.value(config) > 0);
+        let mut selected: Vec<Reason> = kconfig
+            .selecting(symbol)
+            .filter(|(by, when)| config.value(by).strength() > 0 && on(*when))
+            .map(|(by, _)| Reason::Selected {
+                by: by.to_owned(),
+                value: config.value(by),
+            })
+            .collect();
+        selected.dedup();
+        if !selected.is_empty() {
+            return selected;
+        }
+    }
+    let unmet: Vec<Reason> = definitions
+        .iter()
+        .flat_map(|definition| {
+            definition
+                .depends
+                .iter()
+                .flat_map(Expression::conditions)
+                .filter(|condition| condition.value(config) < missed.wanted.value.strength())
+                .map(|condition| Reason::Depends {
+                    on: condition.words(),
+                    values: condition
+                        .symbols()
+                        .into_iter()
+                        .map(|name| (name.to_owned(), config.value(name)))
+                        .collect(),
+                    at: definition.at.clone(),
+                })
+        })
+        .collect();
+    if !unmet.is_empty() {
+        return unmet;
+    }
+    let chosen = definitions.iter().find_map(|definition| {
+        let taken = kconfig
+            .members(definition.choice?)
+            .find(|name| *name != symbol && config.value(name) == Value::Y)?;
+        Some(Reason::Choice {
+            taken: taken.to_owned(),
+            at: definition.at.clone(),
+        })
+    });
+    if let Some(chosen) = chosen {
+        return vec![chosen];
+    }
+    let unasked = |prompt_if: &Option<Expression>| {
+        let when = prompt_if.as_ref()?;
+        (when.value(config) == 0).then(|| when.words())
+    };
+    let closed = definitions
+        .iter()
+        .all(|d| !d.prompt || unasked(&d.prompt_if).is_some());
+    if !closed {
+        return Vec::new();
+    }
+    let asked_sometimes = definitions.iter().find_map(|definition| {
+        let when = unasked(&definition.prompt_if)?;
+        let at = definition.at.clone();
+        Some(Reason::Unasked { when, at })
+    });
+    let hidden = Reason::Hidden {
+        at: definitions[0].at.clone(),
+    };
+    vec![asked_sometimes.unwrap_or(hidden)]
+}

@@ -1,0 +1,13 @@
+//! A kernel of one's own, from `host.kernel.symbols`: what its configuration must say, and why a source
+//! may not let it.
+
+mod config;
+mod explain;
+mod expression;
+mod fragment;
+mod kconfig;
+
+pub use config::{Config, Missed, Value};
+pub use explain::{Reason, Verdict, judge};
+pub use fragment::{LOCAL_VERSION, Wanted, fragment, wanted};
+pub use kconfig::{Definition, Kconfig};

@@ -1,0 +1,211 @@
+//! The kernel's configuration: what is asked of it, and why it says something else.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking and reads the repository"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use deployctl_core::inventory::{self, Inventory};
+use deployctl_core::kernel::{Config, Kconfig, Value, Verdict, Wanted, fragment, judge, wanted};
+use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
+use deployctl_core::rendered::Entry;
+
+fn inventory() -> Inventory {
+    inventory::parse(include_bytes!("../../../../tests/fixtures/inventory.json")).unwrap()
+}
+
+/// The template that puts the fragment on a host, and the fragment that is built from, are one text.
+#[test]
+fn the_fragment_on_the_host_is_the_one_that_is_built_from() {
+    let dir = "../../../../modules/ubuntu/kernel";
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/kernel")
+        .join(dir);
+    let mut files = BTreeMap::new();
+    let mut folders = vec![top.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&top).unwrap().to_str().unwrap();
+                files.insert(
+                    format!("kernel/{name}"),
+                    std::fs::read_to_string(&path).unwrap(),
+                );
+            }
+        }
+    }
+    let templates = TemplateSet::new("modules/ubuntu", files).unwrap();
+    let inventory = inventory();
+    let facts = Facts::from_inventory(inventory.value());
+    let mut compared = 0;
+    for (name, host) in inventory.hosts() {
+        let Ok(Rendering::Files(rendered)) = render(&facts, name, &templates) else {
+            continue;
+        };
+        let on_host = rendered
+            .entries
+            .iter()
+            .find(|(path, _)| path.as_str() == "/etc/deployctl/kernel.fragment");
+        if let Some((_, managed)) = on_host {
+            let Entry::File { content, .. } = &managed.entry else {
+                panic!("it is a file");
+            };
+            assert_eq!(content, &fragment(host.kernel.as_ref().unwrap()));
+            compared += 1;
+        }
+    }
+    assert!(compared > 0, "no host has a custom kernel");
+}
+
+#[test]
+fn a_fragment_says_every_symbol_once() {
+    let inventory = inventory();
+    let mut text = String::new();
+    for (name, host) in inventory.hosts() {
+        if let Some(facts) = &host.kernel {
+            let config = Config::parse(&fragment(facts));
+            assert_eq!(config.missed(&wanted(facts)), [], "{name}");
+            let _ = write!(text, "## {name}\n{}", fragment(facts));
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+const ROOT: &str = r#"
+mainmenu "Linux"
+source "arch/$(SRCARCH)/Kconfig"
+source "nowhere/Kconfig"
+menu "Drivers"
+	depends on HAS_IOMEM
+
+config NET_VENDOR
+	bool "Vendor"
+	default y
+	help
+	  config FAKE
+	  is no symbol, being help.
+
+if NET_VENDOR
+config NIC
+	tristate "A network card"
+	depends on PCI && \
+		(FAST || SLOW)
+	select FIRMWARE if PCI
+endif
+endmenu
+
+config FIRMWARE
+	tristate "Firmware"
+
+config EXPERT_ONLY
+	bool "Something" if EXPERT
+	default y
+
+config HIDDEN
+	def_bool PCI
+
+choice
+	prompt "Ticks"
+config HZ_250
+	bool "250"
+config HZ_1000
+	bool "1000"
+endchoice
+
+config BTF
+	bool "Types"
+	depends on !SPLIT && $(success,test -n "$(PAHOLE)")
+"#;
+
+const ARCH: &str = "config PCI\n\tbool \"PCI\"\nconfig FAST\n\tbool \"Fast\"\n# config COMMENT\n";
+
+fn kconfig() -> Kconfig {
+    Kconfig::read("x86", &|path| match path {
+        "Kconfig" => Some(ROOT.to_owned()),
+        "arch/x86/Kconfig" => Some(ARCH.to_owned()),
+        _ => None,
+    })
+}
+
+fn ask(symbol: &str, value: Value) -> Wanted {
+    Wanted {
+        symbol: symbol.to_owned(),
+        value,
+        declared: true,
+    }
+}
+
+fn words(verdict: &Verdict) -> String {
+    let mut text = String::new();
+    for (missed, reasons) in &verdict.missed {
+        let _ = writeln!(
+            text,
+            "{}: wanted {}, got {}",
+            missed.wanted.symbol, missed.wanted.value, missed.got
+        );
+        for reason in reasons {
+            let _ = writeln!(text, "  {reason}");
+        }
+    }
+    for (symbol, near) in &verdict.absent {
+        let _ = writeln!(text, "{symbol}: not there, {near:?}");
+    }
+    text
+}
+
+#[test]
+fn every_reason_has_its_words() {
+    let config = Config::parse(
+        "CONFIG_PCI=y\n# CONFIG_NET_VENDOR is not set\nCONFIG_HZ_250=y\nCONFIG_EXPERT_ONLY=y\n\
+         CONFIG_HAS_IOMEM=y\nCONFIG_SPLIT=y\nCONFIG_OTHER=m\nCONFIG_HIDDEN=y\n",
+    );
+    let wanted = [
+        ask("NIC", Value::M),
+        ask("HZ_1000", Value::Y),
+        ask("HZ_100", Value::Y),
+        ask("EXPERT_ONLY", Value::N),
+        ask("HIDDEN", Value::N),
+        ask("BTF", Value::Y),
+        ask("NET_VENDR", Value::N),
+        ask("FAKE", Value::Y),
+    ];
+    insta::assert_snapshot!(words(&judge(&wanted, &config, &kconfig())));
+}
+
+#[test]
+fn what_another_symbol_selects_is_named() {
+    let config = Config::parse("CONFIG_PCI=y\nCONFIG_NIC=m\nCONFIG_FIRMWARE=m\n");
+    let wanted = [ask("FIRMWARE", Value::N)];
+    insta::assert_snapshot!(words(&judge(&wanted, &config, &kconfig())));
+}
+
+#[test]
+fn a_module_may_be_built_in_but_nothing_else_may_differ() {
+    let config =
+        Config::parse("CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_D=\"x\"\nnonsense\n");
+    let cases = [
+        ("A", Value::M, true),
+        ("A", Value::N, false),
+        ("B", Value::M, true),
+        ("B", Value::Y, false),
+        ("B", Value::N, false),
+        ("C", Value::N, true),
+        ("C", Value::M, false),
+        ("NOWHERE", Value::N, true),
+        ("NOWHERE", Value::Y, false),
+        ("NOWHERE", Value::Text(String::new()), true),
+        ("D", Value::Text(String::new()), false),
+        ("D", Value::Text("x".to_owned()), true),
+    ];
+    for (symbol, value, fine) in cases {
+        let missed = config.missed(&[ask(symbol, value.clone())]);
+        assert_eq!(missed.is_empty(), fine, "{symbol} {value}");
+    }
+}
