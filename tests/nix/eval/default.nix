@@ -1,7 +1,7 @@
 # Our modules, one at a time, on every host that they are for:
 #
 #   goldens    { nixos-cuda-time = text; … }, for `nix eval --write-to`
-#   whole      platform → host → what all modules together set
+#   breaches   where they leave the contract: texts
 #   one        platform → host → concern → what that module sets
 let
   lib = import ./lib.nix;
@@ -30,19 +30,30 @@ let
     let
       host = (hostsOf platform).${hostName};
       system = if platform == "darwin" then "${host.architecture}-darwin" else "${host.architecture}-linux";
+      pkgs = import ./pkgs.nix { inherit lib system; };
     in
     builtins.addErrorContext "while evaluating ${platform} modules for ${hostName}" (
       import ./evaluate.nix {
         inherit lib modules;
         arguments = {
-          inherit host hostName;
+          inherit host hostName pkgs;
           inherit (inventory) cluster hosts;
-          pkgs = import ./pkgs.nix { inherit lib system; };
         };
-        stubs = (import ./stubs.nix { inherit lib host; }).${platform};
+        stubs = (import ./stubs.nix { inherit host pkgs; }).${platform};
         isLines = import ./lines.nix platform;
       }
     );
+
+  # All modules together, with a further one, as a test plants it.
+  together =
+    extra: platform: hostName:
+    evaluate platform hostName (
+      map (concern: platforms.${platform} + "/${concern}.nix") (concernsOf platform) ++ [ extra ]
+    );
+  contracts = lib.mapAttrs (
+    platform: _: lib.importJSON (../contract + "/${platform}.json")
+  ) (lib.filterAttrs (platform: _: builtins.pathExists (../contract + "/${platform}.json")) platforms);
+  examine = platform: (import ./contract.nix lib).examine contracts.${platform};
 
   forEach = values: lib.mapAttrs (platform: _: lib.mapAttrs (name: _: values platform name) (hostsOf platform)) platforms;
 
@@ -52,17 +63,37 @@ let
       concern: (evaluate platform hostName [ (platforms.${platform} + "/${concern}.nix") ]).set
     )
   );
-  whole = forEach (
-    platform: hostName:
-    (evaluate platform hostName (
-      map (concern: platforms.${platform} + "/${concern}.nix") (concernsOf platform)
-    )).set
+  # Together, so that a conflict between two modules shows too.
+  examined = lib.intersectAttrs contracts (
+    forEach (platform: hostName: examine platform (together { } platform hostName))
+  );
+  breaches = lib.concatLists (
+    lib.mapAttrsToList (
+      platform: hosts:
+      lib.concatLists (
+        lib.mapAttrsToList (name: found: map (text: "${platform} ${name}: ${text}") found.wrong) hosts
+      )
+      ++ map (path: "contract/${platform}.json: no module sets ${path}") (
+        lib.subtractLists (lib.concatMap (found: found.used) (lib.attrValues hosts)) (
+          lib.attrNames contracts.${platform}.options
+        )
+      )
+      ++ map (path: "contract/${platform}.json: ${path} was not verified") (
+        lib.filter (path: !contracts.${platform}.options.${path}.verified) (
+          lib.attrNames contracts.${platform}.options
+        )
+      )
+    ) examined
   );
 
   print = import ./print.nix lib;
 in
 {
-  inherit one whole evaluate;
+  inherit one breaches;
+  # What the contract says against a further module.
+  breachesWith =
+    platform: hostName: extra:
+    (examine platform (together extra platform hostName)).wrong;
   hosts = lib.mapAttrs (platform: _: hostsOf platform) platforms;
 
   # What a module says of a host that does not have its concern is nothing, and no file.

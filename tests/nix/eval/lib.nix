@@ -200,7 +200,7 @@ rec {
   setAttrByPath =
     path: value: if path == [ ] then value else { ${head path} = setAttrByPath (tail path) value; };
   getAttrs = names: set: genAttrs names (name: set.${name});
-  catAttrs = builtins.catAttrs;
+  inherit (builtins) catAttrs intersectAttrs;
   mergeAttrsList = foldl' (all: new: all // new) { };
   foldlAttrs =
     step: start: set: foldl' (value: name: step value name set.${name}) start (attrNames set);

@@ -94,6 +94,16 @@ let
     lib = { };
   };
 
+  # Kernel packages hold drivers that fit them.
+  kernelPackages =
+    mark: kernel:
+    package mark {
+      inherit kernel;
+      nvidiaPackages = lib.genAttrs [ "dc_580" "legacy_580" "production" "stable" ] (
+        branch: package "${mark}.nvidiaPackages.${branch}" { }
+      );
+    };
+
   formats = [
     "ini"
     "json"
@@ -147,7 +157,9 @@ let
       symlinkJoin = set: package "symlinkJoin ${set.name or set.pname} ${show set.paths}" { };
       buildEnv = set: package "buildEnv ${set.name} ${show set.paths}" { };
       linkFarm = name: entries: package "linkFarm ${name} ${show entries}" { };
-      linuxPackagesFor = kernel: package "pkgs.linuxPackagesFor ${kernel}" { };
+      linuxPackages = kernelPackages "pkgs.linuxPackages" pkgs.linux;
+      linuxPackages_6_18 = kernelPackages "pkgs.linuxPackages_6_18" pkgs.linux_6_18;
+      linuxPackagesFor = kernel: kernelPackages "pkgs.linuxPackagesFor ${kernel}" kernel;
       linuxManualConfig = _: package "pkgs.linuxManualConfig" { };
       callPackage = path: arguments: package "callPackage ${baseNameOf path} ${show arguments}" { };
       fetchurl = { url, ... }: package "fetchurl ${url}" { };
