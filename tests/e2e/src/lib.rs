@@ -1,6 +1,6 @@
 //! Real machines for tests: systemd, sshd, sudo and apt in containers, on a network of their own.
 //!
-//! A [`World`] is a network namespace with a bridge; every [`Machine`] in it is a Debian 12 root
+//! A [`World`] is a network namespace with a bridge; every [`Machine`] in it is a Debian root
 //! (an overlay on a cached base, so it is new each time and costs nothing) booted by
 //! `systemd-nspawn`. The controller, i.e. the program under test, runs in the same namespace by
 //! [`World::controller`] and reaches the machines over ssh. The computer's own network is never
@@ -24,7 +24,7 @@
 //!
 //! Real: PID 1 is systemd, units, timers (`systemd-run --on-active`), journal, logind, networkd,
 //! sshd with PAM, sudo, nftables and `net.*` sysctls (each machine has its own network namespace),
-//! apt and dpkg, reboot with a new boot id, a power cut.
+//! apt and dpkg, reboot with a new boot id, a power cut; on [`Base::Nix`] the Nix store and daemon.
 //!
 //! Shared with the computer, and so read-only inside: every sysctl that is not `net.*`, `/sys`,
 //! kernel modules, the clock (chronyd is installed, and skipped for want of `CAP_SYS_TIME`), huge

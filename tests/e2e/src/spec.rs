@@ -7,6 +7,8 @@ pub enum Base {
     Plain,
     /// The same with Python and netplan.
     Python,
+    /// Debian 13 with Nix and its daemon.
+    Nix,
 }
 
 impl Base {
@@ -14,6 +16,7 @@ impl Base {
         match self {
             Self::Plain => "plain",
             Self::Python => "python",
+            Self::Nix => "nix",
         }
     }
 }

@@ -105,12 +105,16 @@ impl World {
     /// world's home and ssh key, and otherwise with an empty environment.
     ///
     /// ssh takes the user's directory from the password file, not from `HOME`; so the world's
-    /// `.ssh` is also mounted over root's, visible to this process and its children only.
+    /// `.ssh` is also mounted over root's, visible to this process and its children only. So is a
+    /// Nix store of the world's own, where there is a `/nix` at all: the computer's is not touched.
     pub fn controller(&self, program: impl AsRef<Path>) -> Command {
         let mut command = self.site.in_netns();
         command
             .args(["unshare", "--mount", "--propagation", "private", "sh", "-c"])
-            .arg("mount --bind \"$HOME/.ssh\" /root/.ssh && exec \"$@\"")
+            .arg(
+                "mount --bind \"$HOME/.ssh\" /root/.ssh && \
+                 { [ ! -d /nix ] || mount --bind \"$HOME/../nix\" /nix; } && exec \"$@\"",
+            )
             .arg("sh")
             .arg(program.as_ref())
             .env_clear()
@@ -126,6 +130,7 @@ impl Site {
     fn furnish(&self) -> Result<()> {
         fs::write(self.dir.join("owner"), owner()?)?;
         fs::create_dir_all("/root/.ssh").context("failed to create root's `.ssh`")?;
+        fs::create_dir_all(self.dir.join("nix"))?;
         for dir in [self.home().join(".ssh"), self.dir.join("scratch")] {
             fs::create_dir_all(&dir)?;
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;

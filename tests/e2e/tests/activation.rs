@@ -74,6 +74,7 @@ impl<'a> Draft<'a> {
                 reboot: Vec::new(),
                 drift: Vec::new(),
                 findings: Vec::new(),
+                closure: None,
             },
         })
     }

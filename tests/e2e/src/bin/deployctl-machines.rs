@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use deployctl_e2e::{Base, Machine, MachineSpec, World};
 use serde_json::{Value, json};
 
-const USAGE: &str = "usage: deployctl-machines up COUNT [plain|python]";
+const USAGE: &str = "usage: deployctl-machines up COUNT [plain|python|nix]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let (count, base) = match arguments[..] {
         ["up", count] | ["up", count, "plain"] => (count, Base::Plain),
         ["up", count, "python"] => (count, Base::Python),
+        ["up", count, "nix"] => (count, Base::Nix),
         _ => return fail(USAGE),
     };
     // Addresses end in 10 and up, in a network of 254.

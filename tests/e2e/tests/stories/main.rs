@@ -2,6 +2,8 @@
 //! operators, and leaves nothing behind.
 
 mod bad_hosts;
+mod closures;
+mod closures_stand_in;
 mod cluster;
 mod demo;
 mod everyday;

@@ -1,0 +1,188 @@
+//! Machines whose systems Nix builds: what the closure stories share.
+//!
+//! Nix, its stores on both sides, the copy, profiles, roots and systemd are real. The *systems* are
+//! stand-ins (`tests/e2e/stand-in`), for there is neither nixpkgs nor a Mac here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use deployctl_e2e::{Base, Machine, MachineSpec};
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+
+/// What the stand-in machine says that it is.
+const OS_RELEASE: &str = "ID=nixos\nVERSION_ID=\"26.05\"\nPRETTY_NAME=\"stand-in for NixOS\"\n";
+/// What the boot loader starts next, on a machine with a stand-in for `NixOS`.
+pub(crate) const BOOT_DEFAULT: &str = "cat /boot/default";
+/// What runs now.
+pub(crate) const CURRENT: &str = "readlink /run/current-system";
+/// What the next boot is meant to start.
+pub(crate) const PROFILE: &str = "readlink -f /nix/var/nix/profiles/system";
+
+/// A system that runs one service `alpha`, in the version of the system.
+pub(crate) fn system(version: &str) -> Value {
+    json!({
+        "version": format!("26.05.{version}"),
+        "packages": { "alpha": version },
+        "units": { "alpha.service": service("@alpha@/bin/alpha") },
+        "files": { "alpha.conf": format!("version = {version}\n") },
+    })
+}
+
+/// A service that runs `command` for ever.
+pub(crate) fn service(command: &str) -> String {
+    format!("[Unit]\nDescription=story service\n\n[Service]\nExecStart={command}\n")
+}
+
+/// A `NixOS` machine `web`, adopted, that runs `system("1")` and has never seen deployctl.
+pub(crate) fn installed() -> Result<Cluster> {
+    installed_as(&MachineSpec::new("web"), &system("1"))
+}
+
+/// A `NixOS` machine of this kind, adopted, that runs `first`.
+pub(crate) fn installed_as(spec: &MachineSpec, first: &Value) -> Result<Cluster> {
+    let cluster = boot(spec, "nixos")?;
+    let machine = &cluster.machines[0];
+    let name = machine.name().to_owned();
+    cluster.declare_system(&name, first)?;
+    let toplevel = cluster.build(&name)?;
+    cluster.copy(machine, &toplevel)?;
+    machine.ok(&format!(
+        "nix-env -p /nix/var/nix/profiles/system --set {toplevel}
+         {toplevel}/bin/switch-to-configuration boot
+         systemctl -q enable stage-2
+         systemctl start stage-2"
+    ))?;
+    cluster.adopt_all()?;
+    cluster.commit("adopted")?;
+    Ok(cluster)
+}
+
+/// Boots a Nix machine that deployctl reaches as root, and declares it.
+pub(crate) fn boot(spec: &MachineSpec, platform: &str) -> Result<Cluster> {
+    // Nix makes it at its first run; the world's own is mounted over it.
+    fs::create_dir_all("/nix").context("failed to create `/nix`")?;
+    let spec = spec
+        .clone()
+        .base(Base::Nix)
+        .file("/etc/NIXOS", "")
+        .file("/usr/lib/os-release", OS_RELEASE)
+        .file(
+            "/usr/local/lib/stand-in/stage-2",
+            read("stand-in/nixos/stage-2")?,
+        )
+        .file(
+            "/etc/systemd/system/stage-2.service",
+            read("stand-in/nixos/stage-2.service")?,
+        );
+    let cluster = Cluster::boot(&[spec])?;
+    let config = cluster.world.home().join(".config/nix/nix.conf");
+    fs::create_dir_all(config.parent().context("a file has a folder")?)?;
+    // A controller as it is: its own user's settings, no network.
+    fs::write(
+        config,
+        "sandbox = false\nbuild-users-group =\nsubstituters =\n",
+    )?;
+    fs::copy(stand_in("flake.nix"), cluster.path("flake.nix"))?;
+    let copied = Command::new("cp")
+        .arg("-r")
+        .args([stand_in(""), cluster.path("stand-in")])
+        .status()?;
+    ensure!(copied.success(), "the stand-ins were not copied");
+    cluster.git(&["init", "-q"])?;
+    let name = cluster.machines[0].name().to_owned();
+    cluster.redeclare(&name, |facts| {
+        facts["platform"] = json!(platform);
+        facts["os"] = json!({ "id": "nixos", "version": "26.05" });
+        facts["connection"]["user"] = json!("root");
+        facts["connection"]["become"] = json!("none");
+        facts["nix"] = json!({
+            "state_version": "26.05",
+            "build_on": "controller",
+            "substitute": false,
+            "compress": false,
+            "substituters": [],
+            "trusted_public_keys": [],
+        });
+    })?;
+    Ok(cluster)
+}
+
+impl Cluster {
+    /// Declares the system of a host, committed.
+    pub(crate) fn declare_system(&self, host: &str, system: &Value) -> Result<()> {
+        fs::create_dir_all(self.path("systems"))?;
+        fs::write(
+            self.path(&format!("systems/{host}.json")),
+            serde_json::to_string_pretty(system)?,
+        )?;
+        self.commit("a system")
+    }
+
+    /// Commits everything there is.
+    pub(crate) fn commit(&self, message: &str) -> Result<()> {
+        self.git(&["add", "--all"])?;
+        self.git(&["commit", "-q", "--allow-empty", "-m", message])
+    }
+
+    fn git(&self, arguments: &[&str]) -> Result<()> {
+        let output = self
+            .world
+            .controller("git")
+            .args(["-c", "user.name=operator", "-c", "user.email=operator@test"])
+            .args(arguments)
+            .current_dir(self.path(""))
+            .output()?;
+        ensure!(output.status.success(), "git {arguments:?}: {output:?}");
+        Ok(())
+    }
+
+    /// Nix on the controller, with its newer commands.
+    pub(crate) fn nix(&self, arguments: &[&str]) -> Result<String> {
+        let output = self
+            .world
+            .controller("nix")
+            .args(["--extra-experimental-features", "nix-command flakes"])
+            .args(arguments)
+            .current_dir(self.path(""))
+            .output()?;
+        ensure!(output.status.success(), "nix {arguments:?}: {output:?}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Builds what a host of either platform is declared to run, without deployctl.
+    pub(crate) fn build(&self, host: &str) -> Result<String> {
+        let attribute = match self.facts(host)?["platform"].as_str() {
+            Some("darwin") => format!("darwinConfigurations.{host}.system"),
+            _ => format!("nixosConfigurations.{host}.config.system.build.toplevel"),
+        };
+        let flake = format!("{}#{attribute}", self.path("").display());
+        let built = self.nix(&["build", "--no-link", "--json", &flake])?;
+        let built: Value = serde_json::from_str(&built)?;
+        let path = built[0]["outputs"]["out"].as_str().context("no output")?;
+        Ok(path.to_owned())
+    }
+
+    /// Copies a closure to a machine, without deployctl.
+    pub(crate) fn copy(&self, machine: &Machine, path: &str) -> Result<()> {
+        let known_hosts = self.world.home().join(".ssh/known_hosts");
+        fs::write(&known_hosts, machine.ssh_access().known_hosts_line())?;
+        let store = format!("ssh-ng://root@{}", machine.address());
+        self.nix(&["copy", "--no-check-sigs", "--to", &store, path])?;
+        Ok(fs::remove_file(known_hosts)?)
+    }
+}
+
+fn stand_in(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("stand-in")
+        .join(relative)
+}
+
+fn read(relative: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);
+    fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))
+}
