@@ -2,7 +2,7 @@
 # value has the option's type. The contract is contract/<platform>.json:
 #
 #   { "release", "repository", "commit",
-#     "options": { "a.<name>.b": { "type", "file", "verified", "commit"? } } }
+#     "options": { "a.<name>.b": { "type", "file", "verified" } } }
 #
 # `<name>` stands for any name. A type is a word of `simple` below, or one of { "nullOr": T },
 # { "listOf": T }, { "attrsOf": T }, { "either": [ T … ] }, { "enum": [ … ] }, { "between": [ a b ] },
@@ -38,6 +38,13 @@ let
     port = value: isInt value && value >= 0 && value <= 65535;
     positive = value: isInt value && value > 0;
     str = isString;
+    # A key of a unit's section, which may stand several times.
+    unitValue =
+      value:
+      let
+        one = value: isBool value || isInt value || isString value || simple.path value;
+      in
+      one value || (isList value && all one value);
     unsigned = value: isInt value && value >= 0;
   };
 
