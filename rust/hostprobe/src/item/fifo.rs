@@ -1,0 +1,120 @@
+//! `SCHED_FIFO` at the declared priority, on each of the declared CPUs.
+
+use std::io;
+
+use crate::args::Args;
+use crate::limits;
+use crate::report::{Item, Trouble};
+use crate::sys::{process, scheduling};
+
+const ITEM: &str = "fifo";
+
+pub(crate) fn probe(args: &Args) -> Item {
+    // On a thread of its own, so that nothing else is left with that policy.
+    let (cpus, priority) = (args.cpus.clone(), args.priority);
+    let tried = std::thread::spawn(move || run_on(&cpus, priority)).join();
+    match tried.unwrap_or_else(|_| Err(Trouble::new("the thread panicked"))) {
+        Err(trouble) => Item::fail(ITEM, trouble),
+        Ok(cpus) => {
+            let list: Vec<String> = cpus.iter().map(u32::to_string).collect();
+            Item::pass(
+                ITEM,
+                format!(
+                    "ran with SCHED_FIFO {} on CPU {}",
+                    args.priority,
+                    list.join(", ")
+                ),
+            )
+            .value("priority", args.priority)
+            .value("cpus", cpus)
+        }
+    }
+}
+
+/// The CPUs that the thread then ran on: `wanted`, or the first that it may use.
+fn run_on(wanted: &[u32], priority: i32) -> Result<Vec<u32>, Trouble> {
+    let cpus = chosen(wanted)?;
+    scheduling::set_fifo(priority).map_err(|error| refused(&error, priority))?;
+    for &cpu in &cpus {
+        pin(cpu)?;
+        if !scheduling::is_fifo() || scheduling::current_cpu() != Some(cpu) {
+            return Err(Trouble::new(format!(
+                "asked for SCHED_FIFO on CPU {cpu}, and runs otherwise"
+            )));
+        }
+    }
+    Ok(cpus)
+}
+
+pub(super) fn chosen(wanted: &[u32]) -> Result<Vec<u32>, Trouble> {
+    if !wanted.is_empty() {
+        return Ok(wanted.to_vec());
+    }
+    let allowed = scheduling::allowed_cpus()
+        .map_err(|error| Trouble::new(format!("allowed CPUs are not known: {error}")))?;
+    Ok(allowed.into_iter().take(1).collect())
+}
+
+pub(super) fn pin(cpu: u32) -> Result<(), Trouble> {
+    scheduling::set_cpus(&[cpu]).map_err(|error| {
+        let trouble = Trouble::new(format!("cannot run on CPU {cpu}: {error}"));
+        match error.raw_os_error() {
+            Some(libc::EINVAL) => trouble.hint(format!(
+                "CPU {cpu} is not there, is offline, or the cgroup's cpuset leaves it out; online: {}",
+                limits::word("/sys/devices/system/cpu/online").unwrap_or_default()
+            )),
+            _ => trouble,
+        }
+    })
+}
+
+fn refused(error: &io::Error, priority: i32) -> Trouble {
+    let trouble = Trouble::new(format!("SCHED_FIFO {priority}: {error}"));
+    if error.raw_os_error() != Some(libc::EPERM) {
+        return trouble;
+    }
+    trouble.hint(why_not_permitted(
+        process::effective_user() == 0,
+        limits::kernel_option("CONFIG_RT_GROUP_SCHED"),
+        limits::soft_limit("Max realtime priority"),
+        priority,
+    ))
+}
+
+/// sched(7): a privileged user is refused only for want of real-time bandwidth, which the cgroups of
+/// a kernel with `RT_GROUP_SCHED` do not have.
+fn why_not_permitted(
+    root: bool,
+    group_scheduling: Option<bool>,
+    limit: Option<u64>,
+    priority: i32,
+) -> String {
+    if group_scheduling == Some(true) {
+        return "EPERM: kernel built with RT_GROUP_SCHED; with cgroup v2 no service may use SCHED_FIFO"
+            .to_owned();
+    }
+    if root {
+        return "EPERM for root: the kernel is built with RT_GROUP_SCHED, or this container lacks CAP_SYS_NICE"
+            .to_owned();
+    }
+    let limit = limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    format!(
+        "EPERM: RLIMIT_RTPRIO is {limit}, and {priority} is asked for; a unit needs `LimitRTPRIO={priority}`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_explained() {
+        let told = [
+            why_not_permitted(true, Some(true), None, 50),
+            why_not_permitted(true, None, None, 50),
+            why_not_permitted(false, Some(false), Some(0), 50),
+            why_not_permitted(false, None, None, 99),
+        ];
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}
