@@ -87,7 +87,7 @@ let
     );
 
   show = lib.concatMapStringsSep "." (
-    segment: if lib.match "[A-Za-z0-9_-]+" segment == null then lib.toJSON segment else segment
+    segment: if lib.match "[A-Za-z0-9_-]+|[*]" segment == null then lib.toJSON segment else segment
   );
   brief =
     value:
@@ -103,6 +103,33 @@ let
       "a set of ${toString (attrNames value)}"
     else
       lib.toJSON value;
+
+  # Of a list or a set of things, the one that is wrong says more than the whole.
+  blame =
+    path: type: value:
+    let
+      named =
+        if isAttrs type && type ? nullOr && value != null then
+          blame path type.nullOr value
+        else if isAttrs type && type ? listOf && isList value then
+          {
+            path = path ++ [ "*" ];
+            type = type.listOf;
+            value = lib.findFirst (one: !(fits type.listOf one)) null value;
+          }
+        else if isAttrs type && type ? attrsOf && isAttrs value && !(isPackage value) then
+          let
+            key = lib.findFirst (key: !(fits type.attrsOf value.${key})) "" (attrNames value);
+          in
+          {
+            path = path ++ [ key ];
+            type = type.attrsOf;
+            value = value.${key};
+          }
+        else
+          { inherit path type value; };
+    in
+    named;
 
   # [ { used = path; } or { wrong = text; } ] of `value`, which stands at `path` of the tree. `free`
   # is the type of what has no entry, where the option has such.
@@ -134,9 +161,16 @@ let
           ) (attrNames value)
         else
           [ { wrong = "${show path} is ${brief value}, but a set of options in the contract"; } ];
-      mistyped = path: type: value: {
-        wrong = "${show path} is ${brief value}; expected ${if isString type then type else lib.toJSON type}";
-      };
+      mistyped =
+        path: type: value:
+        let
+          found = blame path type value;
+        in
+        {
+          wrong = "${show found.path} is ${brief found.value}; expected ${
+            if isString found.type then found.type else lib.toJSON found.type
+          }";
+        };
     in
     if !(tree ? option) || (isAttrs type && type ? freeform) then
       here ++ deeper freeform

@@ -90,6 +90,10 @@ let
 in
 {
   inherit one breaches;
+  # What we add to the end of a Mac's activation.
+  activations = lib.mapAttrs (
+    hostName: _: (together { } "darwin" hostName).set.system.activationScripts.postActivation.text or ""
+  ) (hostsOf "darwin");
   # What the contract says against a further module.
   breachesWith =
     platform: hostName: extra:
