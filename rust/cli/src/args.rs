@@ -26,6 +26,10 @@ pub(crate) struct Cli {
 /// What every command understands.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Global {
     /// The repository that holds `hosts/` and `modules/` [default: upwards from here]
     #[arg(long, value_name = "DIR", global = true)]
@@ -56,6 +60,12 @@ pub(crate) struct Global {
         conflicts_with = "ask_sudo_password"
     )]
     pub(crate) sudo_password_file: Option<PathBuf>,
+    /// Evaluate the systems of Nix hosts anew, whatever is remembered of the same files
+    #[arg(long, global = true)]
+    pub(crate) no_eval_cache: bool,
+    /// Sign what is copied to Nix hosts with the secret key in FILE, so that the login there need not be trusted
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) signing_key_file: Option<PathBuf>,
     /// How many hosts to work on at a time
     #[arg(long, value_name = "N", default_value_t = 16, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: u16,
@@ -87,6 +97,10 @@ pub(crate) enum Command {
     Inventory(Inventory),
     /// Render the files of hosts, without asking any host
     Render(Render),
+    /// Build the systems of Nix hosts, without asking any host
+    Build(Hosts),
+    /// Build the image that a host is installed from
+    Image(Image),
     /// Show what an apply would change
     Plan(Plan),
     /// Bring hosts to what is declared; roll back what does not come through
@@ -128,6 +142,17 @@ pub(crate) struct Render {
     #[command(flatten)]
     pub(crate) hosts: Hosts,
     /// Write the files below DIR/HOST instead of listing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Build the image that a host is installed from
+#[derive(Debug, Args)]
+pub(crate) struct Image {
+    /// The host
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+    /// Copy the image into DIR, instead of only saying where it lies
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

@@ -11,6 +11,9 @@ use deployctl_core::select::Selector;
 use deployctl_engine::clock::System;
 use deployctl_engine::connect::{Connector, OverSsh, Sandbox, SshSettings};
 use deployctl_engine::interrupt::Interrupt;
+use deployctl_engine::nix::Nix;
+use deployctl_engine::nix::cache::EvaluationCache;
+use deployctl_engine::nix::supply::Supply;
 use deployctl_engine::transport::ssh::Secret;
 use deployctl_engine::{files, nix};
 
@@ -97,6 +100,42 @@ impl Context {
             return Ok(Arc::new(sandbox));
         }
         Ok(Arc::new(OverSsh::new(inventory, &self.ssh_settings()?)?))
+    }
+
+    /// Who evaluates, builds and brings the systems of Nix hosts.
+    pub(crate) async fn supply(&self) -> Result<Supply, Failure> {
+        let top = self.repo()?;
+        if let Some(file) = &self.global.inventory {
+            self.ui.say(&format!(
+                "note: systems are built as `{}` declares them, whatever `{}` says",
+                top.display(),
+                file.display()
+            ));
+        }
+        let directory = env_vars::cache_directory();
+        let cache = match &directory {
+            Some(directory) if !self.global.no_eval_cache => {
+                EvaluationCache::open(directory, &top).await
+            }
+            _ => EvaluationCache::none(),
+        };
+        let roots = directory.unwrap_or_else(env_vars::runtime_directory);
+        let key = self.global.signing_key_file.clone();
+        let key = key.or_else(env_vars::signing_key_file);
+        if let Some(key) = &key {
+            std::fs::File::open(key).map_err(|error| {
+                let message = format!("cannot read the signing key `{}`", key.display());
+                Failure::usage(message).cause(&error)
+            })?;
+        }
+        Ok(Supply::new(
+            Nix::default(),
+            top,
+            cache,
+            roots.join("roots"),
+            key,
+            self.interrupt.clone(),
+        ))
     }
 
     /// How ssh is to be used.

@@ -11,6 +11,12 @@ pub(crate) const SSH_CONFIG: &str = "DEPLOYCTL_SSH_CONFIG";
 pub(crate) const REPO: &str = "DEPLOYCTL_REPO";
 /// Colours are off when it is set to anything (<https://no-color.org>).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// A file with the secret key that signs what is copied to Nix hosts; as `--signing-key-file`.
+pub(crate) const SIGNING_KEY_FILE: &str = "DEPLOYCTL_SIGNING_KEY_FILE";
+/// Where evaluations are remembered; `~/.cache` when it is not set.
+const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
+/// The user's own directory.
+const HOME: &str = "HOME";
 /// Where the run's private directory is made, when it is set.
 const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 /// For the record on the host: who started an apply.
@@ -40,6 +46,19 @@ pub(crate) fn sudo_password_file() -> Option<PathBuf> {
 )]
 pub(crate) fn ssh_config() -> String {
     env::var(SSH_CONFIG).unwrap_or_else(|_| "~/.ssh/config".to_owned())
+}
+
+/// See [`SIGNING_KEY_FILE`].
+pub(crate) fn signing_key_file() -> Option<PathBuf> {
+    path(SIGNING_KEY_FILE)
+}
+
+/// Where deployctl keeps what it can find out again.
+pub(crate) fn cache_directory() -> Option<PathBuf> {
+    path(XDG_CACHE_HOME)
+        .filter(|path| path.is_absolute())
+        .or_else(|| path(HOME).map(|home| home.join(".cache")))
+        .map(|cache| cache.join("deployctl"))
 }
 
 /// See [`REPO`].

@@ -20,11 +20,19 @@ fn words(kind: &EventKind, verbose: bool) -> Option<String> {
         EventKind::Connected | EventKind::Observed | EventKind::Planned(_) => return None,
         EventKind::Reconnected => "connected again".to_owned(),
         EventKind::PhaseEntered(phase) => Tone::Bold.of(phase),
-        EventKind::Logged(_) if !verbose => return None,
+        EventKind::Logged(_) | EventKind::Fetching(_) | EventKind::Copying(_) if !verbose => {
+            return None;
+        }
         EventKind::Logged(line) => Tone::Dim.of(&format!("  {line}")),
         EventKind::LinkLost(why) => Tone::Warn.of(&format!(
             "connection lost, the host goes on by itself: {why}"
         )),
+        EventKind::Building(name) => format!("building {name}"),
+        EventKind::Fetching(name) => Tone::Dim.of(&format!("  fetching {name}")),
+        EventKind::Copying(name) => Tone::Dim.of(&format!("  copying {name}")),
+        EventKind::Supplied(0) => "its store has the system already".to_owned(),
+        EventKind::Supplied(1) => "1 store path copied".to_owned(),
+        EventKind::Supplied(paths) => format!("{paths} store paths copied"),
         EventKind::Reached(address) => format!("reached over a new connection to {address}"),
     })
 }

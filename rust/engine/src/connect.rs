@@ -9,6 +9,7 @@ use deployctl_core::inventory::Inventory;
 use deployctl_core::inventory::host::{Elevation, Host};
 use deployctl_core::name::HostName;
 
+use crate::nix::{Daemon, StoreWay};
 use crate::transport::local::Local;
 use crate::transport::ssh::{Become, Secret, Ssh, Target};
 use crate::transport::ssh_config::{SshFiles, Way};
@@ -19,6 +20,12 @@ use crate::transport::{Transport, TransportError};
 pub trait Connector: Send + Sync {
     /// A new connection to `host`.
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError>;
+
+    /// The way to the Nix store of `host`; `None` where there can be none.
+    fn store(&self, host: &HostName) -> Option<StoreWay> {
+        let _ = host;
+        None
+    }
 }
 
 /// One directory per host below `directory`.
@@ -101,6 +108,19 @@ impl Connector for OverSsh {
         let target = self.targets.get(host).expect("selected from the inventory");
         let ssh = Ssh::connect(target.clone(), Arc::clone(&self.files), None).await?;
         Ok(Box::new(ssh))
+    }
+
+    fn store(&self, host: &HostName) -> Option<StoreWay> {
+        let target = self.targets.get(host)?;
+        Some(StoreWay {
+            host: host.clone(),
+            ssh_config: self.files.config(),
+            daemon: match target.becoming {
+                Become::Sudo => Daemon::Sudo,
+                // Nobody can type a password into the protocol.
+                Become::Root | Become::SudoPassword(_) => Daemon::Login,
+            },
+        })
     }
 }
 

@@ -24,10 +24,18 @@ pub enum EventKind {
     Planned(usize),
     /// The apply entered a phase, as the host recorded it.
     PhaseEntered(String),
-    /// A line of the host's activation log, stripped of control sequences.
+    /// A line of the host's activation log, or of a build's, stripped of control sequences.
     Logged(String),
     /// The connection was lost; the host goes on without us.
     LinkLost(String),
+    /// Nix began to build this derivation, for the host.
+    Building(String),
+    /// Nix began to fetch this store path from a cache.
+    Fetching(String),
+    /// Nix began to copy this store path to the host.
+    Copying(String),
+    /// The host's store holds its system; the number of store paths that were copied for it.
+    Supplied(usize),
     /// The operator got in by a new connection to this address.
     Reached(String),
 }

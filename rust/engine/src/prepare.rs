@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use deployctl_core::inventory::host::Host;
 use deployctl_core::name::HostName;
 use deployctl_core::observed::{self, Observed, Scope};
 use deployctl_core::plan::{Options, Plan, Target, plan};
@@ -12,6 +13,8 @@ use crate::apply::outcome;
 use crate::ask::{AskError, ask};
 use crate::connect::Connector;
 use crate::event::{Event, EventKind, Sink};
+use crate::nix::SystemError;
+use crate::nix::supply::{Needed, Source, Supply, SupplyError};
 use crate::transport::Transport;
 
 /// What one host should become, and what planning must respect.
@@ -25,6 +28,19 @@ pub struct Wanted {
     pub force: bool,
     /// Whether another open apply is rolled back first.
     pub steal: bool,
+    /// What brings its system there, for hosts that run what Nix builds.
+    pub system: Option<WantedSystem>,
+}
+
+/// Where a host's system comes from.
+#[derive(Debug, Clone)]
+pub struct WantedSystem {
+    /// Who brings it.
+    pub supply: Arc<Supply>,
+    /// The host's facts.
+    pub host: Host,
+    /// The system, and how it is built.
+    pub source: Source,
 }
 
 /// A host that was asked and has a plan.
@@ -65,7 +81,7 @@ pub async fn prepare(
         .await
         .map_err(|error| failed(outcome::transport(&error)))?;
     tell(EventKind::Connected);
-    let observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
+    let mut observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
     tell(EventKind::Observed);
     let plain = Options {
         sandbox: link.is_sandbox(),
@@ -76,6 +92,33 @@ pub async fn prepare(
         steal: wanted.steal,
         ..plain
     };
+    if let Some(system) = &wanted.system
+        && !link.is_sandbox()
+        && !runs(&observed, &system.source)
+        && let Some(way) = connector.store(&host)
+    {
+        // To another machine than the one that is meant, nothing is brought.
+        let first = plan(&wanted.target, &wanted.rendered, &observed, options);
+        if first.refusals().next().is_none() {
+            let there = observed.system.as_ref();
+            let there = there.is_some_and(|system| system.wanted.is_some());
+            let needed = Needed {
+                name: &host,
+                host: &system.host,
+                source: &system.source,
+                way: &way,
+            };
+            system
+                .supply
+                .bring(&needed, link.as_ref(), there, &sink)
+                .await
+                .map_err(|error| Box::new(unsupplied(host.clone(), &error)))?;
+            if !there {
+                observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
+                tell(EventKind::Observed);
+            }
+        }
+    }
     let made = plan(&wanted.target, &wanted.rendered, &observed, options);
     let plain_id = if options == plain {
         made.id.clone()
@@ -89,6 +132,35 @@ pub async fn prepare(
         plan: made,
         plain_id,
     })
+}
+
+/// Whether the host runs this system, and the next boot starts it.
+fn runs(observed: &Observed, source: &Source) -> bool {
+    let toplevel = Some(&source.closure.toplevel);
+    let system = observed.system.as_ref();
+    system.is_some_and(|it| it.current.as_ref() == toplevel && it.profile.as_ref() == toplevel)
+}
+
+/// The report of a host whose system did not get there.
+pub fn unsupplied(host: HostName, error: &SupplyError) -> HostReport {
+    match error {
+        SupplyError::Transport(error) => HostReport::ended(host, outcome::transport(error)),
+        SupplyError::System(error) => {
+            let reason = Problem {
+                message: outcome::in_full(error),
+                hint: error.hint(),
+            };
+            let outcome = match error {
+                SystemError::Lost { .. } => Outcome::Unreachable { reason },
+                SystemError::Interrupted => Outcome::Failed { reason },
+                _ => Outcome::BuildFailed { reason },
+            };
+            HostReport {
+                log: error.log().to_vec(),
+                ..HostReport::ended(host, outcome)
+            }
+        }
+    }
 }
 
 async fn observe(link: &dyn Transport, wanted: &Wanted) -> Result<Observed, Outcome> {

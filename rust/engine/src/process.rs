@@ -7,6 +7,13 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+
+use crate::interrupt::Interrupt;
+
+mod group;
+
+use group::Group;
 
 /// What to start. The environment is the caller's own, plus what is added here.
 #[derive(Debug, Clone)]
@@ -64,6 +71,12 @@ pub enum ProcessError {
         /// The cap in bytes.
         cap: usize,
     },
+    /// Somebody wanted us to stop, and it was stopped.
+    #[error("`{program}` was interrupted")]
+    Interrupted {
+        /// Its name.
+        program: String,
+    },
 }
 
 impl Program {
@@ -117,35 +130,7 @@ impl Program {
 
     /// Runs it to its end, with nothing on standard input. It does not outlive this call.
     pub async fn run(&self) -> Result<Finished, ProcessError> {
-        let program = || self.name.to_string_lossy().into_owned();
-        let failed = |source: io::Error| ProcessError::Run {
-            program: program(),
-            source,
-        };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the door for local processes"
-        )]
-        let mut command = tokio::process::Command::new(&self.name);
-        command
-            .args(&self.arguments)
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        if let Some(folder) = &self.folder {
-            command.current_dir(folder);
-        }
-        let mut child = command.spawn().map_err(|source| {
-            // A folder that is not there gives the same error as a program that is not.
-            let folder_there = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
-            if source.kind() == io::ErrorKind::NotFound && folder_there {
-                ProcessError::NotInstalled { program: program() }
-            } else {
-                failed(source)
-            }
-        })?;
+        let mut child = self.spawn(&mut self.command())?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let whole = async {
             let (stdout, stderr) = tokio::try_join!(
@@ -164,18 +149,142 @@ impl Program {
             }))
         };
         match tokio::time::timeout(self.deadline, whole).await {
-            Ok(Ok(Some(finished))) => Ok(finished),
-            Ok(Ok(None)) => Err(ProcessError::TooMuch {
-                program: program(),
-                cap: self.cap,
-            }),
-            Ok(Err(source)) => Err(failed(source)),
-            Err(_) => Err(ProcessError::Timeout {
-                program: program(),
-                seconds: self.deadline.as_secs(),
-            }),
+            Ok(ended) => self.ended(ended),
+            Err(_) => Err(self.too_late()),
         }
     }
+
+    /// The same for one that takes long: each line of standard error is `heard` as it comes (and not
+    /// kept), and `interrupt` stops it. It leads a process group of its own, which is told to end as a
+    /// whole, so that the terminal's Ctrl-C reaches it through us alone, and its children with it.
+    pub async fn watch(
+        &self,
+        interrupt: &Interrupt,
+        heard: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Finished, ProcessError> {
+        let mut child = self.spawn(self.command().process_group(0))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let mut group = Group::of(&child);
+        let whole = async {
+            let (stdout, ()) = tokio::try_join!(
+                capped(stdout, self.cap, Beyond::Refuse),
+                lines(stderr, heard)
+            )?;
+            let Some(stdout) = stdout else {
+                return Ok(None);
+            };
+            let status = child.wait().await?;
+            Ok(Some(Finished {
+                status,
+                stdout,
+                stderr: Vec::new(),
+            }))
+        };
+        let stopped = tokio::select! {
+            ended = whole => {
+                if matches!(ended, Ok(Some(_))) {
+                    group.is_gone();
+                }
+                return self.ended(ended);
+            }
+            () = interrupt.wait() => ProcessError::Interrupted { program: self.program() },
+            _ = tokio::time::timeout(self.deadline, std::future::pending::<()>()) => self.too_late(),
+        };
+        group.end(&mut child).await;
+        Err(stopped)
+    }
+
+    fn program(&self) -> String {
+        self.name.to_string_lossy().into_owned()
+    }
+
+    fn command(&self) -> Command {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the door for local processes"
+        )]
+        let mut command = Command::new(&self.name);
+        command
+            .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command
+    }
+
+    fn spawn(&self, command: &mut Command) -> Result<Child, ProcessError> {
+        command.spawn().map_err(|source| {
+            // A folder that is not there gives the same error as a program that is not.
+            let folder_there = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
+            let program = self.program();
+            if source.kind() == io::ErrorKind::NotFound && folder_there {
+                ProcessError::NotInstalled { program }
+            } else {
+                ProcessError::Run { program, source }
+            }
+        })
+    }
+
+    fn ended(&self, ended: io::Result<Option<Finished>>) -> Result<Finished, ProcessError> {
+        let program = self.program();
+        match ended {
+            Ok(Some(finished)) => Ok(finished),
+            Ok(None) => Err(ProcessError::TooMuch {
+                program,
+                cap: self.cap,
+            }),
+            Err(source) => Err(ProcessError::Run { program, source }),
+        }
+    }
+
+    fn too_late(&self) -> ProcessError {
+        ProcessError::Timeout {
+            program: self.program(),
+            seconds: self.deadline.as_secs(),
+        }
+    }
+}
+
+/// Longest line that is heard; what follows in it is dropped.
+const LINE_CAP: usize = 64 << 10;
+
+/// Passes each line on, as text, without its end.
+async fn lines(
+    from: Option<impl AsyncRead + Unpin>,
+    heard: &mut (dyn FnMut(&str) + Send),
+) -> io::Result<()> {
+    let Some(mut from) = from else {
+        return Ok(());
+    };
+    let mut line = Vec::new();
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            break;
+        }
+        for piece in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
+            let (text, ended) = match piece.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (piece, false),
+            };
+            let room = LINE_CAP - line.len();
+            line.extend_from_slice(&text[..text.len().min(room)]);
+            if ended {
+                heard(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        }
+    }
+    if !line.is_empty() {
+        heard(&String::from_utf8_lossy(&line));
+    }
+    Ok(())
 }
 
 /// What happens to bytes beyond the cap.
@@ -212,6 +321,7 @@ async fn capped(
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests watch real processes")]
 mod tests {
     use super::*;
 
@@ -241,6 +351,49 @@ mod tests {
         assert!(matches!(much, Err(ProcessError::TooMuch { cap: 1000, .. })));
         let complaints = sh("head -c 100000 /dev/zero >&2").cap(1000).run().await;
         assert_eq!(complaints.unwrap().stderr.len(), 1000);
+    }
+
+    #[tokio::test]
+    async fn lines_are_heard_as_they_come_and_the_longest_is_cut() {
+        let mut heard = Vec::new();
+        let finished = sh("echo a >&2; echo out; printf 'b\\nc' >&2; exit 4")
+            .watch(&Interrupt::never(), &mut |line| heard.push(line.to_owned()))
+            .await
+            .unwrap();
+        assert_eq!(finished.status.code(), Some(4));
+        assert_eq!(finished.stdout, b"out\n");
+        assert_eq!(heard, ["a", "b", "c"]);
+
+        let mut longest = 0;
+        sh("head -c 200000 /dev/zero | tr '\\0' x >&2")
+            .watch(&Interrupt::never(), &mut |line| longest = line.len())
+            .await
+            .unwrap();
+        assert_eq!(longest, LINE_CAP);
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_ends_the_whole_group() {
+        let (interrupt, thrower) = Interrupt::new();
+        let mut child = None;
+        // The grandchild would keep standard error open for a minute.
+        let started = std::time::Instant::now();
+        let ended = sh("sleep 60 & echo $! >&2; wait")
+            .watch(&interrupt, &mut |line| {
+                child = line.parse().ok();
+                let _ = thrower.send(true);
+            })
+            .await;
+        assert!(matches!(ended, Err(ProcessError::Interrupted { .. })));
+        assert!(started.elapsed() < Duration::from_secs(20));
+        let child: u32 = child.unwrap();
+        let gone = (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            let stat = std::fs::read_to_string(format!("/proc/{child}/stat"));
+            stat.is_ok_and(|stat| stat.contains(") Z "))
+                || !Path::new(&format!("/proc/{child}")).exists()
+        });
+        assert!(gone, "{child} lives on");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Which state of the repository a plan was made from.
+//! Which state of the repository a plan or a system was made from.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,21 +16,8 @@ pub struct RepositoryState {
 
 /// The state of the repository that holds `folder`; `None` when it is in none, or there is no git.
 pub async fn state(folder: &Path) -> Option<RepositoryState> {
-    let finished = Program::new("git")
-        .arguments([
-            "--no-optional-locks",
-            "status",
-            "--porcelain=v2",
-            "--branch",
-        ])
-        .folder(folder)
-        .variable("LC_ALL", "C")
-        .deadline(Duration::from_secs(20))
-        .run()
-        .await
-        .ok()
-        .filter(|finished| finished.status.success())?;
-    let text = String::from_utf8_lossy(&finished.stdout);
+    let arguments = ["status", "--porcelain=v2", "--branch"];
+    let text = said(git(folder).arguments(arguments)).await?;
     let commit = text
         .lines()
         .find_map(|line| line.strip_prefix("# branch.oid "))
@@ -38,6 +25,64 @@ pub async fn state(folder: &Path) -> Option<RepositoryState> {
         .map(ToOwned::to_owned);
     let dirty = text.lines().any(|line| !line.starts_with("# "));
     Some(RepositoryState { commit, dirty })
+}
+
+/// Names the bytes of everything that git tracks, as it lies in the work tree, and `folder`'s place
+/// among it: what a flake sees. `None` when `folder` is in no repository, or there is no git.
+///
+/// The work tree is added to a copy of the index, and what that makes goes into a directory of its own:
+/// the repository stays as it is.
+pub async fn tracked_tree(folder: &Path) -> Option<String> {
+    let places = ["rev-parse", "--show-prefix", "--git-path", "index"];
+    let more = ["--git-path", "objects", "--show-toplevel"];
+    let text = said(git(folder).arguments(places).arguments(more)).await?;
+    let mut places = text.lines();
+    let (prefix, index) = (places.next()?, folder.join(places.next()?));
+    let (objects, top) = (folder.join(places.next()?), Path::new(places.next()?));
+    let scratch = tempfile::tempdir().ok()?;
+    let copy = scratch.path().join("index");
+    // Before the first `git add` there is none.
+    if index.exists() {
+        std::fs::copy(&index, &copy).ok()?;
+    }
+    let own = scratch.path().join("objects");
+    std::fs::create_dir(&own).ok()?;
+    let aside = |arguments: &[&str]| {
+        git(top)
+            .variable("GIT_INDEX_FILE", &copy)
+            .variable("GIT_OBJECT_DIRECTORY", &own)
+            .variable(
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+                objects.canonicalize().unwrap_or_else(|_| objects.clone()),
+            )
+            .arguments(arguments)
+    };
+    said(aside(&["add", "--update"])).await?;
+    let tree = said(aside(&["write-tree"])).await?;
+    Some(format!("{}:{prefix}", tree.trim()))
+}
+
+/// Files in `folders` below `top` that git neither tracks nor ignores: a flake does not see them.
+pub async fn untracked(top: &Path, folders: &[&str]) -> Vec<String> {
+    let list = ["ls-files", "--others", "--exclude-standard", "-z", "--"];
+    let text = said(git(top).arguments(list).arguments(folders)).await;
+    let text = text.unwrap_or_default();
+    text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+fn git(folder: &Path) -> Program {
+    Program::new("git")
+        .arguments(["--no-optional-locks"])
+        .folder(folder)
+        .variable("LC_ALL", "C")
+        .deadline(Duration::from_secs(20))
+}
+
+/// What it prints, if it goes well.
+async fn said(program: Program) -> Option<String> {
+    let finished = program.run().await.ok()?;
+    let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+    finished.status.success().then_some(text)
 }
 
 #[cfg(test)]
@@ -73,5 +118,49 @@ mod tests {
         std::fs::write(folder.join("new"), "").unwrap();
         let dirty = state(folder).await.unwrap();
         assert_eq!((dirty.commit, dirty.dirty), (clean.commit, true));
+    }
+
+    #[tokio::test]
+    async fn the_tracked_tree_is_what_a_flake_sees() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path();
+        assert_eq!(tracked_tree(top).await, None);
+        git(top, &["init", "--quiet"]).await;
+        let nothing = tracked_tree(top).await.unwrap();
+
+        std::fs::create_dir(top.join("hosts")).unwrap();
+        std::fs::write(top.join("hosts/a.nix"), "1").unwrap();
+        assert_eq!(
+            tracked_tree(top).await.unwrap(),
+            nothing,
+            "it is not tracked"
+        );
+        assert_eq!(untracked(top, &["hosts", "modules"]).await, ["hosts/a.nix"]);
+        git(top, &["add", "hosts"]).await;
+        let staged = tracked_tree(top).await.unwrap();
+        assert_ne!(staged, nothing);
+        assert!(untracked(top, &["hosts"]).await.is_empty());
+        git(top, &["commit", "--quiet", "-m", "a"]).await;
+        assert_eq!(tracked_tree(top).await.unwrap(), staged, "committed or not");
+
+        std::fs::write(top.join("hosts/a.nix"), "2").unwrap();
+        let dirty = tracked_tree(top).await.unwrap();
+        assert_ne!(dirty, staged);
+        assert!(state(top).await.unwrap().dirty, "the index is as it was");
+        let objects = |top: &Path| {
+            let folders = std::fs::read_dir(top.join(".git/objects")).unwrap();
+            folders.count()
+        };
+        let before = objects(top);
+        std::fs::write(top.join("hosts/a.nix"), "3").unwrap();
+        assert_ne!(tracked_tree(top).await.unwrap(), dirty);
+        assert_eq!(objects(top), before, "nothing is left in the repository");
+        std::fs::write(top.join("hosts/a.nix"), "1").unwrap();
+        assert_eq!(tracked_tree(top).await.unwrap(), staged, "as it was before");
+
+        let below = tracked_tree(&top.join("hosts")).await.unwrap();
+        assert_eq!(below, staged + "hosts/", "another flake of the same tree");
+        std::fs::remove_file(top.join("hosts/a.nix")).unwrap();
+        assert_eq!(tracked_tree(top).await.unwrap(), nothing, "it is gone");
     }
 }

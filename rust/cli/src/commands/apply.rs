@@ -5,6 +5,7 @@ use deployctl_core::name::HostName;
 use deployctl_core::plan::SavedPlans;
 use deployctl_core::report::{HostReport, Outcome, Problem, Verdict};
 
+use super::desired::{Systems, desired};
 use super::rollout::{self, Asked, Boldness};
 use crate::args;
 use crate::context::{Context, select};
@@ -21,9 +22,9 @@ pub(super) async fn run(context: &Context, args: &args::Apply) -> Result<Verdict
         words = hosts_of(saved);
     }
     let hosts = select(&inventory, &words)?;
-    let renderings = rollout::rendered(context, &inventory, &hosts)?;
+    let desires = desired(context, &inventory, &hosts, Systems::Evaluated).await?;
     let mut asked =
-        rollout::asked(context, &inventory, renderings, Boldness::of(&args.rollout)).await?;
+        rollout::asked(context, &inventory, desires, Boldness::of(&args.rollout)).await?;
     if let Some(saved) = &saved {
         asked = asked.into_iter().map(|asked| still(saved, asked)).collect();
     }

@@ -2,6 +2,7 @@
 
 use deployctl_core::report::{Report, Verdict};
 
+use super::desired::{Systems, desired};
 use super::rollout;
 use crate::args;
 use crate::context::{Context, select};
@@ -12,8 +13,8 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &args::Diff) -> Result<Verdict, Failure> {
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts.hosts)?;
-    let renderings = rollout::rendered(context, &inventory, &hosts)?;
-    let asked = rollout::asked(context, &inventory, renderings, rollout::CAREFUL).await?;
+    let desires = desired(context, &inventory, &hosts, Systems::Remembered).await?;
+    let asked = rollout::asked(context, &inventory, desires, rollout::CAREFUL).await?;
     let report = rollout::planned("diff", asked);
     if context.ui.json {
         let all: serde_json::Map<_, _> = report

@@ -2,9 +2,12 @@
 
 mod adopt;
 mod apply;
+mod build;
 mod completions;
+mod desired;
 mod diff;
 mod history;
+mod image;
 mod inventory;
 mod plan;
 mod render;
@@ -96,6 +99,8 @@ async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
     match command {
         Command::Inventory(args) => inventory::run(context, &args).await,
         Command::Render(args) => render::run(context, &args).await,
+        Command::Build(args) => build::run(context, &args).await,
+        Command::Image(args) => image::run(context, &args).await,
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args).await,
@@ -118,24 +123,27 @@ fn width(hosts: &[HostName]) -> usize {
         .unwrap_or_default()
 }
 
-/// Hosts that are given files, and the others with the reason why they are left out.
-fn with_files(
+/// Hosts that can be asked, and the others with the reason why they are left out: a sandbox stands for
+/// hosts that are given files alone.
+fn askable(
+    context: &Context,
     inventory: &Inventory,
     hosts: &[HostName],
 ) -> (Vec<HostName>, Vec<(HostName, String)>) {
-    let mut files = Vec::new();
-    let mut others = Vec::new();
-    for name in hosts {
-        match inventory.host(name).map(|host| host.platform) {
-            Some(Platform::Ubuntu) => files.push(name.clone()),
-            Some(other) => others.push((
-                name.clone(),
-                format!("skip: {} needs a closure", other.as_str()),
-            )),
-            None => {}
-        }
-    }
-    (files, others)
+    let files_only = context.global.sandbox.is_some();
+    let given_files = |name: &HostName| {
+        let platform = inventory.host(name).map(|host| host.platform);
+        platform == Some(Platform::Ubuntu)
+    };
+    let (asked, others): (Vec<_>, Vec<_>) = hosts
+        .iter()
+        .cloned()
+        .partition(|name| !files_only || given_files(name));
+    let others = others
+        .into_iter()
+        .map(|name| (name, format!("skip: {}", desired::FILES_ONLY)))
+        .collect();
+    (asked, others)
 }
 
 /// A host's memory that could not be read.

@@ -5,6 +5,7 @@ use deployctl_core::report::{Report, Verdict};
 
 use deployctl_engine::repository;
 
+use super::desired::{Systems, desired};
 use super::rollout;
 use crate::args;
 use crate::context::{Context, select};
@@ -15,8 +16,8 @@ use crate::{saved, show};
 pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict, Failure> {
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts.hosts)?;
-    let renderings = rollout::rendered(context, &inventory, &hosts)?;
-    let asked = rollout::asked(context, &inventory, renderings, rollout::CAREFUL).await?;
+    let desires = desired(context, &inventory, &hosts, Systems::Evaluated).await?;
+    let asked = rollout::asked(context, &inventory, desires, rollout::CAREFUL).await?;
     let report = rollout::planned("plan", asked);
     if let Some(out) = &args.out {
         saved::write(out, commit(context).await, plans(&report))?;

@@ -25,10 +25,9 @@ pub(super) async fn run(context: &Context, args: &args::Render) -> Result<Verdic
             Rendering::Files(rendered) => {
                 all.insert(host.clone(), *rendered);
             }
-            Rendering::NeedsClosure { platform } => {
-                let why = format!("{host}: skip: {platform} needs a closure");
-                context.ui.say(&why);
-            }
+            Rendering::NeedsClosure { .. } => context.ui.say(&format!(
+                "{host}: no files: `deployctl build {host}` builds its system"
+            )),
         }
     }
     if let Some(out) = &args.out {

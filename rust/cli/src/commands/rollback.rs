@@ -1,10 +1,10 @@
 //! `deployctl rollback HOST`: an earlier generation, applied like any other configuration.
 
 use deployctl_core::check;
-use deployctl_core::render::Rendering;
 use deployctl_core::report::Verdict;
 use deployctl_engine::history;
 
+use super::desired::of_generation;
 use super::rollout::Boldness;
 use super::{rollout, trouble};
 use crate::args;
@@ -44,9 +44,9 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
     context.ui.say(&format!(
         "{host}: back to generation {to}, as a new generation"
     ));
-    let renderings = vec![(host, Rendering::Files(Box::new(rendered)))];
-    let asked =
-        rollout::asked(context, &inventory, renderings, Boldness::of(&args.rollout)).await?;
+    let former = of_generation(context, &inventory, rendered).await?;
+    let desires = vec![(host, Ok(former))];
+    let asked = rollout::asked(context, &inventory, desires, Boldness::of(&args.rollout)).await?;
     let report = rollout::roll_out(
         context,
         "rollback",

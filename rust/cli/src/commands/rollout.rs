@@ -1,4 +1,4 @@
-//! What plan, apply, rollback and diff have in common: render, ask, plan, apply, report.
+//! What plan, apply, rollback and diff have in common: ask, plan, apply, report.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use deployctl_core::check::{self, Check, Declared};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Target;
-use deployctl_core::render::{Rendering, render};
 use deployctl_core::rendered::Rendered;
 use deployctl_core::report::{HostReport, Outcome, Problem, Report, Verdict};
 use deployctl_engine::apply::Surroundings;
@@ -16,6 +15,7 @@ use deployctl_engine::fleet;
 use deployctl_engine::prepare::{Prepared, Wanted, prepare};
 use deployctl_engine::rollout::{self, Options};
 
+use super::desired::{Desired, Desires};
 use super::width;
 use crate::args;
 use crate::context::Context;
@@ -27,62 +27,26 @@ use crate::ui::Ui;
 /// A host that was asked, or its report when that did not work or makes no sense.
 pub(super) type Asked = Result<Prepared, Box<HostReport>>;
 
-/// Renders every host. All errors of all hosts come before any host is asked.
-pub(super) fn rendered(
-    context: &Context,
-    inventory: &Inventory,
-    hosts: &[HostName],
-) -> Result<Vec<(HostName, Rendering)>, Failure> {
-    let (templates, facts) = context.sources(inventory)?;
-    let mut all = Vec::new();
-    let mut failures: Vec<Failure> = Vec::new();
-    for host in hosts {
-        match render(&facts, host, &templates) {
-            Ok(rendering) => all.push((host.clone(), rendering)),
-            Err(errors) => failures.push(errors.into()),
-        }
-    }
-    let mut failures = failures.into_iter();
-    match failures.next() {
-        None => Ok(all),
-        Some(first) => Err(failures.fold(first, |mut all, next| {
-            all.message.push('\n');
-            all.message.push_str(&next.message);
-            all
-        })),
-    }
-}
-
-/// Asks all hosts at once and plans.
+/// Asks all hosts at once, brings systems where they are missing, and plans.
 pub(super) async fn asked(
     context: &Context,
     inventory: &Inventory,
-    renderings: Vec<(HostName, Rendering)>,
+    desires: Desires,
     boldness: Boldness,
 ) -> Result<Vec<Asked>, Failure> {
     let connector = context.connector(inventory)?;
-    let hosts: Vec<HostName> = renderings.iter().map(|(host, _)| host.clone()).collect();
+    let hosts: Vec<HostName> = desires.iter().map(|(host, _)| host.clone()).collect();
     let sink = progress::sink(context.ui, width(&hosts), context.global.verbose);
-    let items = renderings
+    let items = desires
         .into_iter()
-        .map(|(host, rendering)| {
-            let item = match rendering {
-                Rendering::Files(rendered) => Ok(wanted(inventory, *rendered, boldness)),
-                Rendering::NeedsClosure { platform } => Err(Outcome::Skipped {
-                    reason: format!("{platform} needs a closure"),
-                }),
-            };
+        .map(|(host, desired)| {
+            let item = desired.map(|desired| wanted(inventory, desired, boldness));
             (host, item)
         })
         .collect();
-    let work = |host: HostName, item: Result<Wanted, Outcome>| {
+    let work = |host: HostName, item: Result<Wanted, Box<HostReport>>| {
         let (connector, sink) = (Arc::clone(&connector), Arc::clone(&sink));
-        async move {
-            match item {
-                Ok(wanted) => prepare(connector, host, wanted, sink).await,
-                Err(outcome) => Err(Box::new(HostReport::ended(host, outcome))),
-            }
-        }
+        async move { prepare(connector, host, item?, sink).await }
     };
     Ok(fleet::each(items, context.jobs(), work, |host, panic| {
         Err(Box::new(broken(host, &panic)))
@@ -112,12 +76,14 @@ impl Boldness {
     }
 }
 
-fn wanted(inventory: &Inventory, rendered: Rendered, boldness: Boldness) -> Wanted {
+fn wanted(inventory: &Inventory, desired: Desired, boldness: Boldness) -> Wanted {
+    let host = &desired.rendered.host;
     Wanted {
-        target: Target::of(inventory.value(), &rendered.host).expect("rendered from it"),
-        rendered,
+        target: Target::of(inventory.value(), host).expect("made from it"),
+        rendered: desired.rendered,
         force: boldness.force,
         steal: boldness.steal,
+        system: desired.system,
     }
 }
 

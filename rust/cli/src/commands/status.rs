@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts)?;
     let connector = context.connector(&inventory)?;
-    let (asked, skipped) = super::with_files(&inventory, &hosts);
+    let (asked, skipped) = super::askable(context, &inventory, &hosts);
     let answers = fleet::each(
         asked.iter().map(|host| (host.clone(), ())).collect(),
         context.jobs(),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use deployctl_core::check::Check;
 use deployctl_core::name::HostName;
-use deployctl_core::render::Rendering;
-use deployctl_core::report::{HostReport, Outcome, Report, Verdict};
+use deployctl_core::report::{HostReport, Report, Verdict};
 use deployctl_engine::fleet;
 use deployctl_engine::verify::verify;
 
+use super::desired::{Systems, desired};
 use super::rollout;
 use crate::args;
 use crate::context::{Context, select};
@@ -19,26 +19,21 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict, Failure> {
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts)?;
-    let items = rollout::rendered(context, &inventory, &hosts)?
+    let items = desired(context, &inventory, &hosts, Systems::Remembered)
+        .await?
         .into_iter()
-        .map(|(host, rendering)| {
-            let checks = match rendering {
-                Rendering::Files(rendered) => Ok(rollout::checks(&inventory, &rendered)),
-                Rendering::NeedsClosure { platform } => Err(platform),
-            };
+        .map(|(host, desired)| {
+            let checks = desired.map(|desired| rollout::checks(&inventory, &desired.rendered));
             (host, checks)
         })
         .collect();
     let connector = context.connector(&inventory)?;
-    let work = |host: HostName, checks: Result<Vec<Check>, String>| {
+    let work = |host: HostName, checks: Result<Vec<Check>, Box<HostReport>>| {
         let connector = Arc::clone(&connector);
         async move {
             match checks {
                 Ok(checks) => verify(connector.as_ref(), host, checks).await,
-                Err(platform) => {
-                    let reason = format!("{platform} needs a closure");
-                    HostReport::ended(host, Outcome::Skipped { reason })
-                }
+                Err(report) => *report,
             }
         }
     };

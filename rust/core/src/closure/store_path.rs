@@ -17,7 +17,9 @@ pub struct StorePath(String);
 
 /// Why a text is no store path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no store path: expected `/nix/store/`, 32 characters of Nix's base 32, `-` and a name")]
+#[error(
+    "`{0}` is no store path: expected `/nix/store/`, 32 characters of Nix's base 32, `-` and a name"
+)]
 pub struct StorePathError(String);
 
 impl StorePath {

@@ -11,7 +11,10 @@ use crate::host::inventory;
 /// Concerns without checks, and why.
 const NO_CHECKS: &[(&str, &str)] = &[
     ("mlx", "of macOS, whose checks come with its platform"),
-    ("nix", "the way of a closure to its host; what runs there is the plan's to compare"),
+    (
+        "nix",
+        "the way of a closure to its host; what runs there is the plan's to compare",
+    ),
     ("power", "of macOS, whose checks come with its platform"),
 ];
 

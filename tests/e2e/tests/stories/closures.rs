@@ -16,7 +16,8 @@ use crate::cluster::Cluster;
 /// What the stand-in machine says that it is.
 const OS_RELEASE: &str = "ID=nixos\nVERSION_ID=\"26.05\"\nPRETTY_NAME=\"stand-in for NixOS\"\n";
 /// What the boot loader starts next, on a machine with a stand-in for `NixOS`.
-pub(crate) const BOOT_DEFAULT: &str = "sed -n 's|.* init=\\(.*\\)/init .*|\\1|p' /boot/grub/grub.cfg";
+pub(crate) const BOOT_DEFAULT: &str =
+    "sed -n 's|.* init=\\(.*\\)/init .*|\\1|p' /boot/grub/grub.cfg";
 /// What runs now.
 pub(crate) const CURRENT: &str = "readlink /run/current-system";
 /// What the next boot is meant to start.

@@ -1,0 +1,83 @@
+//! `deployctl build`: the systems of Nix hosts, built where they are built for an apply.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use deployctl_core::name::HostName;
+use deployctl_core::report::{HostReport, Outcome, Report, Verdict};
+use deployctl_engine::fleet;
+use deployctl_engine::nix::supply::SupplyError;
+use deployctl_engine::prepare::unsupplied;
+
+use super::desired::{Desired, Systems, desired};
+use super::rollout::broken;
+use super::width;
+use crate::args;
+use crate::context::{Context, select};
+use crate::failure::Failure;
+use crate::ui::Ui;
+use crate::{progress, show};
+
+pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict, Failure> {
+    let inventory = context.inventory().await?;
+    let hosts = select(&inventory, &args.hosts)?;
+    let desires = desired(context, &inventory, &hosts, Systems::Evaluated).await?;
+    let sink = progress::sink(context.ui, width(&hosts), context.global.verbose);
+    let work = |host: HostName, desired: Result<Desired, Box<HostReport>>| {
+        let sink = Arc::clone(&sink);
+        async move {
+            let Some(system) = desired?.system else {
+                let reason = "it is given files; `deployctl render` shows them".to_owned();
+                return Err(Box::new(HostReport::ended(
+                    host,
+                    Outcome::Skipped { reason },
+                )));
+            };
+            let Some(derivation) = &system.source.derivation else {
+                unreachable!("it was evaluated just now");
+            };
+            system
+                .supply
+                .build(&host, &system.host, derivation, &sink)
+                .await
+                .map_err(|error| Box::new(unsupplied(host.clone(), &SupplyError::System(error))))?;
+            Ok((host, derivation.out.clone()))
+        }
+    };
+    let ends = fleet::each(desires, context.jobs(), work, |host, panic| {
+        Err(Box::new(broken(host, &panic)))
+    })
+    .await;
+    let mut built = BTreeMap::new();
+    let mut others = Vec::new();
+    for end in ends {
+        match end {
+            Ok((host, path)) => {
+                built.insert(host, path);
+            }
+            Err(report) => others.push(*report),
+        }
+    }
+    let report = Report {
+        version: 1,
+        command: "build".to_owned(),
+        hosts: others,
+    };
+    if context.ui.json {
+        Ui::print_json(
+            &serde_json::json!({ "version": 1, "built": built, "others": report.hosts }),
+        );
+    } else {
+        let width = width(&hosts);
+        let text = built.iter().fold(String::new(), |mut text, (host, path)| {
+            let _ = writeln!(text, "{host:width$}  {path}");
+            text
+        });
+        context.ui.print(&text);
+        if !report.hosts.is_empty() {
+            context.ui.say(show::report(&report).trim_end());
+        }
+    }
+    Ok(report.verdict(false))
+}

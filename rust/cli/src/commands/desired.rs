@@ -1,0 +1,168 @@
+//! What hosts should become: files that are rendered here, or a system that Nix builds.
+
+use std::sync::Arc;
+
+use deployctl_core::inventory::Inventory;
+use deployctl_core::name::HostName;
+use deployctl_core::render::{Rendering, render};
+use deployctl_core::rendered::Rendered;
+use deployctl_core::report::{HostReport, Outcome};
+use deployctl_engine::fleet;
+use deployctl_engine::nix::supply::{Source, Supply, SupplyError};
+use deployctl_engine::prepare::{WantedSystem, unsupplied};
+use deployctl_engine::repository;
+
+use super::rollout::broken;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Why hosts of Nix platforms are left out of sandboxes.
+pub(super) const FILES_ONLY: &str = "a sandbox has files only";
+
+/// What one host should hold and run.
+#[derive(Debug, Clone)]
+pub(super) struct Desired {
+    pub(super) rendered: Rendered,
+    /// What brings its system there; `None` where nothing shall be brought.
+    pub(super) system: Option<WantedSystem>,
+}
+
+/// Every host with what it should become, or with its end where that cannot be said.
+pub(super) type Desires = Vec<(HostName, Result<Desired, Box<HostReport>>)>;
+
+/// How much trouble the systems of Nix hosts are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Systems {
+    /// They are evaluated, and can be brought.
+    Evaluated,
+    /// They are named where an earlier evaluation is remembered; none is brought.
+    Remembered,
+}
+
+/// Renders every host, and evaluates those of Nix platforms. All errors of all templates come before any
+/// host is asked.
+pub(super) async fn desired(
+    context: &Context,
+    inventory: &Inventory,
+    hosts: &[HostName],
+    systems: Systems,
+) -> Result<Desires, Failure> {
+    let renderings = rendered(context, inventory, hosts)?;
+    let sandbox = context.global.sandbox.is_some();
+    let any = renderings
+        .iter()
+        .any(|(_, rendering)| matches!(rendering, Rendering::NeedsClosure { .. }));
+    let supply = if any && !sandbox {
+        let supply = Arc::new(context.supply().await?);
+        warn_of_untracked(context).await;
+        Some(supply)
+    } else {
+        None
+    };
+    let work = |host: HostName, rendering: Rendering| {
+        let supply = supply.clone();
+        let facts = inventory.host(&host).cloned();
+        async move {
+            match (rendering, supply, facts) {
+                (Rendering::Files(rendered), ..) => Ok(Desired {
+                    rendered: *rendered,
+                    system: None,
+                }),
+                (_, Some(supply), Some(facts)) => of_nix(supply, host, facts, systems).await,
+                _ => Err(Box::new(HostReport::ended(
+                    host,
+                    Outcome::Skipped {
+                        reason: FILES_ONLY.to_owned(),
+                    },
+                ))),
+            }
+        }
+    };
+    let names: Vec<HostName> = renderings.iter().map(|(host, _)| host.clone()).collect();
+    let all = fleet::each(renderings, context.jobs(), work, |host, panic| {
+        Err(Box::new(broken(host, &panic)))
+    })
+    .await;
+    Ok(names.into_iter().zip(all).collect())
+}
+
+async fn of_nix(
+    supply: Arc<Supply>,
+    name: HostName,
+    host: deployctl_core::inventory::host::Host,
+    systems: Systems,
+) -> Result<Desired, Box<HostReport>> {
+    let source = match systems {
+        Systems::Remembered => supply.remembered(&name, &host),
+        Systems::Evaluated => supply
+            .declared(&name, &host)
+            .await
+            .map_err(|error| Box::new(unsupplied(name.clone(), &SupplyError::System(error))))?,
+    };
+    let mut rendered = Rendered::empty(name);
+    rendered.closure = source.as_ref().map(|source| source.closure.clone());
+    let system = source
+        .filter(|_| systems == Systems::Evaluated)
+        .map(|source| WantedSystem {
+            supply,
+            host,
+            source,
+        });
+    Ok(Desired { rendered, system })
+}
+
+/// What a generation of a host's past needs; its derivation is not known any more.
+pub(super) async fn of_generation(
+    context: &Context,
+    inventory: &Inventory,
+    rendered: Rendered,
+) -> Result<Desired, Failure> {
+    let system = match (&rendered.closure, inventory.host(&rendered.host)) {
+        (Some(closure), Some(host)) => Some(WantedSystem {
+            supply: Arc::new(context.supply().await?),
+            host: host.clone(),
+            source: Source {
+                closure: closure.clone(),
+                derivation: None,
+            },
+        }),
+        _ => None,
+    };
+    Ok(Desired { rendered, system })
+}
+
+/// A flake does not see what git does not track, and says nothing of it.
+async fn warn_of_untracked(context: &Context) {
+    let Ok(top) = context.repo() else { return };
+    for file in repository::untracked(&top, &["hosts", "modules"]).await {
+        context.ui.say(&format!(
+            "warning: `{file}` is not tracked by git, so systems are built without it: `git add` it"
+        ));
+    }
+}
+
+/// Renders every host. All errors of all hosts at once.
+fn rendered(
+    context: &Context,
+    inventory: &Inventory,
+    hosts: &[HostName],
+) -> Result<Vec<(HostName, Rendering)>, Failure> {
+    let (templates, facts) = context.sources(inventory)?;
+    let mut all = Vec::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for host in hosts {
+        match render(&facts, host, &templates) {
+            Ok(rendering) => all.push((host.clone(), rendering)),
+            Err(errors) => failures.push(errors.into()),
+        }
+    }
+    let mut failures = failures.into_iter();
+    match failures.next() {
+        None => Ok(all),
+        Some(first) => Err(failures.fold(first, |mut all, next| {
+            all.message.push('\n');
+            all.message.push_str(&next.message);
+            all
+        })),
+    }
+}

@@ -1,0 +1,89 @@
+//! `deployctl image HOST`: what a host is installed from.
+
+use std::path::Path;
+
+use deployctl_core::report::{Report, Verdict};
+use deployctl_engine::nix::image;
+use deployctl_engine::nix::supply::SupplyError;
+use deployctl_engine::prepare::unsupplied;
+
+use crate::args;
+use crate::context::{Context, one_host};
+use crate::failure::Failure;
+use crate::ui::Ui;
+use crate::{progress, show};
+
+pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict, Failure> {
+    let inventory = context.inventory().await?;
+    let name = one_host(&inventory, &args.host)?;
+    let host = inventory.host(&name).expect("selected from the inventory");
+    if !host.platform.is_linux() {
+        return Err(Failure::usage(format!(
+            "`{name}` is a Mac: it is not installed from an image"
+        ))
+        .hint("the README says how nix-darwin gets there first"));
+    }
+    let supply = context.supply().await?;
+    let sink = progress::sink(context.ui, name.as_str().len(), context.global.verbose);
+    let built = match supply.image(&name, host, &sink).await {
+        Ok(built) => built,
+        Err(error) => {
+            let report = Report {
+                version: 1,
+                command: "image".to_owned(),
+                hosts: vec![unsupplied(name, &SupplyError::System(error))],
+            };
+            if context.ui.json {
+                Ui::print_json(&report);
+            } else {
+                context.ui.print(&show::report(&report));
+            }
+            return Ok(report.verdict(false));
+        }
+    };
+    let store = Path::new(built.out.as_str());
+    let mut files = image::files(store).map_err(|error| {
+        let message = format!("cannot read `{}`", store.display());
+        Failure::new(Verdict::Internal, message).cause(&error)
+    })?;
+    if let Some(out) = &args.out {
+        files = image::copy(&files, out).map_err(|error| {
+            let message = format!("cannot copy the image to `{}`", out.display());
+            Failure::new(Verdict::Internal, message).cause(&error)
+        })?;
+    }
+    if context.ui.json {
+        Ui::print_json(
+            &serde_json::json!({ "version": 1, "host": name, "store_path": built.out, "files": files }),
+        );
+        return Ok(Verdict::Done);
+    }
+    for file in &files {
+        context.ui.print(&format!("{}\n", file.display()));
+        if let Some(how) = how(file) {
+            context.ui.say(&format!("  {how}"));
+        }
+    }
+    Ok(Verdict::Done)
+}
+
+/// What one does with such a file.
+fn how(file: &Path) -> Option<&'static str> {
+    let name = file.file_name()?.to_str()?;
+    let ends = |end: &str| name.ends_with(end);
+    if ends(".iso") {
+        Some(
+            "write it to a USB stick (`dd if=FILE of=/dev/sdX bs=4M conv=fsync`) and boot from that",
+        )
+    } else if ends(".img.gz") || ends(".raw.gz") {
+        Some(
+            "upload it as a custom image to who runs the virtual machine, and boot from its disk (Linode: kernel `GRUB 2`)",
+        )
+    } else if ends(".img") || ends(".raw") {
+        Some("write it to the machine's disk: `dd if=FILE of=/dev/sdX bs=4M conv=fsync`")
+    } else if ends(".qcow2") {
+        Some("boot it with QEMU, or convert it: `qemu-img convert`")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,99 @@
+//! What evaluations gave: the same files give the same system, so nobody has to ask twice.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use deployctl_core::rendered::Sha256Hex;
+use serde::{Deserialize, Serialize};
+
+use super::system::{Derivation, Installable};
+use crate::repository;
+
+/// Changes when what is kept, or how it comes about, does.
+const FORMAT: u32 = 1;
+/// More entries than that make room for new ones.
+const MANY: usize = 512;
+
+/// Where evaluations are kept, for the state of one repository.
+///
+/// An entry stands for the bytes of all files that git tracks (`flake.lock` is one of them), the
+/// attribute and the kind of computer. What is damaged counts as absent; what cannot be written is not kept.
+#[derive(Debug, Clone, Default)]
+pub struct EvaluationCache {
+    at: Option<(PathBuf, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    format: u32,
+    attribute: String,
+    derivation: Derivation,
+}
+
+impl EvaluationCache {
+    /// One that keeps nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Evaluations of the flake at `top` as it is now, below `directory`. Without git it keeps nothing, since the
+    /// state of the files has no name.
+    pub async fn open(directory: &Path, top: &Path) -> Self {
+        let tree = repository::tracked_tree(top).await;
+        Self {
+            at: tree.map(|tree| (directory.join("evaluations"), tree)),
+        }
+    }
+
+    fn file(&self, of: &Installable) -> Option<PathBuf> {
+        let (folder, tree) = self.at.as_ref()?;
+        let key = format!("{FORMAT}\n{tree}\n{}\n{}\n", of.attribute, of.system);
+        let name = Sha256Hex::of(key.as_bytes());
+        Some(folder.join(format!("{}.json", name.as_str())))
+    }
+
+    /// What was evaluated before.
+    pub(super) fn get(&self, of: &Installable) -> Option<Derivation> {
+        let bytes = std::fs::read(self.file(of)?).ok()?;
+        let entry: Entry = serde_json::from_slice(&bytes).ok()?;
+        let fits = entry.format == FORMAT && entry.attribute == of.attribute;
+        fits.then_some(entry.derivation)
+    }
+
+    /// Keeps what was evaluated.
+    pub(super) fn put(&self, of: &Installable, derivation: &Derivation) {
+        let Some(file) = self.file(of) else { return };
+        let entry = Entry {
+            format: FORMAT,
+            attribute: of.attribute.clone(),
+            derivation: derivation.clone(),
+        };
+        let _ = write(&file, &entry);
+    }
+}
+
+fn write(file: &Path, entry: &Entry) -> std::io::Result<()> {
+    let folder = file.parent().expect("it is in a folder");
+    std::fs::create_dir_all(folder)?;
+    make_room(folder)?;
+    let mut whole = tempfile::NamedTempFile::new_in(folder)?;
+    whole.write_all(&serde_json::to_vec(entry)?)?;
+    whole.persist(file)?;
+    Ok(())
+}
+
+/// Removes the older half of too many.
+fn make_room(folder: &Path) -> std::io::Result<()> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)?
+        .flatten()
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    if files.len() > MANY {
+        files.sort();
+        for (_, path) in &files[..files.len() - MANY / 2] {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! Brings closures to a host's store, and lets a host build its own.
+
+use std::path::{Path, PathBuf};
+
+use deployctl_core::closure::StorePath;
+use deployctl_core::inventory::nix::{BuildOn, Nix as Facts};
+use deployctl_core::name::HostName;
+
+use super::build::realise;
+use super::progress::Listener;
+use super::system::Derivation;
+use super::{Nix, SystemError};
+use crate::event::EventKind;
+use crate::interrupt::Interrupt;
+use crate::process::Program;
+
+/// Where hosts keep `nix-daemon` and what it calls; the login's own `PATH` may know nothing of it.
+const PATH: &str = "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The way to a host's store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreWay {
+    /// The alias in the ssh configuration.
+    pub host: HostName,
+    /// What `ssh -F` is given.
+    pub ssh_config: PathBuf,
+    /// As whom the store is spoken to.
+    pub daemon: Daemon,
+}
+
+/// As whom a host's store is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Daemon {
+    /// As the login: trusted if that is root, else what is not signed by a trusted key is refused.
+    Login,
+    /// As root, by `sudo -n`: trusted.
+    Sudo,
+}
+
+/// How a host's closures are built and copied, as its facts say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choices {
+    /// Where.
+    pub build_on: BuildOn,
+    /// Whether the host fetches what its substituters have.
+    pub substitute: bool,
+    /// Whether what is copied is compressed.
+    pub compress: bool,
+}
+
+impl Choices {
+    /// Those of a host; of one that declares none, what needs nothing of it.
+    pub fn of(facts: Option<&Facts>) -> Self {
+        facts.map_or(
+            Self {
+                build_on: BuildOn::Controller,
+                substitute: false,
+                compress: false,
+            },
+            |facts| Self {
+                build_on: facts.build_on,
+                substitute: facts.substitute,
+                compress: facts.compress,
+            },
+        )
+    }
+}
+
+impl StoreWay {
+    /// The store, as Nix names it.
+    fn url(&self, choices: Choices) -> String {
+        let elevation = match self.daemon {
+            Daemon::Login => "",
+            Daemon::Sudo => "sudo -n ",
+        };
+        let program = format!("{elevation}env PATH={PATH} nix-daemon");
+        let compress = if choices.compress {
+            "&compress=true"
+        } else {
+            ""
+        };
+        format!(
+            "ssh-ng://{}?remote-program={}{compress}",
+            self.host,
+            percent_encoded(&program)
+        )
+    }
+
+    /// `program` with ssh told to use our configuration. Nix makes one connection of its own: it hangs on
+    /// some versions when ssh shares one.
+    fn reached_by(&self, program: Program) -> Program {
+        program.variable(
+            "NIX_SSHOPTS",
+            format!(
+                "-F {} -o BatchMode=yes -o ControlMaster=no -o ControlPath=none -o ConnectTimeout=10 -o ServerAliveInterval=5",
+                self.ssh_config.display()
+            ),
+        )
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+impl Nix {
+    /// Copies `path` with all that it needs. What the host has already is not copied again.
+    pub(super) async fn copy(
+        &self,
+        path: &StorePath,
+        way: &StoreWay,
+        choices: Choices,
+        interrupt: &Interrupt,
+        tell: &(dyn Fn(EventKind) + Send + Sync),
+    ) -> Result<usize, SystemError> {
+        let substitute = choices.substitute.then_some("--substitute-on-destination");
+        self.copy_with(substitute, path, way, choices, interrupt, tell)
+            .await
+    }
+
+    /// Lets the host build: it is given the derivation, and gives us its log.
+    pub(super) async fn build_there(
+        &self,
+        derivation: &Derivation,
+        way: &StoreWay,
+        choices: Choices,
+        interrupt: &Interrupt,
+        tell: &(dyn Fn(EventKind) + Send + Sync),
+    ) -> Result<(), SystemError> {
+        let quiet = |_: EventKind| {};
+        self.copy_with(
+            Some("--derivation"),
+            &derivation.drv,
+            way,
+            choices,
+            interrupt,
+            &quiet,
+        )
+        .await?;
+        let program = self
+            .nix_store()
+            .arguments(["--log-format", "internal-json"])
+            .arguments(["--store", &way.url(choices)])
+            .arguments(["--realise", derivation.drv.as_str()]);
+        realise(way.reached_by(program), derivation, interrupt, tell)
+            .await
+            .map_err(|error| match error {
+                SystemError::Full => SystemError::HostFull {
+                    host: way.host.clone(),
+                },
+                other => other,
+            })
+    }
+
+    async fn copy_with(
+        &self,
+        option: Option<&str>,
+        path: &StorePath,
+        way: &StoreWay,
+        choices: Choices,
+        interrupt: &Interrupt,
+        tell: &(dyn Fn(EventKind) + Send + Sync),
+    ) -> Result<usize, SystemError> {
+        let program = self
+            .nix()
+            .arguments(["copy", "--log-format", "internal-json", "--no-check-sigs"])
+            .arguments(["--to", &way.url(choices)])
+            .arguments(option)
+            .arguments([path.as_str()]);
+        let mut listener = Listener::new(tell);
+        let finished = way
+            .reached_by(program)
+            .watch(interrupt, &mut |line| listener.line(line))
+            .await
+            .map_err(SystemError::process)?;
+        if finished.status.success() {
+            return Ok(listener.copied);
+        }
+        Err(why(&listener, &way.host))
+    }
+
+    /// Signs `path` and all that it needs, in the store of this computer.
+    pub(super) async fn sign(
+        &self,
+        path: &StorePath,
+        key: &Path,
+        host: &HostName,
+        interrupt: &Interrupt,
+    ) -> Result<(), SystemError> {
+        let mut words = Vec::new();
+        let finished = self
+            .nix()
+            .arguments(["store", "sign", "--recursive", "--key-file"])
+            .arguments([key.as_os_str(), path.as_str().as_ref()])
+            .watch(interrupt, &mut |line| words.push(line.to_owned()))
+            .await
+            .map_err(SystemError::process)?;
+        if finished.status.success() {
+            return Ok(());
+        }
+        Err(SystemError::Sign {
+            host: host.clone(),
+            cause: super::words::shorten(&words.join("\n"), Path::new("/")),
+        })
+    }
+}
+
+/// What the words of a failed copy mean: Nix's own, and ssh's between them.
+fn why(listener: &Listener<'_>, host: &HostName) -> SystemError {
+    let host = host.clone();
+    let all = listener.errors.iter().chain(&listener.strangers);
+    for words in all.clone() {
+        // "because it lacks a valid signature", later "a signature by a trusted key".
+        if words.contains("because it lacks") {
+            let path = words.split('\'').nth(1).unwrap_or_default().to_owned();
+            return SystemError::Untrusted { host, path };
+        }
+        if words.contains("No space left on device") {
+            return SystemError::HostFull { host };
+        }
+        let missing = words.contains("not found") || words.contains("No such file");
+        if words.contains("nix-daemon") && missing {
+            return SystemError::NoNixThere { host };
+        }
+    }
+    let broken = [
+        "Connection closed",
+        "Connection refused",
+        "Connection reset",
+        "Connection timed out",
+        "Broken pipe",
+        "Host key verification failed",
+        "No route to host",
+        "Permission denied",
+        "closed by remote host",
+        "not responding",
+        "cannot connect to",
+        "unexpected end-of-file",
+    ];
+    let told = |words: &&String| broken.iter().any(|broken| words.contains(broken));
+    let stranger = listener.strangers.iter().find(told);
+    if let Some(words) = stranger.or(listener.errors.iter().find(told)) {
+        let cause = one_line(words);
+        return SystemError::Lost { host, cause };
+    }
+    let last = listener.errors.first().or(listener.strangers.last());
+    SystemError::Copy {
+        host,
+        cause: last.map_or_else(
+            || "it failed without a word".to_owned(),
+            |words| one_line(words),
+        ),
+    }
+}
+
+fn one_line(words: &str) -> String {
+    let words = words.strip_prefix("error:").unwrap_or(words);
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}

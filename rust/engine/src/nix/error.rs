@@ -1,0 +1,217 @@
+//! Why a host's system is not there.
+
+use std::path::PathBuf;
+
+use deployctl_core::closure::StorePath;
+use deployctl_core::name::HostName;
+
+use crate::process::ProcessError;
+
+/// Why a host's system could not be evaluated, built, or brought there. Nothing on the host was changed but its
+/// store.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// There is no Nix here.
+    #[error("`{program}` is not installed")]
+    NotInstalled {
+        /// Its name.
+        program: String,
+    },
+    /// Nix here is too old.
+    #[error("Nix {found} is too old to build `{attribute}`: {needs} is needed")]
+    TooOld {
+        /// What `nix --version` says.
+        found: String,
+        /// What would be.
+        needs: String,
+        /// What was to be built.
+        attribute: String,
+    },
+    /// A policy of this computer forbids flakes.
+    #[error("Nix does not let us use flakes")]
+    FlakesDisabled,
+    /// The repository has no flake.
+    #[error("`{}` does not exist", path.display())]
+    NoFlake {
+        /// The file that was looked for.
+        path: PathBuf,
+    },
+    /// The flake does not have it.
+    #[error("the flake has no `{attribute}`")]
+    NoAttribute {
+        /// What was asked for.
+        attribute: String,
+    },
+    /// Modules say that facts do not go together.
+    #[error("`{attribute}` cannot be built: {}", failed.join("; "))]
+    Assertions {
+        /// What was evaluated.
+        attribute: String,
+        /// What each says.
+        failed: Vec<String>,
+    },
+    /// The files are wrong, or an input cannot be had. The text is Nix's own.
+    #[error("`{attribute}` cannot be evaluated: {message}")]
+    Evaluation {
+        /// What was evaluated.
+        attribute: String,
+        /// With its place.
+        message: String,
+    },
+    /// Nobody can build for that kind of computer.
+    #[error("nothing here can build for {system}, which `{derivation}` needs")]
+    NoBuilder {
+        /// `x86_64-linux`.
+        system: String,
+        /// Name of the derivation.
+        derivation: String,
+    },
+    /// A derivation does not build.
+    #[error("`{derivation}` {how}")]
+    Failed {
+        /// Its store path, or a name.
+        derivation: String,
+        /// `failed with exit code 2`.
+        how: String,
+        /// The last lines of its log.
+        log: Vec<String>,
+    },
+    /// No room to build.
+    #[error("no space is left in the store of this computer")]
+    Full,
+    /// What should lie in the store was removed.
+    #[error("`{path}` is neither in the store of this computer nor in that of `{host}`")]
+    Collected {
+        /// Which host needs it.
+        host: HostName,
+        /// What is missing.
+        path: StorePath,
+    },
+    /// The host's store has no room.
+    #[error("no space is left in the store of `{host}`")]
+    HostFull {
+        /// Which.
+        host: HostName,
+    },
+    /// There is no Nix on the host.
+    #[error("`{host}` has no `nix-daemon`")]
+    NoNixThere {
+        /// Which.
+        host: HostName,
+    },
+    /// The host does not trust who signed, or nobody signed.
+    #[error("`{host}` takes no unsigned paths from its login, and trusts no signature of `{path}`")]
+    Untrusted {
+        /// Which.
+        host: HostName,
+        /// The path that it refused.
+        path: String,
+    },
+    /// Signing did not work.
+    #[error("cannot sign what is copied to `{host}`: {cause}")]
+    Sign {
+        /// For whom.
+        host: HostName,
+        /// Nix's own words.
+        cause: String,
+    },
+    /// The way to the host broke.
+    #[error("the connection to `{host}` broke while its system was copied: {cause}")]
+    Lost {
+        /// Which.
+        host: HostName,
+        /// ssh's own words.
+        cause: String,
+    },
+    /// The host said something else.
+    #[error("cannot copy the system to `{host}`: {cause}")]
+    Copy {
+        /// Which.
+        host: HostName,
+        /// Nix's own words.
+        cause: String,
+    },
+    /// Nix said something that we do not understand.
+    #[error("`{attribute}`: {cause}")]
+    Unreadable {
+        /// What was asked for.
+        attribute: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Somebody wanted us to stop.
+    #[error("interrupted before anything was changed")]
+    Interrupted,
+    /// Nix could not be run.
+    #[error(transparent)]
+    Process(ProcessError),
+}
+
+impl SystemError {
+    /// A process of Nix that did not come to its own end.
+    pub(super) fn process(error: ProcessError) -> Self {
+        match error {
+            ProcessError::NotInstalled { program } => Self::NotInstalled { program },
+            ProcessError::Interrupted { .. } => Self::Interrupted,
+            other => Self::Process(other),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotInstalled { .. } => {
+                "install Nix: <https://nixos.org/download>, or `apt-get install nix-bin` on Debian and Ubuntu"
+            }
+            Self::TooOld { .. } => "install a newer Nix: <https://nixos.org/download>",
+            Self::FlakesDisabled => {
+                "add `experimental-features = nix-command flakes` to `nix.conf` of this computer"
+            }
+            Self::NoFlake { .. } => {
+                "systems are outputs of a flake: start one with `nix flake init`, see the README"
+            }
+            Self::NoAttribute { .. } => {
+                "a flake sees only what git tracks: `git add` the host's files"
+            }
+            Self::Assertions { .. } => {
+                "correct these facts in `hosts/`, or the host's `configuration.nix`"
+            }
+            Self::NoBuilder { .. } => {
+                "name a remote builder in `nix.conf` (`builders`), or let the host build: `nix.build_on = \"host\"`"
+            }
+            Self::Full => "`nix-collect-garbage` frees what nothing needs",
+            Self::Collected { .. } => {
+                "check out the commit that it was made from, and `deployctl apply` that"
+            }
+            Self::HostFull { .. } => {
+                "on the host, `nix-collect-garbage -d` frees old generations; what was copied stays, so the next copy goes on from there"
+            }
+            Self::NoNixThere { .. } => "install Nix there, or log in as a user whose `PATH` has it",
+            Self::Untrusted { .. } => {
+                "add your public key to the host's `nix.trusted_public_keys` and pass its private half by `--signing-key-file`; the first time, apply as root, or by sudo without a password"
+            }
+            Self::Sign { .. } => {
+                "`nix-store --generate-binary-cache-key NAME FILE FILE.pub` makes a key; signing needs a trusted user of this computer's Nix"
+            }
+            Self::Lost { .. } => "try again: what was copied is not copied twice",
+            Self::Failed { derivation, .. } if derivation.starts_with("/nix/store/") => {
+                return Some(format!("`nix log {derivation}` shows all of its log"));
+            }
+            Self::Failed { .. }
+            | Self::Evaluation { .. }
+            | Self::Copy { .. }
+            | Self::Unreadable { .. }
+            | Self::Interrupted
+            | Self::Process(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// The last lines of a log, where there is one.
+    pub fn log(&self) -> &[String] {
+        match self {
+            Self::Failed { log, .. } => log,
+            _ => &[],
+        }
+    }
+}

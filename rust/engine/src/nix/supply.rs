@@ -1,0 +1,320 @@
+//! Gives hosts what they should run: evaluates, builds where it should be built, brings it there.
+
+use std::path::PathBuf;
+
+use deployctl_core::closure::{Closure, SystemKind};
+use deployctl_core::inventory::host::{Host, Platform};
+use deployctl_core::inventory::nix::BuildOn;
+use deployctl_core::name::HostName;
+use deployctl_core::query::quote;
+use tokio::sync::Semaphore;
+
+use super::cache::EvaluationCache;
+use super::copy::{Choices, Daemon, StoreWay};
+use super::system::{Derivation, Installable};
+use super::{Nix, SystemError};
+use crate::event::{Event, EventKind, Sink};
+use crate::interrupt::Interrupt;
+use crate::transport::{Limits, Transport, TransportError};
+
+/// Evaluations of nixpkgs at a time: each takes gigabytes of memory.
+const EVALUATIONS: usize = 2;
+
+/// The link on a host that keeps what is brought there from being collected before it is committed.
+const PENDING: &str = "/nix/var/nix/gcroots/deployctl/pending";
+
+/// What all hosts of a run share.
+#[derive(Debug)]
+pub struct Supply {
+    nix: Nix,
+    top: PathBuf,
+    cache: EvaluationCache,
+    roots: PathBuf,
+    signing_key: Option<PathBuf>,
+    interrupt: Interrupt,
+    evaluations: Semaphore,
+}
+
+/// Where a system comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The system.
+    pub closure: Closure,
+    /// How it is built; `None` for one of an earlier generation, of which only the path is known.
+    pub derivation: Option<Derivation>,
+}
+
+impl Source {
+    fn new(kind: SystemKind, derivation: Derivation) -> Self {
+        Self {
+            closure: Closure {
+                kind,
+                toplevel: derivation.out.clone(),
+            },
+            derivation: Some(derivation),
+        }
+    }
+}
+
+/// How systems of a platform are activated; `None` for platforms that are given files.
+fn kind(platform: Platform) -> Option<SystemKind> {
+    match platform {
+        Platform::Ubuntu => None,
+        Platform::Nixos => Some(SystemKind::Nixos),
+        Platform::Darwin => Some(SystemKind::Darwin),
+    }
+}
+
+/// Why a system did not get to its host.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplyError {
+    /// It was not built, or not copied.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// The host could not be told to keep it.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+impl Supply {
+    /// Systems of the flake at `top`. Links that keep what was built last from being collected are made in
+    /// `roots`; `signing_key` is a file that signs what is copied.
+    pub fn new(
+        nix: Nix,
+        top: PathBuf,
+        cache: EvaluationCache,
+        roots: PathBuf,
+        signing_key: Option<PathBuf>,
+        interrupt: Interrupt,
+    ) -> Self {
+        Self {
+            nix,
+            top,
+            cache,
+            roots,
+            signing_key,
+            interrupt,
+            evaluations: Semaphore::new(EVALUATIONS),
+        }
+    }
+
+    /// What the flake says that a host should run; `None` for platforms that are given files.
+    pub async fn declared(
+        &self,
+        name: &HostName,
+        host: &Host,
+    ) -> Result<Option<Source>, SystemError> {
+        let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
+        let (Some(kind), Some(what)) = (kind(host.platform), what) else {
+            return Ok(None);
+        };
+        let derivation = self.derivation(&what, &self.cache).await?;
+        Ok(Some(Source::new(kind, derivation)))
+    }
+
+    /// The same if it was evaluated before and nothing has changed since; evaluates nothing.
+    pub fn remembered(&self, name: &HostName, host: &Host) -> Option<Source> {
+        let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture)?;
+        let derivation = self.cache.get(&what)?;
+        Some(Source::new(kind(host.platform)?, derivation))
+    }
+
+    async fn derivation(
+        &self,
+        what: &Installable,
+        cache: &EvaluationCache,
+    ) -> Result<Derivation, SystemError> {
+        let _permit = self.evaluations.acquire().await;
+        self.nix.derivation(what, cache, &self.interrupt).await
+    }
+
+    /// Builds a host's system in the store of this computer.
+    pub async fn build(
+        &self,
+        name: &HostName,
+        host: &Host,
+        derivation: &Derivation,
+        sink: &Sink,
+    ) -> Result<(), SystemError> {
+        let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
+        self.make(name, what.as_ref(), derivation, sink).await
+    }
+
+    /// Builds the image to install a host from, and says where it lies.
+    pub async fn image(
+        &self,
+        name: &HostName,
+        host: &Host,
+        sink: &Sink,
+    ) -> Result<Derivation, SystemError> {
+        let what = Installable::image(self.top.clone(), name, host.architecture);
+        let derivation = self.derivation(&what, &self.cache).await?;
+        self.make(name, Some(&what), &derivation, sink).await?;
+        Ok(derivation)
+    }
+
+    /// Builds here. A derivation that was collected since it was evaluated is evaluated again.
+    async fn make(
+        &self,
+        name: &HostName,
+        what: Option<&Installable>,
+        derivation: &Derivation,
+        sink: &Sink,
+    ) -> Result<(), SystemError> {
+        if let Some(what) = what {
+            self.instantiate(what, derivation).await?;
+        }
+        let failed = |source: std::io::Error| SystemError::Failed {
+            derivation: derivation.out.name().to_owned(),
+            how: format!(
+                "has no place for its link in `{}`: {source}",
+                self.roots.display()
+            ),
+            log: Vec::new(),
+        };
+        std::fs::create_dir_all(&self.roots).map_err(failed)?;
+        let root = self.roots.join(format!("{name}-{}", derivation.out.name()));
+        let tell = teller(name, sink);
+        self.nix
+            .build(derivation, &root, &self.interrupt, &tell)
+            .await
+    }
+
+    /// Makes sure that the derivation lies in the store of this computer.
+    async fn instantiate(
+        &self,
+        what: &Installable,
+        derivation: &Derivation,
+    ) -> Result<(), SystemError> {
+        if self.nix.has(derivation.drv.as_str()).await {
+            return Ok(());
+        }
+        let again = self.derivation(what, &EvaluationCache::none()).await?;
+        if again == *derivation {
+            return Ok(());
+        }
+        Err(SystemError::Unreadable {
+            attribute: what.attribute.clone(),
+            cause: format!(
+                "it evaluates to `{}` now, and was `{}` before; evaluate it anew with `--no-eval-cache`",
+                again.out, derivation.out
+            ),
+        })
+    }
+
+    /// Brings a system to its host, built and whole, and has the host keep it. `there` says that the host has
+    /// it already.
+    pub async fn bring(
+        &self,
+        needed: &Needed<'_>,
+        link: &dyn Transport,
+        there: bool,
+        sink: &Sink,
+    ) -> Result<(), SupplyError> {
+        let Needed {
+            name,
+            host,
+            source,
+            way,
+        } = needed;
+        // Before it is copied: a link to nothing keeps what comes later.
+        keep(link, name, source).await?;
+        if there {
+            return Ok(());
+        }
+        let choices = Choices::of(host.nix.as_ref());
+        let tell = teller(name, sink);
+        let toplevel = &source.closure.toplevel;
+        match &source.derivation {
+            Some(derivation) if choices.build_on == BuildOn::Host => {
+                let what =
+                    Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
+                if let Some(what) = &what {
+                    self.instantiate(what, derivation).await?;
+                }
+                let way = self.by_login(way);
+                self.nix
+                    .build_there(derivation, &way, choices, &self.interrupt, &tell)
+                    .await?;
+                return Ok(());
+            }
+            Some(derivation) => self.build(name, host, derivation, sink).await?,
+            None if self.nix.has(toplevel.as_str()).await => {}
+            None => {
+                return Err(SupplyError::System(SystemError::Collected {
+                    host: (*name).clone(),
+                    path: toplevel.clone(),
+                }));
+            }
+        }
+        if let Some(key) = &self.signing_key {
+            self.nix.sign(toplevel, key, name, &self.interrupt).await?;
+        }
+        let copied = self
+            .nix
+            .copy(
+                toplevel,
+                &self.by_login(way),
+                choices,
+                &self.interrupt,
+                &tell,
+            )
+            .await?;
+        tell(EventKind::Supplied(copied));
+        Ok(())
+    }
+
+    /// Who signs needs nobody's trust but the signature's.
+    fn by_login(&self, way: &StoreWay) -> StoreWay {
+        let mut way = way.clone();
+        if self.signing_key.is_some() {
+            way.daemon = Daemon::Login;
+        }
+        way
+    }
+}
+
+/// What a host needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Needed<'a> {
+    /// Which host.
+    pub name: &'a HostName,
+    /// Its facts.
+    pub host: &'a Host,
+    /// What it should run.
+    pub source: &'a Source,
+    /// The way to its store.
+    pub way: &'a StoreWay,
+}
+
+fn teller(name: &HostName, sink: &Sink) -> impl Fn(EventKind) + Send + Sync + 'static {
+    let (name, sink) = (name.clone(), std::sync::Arc::clone(sink));
+    move |kind| {
+        sink(Event {
+            host: name.clone(),
+            kind,
+        });
+    }
+}
+
+/// The exit status of [`keep`]'s script where there is no store.
+const NO_NIX: i32 = 66;
+
+async fn keep(link: &dyn Transport, host: &HostName, source: &Source) -> Result<(), SupplyError> {
+    let path = quote(source.closure.toplevel.as_str());
+    let script = format!(
+        "p={PENDING}\n[ -d \"${{p%/*/*}}\" ] || exit {NO_NIX}\nmkdir -p \"${{p%/*}}\" && ln -sfn {path} \"$p\"\n"
+    );
+    let output = link.run(&script, Limits::default()).await?;
+    if output.status == 0 {
+        return Ok(());
+    }
+    if output.status == NO_NIX {
+        let host = host.clone();
+        return Err(SupplyError::System(SystemError::NoNixThere { host }));
+    }
+    Err(SupplyError::System(SystemError::Unreadable {
+        attribute: PENDING.to_owned(),
+        cause: deployctl_core::query::printable_line(&output.stderr, 300),
+    }))
+}
