@@ -13,13 +13,33 @@ let
   # Dotted, as networksetup wants it.
   netmask =
     prefix:
-    lib.concatMapStringsSep "." (
-      byte:
-      let
-        bits = lib.max 0 (lib.min 8 (prefix - byte * 8));
-      in
-      toString (256 - lib.elemAt [ 256 128 64 32 16 8 4 2 1 ] bits)
-    ) [ 0 1 2 3 ];
+    lib.concatMapStringsSep "."
+      (
+        byte:
+        let
+          bits = lib.max 0 (lib.min 8 (prefix - byte * 8));
+        in
+        toString (
+          256
+          - lib.elemAt [
+            256
+            128
+            64
+            32
+            16
+            8
+            4
+            2
+            1
+          ] bits
+        )
+      )
+      [
+        0
+        1
+        2
+        3
+      ];
 
   setUp =
     name: interface:
@@ -40,8 +60,7 @@ let
   peers = lib.concatMap (
     link:
     lib.mapAttrsToList (
-      peer: end:
-      "${end.address} ${peer}.${link}${lib.optionalString (peer != hostName) " ${peer}"}"
+      peer: end: "${end.address} ${peer}.${link}${lib.optionalString (peer != hostName) " ${peer}"}"
     ) cluster.links.${link}.endpoints
   ) (lib.attrNames (lib.filterAttrs (_: link: link.endpoints ? ${hostName}) cluster.links));
 in

@@ -63,9 +63,7 @@ let
     else if type ? enum then
       elem value type.enum
     else if type ? between then
-      isInt value
-      && value >= lib.head type.between
-      && value <= lib.last type.between
+      isInt value && value >= lib.head type.between && value <= lib.last type.between
     else if type ? matching then
       isString value && lib.match type.matching value != null
     else
@@ -77,12 +75,16 @@ let
     lib.foldl' lib.recursiveUpdate { } (
       map (
         path:
-        lib.setAttrByPath (
-          concatMap (segment: [
+        lib.setAttrByPath
+          (concatMap (segment: [
             "children"
             segment
-          ]) (lib.splitString "." path)
-        ) { option = options.${path} // { inherit path; }; }
+          ]) (lib.splitString "." path))
+          {
+            option = options.${path} // {
+              inherit path;
+            };
+          }
       ) (attrNames options)
     );
 
@@ -98,7 +100,9 @@ let
     else if isPackage value then
       "a package"
     else if isList value then
-      "a list [ ${lib.concatMapStringsSep " " brief (lib.take 3 value)}${lib.optionalString (lib.length value > 3) " …"} ]"
+      "a list [ ${lib.concatMapStringsSep " " brief (lib.take 3 value)}${
+        lib.optionalString (lib.length value > 3) " …"
+      } ]"
     else if isAttrs value then
       "a set of ${toString (attrNames value)}"
     else
@@ -182,14 +186,7 @@ let
   # What modules declare themselves.
   isOption = value: isAttrs value && value._type or null == "option";
   ownTree =
-    options:
-    lib.mapAttrs (
-      name: option:
-      if isOption option then
-        option
-      else
-        ownTree option
-    ) options;
+    options: lib.mapAttrs (name: option: if isOption option then option else ownTree option) options;
   withoutOwn =
     options: value:
     lib.filterAttrs (_: inner: inner != { }) (

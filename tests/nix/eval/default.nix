@@ -29,7 +29,8 @@ let
     platform: hostName: modules:
     let
       host = (hostsOf platform).${hostName};
-      system = if platform == "darwin" then "${host.architecture}-darwin" else "${host.architecture}-linux";
+      system =
+        if platform == "darwin" then "${host.architecture}-darwin" else "${host.architecture}-linux";
       pkgs = import ./pkgs.nix { inherit lib system; };
     in
     builtins.addErrorContext "while evaluating ${platform} modules for ${hostName}" (
@@ -50,12 +51,16 @@ let
     evaluate platform hostName (
       map (concern: platforms.${platform} + "/${concern}.nix") (concernsOf platform) ++ [ extra ]
     );
-  contracts = lib.mapAttrs (
-    platform: _: lib.importJSON (../contract + "/${platform}.json")
-  ) (lib.filterAttrs (platform: _: builtins.pathExists (../contract + "/${platform}.json")) platforms);
+  contracts = lib.mapAttrs (platform: _: lib.importJSON (../contract + "/${platform}.json")) (
+    lib.filterAttrs (platform: _: builtins.pathExists (../contract + "/${platform}.json")) platforms
+  );
   examine = platform: (import ./contract.nix lib).examine contracts.${platform};
 
-  forEach = values: lib.mapAttrs (platform: _: lib.mapAttrs (name: _: values platform name) (hostsOf platform)) platforms;
+  forEach =
+    values:
+    lib.mapAttrs (
+      platform: _: lib.mapAttrs (name: _: values platform name) (hostsOf platform)
+    ) platforms;
 
   one = forEach (
     platform: hostName:
@@ -102,6 +107,12 @@ in
 
   # What a module says of a host that does not have its concern is nothing, and no file.
   goldens = lib.mapAttrs (
-    _: lib.mapAttrs (_: concerns: lib.mapAttrs' (concern: set: lib.nameValuePair "${concern}.json" (print set)) (lib.filterAttrs (_: set: set != { }) concerns))
+    _:
+    lib.mapAttrs (
+      _: concerns:
+      lib.mapAttrs' (concern: set: lib.nameValuePair "${concern}.json" (print set)) (
+        lib.filterAttrs (_: set: set != { }) concerns
+      )
+    )
   ) one;
 }

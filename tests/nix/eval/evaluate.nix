@@ -40,7 +40,8 @@ let
   collect =
     module:
     let
-      file = if isAttrs module || lib.isFunction module then "<a module without a file>" else toString module;
+      file =
+        if isAttrs module || lib.isFunction module then "<a module without a file>" else toString module;
       loaded = if isAttrs module || lib.isFunction module then module else import module;
       set = if lib.isFunction loaded then loaded given else loaded;
       words = [
@@ -119,9 +120,14 @@ let
       lib.groupBy (found: found.key) (
         concatMap (
           definition:
-          map (key: definition // { inherit key; content = definition.content.${key}; }) (
-            attrNames definition.content
-          )
+          map (
+            key:
+            definition
+            // {
+              inherit key;
+              content = definition.content.${key};
+            }
+          ) (attrNames definition.content)
         ) definitions
       )
     );
@@ -210,9 +216,7 @@ let
   prune =
     value:
     if isPlain value then
-      mapAttrs (_: prune) (
-        lib.filterAttrs (_: inner: !(isUndefined inner) && !(isEmptied inner)) value
-      )
+      mapAttrs (_: prune) (lib.filterAttrs (_: inner: !(isUndefined inner) && !(isEmptied inner)) value)
     else
       value;
   # A set that had keys, all of them undefined.

@@ -11,7 +11,8 @@ let
     ;
 in
 rec {
-  mkValueStringDefault = _: value: if isBool value then (if value then "true" else "false") else toString value;
+  mkValueStringDefault =
+    _: value: if isBool value then (if value then "true" else "false") else toString value;
 
   mkKeyValueDefault =
     _: separator: key: value:

@@ -127,7 +127,9 @@ rec {
   max = a: b: if a > b then a else b;
   min = a: b: if a < b then a else b;
   mod = a: b: a - b * (a / b);
-  throwIf = wrong: message: value: if wrong then throw message else value;
+  throwIf =
+    wrong: message: value:
+    if wrong then throw message else value;
   throwIfNot = right: throwIf (!right);
   assertMsg = right: message: right || throw message;
   warn = message: builtins.trace "warning: ${message}";
@@ -150,8 +152,7 @@ rec {
   imap0 = change: list: genList (at: change at (elemAt list at)) (length list);
   imap1 = change: imap0 (at: change (at + 1));
   take = count: list: genList (elemAt list) (min count (length list));
-  drop =
-    count: list: genList (at: elemAt list (at + count)) (max 0 (length list - count));
+  drop = count: list: genList (at: elemAt list (at + count)) (max 0 (length list - count));
   reverseList = list: genList (at: elemAt list (length list - 1 - at)) (length list);
   unique = foldl' (seen: value: if elem value seen then seen else seen ++ [ value ]) [ ];
   subtractLists = without: filter (value: !(elem value without));
@@ -181,10 +182,8 @@ rec {
   mapAttrs' = change: set: listToAttrs (mapAttrsToList change set);
   mapAttrsToList = change: set: map (name: change name set.${name}) (attrNames set);
   attrsToList = mapAttrsToList nameValuePair;
-  concatMapAttrs =
-    change: set: foldl' (all: new: all // new) { } (mapAttrsToList change set);
-  filterAttrs =
-    keep: set: removeAttrs set (filter (name: !(keep name set.${name})) (attrNames set));
+  concatMapAttrs = change: set: foldl' (all: new: all // new) { } (mapAttrsToList change set);
+  filterAttrs = keep: set: removeAttrs set (filter (name: !(keep name set.${name})) (attrNames set));
   attrByPath =
     path: fallback: set:
     if path == [ ] then
@@ -203,7 +202,8 @@ rec {
   inherit (builtins) catAttrs intersectAttrs;
   mergeAttrsList = foldl' (all: new: all // new) { };
   foldlAttrs =
-    step: start: set: foldl' (value: name: step value name set.${name}) start (attrNames set);
+    step: start: set:
+    foldl' (value: name: step value name set.${name}) start (attrNames set);
   recursiveUpdate =
     under: over:
     under
@@ -239,9 +239,14 @@ rec {
     between: change: set:
     concatStringsSep between (mapAttrsToList change set);
   intersperse =
-    between: list: tail (concatMap (value: [ between value ]) list);
-  splitString =
-    between: text: filter isString (split (escapeRegex between) text);
+    between: list:
+    tail (
+      concatMap (value: [
+        between
+        value
+      ]) list
+    );
+  splitString = between: text: filter isString (split (escapeRegex between) text);
   escapeRegex = replaceStrings (characters "\\[{()^$?*+|.") (
     map (character: "\\" + character) (characters "\\[{()^$?*+|.")
   );
@@ -264,10 +269,10 @@ rec {
     if hasSuffix suffix text then substring 0 (stringLength text - stringLength suffix) text else text;
   trim = text: head (match "[[:space:]]*(.*[^[:space:]]|)[[:space:]]*" text);
   fixedWidthString =
-    width: fill: text: if stringLength text >= width then text else fixedWidthString width fill (fill + text);
+    width: fill: text:
+    if stringLength text >= width then text else fixedWidthString width fill (fill + text);
   toInt =
-    text:
-    if match "-?(0|[1-9][0-9]*)" text == null then throw "no integer: ${text}" else fromJSON text;
+    text: if match "-?(0|[1-9][0-9]*)" text == null then throw "no integer: ${text}" else fromJSON text;
   escapeShellArg =
     value:
     let
@@ -282,7 +287,14 @@ rec {
   versionOlder = a: b: compareVersions b a == 1;
   versionAtLeast = a: b: !(versionOlder a b);
   strings = {
-    inherit concatStringsSep concatMapStringsSep hasPrefix hasSuffix toUpper toLower;
+    inherit
+      concatStringsSep
+      concatMapStringsSep
+      hasPrefix
+      hasSuffix
+      toUpper
+      toLower
+      ;
   };
 
   kernel = {

@@ -18,5 +18,7 @@ let
     ) (builtins.genList (at: at) (builtins.length path));
 in
 builtins.any fits (
-  builtins.filter (name: known.options.${name}.type == "lines") (builtins.attrNames (known.options or { }))
+  builtins.filter (name: known.options.${name}.type == "lines") (
+    builtins.attrNames (known.options or { })
+  )
 )

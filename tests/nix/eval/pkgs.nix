@@ -4,37 +4,34 @@
 let
   inherit (builtins) toJSON;
 
-  package = mark: rest: {
-    type = "derivation";
-    name = baseNameOf mark;
-    pname = baseNameOf mark;
-    version = "0";
-    inherit system;
-    outPath = "<${mark}>";
-    drvPath = "<${mark}.drv>";
-    outputName = "out";
-    # Too many outputs to name: a mark is one path.
-    out = package mark rest;
-    bin = package mark rest;
-    dev = package "${mark}.dev" rest;
-    lib = package "${mark}.lib" rest;
-    man = package "${mark}.man" rest;
-    meta = { };
-    passthru = { };
-    override = change: package "${mark} override ${show change}" rest;
-    overrideAttrs = change: package "${mark} overrideAttrs ${show change}" rest;
-    extend = _: package "${mark} extended" rest;
-    withPackages = select: package "${mark} with packages" rest;
-  }
-  // rest;
+  package =
+    mark: rest:
+    {
+      type = "derivation";
+      name = baseNameOf mark;
+      pname = baseNameOf mark;
+      version = "0";
+      inherit system;
+      outPath = "<${mark}>";
+      drvPath = "<${mark}.drv>";
+      outputName = "out";
+      # Too many outputs to name: a mark is one path.
+      out = package mark rest;
+      bin = package mark rest;
+      dev = package "${mark}.dev" rest;
+      lib = package "${mark}.lib" rest;
+      man = package "${mark}.man" rest;
+      meta = { };
+      passthru = { };
+      override = change: package "${mark} override ${show change}" rest;
+      overrideAttrs = change: package "${mark} overrideAttrs ${show change}" rest;
+      extend = _: package "${mark} extended" rest;
+      withPackages = select: package "${mark} with packages" rest;
+    }
+    // rest;
 
   # What is not data, such as a function, is only named.
-  show =
-    value:
-    if lib.isFunction value then
-      "<function>"
-    else
-      toJSON (plain value);
+  show = value: if lib.isFunction value then "<function>" else toJSON (plain value);
   plain =
     value:
     if lib.isFunction value then
@@ -113,56 +110,54 @@ let
   ];
   isDarwin = lib.hasSuffix "darwin" system;
 
-  pkgs =
-    builtins.mapAttrs (_: finish) named
-    // {
-      inherit lib system;
-      stdenv = finish named.stdenv // {
-        hostPlatform = {
-          inherit system isDarwin;
-          isLinux = !isDarwin;
-          isx86_64 = lib.hasPrefix "x86_64" system;
-          isAarch64 = lib.hasPrefix "aarch64" system;
-        };
+  pkgs = builtins.mapAttrs (_: finish) named // {
+    inherit lib system;
+    stdenv = finish named.stdenv // {
+      hostPlatform = {
+        inherit system isDarwin;
+        isLinux = !isDarwin;
+        isx86_64 = lib.hasPrefix "x86_64" system;
+        isAarch64 = lib.hasPrefix "aarch64" system;
       };
-      config = { };
-      formats = lib.genAttrs formats format;
-
-      writeText = written "writeText";
-      writeScript = written "writeScript";
-      writeShellScript = written "writeShellScript";
-      writeScriptBin = written "writeScriptBin";
-      writeShellScriptBin = written "writeShellScriptBin";
-      writeShellApplication =
-        {
-          name,
-          text,
-          ...
-        }:
-        written "writeShellApplication" name text;
-      writeTextFile =
-        {
-          name,
-          text,
-          ...
-        }:
-        written "writeTextFile" name text;
-      writeTextDir = written "writeTextDir";
-      runCommand =
-        name: _: script:
-        written "runCommand" name script;
-      runCommandLocal =
-        name: _: script:
-        written "runCommand" name script;
-      symlinkJoin = set: package "symlinkJoin ${set.name or set.pname} ${show set.paths}" { };
-      buildEnv = set: package "buildEnv ${set.name} ${show set.paths}" { };
-      linkFarm = name: entries: package "linkFarm ${name} ${show entries}" { };
-      linuxPackages = kernelPackages "pkgs.linuxPackages" pkgs.linux;
-      linuxPackages_6_18 = kernelPackages "pkgs.linuxPackages_6_18" pkgs.linux_6_18;
-      linuxPackagesFor = kernel: kernelPackages "pkgs.linuxPackagesFor ${kernel}" kernel;
-      linuxManualConfig = _: package "pkgs.linuxManualConfig" { };
-      callPackage = path: arguments: package "callPackage ${baseNameOf path} ${show arguments}" { };
-      fetchurl = { url, ... }: package "fetchurl ${url}" { };
     };
+    config = { };
+    formats = lib.genAttrs formats format;
+
+    writeText = written "writeText";
+    writeScript = written "writeScript";
+    writeShellScript = written "writeShellScript";
+    writeScriptBin = written "writeScriptBin";
+    writeShellScriptBin = written "writeShellScriptBin";
+    writeShellApplication =
+      {
+        name,
+        text,
+        ...
+      }:
+      written "writeShellApplication" name text;
+    writeTextFile =
+      {
+        name,
+        text,
+        ...
+      }:
+      written "writeTextFile" name text;
+    writeTextDir = written "writeTextDir";
+    runCommand =
+      name: _: script:
+      written "runCommand" name script;
+    runCommandLocal =
+      name: _: script:
+      written "runCommand" name script;
+    symlinkJoin = set: package "symlinkJoin ${set.name or set.pname} ${show set.paths}" { };
+    buildEnv = set: package "buildEnv ${set.name} ${show set.paths}" { };
+    linkFarm = name: entries: package "linkFarm ${name} ${show entries}" { };
+    linuxPackages = kernelPackages "pkgs.linuxPackages" pkgs.linux;
+    linuxPackages_6_18 = kernelPackages "pkgs.linuxPackages_6_18" pkgs.linux_6_18;
+    linuxPackagesFor = kernel: kernelPackages "pkgs.linuxPackagesFor ${kernel}" kernel;
+    linuxManualConfig = _: package "pkgs.linuxManualConfig" { };
+    callPackage = path: arguments: package "callPackage ${baseNameOf path} ${show arguments}" { };
+    fetchurl = { url, ... }: package "fetchurl ${url}" { };
+  };
 in
 pkgs

@@ -42,16 +42,23 @@ let
       set [
         { a = lib.mkDefault 1; }
         { a = 2; }
-      ] == { a = 2; }
-      && set [
-        { a = lib.mkForce 3; }
-        { a = 2; }
-      ] == { a = 3; };
+      ] == {
+        a = 2;
+      }
+      &&
+        set [
+          { a = lib.mkForce 3; }
+          { a = 2; }
+        ] == {
+          a = 3;
+        };
     "a priority reaches into a set" =
       set [
         { a = lib.mkDefault { b = 1; }; }
         { a.b = 2; }
-      ] == { a.b = 2; };
+      ] == {
+        a.b = 2;
+      };
     "a conflict is an error" = fails (set [
       { a = 1; }
       { a = 2; }
@@ -60,13 +67,17 @@ let
       set [
         { a = 1; }
         { a = 1; }
-      ] == { a = 1; };
+      ] == {
+        a = 1;
+      };
     "lines are joined in order" =
       set [
         { text = lib.mkAfter "c"; }
         { text = "b"; }
         { text = lib.mkBefore "a"; }
-      ] == { text = "a\nb\nc"; };
+      ] == {
+        text = "a\nb\nc";
+      };
     "a false condition sets nothing" = set [ (lib.mkIf false { a = throw "forced"; }) ] == { };
     "a false condition inside leaves nothing behind" =
       set [ { a.b = lib.mkIf false 1; } ] == { } && set [ { a = { }; } ] == { a = { }; };
@@ -104,7 +115,14 @@ let
         };
       };
     "imports are followed" =
-      set [ { imports = [ { a = 1; } ({ ... }: { b = 2; }) ]; } ] == {
+      set [
+        {
+          imports = [
+            { a = 1; }
+            ({ ... }: { b = 2; })
+          ];
+        }
+      ] == {
         a = 1;
         b = 2;
       };
@@ -120,7 +138,9 @@ let
             config.a = "${config.networking.hostName} ${toString config.mine.depth}";
           }
         )
-      ] == { a = "stub 3"; };
+      ] == {
+        a = "stub 3";
+      };
     "a submodule gets its defaults" =
       (evaluate [
         {

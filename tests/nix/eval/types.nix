@@ -30,7 +30,13 @@ let
     value:
     builtins.isPath value
     || isPackage value
-    || (isString value && elem (substring 0 1 value) [ "/" "<" ]);
+    || (
+      isString value
+      && elem (substring 0 1 value) [
+        "/"
+        "<"
+      ]
+    );
 
   # The options of a submodule; a function of `config` is not needed by ours.
   optionsOf =
@@ -96,7 +102,11 @@ let
       name = "port";
     };
     ints = {
-      between = low: high: simple "int ${toString low}..${toString high}" (value: isInt value && value >= low && value <= high);
+      between =
+        low: high:
+        simple "int ${toString low}..${toString high}" (
+          value: isInt value && value >= low && value <= high
+        );
       positive = simple "int > 0" (value: isInt value && value > 0);
       unsigned = simple "int >= 0" (value: isInt value && value >= 0);
       u8 = ints.between 0 255;
@@ -125,14 +135,17 @@ let
     nonEmptyListOf = type: listOf type;
     attrsOf =
       type:
-      simple "attribute set of (${type.name})" (
-        value: isAttrs value && all type.check (attrValues value)
-      )
+      simple "attribute set of (${type.name})" (value: isAttrs value && all type.check (attrValues value))
       // {
         fill = mapAttrs (_: type.fill);
       };
     lazyAttrsOf = attrsOf;
-    either = a: b: oneOf [ a b ];
+    either =
+      a: b:
+      oneOf [
+        a
+        b
+      ];
     oneOf =
       types:
       simple (concatStringsSep " or " (map (type: type.name) types)) (

@@ -67,15 +67,18 @@ let
       meta.mainProgram = name;
       passthru = { };
     };
-  mark = name: derivation { inherit name; } // {
-    pname = name;
-    # nix-darwin asks how new Nix is.
-    version = "2.31.0";
-    override = _: mark name;
-    overrideAttrs = _: mark name;
-    shellPath = "/bin/${name}";
-    packages = { };
-  };
+  mark =
+    name:
+    derivation { inherit name; }
+    // {
+      pname = name;
+      # nix-darwin asks how new Nix is.
+      version = "2.31.0";
+      override = _: mark name;
+      overrideAttrs = _: mark name;
+      shellPath = "/bin/${name}";
+      packages = { };
+    };
   written = name: text: derivation { inherit name text; };
   pkgs =
     real.genAttrs mentioned mark
@@ -101,15 +104,16 @@ let
       writeShellScript = written;
       writeShellScriptBin = written;
       writeShellApplication = { name, text, ... }: written name text;
-      runCommand = name: environment: text: derivation ({ inherit name text; } // environment);
+      runCommand =
+        name: environment: text:
+        derivation ({ inherit name text; } // environment);
       runCommandLocal = pkgs.runCommand;
       buildEnv = derivation;
       symlinkJoin = derivation;
       # nix-darwin calls one of its own, which gives several.
       callPackage =
         path: _:
-        real.genAttrs [ "darwin-option" "darwin-rebuild" "darwin-version" ] mark
-        // mark (baseNameOf path);
+        real.genAttrs [ "darwin-option" "darwin-rebuild" "darwin-version" ] mark // mark (baseNameOf path);
       replaceVars = path: _: mark (baseNameOf path);
       substituteAll = derivation;
       buildPackages = pkgs;
