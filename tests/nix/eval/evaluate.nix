@@ -3,7 +3,7 @@
 # anything else all definitions of the highest priority must be equal, or be lines of text.
 #
 #   modules      files, functions or sets
-#   arguments    what they get beside lib, config and options
+#   arguments    what they get beside config and options; `lib` may be nixpkgs' own
 #   stubs        `config` values that others would have set, for reading only
 #   isLines      path → whether text at that path is concatenated
 {
@@ -72,8 +72,12 @@ let
       ];
   collected = concatMap collect modules;
 
-  given = arguments // {
-    inherit lib config options;
+  given = {
+    inherit lib;
+  }
+  // arguments
+  // {
+    inherit config options;
   };
 
   # [ { file, priority, order, content } ] of one definition, its properties taken off.
@@ -205,7 +209,8 @@ let
   filled =
     options: value:
     if isOption options then
-      if isUndefined value then value else (options.type or lib.types.anything).fill value
+      # Types of nixpkgs' own lib have no `fill`.
+      if isUndefined value then value else (options.type.fill or lib.id) value
     else if isPlain value then
       mapAttrs (key: inner: if options ? ${key} then filled options.${key} inner else inner) value
     else

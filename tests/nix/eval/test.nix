@@ -104,10 +104,13 @@ let
       };
     "a condition may read its neighbour" =
       set [
-        ({ config, ... }: {
-          a.b = lib.mkIf config.a.on 1;
-          a.on = true;
-        })
+        (
+          { config, ... }:
+          {
+            a.b = lib.mkIf config.a.on 1;
+            a.on = true;
+          }
+        )
       ] == {
         a = {
           b = 1;
@@ -119,7 +122,12 @@ let
         {
           imports = [
             { a = 1; }
-            ({ ... }: { b = 2; })
+            (
+              { ... }:
+              {
+                b = 2;
+              }
+            )
           ];
         }
       ] == {

@@ -1,0 +1,125 @@
+# What default.nix says, where modules get `modulesLib` as their `lib`: ours, or nixpkgs' own.
+{ modulesLib }:
+let
+  lib = import ./lib.nix;
+  inventory = import ../../../hosts;
+  folders = {
+    nixos = ../../../modules/nixos;
+    darwin = ../../../modules/darwin;
+  };
+
+  platforms = lib.filterAttrs (_: builtins.pathExists) folders;
+  # Linux hosts always exist as NixOS systems too, whatever their platform today.
+  hostsOf =
+    platform:
+    lib.filterAttrs (_: host: (platform == "darwin") == (host.platform == "darwin")) inventory.hosts
+    // (import ./examples.nix).${platform} or { };
+  concernsOf =
+    platform:
+    lib.filter (concern: concern != "default") (
+      map (lib.removeSuffix ".nix") (
+        lib.filter (lib.hasSuffix ".nix") (lib.attrNames (builtins.readDir platforms.${platform}))
+      )
+    );
+
+  evaluate =
+    platform: hostName: modules:
+    let
+      host = (hostsOf platform).${hostName};
+      system =
+        if platform == "darwin" then "${host.architecture}-darwin" else "${host.architecture}-linux";
+      pkgs = import ./pkgs.nix { inherit lib system; };
+    in
+    builtins.addErrorContext "while evaluating ${platform} modules for ${hostName}" (
+      import ./evaluate.nix {
+        inherit lib modules;
+        arguments = {
+          inherit host hostName pkgs;
+          lib = modulesLib;
+          inherit (inventory) cluster hosts;
+        };
+        stubs = (import ./stubs.nix { inherit host pkgs; }).${platform};
+        isLines = import ./lines.nix platform;
+      }
+    );
+
+  # All modules together, with a further one, as a test plants it.
+  together =
+    extra: platform: hostName:
+    evaluate platform hostName ([
+      platforms.${platform}
+      extra
+    ]);
+  contracts = lib.mapAttrs (platform: _: lib.importJSON (../contract + "/${platform}.json")) (
+    lib.filterAttrs (platform: _: builtins.pathExists (../contract + "/${platform}.json")) platforms
+  );
+  examine = platform: (import ./contract.nix lib).examine contracts.${platform};
+
+  forEach =
+    values:
+    lib.mapAttrs (
+      platform: _: lib.mapAttrs (name: _: values platform name) (hostsOf platform)
+    ) platforms;
+
+  one = forEach (
+    platform: hostName:
+    lib.genAttrs (concernsOf platform) (
+      concern: (evaluate platform hostName [ (platforms.${platform} + "/${concern}.nix") ]).set
+    )
+  );
+  # Together, so that a conflict between two modules shows too.
+  examined = lib.intersectAttrs contracts (
+    forEach (platform: hostName: examine platform (together { } platform hostName))
+  );
+  forgotten =
+    platform:
+    lib.subtractLists (import (platforms.${platform} + "/default.nix")).imports (
+      map (concern: platforms.${platform} + "/${concern}.nix") (concernsOf platform)
+    );
+  breaches = lib.concatLists (
+    lib.mapAttrsToList (
+      platform: hosts:
+      lib.concatLists (
+        lib.mapAttrsToList (name: found: map (text: "${platform} ${name}: ${text}") found.wrong) hosts
+      )
+      ++ map (file: "modules/${platform}/default.nix does not import ${baseNameOf file}") (
+        forgotten platform
+      )
+      ++ map (path: "contract/${platform}.json: no module sets ${path}") (
+        lib.subtractLists (lib.concatMap (found: found.used) (lib.attrValues hosts)) (
+          lib.attrNames contracts.${platform}.options
+        )
+      )
+      ++ map (path: "contract/${platform}.json: ${path} was not verified") (
+        lib.filter (path: !contracts.${platform}.options.${path}.verified) (
+          lib.attrNames contracts.${platform}.options
+        )
+      )
+    ) examined
+  );
+
+  print = import ./print.nix lib;
+in
+{
+  inherit one breaches;
+  # What we add to the end of a Mac's activation.
+  activations = lib.mapAttrs (
+    hostName: _: (together { } "darwin" hostName).set.system.activationScripts.postActivation.text or ""
+  ) (hostsOf "darwin");
+  # What the contract says against a further module.
+  breachesWith =
+    platform: hostName: extra:
+    (examine platform (together extra platform hostName)).wrong;
+  hosts = lib.mapAttrs (platform: _: hostsOf platform) platforms;
+
+  # What a module says of a host that does not have its concern is nothing, and no file.
+  goldens = lib.mapAttrs (
+    _:
+    lib.mapAttrs (
+      _: concerns:
+      lib.mapAttrs' (concern: set: lib.nameValuePair "${concern}.json" (print set)) (
+        lib.filterAttrs (_: set: set != { }) concerns
+      )
+    )
+  ) one;
+}
