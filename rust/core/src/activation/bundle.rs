@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::command::ApplyId;
-use super::script::{Scripts, printable};
+use super::script::{Scripts, kind_word, printable};
 use crate::name::ManagedPath;
 use crate::observed::generation_lists;
 use crate::plan::{PathTarget, Plan};
@@ -77,7 +77,10 @@ pub const HOST_PROGRAM: &str = concat!(
     include_str!("host/system.sh"),
     include_str!("host/packages.sh"),
     include_str!("host/validate.sh"),
+    include_str!("host/closure.sh"),
     include_str!("host/deadman.sh"),
+    include_str!("host/systemd.sh"),
+    include_str!("host/launchd.sh"),
     include_str!("host/start.sh"),
     include_str!("host/verbs.sh"),
 );
@@ -90,7 +93,7 @@ pub const HOST_PROGRAM: &str = concat!(
 /// When `plan` was not made from `rendered`: an entry that it puts in place is not there.
 pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
     let holder = printable(&meta.holder);
-    let scripts = Scripts::new(plan, rendered);
+    let scripts = Scripts::new(plan, rendered, meta.deadline_seconds);
     let record = Record {
         version: 1,
         apply: meta.apply_id.as_str(),
@@ -159,15 +162,19 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
     );
     // Staged, placed and checkpointed once each, and something to breathe.
     let need_kib = 3 * staged_bytes / 1024 + 8192;
-    let facts = [
+    let mut facts = vec![
         format!("holder {holder}"),
         format!("base {}", plan.base_generation),
         format!("boot {}", printable(&plan.boot_id)),
         format!("window {}", meta.deadline_seconds),
-        format!("allow {}", scripts.allowance(meta.deadline_seconds)),
-        format!("cap {}", scripts.cap(meta.deadline_seconds)),
+        format!("allow {}", scripts.allowance()),
+        format!("cap {}", scripts.cap()),
         format!("need {need_kib}"),
     ];
+    if let Some(change) = &plan.closure {
+        facts.push(format!("kind {}", kind_word(change.after.kind)));
+        facts.extend(change.before.iter().map(|path| format!("system {path}")));
+    }
     file("meta", lines(facts.into_iter()));
     Bundle { files }
 }

@@ -1,12 +1,18 @@
 //! The scripts of one plan: straight lines of calls of what `host.sh` defines.
 
+mod closure;
+mod words;
+
 use std::fmt::Write as _;
 
 use super::FIREWALL_TABLE;
 use super::quote::word;
-use crate::name::{PackageName, SysctlKey};
+use crate::name::PackageName;
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitChange};
-use crate::rendered::{Entry, FollowUp, ManagedEntry, Ownership, Rendered};
+use crate::rendered::{Entry, FollowUp, ManagedEntry, Rendered};
+pub(super) use closure::kind_word;
+pub(super) use words::printable;
+use words::{action_word, below_proc_sys, words};
 
 /// One script, line by line.
 #[derive(Default)]
@@ -44,6 +50,8 @@ pub(super) struct Scripts<'a> {
     rendered: &'a Rendered,
     /// `NAME` or `NAME=VERSION` of every package to install.
     installs: Vec<String>,
+    /// How long the host waits for confirm, in seconds.
+    window: u32,
 }
 
 /// Longest time that apt may take before the dead man steps in, in seconds.
@@ -54,7 +62,7 @@ const BOOT_FILES_SECONDS: u32 = 300;
 const BASE_SECONDS: u32 = 120;
 
 impl<'a> Scripts<'a> {
-    pub(super) fn new(plan: &'a Plan, rendered: &'a Rendered) -> Self {
+    pub(super) fn new(plan: &'a Plan, rendered: &'a Rendered, window: u32) -> Self {
         let installs = plan
             .packages
             .iter()
@@ -68,23 +76,28 @@ impl<'a> Scripts<'a> {
             plan,
             rendered,
             installs,
+            window,
         }
     }
 
     /// Seconds until the dead man, as first armed. Files alone are placed at once, so then the window for
     /// confirm is enough and need not be set anew.
-    pub(super) fn allowance(&self, window: u32) -> u32 {
-        if self.installs.is_empty() && self.plan.units.is_empty() && self.plan.follow_ups.is_empty()
-        {
-            window
+    pub(super) fn allowance(&self) -> u32 {
+        let files_alone = self.installs.is_empty()
+            && self.plan.units.is_empty()
+            && self.plan.follow_ups.is_empty()
+            && self.plan.closure.is_none();
+        if files_alone {
+            self.window
         } else {
             BASE_SECONDS
         }
     }
 
     /// Seconds that the dead man may be put off to altogether.
-    pub(super) fn cap(&self, window: u32) -> u32 {
-        let mut cap = BASE_SECONDS + window;
+    pub(super) fn cap(&self) -> u32 {
+        let mut cap = BASE_SECONDS + self.window;
+        cap += self.closure_seconds();
         if !self.installs.is_empty() {
             cap += PACKAGES_SECONDS;
         }
@@ -155,6 +168,7 @@ impl<'a> Scripts<'a> {
                 validators.push(argv);
             }
         }
+        self.closure_validate(&mut script);
         if validators.is_empty() && self.installs.is_empty() {
             return script;
         }
@@ -204,6 +218,7 @@ impl<'a> Scripts<'a> {
         if self.needs(FollowUp::Network) {
             script.call("checkpoint_network", &[]);
         }
+        self.closure_checkpoint(&mut script);
         script
     }
 
@@ -342,6 +357,7 @@ impl<'a> Scripts<'a> {
             script.call("allow", &[&boot_files]);
             script.call("bootloader", &[]);
         }
+        self.closure_apply(script);
         for reason in &self.plan.reboot {
             script.call("reboot_needed", &[&printable(reason)]);
         }
@@ -369,6 +385,7 @@ impl<'a> Scripts<'a> {
 
     pub(super) fn rollback(&self) -> Script {
         let mut script = Script::new("everything as the checkpoint says; may be run again");
+        self.closure_rollback(&mut script);
         for unit in self.plan.units.iter().rev() {
             script.call("unit_halt", &[unit.unit.as_str()]);
         }
@@ -441,52 +458,7 @@ impl<'a> Scripts<'a> {
                 script.call("forget", &[&format!("unit:{}", unit.unit)]);
             }
         }
+        self.closure_commit(&mut script);
         script
     }
-}
-
-fn words(ownership: &Ownership) -> [String; 3] {
-    [
-        ownership.mode.to_string(),
-        ownership.owner.to_string(),
-        ownership.group.to_string(),
-    ]
-}
-
-fn action_word(action: UnitAction) -> &'static str {
-    match action {
-        UnitAction::Enable => "enable",
-        UnitAction::Disable => "disable",
-        UnitAction::Stop => "stop",
-        UnitAction::Start => "start",
-        UnitAction::Restart => "restart",
-        UnitAction::Reload => "reload",
-        UnitAction::Original => "original",
-    }
-}
-
-/// `text` in one line.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-/// Where a key lies below /proc/sys. Dots and slashes change places, unless the first separator is
-/// a slash already (sysctl.d(5)).
-fn below_proc_sys(key: &SysctlKey) -> String {
-    let key = key.as_str();
-    if key
-        .find(['.', '/'])
-        .is_some_and(|at| key[at..].starts_with('/'))
-    {
-        return key.to_owned();
-    }
-    key.chars()
-        .map(|c| match c {
-            '.' => '/',
-            '/' => '.',
-            c => c,
-        })
-        .collect()
 }

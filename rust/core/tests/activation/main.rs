@@ -6,9 +6,11 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says why")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod closure;
 mod full;
 mod life;
 mod recovery;
 mod sandbox;
+mod stand_in;
 mod table;
 mod text;

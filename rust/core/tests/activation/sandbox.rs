@@ -24,6 +24,7 @@ pub(crate) const NONCE: &str = "a-nonce with 'quotes' and $(blanks)";
 pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
     shell: &'static str,
+    mode: &'static str,
 }
 
 /// What a path should become.
@@ -70,7 +71,11 @@ impl Sandbox {
             .prefix("sand box-")
             .tempdir()
             .unwrap();
-        let sandbox = Self { dir, shell };
+        let sandbox = Self {
+            dir,
+            shell,
+            mode: "1",
+        };
         fs::create_dir_all(sandbox.at("/etc")).unwrap();
         fs::create_dir_all(sandbox.at("/var/lib")).unwrap();
         fs::create_dir_all(sandbox.dir.path().join("bin")).unwrap();
@@ -81,6 +86,26 @@ impl Sandbox {
             .expect("dash and bash are there");
         symlink(shell, sandbox.dir.path().join("bin/sh")).unwrap();
         sandbox
+    }
+
+    /// Where programs lie in the store and on PATH that stand in for Nix, for the systems it builds, for launchd.
+    pub(crate) fn with_stand_ins(shell: &'static str) -> Self {
+        Self {
+            mode: "stand-ins",
+            ..Self::new(shell)
+        }
+    }
+
+    /// A program on PATH of everything that runs here.
+    pub(crate) fn program(&self, name: &str, text: &str) {
+        let path = self.dir.path().join("bin").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A file beside the root, where no configuration is.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -228,7 +253,7 @@ impl Sandbox {
             .arg("-c")
             .arg(script)
             .env("PATH", path)
-            .env("DEPLOYCTL_SANDBOX", "1")
+            .env("DEPLOYCTL_SANDBOX", self.mode)
             .env("DEPLOYCTL_ROOT", self.root())
             .stdin(Stdio::null())
             // So that a test can kill all of it and not itself.

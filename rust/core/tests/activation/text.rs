@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 
 use deployctl_core::activation::bundle::HOST_PROGRAM;
 use deployctl_core::activation::{Action, Event, Phase, bundle, next, quote};
+use deployctl_core::closure::{Closure, StorePath, SystemKind};
 use deployctl_core::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
 use deployctl_core::plan::{
-    PackageAction, PackageChange, PathChange, PathTarget, Plan, SysctlChange, UnitAction,
-    UnitChange,
+    ClosureChange, PackageAction, PackageChange, PathChange, PathTarget, Plan, SysctlChange,
+    UnitAction, UnitChange,
 };
 use deployctl_core::rendered::{Entry, FollowUp, PathState, Rendered};
 use proptest::prelude::*;
@@ -325,8 +326,39 @@ fn removal() -> Draft {
         .unit("two.service", &[Stop, Disable])
 }
 
+/// A system of Nix, with a unit that had failed before and is started anew.
+fn system(kind: SystemKind) -> Draft {
+    let mut draft = Draft::new();
+    let path = |text: &str| StorePath::new(text).unwrap();
+    for unit in ["bad.service", "worse.service"] {
+        draft.plan.failed_units.insert(UnitName::new(unit).unwrap());
+    }
+    let units = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    draft.plan.closure = Some(ClosureChange {
+        before: Some(path(crate::stand_in::OLD)),
+        after: Closure {
+            kind,
+            toplevel: path(crate::stand_in::NEW),
+        },
+        packages: Vec::new(),
+        bytes: (0, 0),
+        units: [
+            ("stop".to_owned(), units(&["bad.service"])),
+            (
+                "restart".to_owned(),
+                units(&["app.service", "worse.service"]),
+            ),
+        ]
+        .into(),
+    });
+    draft.plan.reboot.push("kernel".to_owned());
+    draft
+}
+
 #[test]
 fn scripts_are_straight_lines() {
+    insta::assert_snapshot!("nixos", system(SystemKind::Nixos).text());
+    insta::assert_snapshot!("darwin", system(SystemKind::Darwin).text());
     insta::assert_snapshot!("files", files().text());
     insta::assert_snapshot!("live", everything_live().text());
     insta::assert_snapshot!("packages", packages().text());
@@ -369,7 +401,8 @@ fn shellcheck(text: &str, exclude: &str) {
 fn shellcheck_has_nothing_to_say() {
     // SC1090: a file that is only there on the host.
     shellcheck(HOST_PROGRAM, "SC1090");
-    for draft in [files(), everything_live(), packages(), removal()] {
+    let system = system(SystemKind::Nixos);
+    for draft in [files(), everything_live(), packages(), removal(), system] {
         for file in bundle(&draft.plan, &draft.rendered, &meta("text-apply", 60)).files {
             if file.name != "host.sh"
                 && std::path::Path::new(&file.name).extension() == Some("sh".as_ref())

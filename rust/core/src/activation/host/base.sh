@@ -5,8 +5,9 @@
 #   sh /var/lib/deployctl/host.sh rollback    put back what the open apply changed (from a console, too)
 #
 # Put together from several files; the whole is read before its last line starts it, so it may be
-# replaced while it runs. Needs coreutils, util-linux (flock, unshare) and systemd; in a sandbox
-# (DEPLOYCTL_SANDBOX=1, DEPLOYCTL_ROOT=directory) only the first two.
+# replaced while it runs. Needs coreutils, util-linux (flock, unshare) and systemd or launchd; in a sandbox
+# (DEPLOYCTL_SANDBOX=1, DEPLOYCTL_ROOT=directory) only the first two. DEPLOYCTL_SANDBOX=stand-ins is for tests: there, what
+# lies in the sandbox's own store and on PATH stands in for Nix and for the systems it built.
 #
 # Paths, unit and package names come from a charset without blanks, quotes and glob characters, so lists of them are
 # split by the shell on purpose. The working directory is the root: `/etc/x` is `.$path`.
@@ -42,7 +43,12 @@ line() {
 }
 
 clock() {
-  if [ -r /proc/uptime ]; then
+  if [ "$manager" = launchd ]; then
+    # `{ sec = 1700000000, usec = 0 } …`: it is set along with the clock, so the difference is not.
+    ck_boot=$(sysctl -n kern.boottime)
+    ck_boot=${ck_boot#*sec = }
+    now=$(($(date +%s) - ${ck_boot%%,*}))
+  elif [ -r /proc/uptime ]; then
     read -r now _ </proc/uptime
     now=${now%.*}
   else
@@ -52,7 +58,12 @@ clock() {
 
 boot=
 boot_id() {
-  if [ -z "$boot" ]; then boot=$(cat "$ROOT/proc/sys/kernel/random/boot_id" 2>/dev/null) || :; fi
+  if [ -n "$boot" ]; then return; fi
+  if [ "$manager" = launchd ]; then
+    boot=$(sysctl -n kern.bootsessionuuid) || :
+  else
+    boot=$(cat "$ROOT/proc/sys/kernel/random/boot_id" 2>/dev/null) || :
+  fi
 }
 
 # The number of the committed generation in $generation; 0 where the file says none, see `check_generation`.
@@ -163,7 +174,7 @@ find_apply() {
 
 # What core wrote down for us.
 read_meta() {
-  m_holder='' m_base=0 m_boot='' m_window=60 m_allow=60 m_cap=600 m_need=0
+  m_holder='' m_base=0 m_boot='' m_window=60 m_allow=60 m_cap=600 m_need=0 m_kind='' m_system=''
   while read -r key value; do
     case $key in
       holder) m_holder=$value ;;
@@ -173,6 +184,8 @@ read_meta() {
       allow) m_allow=$value ;;
       cap) m_cap=$value ;;
       need) m_need=$value ;;
+      kind) m_kind=$value ;;
+      system) m_system=$value ;;
     esac
   done <"$D/meta"
 }
@@ -191,11 +204,22 @@ release_lease() {
   if read_lease && [ "$lease_apply" = "$ID" ]; then rm -f "$S/lease"; fi
 }
 
+# lock DESCRIPTOR SECONDS: macOS has no flock(1), and a perl that can do it.
+lock() {
+  if command -v flock >/dev/null; then
+    if [ "$2" -eq 0 ]; then flock -n "$1"; else flock -w "$2" "$1"; fi
+  else
+    # shellcheck disable=SC2016 # perl's variables
+    perl -MFcntl=:flock -e 'open my $f, ">>&=", $ARGV[0] or exit 2; my $end = time + $ARGV[1];
+      until (flock $f, LOCK_EX | LOCK_NB) { exit 1 if time >= $end; select undef, undef, undef, 0.1 }' "$1" "$2"
+  fi
+}
+
 # Whoever works on an apply holds its work lock; the kernel lets go of it when the process dies.
 lock_work() { # SECONDS
   find_apply "$ID" || return 1
   exec 9>>"$D/work"
-  flock -w "$1" 9 || return 1
+  lock 9 "$1" || return 1
   # It may have become a generation meanwhile.
   find_apply "$ID"
 }
@@ -282,7 +306,9 @@ frame() { # OFFSET
 }
 
 # answer STATUS: the frame and the end of the program.
+last_act= # the job that this runs in, once it has to go
 answer() {
   frame 0
+  if [ -n "$last_act" ]; then launchctl bootout "system/$last_act"; fi
   exit "$1"
 }

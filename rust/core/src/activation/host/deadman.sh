@@ -1,83 +1,41 @@
 
 # --- the dead man ----------------------------------------------------------------------------------------------------------
 
+# The service manager starts what must outlive the call, and wakes the dead man. In a sandbox there is none: everything
+# runs in the call itself. One with stand-ins for the programs of a system may have a stand-in for launchd, too.
+manager=
+choose_manager() {
+  case $SANDBOX in
+    '') manager=systemd ;;
+    stand-ins) ;;
+    *) return ;;
+  esac
+  if [ -d "$ROOT/System/Library/LaunchDaemons" ]; then manager=launchd; fi
+}
+
+launch() { "${manager}_launch"; }                  # the activation, on its own
+running() { [ -n "$manager" ] && "${manager}_running"; }
+start_timer() { "${manager}_timer" "$1"; }         # SECONDS: calls `recover` then
+timer_active() { "${manager}_timer_active"; }
+boot_unit() { "${manager}_boot"; }                 # a boot calls `recover --boot`
+
+disarm() {
+  rm -f "$D/deadline"
+  if [ -n "$manager" ]; then "${manager}_disarm"; fi
+}
+
 arm() {
   clock
   printf '%s\n' "$((now + m_cap))" >"$D/limit"
   set_deadline "$((now + m_allow))" || refuse arm "cannot write the deadline"
-  if [ -n "$SANDBOX" ]; then
+  if [ -z "$manager" ]; then
     skip "dead man in $m_allow s" >>"$D/log"
     return
   fi
-  find "$D" "$S/lease" "$S/host.sh" ! -type l -exec sync {} + 2>>"$D/log" || refuse arm "cannot sync the checkpoint: $(last_lines)"
-  sync "$S" "$S/applies"
+  if [ -z "$SANDBOX" ]; then
+    find "$D" "$S/lease" "$S/host.sh" ! -type l -exec sync {} + 2>>"$D/log" || refuse arm "cannot sync the checkpoint: $(last_lines)"
+    sync "$S" "$S/applies"
+  fi
   boot_unit >>"$D/log" 2>&1 || refuse arm "cannot install the boot unit: $(last_lines)"
   start_timer "$m_allow" >>"$D/log" 2>&1 || refuse arm "cannot start the dead man: $(last_lines)"
-}
-
-start_timer() { # SECONDS
-  line "$D/timer"
-  sr_old=$line
-  sr_number=${sr_old##*.}
-  sr_last=$((${sr_number:-0} + 4))
-  sr_number=${sr_number:-0}
-  # The dead man and the activation may both set it anew, so a number may be taken.
-  while :; do
-    sr_number=$((sr_number + 1))
-    sr_new=deployctl-deadman-$ID.$sr_number
-    systemd-run --quiet --collect --on-active="$(($1 + 1))" --timer-property=AccuracySec=1s --unit="$sr_new" \
-      --description="deployctl dead man of apply $ID" /bin/sh "$S/host.sh" recover "$ID" 9>&- && break
-    [ "$sr_number" -lt "$sr_last" ] || return 1
-  done
-  timer_waits "$sr_new" || return 1
-  { printf '%s\n' "$sr_new" >"$D/timer.new" && mv -f "$D/timer.new" "$D/timer"; } || return 1
-  if [ -n "$sr_old" ]; then systemctl --quiet stop "$sr_old.timer" 2>/dev/null || :; fi
-}
-
-# A timer whose service runs is `active`, too, and will never elapse again: only one that waits is a dead man.
-timer_waits() { # NAME
-  [ "$(systemctl show -p SubState --value "$1.timer" 2>/dev/null)" = waiting ]
-}
-
-timer_active() {
-  line "$D/timer"
-  [ -n "$line" ] && timer_waits "$line"
-}
-
-disarm() {
-  rm -f "$D/deadline"
-  line "$D/timer"
-  if [ -n "$line" ]; then systemctl --quiet stop "$line.timer" 2>/dev/null || :; fi
-}
-
-# A boot while an apply is open undoes it before anything that it configured starts.
-boot_unit() {
-  bu_file=/etc/systemd/system/deployctl-recover.service
-  bu_text="[Unit]
-Description=deployctl: put back an apply that was not confirmed
-ConditionPathExists=$S/lease
-DefaultDependencies=no
-RequiresMountsFor=$S /usr
-After=systemd-remount-fs.service
-Before=sysinit.target systemd-sysctl.service systemd-modules-load.service systemd-udevd.service systemd-sysusers.service systemd-tmpfiles-setup.service nftables.service nftables-deployctl.service network-pre.target systemd-networkd.service
-Conflicts=shutdown.target
-
-[Service]
-Type=oneshot
-ExecStart=/bin/sh $S/host.sh recover --boot
-SuccessExitStatus=5 9
-
-[Install]
-WantedBy=sysinit.target"
-  if [ "$(cat $bu_file 2>/dev/null)" != "$bu_text" ]; then
-    printf '%s\n' "$bu_text" >$bu_file.new
-    chmod 0644 $bu_file.new
-    flush $bu_file.new
-    mv -f $bu_file.new $bu_file
-    systemctl daemon-reload || return 1
-  fi
-  if [ ! -h /etc/systemd/system/sysinit.target.wants/deployctl-recover.service ]; then
-    systemctl --quiet enable deployctl-recover.service || return 1
-    flush /etc/systemd/system /etc/systemd/system/sysinit.target.wants
-  fi
 }

@@ -44,7 +44,7 @@ start() { # [--steal | --validate]
   reserve
   arm
   set_phase armed || refuse space "cannot write down that the dead man is armed"
-  if [ -n "$SANDBOX" ]; then
+  if [ -z "$manager" ]; then
     activate
     case $phase in
       activated) answer 0 ;;
@@ -52,13 +52,7 @@ start() { # [--steal | --validate]
       *) answer 6 ;;
     esac
   fi
-  # Not bound to the connection that called us. When it is killed, what it began is put back at once. SIGKILL, since
-  # the stop may take as long as a rollback, and nothing may go on meanwhile.
-  systemd-run --quiet --collect --unit="deployctl-apply-$ID" --property=Type=exec --property=KillSignal=SIGKILL \
-    --property=TimeoutStopSec=1800 \
-    --property="ExecStopPost=/bin/sh -c '[ \"\$\$SERVICE_RESULT\" = success ] || exec sh $S/host.sh recover $ID'" \
-    --description="deployctl apply $ID" /bin/sh "$D/host.sh" run "$ID" >>"$D/log" 2>&1 9>&- ||
-    refuse arm "cannot start the activation: $(last_lines)"
+  launch >>"$D/log" 2>&1 || refuse arm "cannot start the activation: $(last_lines)"
   unlock_work
   answer 0
 }
@@ -70,10 +64,15 @@ check_layout() {
     done <"$D/parents"
     return
   fi
-  for cl_tool in systemctl systemd-run flock unshare sha256sum stat install; do
+  case $manager in
+    launchd) cl_tools='launchctl sysctl' ;;
+    *) cl_tools='systemctl systemd-run flock unshare sha256sum stat install' ;;
+  esac
+  if [ -n "$m_kind" ]; then cl_tools="$cl_tools nix-env nix-store readlink timeout comm xargs"; fi
+  for cl_tool in $cl_tools; do
     command -v "$cl_tool" >/dev/null || refuse layout "\`$cl_tool\` is not installed"
   done
-  [ -d /run/systemd/system ] || refuse layout "systemd does not run this host"
+  if [ "$manager" = systemd ] && [ ! -d /run/systemd/system ]; then refuse layout "systemd does not run this host"; fi
   chmod 0700 "$S"
   cl_list="$S"
   while read -r cl_path; do cl_list="$cl_list $cl_path"; done <"$D/parents"
@@ -91,7 +90,7 @@ check_layout() {
 
 take_lease() { # [--steal]
   exec 8>>"$S/lock"
-  flock -w 30 8 || refuse lock "another call of deployctl is busy on this host"
+  lock 8 30 || refuse lock "another call of deployctl is busy on this host"
   if read_lease && [ "$lease_apply" != "$ID" ]; then
     (settle_other "${1-}") 8>&- 9>&- || {
       line "$D/why"
@@ -175,6 +174,12 @@ check_stale() {
   if [ -n "$m_boot" ] && [ "$m_boot" != "$boot" ]; then
     refuse stale "the host has booted since the plan was made"
   fi
+  if [ -n "$m_system" ] && switches; then
+    what_runs
+    if [ "$sys_current" != "$m_system" ]; then
+      refuse stale "another system runs since the plan was made: \`/run/current-system\` leads to \`$sys_current\`"
+    fi
+  fi
   states "$D/touched" >"$D/found" 2>>"$D/log" || refuse stale "cannot read the paths that would change: $(last_lines)"
   differing "$D/before" "$D/found"
   if [ -n "$differing" ]; then
@@ -187,7 +192,7 @@ check_stale() {
 reserve() {
   re_kib=$(du -sk "$D/checkpoint" 2>/dev/null) || re_kib=0
   re_kib=${re_kib%%[!0-9]*}
-  head -c "$((${re_kib:-0} + 256))K" /dev/urandom >"$D/ballast" 2>>"$D/log" ||
+  head -c "$(((${re_kib:-0} + 256) * 1024))" /dev/urandom >"$D/ballast" 2>>"$D/log" ||
     refuse space "no room is left to put this apply back"
 }
 

@@ -177,7 +177,7 @@ touched_unit() {
 
 # units_settled: what was started is active, or ended well, and nothing failed that had not failed before.
 units_settled() {
-  if [ -n "$SANDBOX" ]; then return; fi
+  if [ -n "$SANDBOX" ] || [ "$manager" != systemd ]; then return; fi
   if [ -n "$started" ]; then
     # A program that dies at once needs a moment to do so.
     sleep 1
@@ -281,7 +281,7 @@ reboot_needed() {
     return
   fi
   step "needs a reboot: $1"
-  if [ ! -e /run/reboot-required ]; then
+  if [ -z "$m_kind" ] && [ ! -e /run/reboot-required ]; then
     printf '*** System restart required ***\n' >/run/reboot-required
     chmod 0644 /run/reboot-required
     : >"$D/reboot-required"

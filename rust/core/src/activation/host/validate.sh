@@ -2,7 +2,7 @@
 # --- validation: on the merged tree, in a mount namespace of our own ---------------------------------------------------
 
 validate() {
-  if [ -n "$SANDBOX" ]; then
+  if [ "$manager" != systemd ]; then
     (. "$D/validate.sh")
   else
     unshare --mount --propagation private -- sh "$D/host.sh" start "$ID" --validate

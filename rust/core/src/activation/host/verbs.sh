@@ -32,9 +32,9 @@ activate() {
     clock
     time_left || left=0
     # The first timer may have elapsed meanwhile.
-    if [ "$left" -gt "$m_window" ] || [ "$left" -lt "$((m_window - 10))" ] || { [ -z "$SANDBOX" ] && ! timer_active; }; then
+    if [ "$left" -gt "$m_window" ] || [ "$left" -lt "$((m_window - 10))" ] || { [ -n "$manager" ] && ! timer_active; }; then
       set_deadline "$((now + m_window))"
-      if [ -z "$SANDBOX" ]; then
+      if [ -n "$manager" ]; then
         start_timer "$m_window" >>"$D/log" 2>&1 || {
           roll_back arm "the dead man could not be set anew: $(last_lines)"
           return
@@ -102,6 +102,11 @@ prepare_commit() {
   ) >>"$D/log" 2>&1 9>&- && return 0
   # Room for the reason. The rollback would do that anyway.
   rm -f "$D/ballast"
+  line "$D/why"
+  if [ -n "$line" ]; then
+    { printf 'step %s\n' "$line" >"$D/why"; } 2>/dev/null
+    return 1
+  fi
   { printf 'space the records of the commit cannot be written: %s\n' "$(last_lines)" >"$D/why"; } 2>/dev/null
   return 1
 }
@@ -125,7 +130,7 @@ finish_commit() {
         originals && keep_originals && keep "$D/id" "$ID" && mkdir -p "$S/generations"
       ) >>"$D/log" 2>&1 9>&- || return 1
       rm -f "$D/nonce" "$D"/.[a-z]* "$D/now" "$D/found"
-      mv -T "$D" "$S/generations/$next" 2>>"$D/log" || return 1
+      replace "$D" "$S/generations/$next" 2>>"$D/log" || return 1
       D=$S/generations/$next
       flush "$S/generations" "$S/applies"
       ;;
@@ -141,9 +146,7 @@ finish_commit() {
 # end_run: stops what works on the apply, children included. A unit that stops already calls `recover` at its end, and
 # that must not wait for the end of its own unit.
 end_run() {
-  if [ -z "$SANDBOX" ] && systemctl --quiet is-active "deployctl-apply-$ID.service"; then
-    systemctl --quiet stop "deployctl-apply-$ID.service" 2>/dev/null || :
-  fi
+  if running; then "${manager}_stop"; fi
 }
 
 # blame CODE TEXT: the first reason stays.
@@ -184,7 +187,9 @@ roll_back() {
   fi
   if [ "$rb_status" -ne 0 ] || [ -s "$D/left" ]; then
     line=${line#rollback }
-    keep "$D/failure" "rollback ${line%; left: *}; left: $(tr '\n' ',' <"$D/left" | sed -e 's/,$//' -e 's/,/, /g' | cut -c 1-600)"
+    rb_left=
+    while IFS= read -r rb_line; do rb_left="$rb_left, $rb_line"; done <"$D/left"
+    keep "$D/failure" "rollback ${line%; left: *}; left: $(printf '%s' "${rb_left#, }" | cut -c 1-900)"
     # Where that cannot be written, the dead man stays and tries it all again.
     if keep_phase rollback-failed; then disarm; fi
     phase=rollback-failed
@@ -236,17 +241,20 @@ rollback() { # [--stolen]
 recover() {
   read_meta
   phase
+  # So early in a boot no system can be switched. That is left to the next call.
+  if [ -n "$boot_mode" ] && [ -n "$m_kind" ] && [ "$manager" = systemd ] && systemd_early; then answer 0; fi
   case $phase in
     rollback-failed) answer 6 ;;
     rolled-back | refused)
+      disarm
       release_lease
       answer_rolled_back
       ;;
     armed | activating | activated)
       if same_boot && time_left && [ "$left" -gt 0 ]; then
         # In time: so it is left alone, unless nobody is at work who should be.
-        if [ "$phase" = activated ] || ! idle; then
-          if [ -n "$SANDBOX" ] || timer_active || start_timer "$left" || timer_active; then answer 0; fi
+        if { [ "$phase" = activated ] && [ ! -e "$D/committing" ]; } || ! idle; then
+          if [ -z "$manager" ] || timer_active || start_timer "$left" || timer_active; then answer 0; fi
           blame arm "the dead man could not be set anew"
           end_run
         fi
@@ -257,7 +265,11 @@ recover() {
       ;;
     *) idle || answer 0 ;;
   esac
-  lock_work 60 || answer 1
+  lock_work 60 || {
+    # Somebody is at it. Should that come to nothing, there is another call of this.
+    if [ -n "$manager" ] && ! timer_active; then start_timer 60; fi
+    answer 1
+  }
   phase
   case $phase in
     committed)
@@ -283,8 +295,7 @@ recover() {
 idle() {
   lock_work 0 || return 1
   unlock_work
-  if [ -z "$SANDBOX" ] && systemctl --quiet is-active "deployctl-apply-$ID.service"; then return 1; fi
-  return 0
+  ! running
 }
 
 # --- main --------------------------------------------------------------------------------------------------------------------------
@@ -310,7 +321,21 @@ status() {
     shift 2
   fi
   [ $# -eq 0 ] || usage
+  read_meta
   phase
+  # On Ubuntu a boot unit does that; a system of Nix has it only from the module that declares it.
+  case $phase in
+    armed | activating | activated | rolling-back)
+      if [ -n "$m_kind" ] && ! same_boot; then
+        (
+          trap '' HUP PIPE
+          recover
+        ) >/dev/null 2>&1
+        find_apply "$ID"
+        phase
+      fi
+      ;;
+  esac
   case $phase in
     armed | activating | activated)
       if [ -n "$st_extend" ] && same_boot && time_left && [ "$left" -gt 0 ]; then extend "$((now + st_extend))"; fi
@@ -321,13 +346,17 @@ status() {
 }
 
 main() {
+  choose_manager
   if [ -n "$SANDBOX" ]; then
     if [ -z "$ROOT" ] || [ "$ROOT" = / ]; then
       printf 'a sandbox needs DEPLOYCTL_ROOT\n' >&2
       exit 2
     fi
   else
+    # A host of NixOS has its tools in the system. The ones of macOS are not GNU's, so there the system's come first.
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    main_nix=$roots/pending/sw/bin:/run/current-system/sw/bin:$roots/previous/sw/bin:/nix/var/nix/profiles/default/bin
+    if [ "$manager" = launchd ]; then PATH=$main_nix:$PATH; else PATH=$PATH:$main_nix; fi
     export PATH
     if [ -n "$ROOT" ] || [ "$(id -u)" != 0 ]; then
       printf 'host.sh needs root\n' >&2

@@ -1,0 +1,88 @@
+//! Lines for a system that Nix built.
+
+use std::collections::BTreeSet;
+
+use super::{Script, Scripts};
+use crate::closure::SystemKind;
+use crate::plan::ClosureChange;
+
+/// Bounds of the time that a switch may take before the dead man steps in, in seconds.
+const SWITCH_SECONDS: (u32, u32) = (60, 900);
+/// How many times as long as the window for confirm a switch may take, within its bounds.
+const SWITCH_WINDOWS: u32 = 5;
+
+/// The word of `host.sh` for `kind`.
+pub(in crate::activation) fn kind_word(kind: SystemKind) -> &'static str {
+    match kind {
+        SystemKind::Nixos => "nixos",
+        SystemKind::Darwin => "darwin",
+    }
+}
+
+impl Scripts<'_> {
+    /// Seconds that the switch may take; 0 without one.
+    pub(super) fn closure_seconds(&self) -> u32 {
+        if self.plan.closure.is_none() {
+            return 0;
+        }
+        let (least, most) = SWITCH_SECONDS;
+        self.window
+            .saturating_mul(SWITCH_WINDOWS)
+            .clamp(least, most)
+    }
+
+    pub(super) fn closure_validate(&self, script: &mut Script) {
+        if let Some([path, kind]) = self.closure_words() {
+            script.call("closure_valid", &[path, kind]);
+        }
+    }
+
+    pub(super) fn closure_checkpoint(&self, script: &mut Script) {
+        if let Some([_, kind]) = self.closure_words() {
+            script.call("checkpoint_closure", &[kind]);
+        }
+    }
+
+    pub(super) fn closure_apply(&self, script: &mut Script) {
+        if let (Some([path, kind]), Some(change)) = (self.closure_words(), &self.plan.closure) {
+            script.call("allow", &[&self.closure_seconds().to_string()]);
+            let mut arguments = vec![path, kind];
+            arguments.extend(self.failed_and_started(change));
+            script.call("closure_test", &arguments);
+        }
+    }
+
+    pub(super) fn closure_rollback(&self, script: &mut Script) {
+        if let Some([path, kind]) = self.closure_words() {
+            script.call("closure_back", &[path, kind]);
+        }
+    }
+
+    pub(super) fn closure_commit(&self, script: &mut Script) {
+        if let Some([path, kind]) = self.closure_words() {
+            script.call("closure_commit", &[path, kind]);
+        }
+    }
+
+    /// Store path and kind of the system.
+    fn closure_words(&self) -> Option<[&str; 2]> {
+        let change = self.plan.closure.as_ref()?;
+        Some([change.after.toplevel.as_str(), kind_word(change.after.kind)])
+    }
+
+    /// Units that had failed before and that the switch starts anew: it answers for them.
+    fn failed_and_started<'a>(&'a self, change: &'a ClosureChange) -> BTreeSet<&'a str> {
+        let started: BTreeSet<&str> = change
+            .units
+            .iter()
+            .filter(|(verb, _)| verb.as_str() != "stop")
+            .flat_map(|(_, units)| units.iter().map(String::as_str))
+            .collect();
+        self.plan
+            .failed_units
+            .iter()
+            .map(crate::name::UnitName::as_str)
+            .filter(|unit| started.contains(unit))
+            .collect()
+    }
+}

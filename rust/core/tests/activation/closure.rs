@@ -1,0 +1,555 @@
+//! Systems that Nix built, with stand-ins for what is in them: every exit status in every phase, and a cut at every step.
+//! Where every cut is tried, the shells take turns.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use deployctl_core::activation::{Phase, command};
+use deployctl_core::closure::SystemKind::{self, Darwin, Nixos};
+
+use crate::sandbox::{SHELLS, Sandbox, apply_id};
+use crate::stand_in::{APPLY, NEW, NixHost, OLD};
+
+const KINDS: [SystemKind; 2] = [Nixos, Darwin];
+
+/// A host for each shell and kind.
+fn each(test: impl Fn(NixHost)) {
+    for shell in SHELLS {
+        for kind in KINDS {
+            test(NixHost::new(shell, kind));
+        }
+    }
+}
+
+#[test]
+fn a_system_runs_first_and_boots_only_once_it_is_confirmed() {
+    each(|host| {
+        let before = host.state();
+        let answer = host.apply();
+        assert_eq!(answer.phase(), Phase::Activated, "{answer:?}");
+        assert_eq!(host.state(), before.replace("runs old", "runs new"));
+        assert_eq!(host.roots(), "pending new\nprevious old\n");
+        let answer = host.confirm();
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(0), Phase::Committed),
+            "{answer:?}"
+        );
+        let boots = if host.kind == Nixos { "new" } else { "" };
+        assert_eq!(
+            host.state(),
+            format!(
+                "runs new\nprofile system -> system-42-link, system-41-link -> old, system-42-link -> new\nboots {boots}\n"
+            )
+        );
+        assert_eq!(host.roots(), "generation-1 new\nprevious old\n");
+        let (state, calls) = (host.state(), host.calls());
+        assert_eq!(host.confirm().exit, Some(0));
+        assert_eq!((host.state(), host.calls()), (state, calls));
+    });
+}
+
+#[test]
+fn the_programs_are_called_in_this_order() {
+    let mut text = String::new();
+    for kind in KINDS {
+        for way in ["confirmed", "rolled back", "the profile failed"] {
+            let host = NixHost::new("dash", kind);
+            host.apply();
+            match way {
+                "confirmed" => drop(host.confirm()),
+                "rolled back" => drop(host.rollback()),
+                _ => {
+                    host.make("profile-after", "fail 1");
+                    host.confirm();
+                }
+            }
+            let root = host.sandbox.root().display().to_string();
+            let calls = host.calls().replace(&root, "");
+            let _ = writeln!(text, "--- {kind:?}, {way}\n{calls}");
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_rollback_brings_the_old_system_back() {
+    each(|host| {
+        let before = host.state();
+        host.apply();
+        let answer = host.rollback();
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(5), Phase::RolledBack),
+            "{answer:?}"
+        );
+        assert_eq!(host.state(), before);
+        // The copy is kept for another try.
+        assert_eq!(host.roots(), "pending new\nprevious old\n");
+        let again = host.run(&command::rollback(Some(&apply_id(APPLY))));
+        assert_eq!(again.exit, Some(5));
+        assert_eq!(host.state(), before);
+    });
+}
+
+/// Ways for a switch to end: exit status and what it says.
+const ENDS: [(&str, &str, &str); 9] = [
+    (
+        "test",
+        "1",
+        "error: Pre-switch check `enoughSpace' failed\n",
+    ),
+    ("test", "2", "Failed to run activate script\n"),
+    (
+        "test-after",
+        "2",
+        "Activation script snippet 'users' failed (1)\n",
+    ),
+    ("test", "3", "Out of memory\n"),
+    (
+        "test-after",
+        "4",
+        "warning: the following units failed: app.service, bad.service\n\n× app.service - App\n",
+    ),
+    (
+        "test-after",
+        "4",
+        "warning: the following units failed: bad.service\n",
+    ),
+    ("test-after", "4", "error: Failed to reload user units\n"),
+    ("test", "100", "switching would need another init\n"),
+    ("lock", "", ""),
+];
+
+#[test]
+fn every_exit_status_of_a_switch_has_its_words() {
+    let mut text = String::new();
+    for shell in SHELLS {
+        text.clear();
+        for kind in KINDS {
+            for (point, status, says) in ENDS {
+                if kind == Darwin && (point == "lock" || status == "100") {
+                    continue;
+                }
+                let host = NixHost::new(shell, kind);
+                let before = host.state();
+                host.make(&format!("new-{point}"), &format!("fail {status}"));
+                host.says(&format!("new-{point}"), says);
+                let answer = host.apply();
+                let _ = writeln!(
+                    text,
+                    "{kind:?} {point} {status}: {} {}",
+                    answer.phase(),
+                    answer.failure()
+                );
+                if answer.phase() == Phase::RolledBack {
+                    assert_eq!(host.state(), before, "{point} {status}");
+                } else {
+                    assert_eq!(answer.phase(), Phase::Activated, "{answer:?}");
+                }
+                let nothing_switched = point == "lock" || status == "100";
+                let back = if kind == Nixos {
+                    "switch-to-configuration test\n"
+                } else {
+                    "activate \n"
+                };
+                let times = host.calls().matches(back).count();
+                let expected = if nothing_switched || answer.phase() == Phase::Activated {
+                    1
+                } else {
+                    2
+                };
+                assert_eq!(times, expected, "{point} {status}: {}", host.calls());
+            }
+        }
+        insta::allow_duplicates! { insta::assert_snapshot!("switch", text) };
+    }
+}
+
+#[test]
+fn a_unit_that_had_failed_before_counts_where_the_switch_starts_it_anew() {
+    for shell in SHELLS {
+        let mut host = NixHost::new(shell, Nixos);
+        host.restarts = vec!["bad.service", "good.service"];
+        host.make("new-test-after", "fail 4");
+        host.says(
+            "new-test-after",
+            "warning: the following units failed: bad.service\n",
+        );
+        let answer = host.apply();
+        assert_eq!(answer.phase(), Phase::RolledBack);
+        assert_eq!(answer.failure(), "Step units failed: `bad.service`");
+    }
+}
+
+#[test]
+fn every_exit_status_of_going_back_has_its_words() {
+    let mut text = String::new();
+    for shell in SHELLS {
+        text.clear();
+        for kind in KINDS {
+            for (point, status, says) in ENDS {
+                if kind == Darwin && (point == "lock" || status == "100") {
+                    continue;
+                }
+                let host = NixHost::new(shell, kind);
+                let before = host.state();
+                host.apply();
+                host.make(&format!("old-{point}"), &format!("fail {status}"));
+                host.says(&format!("old-{point}"), says);
+                let answer = host.rollback();
+                let _ = writeln!(
+                    text,
+                    "{kind:?} {point} {status}: {} {}",
+                    answer.phase(),
+                    answer.failure()
+                );
+                if answer.phase() == Phase::RolledBack {
+                    assert_eq!(host.state(), before);
+                    continue;
+                }
+                assert_eq!(answer.exit, Some(6), "{answer:?}");
+                assert!(host.sandbox.state("lease").exists());
+                // Whoever mends it can go on.
+                host.behaves();
+                let answer = host.rollback();
+                assert_eq!(
+                    (answer.exit, answer.phase()),
+                    (Some(5), Phase::RolledBack),
+                    "{answer:?}"
+                );
+                assert_eq!(host.state(), before);
+            }
+        }
+        insta::allow_duplicates! { insta::assert_snapshot!("back", text) };
+    }
+}
+
+#[test]
+fn a_commit_that_fails_rolls_all_of_it_back() {
+    let mut text = String::new();
+    for shell in SHELLS {
+        text.clear();
+        for (kind, point, says) in [
+            (
+                Nixos,
+                "profile",
+                "error: creating symlink: No space left on device\n",
+            ),
+            (Nixos, "profile-after", "error: killed\n"),
+            (Nixos, "new-boot", "Failed to install bootloader\n"),
+            (Nixos, "new-boot-after", "Failed to sync\n"),
+            (Nixos, "new-lock", ""),
+            (Nixos, "lying-loader", ""),
+            (
+                Darwin,
+                "profile",
+                "error: creating symlink: No space left on device\n",
+            ),
+            (Darwin, "profile-after", "error: killed\n"),
+        ] {
+            let host = NixHost::new(shell, kind);
+            let before = host.state();
+            assert_eq!(host.apply().phase(), Phase::Activated);
+            host.make(point, "fail 1");
+            host.says(point, says);
+            let answer = host.confirm();
+            let _ = writeln!(
+                text,
+                "{kind:?} {point}: {} {}",
+                answer.phase(),
+                answer.failure()
+            );
+            assert_eq!(
+                (answer.exit, answer.phase()),
+                (Some(5), Phase::RolledBack),
+                "{answer:?}"
+            );
+            assert_eq!(host.state(), before, "{point}");
+            assert_eq!(host.roots(), "pending new\nprevious old\n");
+            assert_eq!(host.sandbox.generation(), 0);
+        }
+        insta::allow_duplicates! { insta::assert_snapshot!("commit", text) };
+    }
+}
+
+#[test]
+fn a_boot_default_that_does_not_go_back_is_no_rollback() {
+    for shell in SHELLS {
+        let host = NixHost::new(shell, Nixos);
+        let before = host.state();
+        host.apply();
+        host.make("new-boot-after", "fail 1");
+        host.make("old-boot", "fail 1");
+        let answer = host.confirm();
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(6), Phase::RollbackFailed),
+            "{answer:?}"
+        );
+        assert!(answer.failure().contains("the boot loader"), "{answer:?}");
+        host.behaves();
+        assert_eq!(host.rollback().exit, Some(5));
+        assert_eq!(host.state(), before);
+    }
+}
+
+/// How a host that was cut off is found again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Found {
+    /// The dead man, or the next apply.
+    Recover,
+    /// It has booted, and its recovery unit runs.
+    Booted,
+    /// It has booted, and the controller asks for its status.
+    Asked,
+    /// From a console.
+    ByHand,
+}
+
+const FOUND: [Found; 4] = [Found::Recover, Found::Booted, Found::Asked, Found::ByHand];
+
+impl NixHost {
+    fn found(&self, way: Found) -> crate::sandbox::Answer {
+        match way {
+            Found::Recover => self.recover(),
+            Found::Booted => {
+                self.reboot();
+                self.run("sh \"$DEPLOYCTL_ROOT/var/lib/deployctl/host.sh\" recover --boot")
+            }
+            Found::Asked => {
+                self.reboot();
+                self.run(&command::status(&apply_id(APPLY), 0, None))
+            }
+            Found::ByHand => self.rollback(),
+        }
+    }
+}
+
+/// Where a program of the new system or of Nix dies and everything with it: in the activation, and in the commit.
+const CUTS: [(&str, bool); 6] = [
+    ("new-test", false),
+    ("new-test-after", false),
+    ("profile", true),
+    ("profile-after", true),
+    ("new-boot", true),
+    ("new-boot-after", true),
+];
+
+#[test]
+fn a_cut_in_any_program_is_put_back_however_the_host_is_found() {
+    for shell in SHELLS {
+        for kind in KINDS {
+            for (n, (point, in_commit)) in CUTS.into_iter().enumerate() {
+                if kind == Darwin && point.starts_with("new-boot") {
+                    continue;
+                }
+                for (m, way) in FOUND.into_iter().enumerate() {
+                    if SHELLS[(n + m) % 2] != shell {
+                        continue;
+                    }
+                    let host = NixHost::new(shell, kind);
+                    let before = host.state();
+                    host.make(point, "kill once");
+                    let mut cut = host.apply();
+                    if in_commit {
+                        assert_eq!(cut.phase(), Phase::Activated);
+                        cut = host.confirm();
+                    }
+                    let case = format!("{shell} {kind:?} {point} {way:?}");
+                    assert_eq!(cut.exit, None, "{case} {cut:?}");
+                    let answer = host.found(way);
+                    assert_eq!(answer.phase(), Phase::RolledBack, "{case} {answer:?}");
+                    let status = if way == Found::Asked { 0 } else { 5 };
+                    assert_eq!(answer.exit, Some(status), "{case}");
+                    assert_eq!(host.state(), before, "{case}");
+                    assert!(!host.sandbox.state("lease").exists(), "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rollback_that_is_cut_off_in_any_program_is_done_again() {
+    for shell in SHELLS {
+        for kind in KINDS {
+            let points = ["old-boot", "old-boot-after", "old-test", "old-test-after"];
+            for (n, point) in points.into_iter().enumerate() {
+                if kind == Darwin && point.starts_with("old-boot") {
+                    continue;
+                }
+                for (m, way) in FOUND.into_iter().enumerate() {
+                    if SHELLS[(n + m) % 2] != shell {
+                        continue;
+                    }
+                    let host = NixHost::new(shell, kind);
+                    let before = host.state();
+                    host.apply();
+                    // So that the boot default has to go back as well.
+                    host.make("new-boot-after", "fail 1 once");
+                    host.make("profile-after", if kind == Darwin { "fail 1" } else { "" });
+                    host.make(point, "kill once");
+                    let case = format!("{shell} {kind:?} {point} {way:?}");
+                    let cut = host.confirm();
+                    assert_eq!(cut.exit, None, "{case} {cut:?}");
+                    let answer = host.found(way);
+                    assert_eq!(answer.phase(), Phase::RolledBack, "{case} {answer:?}");
+                    assert_eq!(host.state(), before, "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_confirm_that_was_cut_off_can_be_said_again() {
+    each(|host| {
+        for point in ["profile", "profile-after", "new-boot", "new-boot-after"] {
+            if host.kind == Darwin && point.starts_with("new-boot") {
+                continue;
+            }
+            let host = NixHost::new("dash", host.kind);
+            host.apply();
+            host.make(point, "kill once");
+            assert_eq!(host.confirm().exit, None);
+            let answer = host.confirm();
+            assert_eq!(
+                (answer.exit, answer.phase()),
+                (Some(0), Phase::Committed),
+                "{point} {answer:?}"
+            );
+            assert!(host.state().starts_with(
+                "runs new\nprofile system -> system-42-link, system-41-link -> old, system-42-link -> new\n"
+            ));
+        }
+    });
+}
+
+#[test]
+fn a_commit_that_was_cut_off_is_completed_and_lets_go_of_what_is_not_needed() {
+    each(|host| {
+        let cut =
+            "[ \"$phase\" != committed ] || [ -e \"$D/cut\" ] || { : >\"$D/cut\"; kill -9 0; }\n";
+        host.put();
+        let path = host.sandbox.state("applies/first-apply/commit.sh");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{cut}{text}")).unwrap();
+        host.run(&command::start(&apply_id(APPLY), false));
+        assert_eq!(host.confirm().exit, None);
+        assert_eq!(
+            host.roots(),
+            "generation-1 new\npending new\nprevious old\n"
+        );
+        // It is one already, whoever finds it.
+        host.reboot();
+        let answer = host.recover();
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(0), Phase::Committed),
+            "{answer:?}"
+        );
+        assert!(host.state().starts_with("runs new\n"), "{}", host.state());
+        assert_eq!(host.roots(), "generation-1 new\nprevious old\n");
+        assert_eq!(host.sandbox.generation(), 1);
+    });
+}
+
+#[test]
+fn what_cannot_be_activated_is_refused_before_anything_changes() {
+    let mut text = String::new();
+    for shell in SHELLS {
+        text.clear();
+        for kind in KINDS {
+            let mut refused = |what: &str, spoil: &dyn Fn(&NixHost)| {
+                let host = NixHost::new(shell, kind);
+                spoil(&host);
+                let before = host.state();
+                let answer = host.apply();
+                let _ = writeln!(text, "{kind:?}, {what}: {}", answer.failure());
+                assert_eq!(
+                    (answer.exit, answer.phase()),
+                    (Some(9), Phase::Refused),
+                    "{what}"
+                );
+                assert_eq!(host.state(), before);
+                assert!(!host.sandbox.state("lease").exists());
+            };
+            refused("not copied", &|host| {
+                fs::remove_dir_all(host.sandbox.at(NEW)).unwrap();
+            });
+            refused("no system", &|host| host.lame(NEW));
+            refused("damaged", &|host| {
+                host.make("verify", "fail 1");
+                host.says("verify", &format!("path '{NEW}' was modified!\n"));
+            });
+            refused("nothing to go back to", &|host| host.lame(OLD));
+            refused("another system by now", &|host| {
+                let current = host.sandbox.at("/run/current-system");
+                fs::remove_file(&current).unwrap();
+                std::os::unix::fs::symlink(NEW, current).unwrap();
+            });
+        }
+        insta::allow_duplicates! { insta::assert_snapshot!("refused", text) };
+    }
+}
+
+#[test]
+fn a_host_without_a_profile_has_none_afterwards() {
+    each(|host| {
+        for link in ["system", "system-41-link"] {
+            fs::remove_file(host.sandbox.at(&format!("/nix/var/nix/profiles/{link}"))).unwrap();
+        }
+        let before = host.state();
+        host.apply();
+        host.make("profile-after", "fail 1");
+        assert_eq!(host.confirm().exit, Some(5));
+        let after = host.state();
+        assert_eq!(
+            after.lines().next(),
+            before.lines().next(),
+            "{after}{before}"
+        );
+        assert!(!after.contains("system ->"), "{after}");
+    });
+}
+
+/// The systems of the last five generations are kept.
+#[test]
+fn old_generations_are_let_go() {
+    let host = NixHost::new("dash", Nixos);
+    let root = |n: u32| {
+        host.sandbox
+            .at(&format!("/nix/var/nix/gcroots/deployctl/generation-{n}"))
+    };
+    for n in 1..=6 {
+        std::os::unix::fs::symlink(OLD, root(n)).unwrap();
+    }
+    host.sandbox
+        .write("/var/lib/deployctl/generation", "6\n", 0o600);
+    fs::create_dir_all(host.sandbox.state("generations/6")).unwrap();
+    host.apply();
+    assert_eq!(host.confirm().exit, Some(0));
+    let kept: Vec<u32> = (1..=7).filter(|n| root(*n).is_symlink()).collect();
+    assert_eq!(kept, [3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn a_plain_sandbox_switches_nothing() {
+    let stand_ins = NixHost::new("dash", Nixos);
+    let host = Sandbox::new("dash");
+    host.put(APPLY, &stand_ins.bundle(APPLY));
+    let answer = host.run(&command::start(&apply_id(APPLY), false));
+    assert_eq!(answer.phase(), Phase::Activated, "{answer:?}");
+    let answer = host.confirm(APPLY);
+    assert_eq!(
+        (answer.exit, answer.phase()),
+        (Some(0), Phase::Committed),
+        "{answer:?}"
+    );
+    let log = host.log(APPLY);
+    assert!(
+        log.contains(&format!("skip(sandbox): switch to {NEW}\n")),
+        "{log}"
+    );
+}
