@@ -241,8 +241,10 @@ rollback() { # [--stolen]
 recover() {
   read_meta
   phase
-  # So early in a boot no system can be switched. That is left to the next call.
-  if [ -n "$boot_mode" ] && [ -n "$m_kind" ] && [ "$manager" = systemd ] && systemd_early; then answer 0; fi
+  if [ -n "$boot_mode" ] && [ -n "$m_kind" ] && [ "$manager" = systemd ]; then
+    systemd_recover || answer 1
+    answer 0
+  fi
   case $phase in
     rollback-failed) answer 6 ;;
     rolled-back | refused)
