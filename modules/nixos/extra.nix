@@ -51,15 +51,23 @@ let
   contentOf = kind: lib.concatMapStrings (file: "${file.content}\n") (of kind);
   each = kind: value: lib.listToAttrs (map (file: lib.nameValuePair file.path (value file)) (of kind));
 
-  # The unit itself counts as changed when a file that it is to be restarted for changes.
+  # The unit itself counts as changed when another file that it is restarted for changes.
   triggers =
     unit:
     let
-      watched = lib.filter (file: lib.elem file.path (units.${unit}.restart_on or [ ])) files;
+      watched = lib.filter (
+        file: lib.elem file.path (units.${unit}.restart_on or [ ]) && baseNameOf file.path != unit
+      ) files;
+      contents = lib.concatMapStrings (file: file.content) watched;
     in
-    lib.optionalString (
-      watched != [ ]
-    ) "\n[Unit]\nX-Restart-Triggers=${builtins.hashString "sha256" (lib.concatMapStrings (file: file.content) watched)}\n";
+    lib.optionalString (watched != [ ]) ''
+
+      [Unit]
+      X-Restart-Triggers=${builtins.hashString "sha256" contents}
+    '';
+  started = lib.attrNames (
+    lib.filterAttrs (_: unit: unit.enabled == true || unit.running == true) units
+  );
 in
 {
   config = lib.mkIf (host ? extra) {
@@ -87,16 +95,18 @@ in
       user = file.owner;
     }));
 
-    systemd.tmpfiles.settings."10-deployctl-extra" = each "other" (file: {
-      "f+" = {
-        argument = file.content;
-        inherit (file) mode group;
-        user = file.owner;
-      };
-    });
+    systemd.tmpfiles.settings = lib.mkIf (of "other" != [ ]) {
+      "10-deployctl-extra" = each "other" (file: {
+        "f+" = {
+          argument = file.content;
+          inherit (file) mode group;
+          user = file.owner;
+        };
+      });
+    };
 
-    security.sudo.extraConfig = contentOf "sudo";
-    services.openssh.extraConfig = contentOf "sshd";
+    security.sudo.extraConfig = lib.mkIf (of "sudo" != [ ]) (contentOf "sudo");
+    services.openssh.extraConfig = lib.mkIf (of "sshd" != [ ]) (contentOf "sshd");
 
     systemd.units = lib.mapAttrs' (
       path: value: lib.nameValuePair (lib.removePrefix systemdFolder path) value
@@ -109,8 +119,6 @@ in
     ) (of "drop-in");
 
     # NixOS does not read [Install].
-    systemd.targets.multi-user.wants = lib.attrNames (
-      lib.filterAttrs (_: unit: unit.enabled == true || unit.running == true) units
-    );
+    systemd.targets.multi-user.wants = lib.mkIf (started != [ ]) started;
   };
 }

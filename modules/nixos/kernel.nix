@@ -71,7 +71,8 @@ in
       };
       path = [ pkgs.getent ];
       script = ''
-        entry=$(getent group ${group})
+        group=${group}
+        entry=$(getent group "$group")
         gid=''${entry#*:*:}
         printf '%s\n' "''${gid%%:*}" >/proc/sys/kernel/io_uring_group
       '';

@@ -9,7 +9,9 @@
 let
   facts = host.nvidia;
   drivers = config.boot.kernelPackages.nvidiaPackages;
-  driver = "legacy_${toString facts.branch}";
+  branch = "legacy_${toString facts.branch}";
+  # A host's own configuration may have chosen another.
+  driver = config.hardware.nvidia.package;
   branches = map (lib.removePrefix "legacy_") (
     lib.filter (lib.hasPrefix "legacy_") (lib.attrNames drivers)
   );
@@ -18,10 +20,10 @@ in
   config = lib.mkIf (host ? nvidia) {
     assertions = [
       {
-        assertion = drivers ? ${driver};
+        assertion = drivers ? ${branch};
         message =
-          "hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this nixpkgs"
-          + " does not have; set one of ${toString branches}, or `hardware.nvidia.package` in"
+          "hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this"
+          + " nixpkgs does not have; set one of ${toString branches}, or `hardware.nvidia.package` in"
           + " hosts/${hostName}/configuration.nix";
       }
     ];
@@ -33,7 +35,7 @@ in
     hardware.graphics.enable = true;
     hardware.nvidia = {
       open = facts.open_modules;
-      package = lib.mkDefault drivers.${driver};
+      package = lib.mkDefault drivers.${branch};
       nvidiaPersistenced = facts.persistence;
       # A program with windows.
       nvidiaSettings = false;
@@ -57,16 +59,18 @@ in
         Type = "oneshot";
         RemainAfterExit = "yes";
       };
-      # After a switch to another driver the loaded module is the old one until a reboot: that is no
-      # failure.
+      path = [ driver.bin ];
+      # After a switch to another driver the loaded module is older than the libraries until a reboot:
+      # that is no failure.
       script = ''
+        watts=${toString facts.power_limit_watts}
         loaded=$(cat /sys/module/nvidia/version)
-        installed=${config.hardware.nvidia.package.version}
+        installed=${driver.version}
         if [ "$loaded" != "$installed" ]; then
             printf 'driver %s is loaded and %s is installed: reboot to set the power limit\n' "$loaded" "$installed"
             exit 0
         fi
-        exec ${lib.getExe' config.hardware.nvidia.package.bin "nvidia-smi"} -i 0 -pl ${toString facts.power_limit_watts}
+        exec nvidia-smi -i 0 -pl "$watts"
       '';
     };
   };

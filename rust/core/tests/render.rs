@@ -149,64 +149,13 @@ fn golden_tree_of_linode() {
     golden("linode");
 }
 
-/// What the four hosts do not use: Debian, addresses without netplan, further users, `extra`.
+/// What the four hosts do not use: Debian, addresses without netplan, further users, `extra`. Nix's
+/// modules are evaluated with the same facts.
 #[test]
 fn golden_tree_of_a_debian_host() {
     let mut inventory = inventory();
-    inventory["hosts"]["debian"] = serde_json::json!({
-        "platform": "ubuntu",
-        "os": { "id": "debian", "version": "12" },
-        "connection": { "user": "deploy" },
-        "hardware": { "cpu": { "threads": 4 } },
-        "system": {
-            "hostname": "debian",
-            "timezone": "Etc/UTC",
-            "watchdog_seconds": null,
-            "sudo_passwordless": false,
-            "needrestart_exempt": [],
-            "users": {
-                "guest": { "groups": ["adm", "video"], "keys": ["ssh-ed25519 AAAA guest@home"], "shell": "/bin/sh" },
-            },
-        },
-        "ssh": {
-            "port": 2222,
-            "permit_root_login": "no",
-            "allow_users": ["guest"],
-            "max_auth_tries": 3,
-            "login_grace_seconds": 20,
-            "client_alive_interval_seconds": 0,
-        },
-        "network": {
-            "interfaces": {
-                "lan0": {
-                    "match": { "driver": null, "mac": "02:00:00:00:00:01" },
-                    "addresses": ["192.0.2.7/24", "2001:db8::7/64"],
-                    "gateway": "192.0.2.1",
-                    "dhcp": false,
-                    "mtu": 1500,
-                    "rings": null,
-                    "required_for_boot": true,
-                },
-            },
-        },
-        "firewall": {
-            "input": "drop",
-            "output": "drop",
-            "services": [
-                { "name": "ssh", "protocol": "tcp", "ports": [2222], "from": [], "interfaces": [] },
-                { "name": "metrics", "protocol": "tcp", "ports": [9100, 9835], "from": ["192.0.2.0/24", "2001:db8::/64"], "interfaces": ["lan0", "wg0"] },
-            ],
-            "egress": [{ "name": "dns", "protocol": "udp", "ports": [53], "to": ["192.0.2.1/32", "2001:db8::1/128"] }],
-        },
-        "extra": {
-            "files": [
-                { "path": "/etc/motd", "mode": "0644", "owner": "root", "group": "root", "content": "{{ not a template }}\n100 % \"literal\"\n" },
-                { "path": "/etc/systemd/system/hello.service", "mode": "0644", "owner": "root", "group": "root", "content": "[Service]\nExecStart=/bin/true\n" },
-            ],
-            "packages": { "htop": null, "jq": "1.6-2.1" },
-            "units": { "hello.service": { "enabled": null, "running": false, "restart_on": ["/etc/systemd/system/hello.service"] } },
-        },
-    });
+    let sample = std::fs::read_to_string(repository().join("tests/fixtures/sample-host.json"));
+    inventory["hosts"]["debian"] = serde_json::from_str(&sample.unwrap()).unwrap();
     let rendered = rendered_of(&Facts::from_inventory(&inventory), "debian");
     golden_of("debian", &rendered);
 }

@@ -1,5 +1,8 @@
 # Hosts beside our own, so that every concern of every platform is evaluated. By platform.
 {
+  # What Ubuntu's modules are rendered with, too.
+  nixos.debian = builtins.fromJSON (builtins.readFile ../../fixtures/sample-host.json);
+
   darwin.example-mac = {
     platform = "darwin";
     architecture = "aarch64";
