@@ -9,20 +9,14 @@
 let
   facts = host.cuda;
   set = "cudaPackages_${lib.replaceStrings [ "." ] [ "_" ] facts.version}";
-  cuda = pkgs.${set};
+  cuda = pkgs.${set} or (throw ''
+    hosts/${hostName}/default.nix: `cuda.version` is ${facts.version}, and this nixpkgs has no ${set};
+    set a version that it has, such as 12.6, 12.8 or 12.9
+  '');
   declares = prefix: lib.any (lib.hasPrefix prefix) (lib.attrNames facts.packages);
 in
 {
   config = lib.mkIf (host ? cuda) {
-    assertions = [
-      {
-        assertion = pkgs ? ${set};
-        message =
-          "hosts/${hostName}/default.nix: `cuda.version` is ${facts.version}, and this nixpkgs has no"
-          + " ${set}; set a version that it has, such as 12.6, 12.8 or 12.9";
-      }
-    ];
-
     # One version for all packages: what is built with different ones does not fit together.
     nixpkgs.overlays = [ (final: _: { cudaPackages = final.${set}; }) ];
     nixpkgs.config = {

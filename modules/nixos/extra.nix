@@ -13,7 +13,7 @@ let
   packages = facts.packages or { };
   units = facts.units or { };
   say = "hosts/${hostName}/default.nix: `extra.";
-  instead = "; say it in hosts/${hostName}/configuration.nix";
+  instead = ", or say it in hosts/${hostName}/configuration.nix";
   # A host that runs Ubuntu today may say what only Ubuntu understands.
   onNixos = assertion: host.platform != "nixos" || assertion;
 
@@ -72,15 +72,19 @@ in
 {
   config = lib.mkIf (host ? extra) {
     assertions =
-      lib.mapAttrsToList (name: version: {
-        assertion = onNixos (pkgs ? ${name} && version == null);
-        message =
-          "${say}packages.${name}` is no package that nixpkgs has in that version; set null, and its name"
-          + " in nixpkgs${instead}";
+      lib.mapAttrsToList (name: _: {
+        assertion = onNixos (pkgs ? ${name});
+        message = "${say}packages.${name}` is no package of nixpkgs; set the name that it has there${instead}";
       }) packages
+      ++ lib.mapAttrsToList (name: version: {
+        assertion = onNixos (version == null);
+        message =
+          "${say}packages.${name}` is pinned to ${version}, and nixpkgs has one version of each package;"
+          + " set null${instead}";
+      }) (lib.filterAttrs (_: version: version != null) packages)
       ++ map (file: {
         assertion = onNixos false;
-        message = "${say}files` has ${file.path}, which NixOS does not read${instead}";
+        message = "${say}files` has ${file.path}, which NixOS does not read; remove it${instead}";
       }) (of "unread");
 
     environment.systemPackages = map (name: pkgs.${name}) (

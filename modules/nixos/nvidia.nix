@@ -9,25 +9,19 @@
 let
   facts = host.nvidia;
   drivers = config.boot.kernelPackages.nvidiaPackages;
-  branch = "legacy_${toString facts.branch}";
-  # A host's own configuration may have chosen another.
-  driver = config.hardware.nvidia.package;
   branches = map (lib.removePrefix "legacy_") (
     lib.filter (lib.hasPrefix "legacy_") (lib.attrNames drivers)
   );
+  # Thrown where it is used: NixOS looks into the driver before it tells of any assertion.
+  declared = drivers."legacy_${toString facts.branch}" or (throw ''
+    hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this nixpkgs does not
+    have; set one of ${toString branches}, or `hardware.nvidia.package` in hosts/${hostName}/configuration.nix
+  '');
+  # A host's own configuration may have chosen another.
+  driver = config.hardware.nvidia.package;
 in
 {
   config = lib.mkIf (host ? nvidia) {
-    assertions = [
-      {
-        assertion = drivers ? ${branch};
-        message =
-          "hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this"
-          + " nixpkgs does not have; set one of ${toString branches}, or `hardware.nvidia.package` in"
-          + " hosts/${hostName}/configuration.nix";
-      }
-    ];
-
     nixpkgs.config.allowUnfree = true;
 
     # This, and not an X server, is what installs the driver: on hosts without a screen too.
@@ -35,7 +29,7 @@ in
     hardware.graphics.enable = true;
     hardware.nvidia = {
       open = facts.open_modules;
-      package = lib.mkDefault drivers.${branch};
+      package = lib.mkDefault declared;
       nvidiaPersistenced = facts.persistence;
       # A program with windows.
       nvidiaSettings = false;

@@ -3,6 +3,79 @@
   # What Ubuntu's modules are rendered with, too.
   nixos.debian = builtins.fromJSON (builtins.readFile ../../fixtures/sample-host.json);
 
+  # What only NixOS puts elsewhere than the file says.
+  nixos.example = {
+    platform = "nixos";
+    architecture = "x86_64";
+    hardware.cpu.threads = 2;
+    storage.mounts."/data" = {
+      source = "UUID=6a1bd4f0-5bd1-4a4b-a0a5-0f4c2c6f8d11";
+      fs_type = "xfs";
+      options = [ ];
+    };
+    hugepages = {
+      size_kib = 1048576;
+      count = 4;
+      mount = "/mnt/huge";
+      group = "pages";
+      transparent = "never";
+    };
+    extra = {
+      files =
+        map
+          (
+            file:
+            {
+              mode = "0644";
+              owner = "root";
+              group = "root";
+            }
+            // file
+          )
+          [
+            {
+              path = "/etc/systemd/system/report.service";
+              content = "[Service]\nExecStart=/srv/report/run\n";
+            }
+            {
+              path = "/etc/systemd/system/nginx.service.d/limits.conf";
+              content = "[Service]\nLimitNOFILE=4096\n";
+            }
+            {
+              path = "/etc/sudoers.d/report";
+              content = "report ALL=(root) /srv/report/run\n";
+              mode = "0440";
+            }
+            {
+              path = "/etc/ssh/sshd_config.d/report.conf";
+              content = "Match User report\nAllowTcpForwarding no\n";
+            }
+            {
+              path = "/srv/report/config";
+              content = "every \"day\"\n";
+              owner = "report";
+              mode = "0640";
+            }
+          ];
+      packages.jq = null;
+      units = {
+        "report.service" = {
+          enabled = true;
+          running = true;
+          restart_on = [
+            "/etc/systemd/system/report.service"
+            "/srv/report/config"
+          ];
+        };
+        "unwanted.service" = {
+          enabled = false;
+          running = null;
+          restart_on = [ ];
+        };
+      };
+    };
+  };
+
   darwin.example-mac = {
     platform = "darwin";
     architecture = "aarch64";

@@ -1,6 +1,7 @@
-//! Every concern has checks, or says here why it has none.
+//! Every concern has its rooms: a module for every platform, checks, goldens. Or it says here why not.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use deployctl_core::check::{Declared, checks, concerns};
 use deployctl_core::inventory::CONCERNS;
@@ -17,6 +18,149 @@ const NO_CHECKS: &[(&str, &str)] = &[
     ),
     ("power", "of macOS, whose checks come with its platform"),
 ];
+
+/// Concerns that a platform has no module for, and why.
+const NO_MODULE: &[(&str, &str, &str)] = &[
+    ("ubuntu", "mlx", "runs on Apple's GPUs alone"),
+    ("ubuntu", "nix", "Ubuntu hosts get files, not closures"),
+    ("ubuntu", "power", "says what Macs do about sleep"),
+    ("nixos", "mlx", "runs on Apple's GPUs alone"),
+    ("nixos", "power", "says what Macs do about sleep"),
+    ("darwin", "time", "macOS keeps the time by itself"),
+    (
+        "darwin",
+        "firewall",
+        "macOS filters programs, not ports; what listens binds to an address",
+    ),
+    ("darwin", "storage", "macOS mounts what is plugged in"),
+    ("darwin", "kernel", "Apple's own, without parameters"),
+    ("darwin", "hugepages", "macOS has no pool of them"),
+    ("darwin", "realtime", "macOS isolates no CPUs"),
+    ("darwin", "nvidia", "macOS has no driver for it"),
+    ("darwin", "cuda", "needs an NVIDIA GPU"),
+    (
+        "darwin",
+        "vllm",
+        "needs an NVIDIA GPU; `mlx` serves models there",
+    ),
+    ("darwin", "trading", "the engine is a Linux program"),
+];
+
+/// Files beside the concerns' own in modules/nixos and modules/darwin.
+const NO_CONCERNS: &[&str] = &["default", "deployctl"];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// What `folder` of the repository holds, without `ending`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test looks at the repository"
+)]
+fn names(folder: &str, ending: &str) -> BTreeSet<String> {
+    std::fs::read_dir(repository().join(folder))
+        .unwrap_or_else(|error| panic!("{folder}: {error}"))
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
+        .collect()
+}
+
+/// The concerns that `platform` has a module for.
+fn modules(platform: &str) -> BTreeSet<String> {
+    let folder = format!("modules/{platform}");
+    if platform == "ubuntu" {
+        return names(&folder, "");
+    }
+    let mut found = names(&folder, ".nix");
+    for name in NO_CONCERNS {
+        assert!(found.remove(*name), "{folder}/{name}.nix is missing");
+    }
+    found
+}
+
+/// Compares the rooms that are there with the concerns of the schema: complaints.
+fn missing_rooms(platform: &str, found: &BTreeSet<String>) -> Vec<String> {
+    let reason = |concern: &str| {
+        NO_MODULE
+            .iter()
+            .any(|(of, name, _)| (*of, *name) == (platform, concern))
+    };
+    let mut complaints: Vec<_> = CONCERNS
+        .iter()
+        .filter_map(
+            |concern| match (found.contains(*concern), reason(concern)) {
+                (false, false) => Some(format!(
+                    "`{concern}` has no room in modules/{platform}, and NO_MODULE does not say why"
+                )),
+                (true, true) => Some(format!(
+                    "`{concern}` has a room in modules/{platform}, and NO_MODULE says it has none"
+                )),
+                _ => None,
+            },
+        )
+        .collect();
+    complaints.extend(
+        found
+            .iter()
+            .filter(|name| !CONCERNS.contains(&name.as_str()))
+            .map(|name| format!("modules/{platform} has `{name}`, which is no concern")),
+    );
+    complaints
+}
+
+#[test]
+fn every_concern_has_a_module_for_every_platform() {
+    for platform in ["ubuntu", "nixos", "darwin"] {
+        let complaints = missing_rooms(platform, &modules(platform));
+        assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    }
+}
+
+#[test]
+fn a_missing_room_is_seen() {
+    let mut found = modules("nixos");
+    found.remove("trading");
+    found.insert("power".to_owned());
+    found.insert("printer".to_owned());
+    let seen: BTreeSet<_> = missing_rooms("nixos", &found).into_iter().collect();
+    assert_eq!(
+        seen.iter().map(String::as_str).collect::<Vec<_>>(),
+        [
+            "`power` has a room in modules/nixos, and NO_MODULE says it has none",
+            "`trading` has no room in modules/nixos, and NO_MODULE does not say why",
+            "modules/nixos has `printer`, which is no concern",
+        ]
+    );
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test looks at the repository"
+)]
+fn every_nix_module_is_imported_and_has_a_golden() {
+    for platform in ["nixos", "darwin"] {
+        let path = format!("modules/{platform}/default.nix");
+        let imports = std::fs::read_to_string(repository().join(&path)).unwrap();
+        let goldens = format!("tests/snapshots/nix/{platform}");
+        let golden: BTreeSet<_> = names(&goldens, "")
+            .iter()
+            .flat_map(|host| names(&format!("{goldens}/{host}"), ".json"))
+            .collect();
+        let modules = modules(platform);
+        for module in modules.iter().map(String::as_str).chain(["deployctl"]) {
+            assert!(
+                imports.contains(&format!("./{module}.nix\n")),
+                "{path} does not import {module}.nix"
+            );
+            assert!(
+                golden.contains(module),
+                "no host below {goldens} has a golden of `{module}`"
+            );
+        }
+    }
+}
 
 fn assert_has_checks(concern: &str, from: &str) {
     let known: BTreeSet<_> = concerns().collect();

@@ -88,21 +88,16 @@ fn complaints(hosts: &[(String, Said, Said)], listed: &[Difference]) -> String {
     let mut used = BTreeSet::new();
     for (host, ubuntu, nixos) in hosts {
         for (thing, [on_ubuntu, on_nixos]) in differences(ubuntu, nixos) {
-            match listed.iter().position(|listed| listed.covers(&thing)) {
-                Some(index) => {
-                    used.insert(index);
-                }
-                None => {
-                    let show =
-                        |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
-                    let _ = writeln!(
-                        text,
-                        "{host}: {thing}\n    Ubuntu: {}\n    NixOS:  {}",
-                        show(on_ubuntu),
-                        show(on_nixos)
-                    );
-                }
+            if let Some(index) = listed.iter().position(|listed| listed.covers(&thing)) {
+                used.insert(index);
+                continue;
             }
+            let [ubuntu, nixos] =
+                [on_ubuntu, on_nixos].map(|value| value.unwrap_or_else(|| "nothing".to_owned()));
+            let _ = writeln!(
+                text,
+                "{host}: {thing}\n    Ubuntu: {ubuntu}\n    NixOS:  {nixos}"
+            );
         }
     }
     for (index, difference) in listed.iter().enumerate() {

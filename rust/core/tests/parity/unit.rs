@@ -9,21 +9,15 @@ const SETS: [&str; 4] = ["After", "Before", "Wants", "Conflicts"];
 /// What is enabled is said elsewhere, so `[Install]` is passed over.
 pub(crate) fn keys(said: &mut Said, prefix: &str, text: &str, sections: bool) {
     let joined = text.replace("\\\n", " ");
-    let mut section = String::new();
+    let mut section = "";
     for line in joined.lines().map(str::trim) {
         if line.starts_with('[') {
-            section = line.to_owned();
+            section = line;
         } else if let Some((key, value)) = line.split_once('=')
             && !line.starts_with('#')
             && section != "[Install]"
         {
-            key_of(
-                said,
-                prefix,
-                sections.then_some(section.as_str()),
-                key.trim(),
-                value,
-            );
+            key_of(said, prefix, sections.then_some(section), key.trim(), value);
         }
     }
 }

@@ -1,0 +1,31 @@
+# Facts that the schema takes and NixOS cannot: what to set and where is told at evaluation.
+{
+  platform = "nixos";
+  architecture = "x86_64";
+  hardware.cpu.threads = 2;
+  system = {
+    hostname = "refused";
+    timezone = "Etc/UTC";
+    sudo_passwordless = true;
+    users.guest = {
+      groups = [ ];
+      keys = [ ];
+      shell = "/usr/bin/xonsh";
+    };
+  };
+  extra = {
+    files = [
+      {
+        path = "/etc/netplan/99-more.yaml";
+        content = "network: { }\n";
+        mode = "0600";
+        owner = "root";
+        group = "root";
+      }
+    ];
+    packages = {
+      libfoo6 = null;
+      jq = "1.6-2.1";
+    };
+  };
+}
