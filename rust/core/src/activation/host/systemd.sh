@@ -82,5 +82,10 @@ WantedBy=sysinit.target"
   fi
 }
 
-# So early in a boot that no system can be switched.
-systemd_early() { ! systemctl --quiet is-active basic.target; }
+# The boot unit of a system of NixOS comes too early to switch it, and the switch may stop that unit. Where this is
+# under way already, or the system wants its unit while another switch is at work, nothing is lost.
+systemd_recover() {
+  if systemctl --quiet is-active "deployctl-recover-$ID.service"; then return; fi
+  systemd-run --quiet --collect --no-block --unit="deployctl-recover-$ID" --property=After=multi-user.target \
+    --description="deployctl: put back apply $ID" /bin/sh "$S/host.sh" recover "$ID" 2>>"$D/log" 9>&-
+}
