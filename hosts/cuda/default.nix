@@ -125,6 +125,17 @@
     };
   };
 
+  # How NixOS gets there the first time: a disk image, and an installer.
+  image = {
+    kind = "disk";
+    # As `ls -l /dev/disk/by-id` on the machine says. Until its serial number stands here, the
+    # installer finds no such disk, and touches none.
+    device = "/dev/disk/by-id/nvme-Samsung_SSD_980_PRO_500GB_SERIAL";
+    boot_mib = 1024;
+    fs_type = "ext4";
+    size_gib = 32;
+  };
+
   kernel = {
     # "stock": the distribution's kernel, tuned by command line. "custom": built
     # from the symbols below, installed beside the stock one.

@@ -115,6 +115,12 @@
     min_free_gib."/" = 10;
   };
 
+  # How NixOS gets there, should it ever: an image to upload.
+  image = {
+    kind = "linode";
+    size_gib = 6;
+  };
+
   kernel = {
     flavour = "stock";
     command_line = [

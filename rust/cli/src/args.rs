@@ -134,6 +134,9 @@ pub(crate) struct Inventory {
     /// Print the JSON Schema of the inventory
     #[arg(long)]
     pub(crate) schema: bool,
+    /// Print the reference page of all facts, in Markdown
+    #[arg(long, conflicts_with_all = ["check", "schema"])]
+    pub(crate) reference: bool,
 }
 
 /// Render the files of hosts, without asking any host

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use deployctl_core::inventory::{Inventory, schema};
+use deployctl_core::inventory::{Inventory, reference, schema};
 use deployctl_core::name::HostName;
 use deployctl_core::report::Verdict;
 
@@ -14,6 +14,10 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &args::Inventory) -> Result<Verdict, Failure> {
     if args.schema {
         Ui::print_json(&schema());
+        return Ok(Verdict::Done);
+    }
+    if args.reference {
+        context.ui.print(&reference());
         return Ok(Verdict::Done);
     }
     let inventory = context.inventory().await?;

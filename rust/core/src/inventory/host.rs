@@ -11,6 +11,7 @@ use super::extra::Extra;
 use super::firewall::Firewall;
 use super::hardware::Hardware;
 use super::hugepages::HugePages;
+use super::image::Image;
 use super::kernel::Kernel;
 use super::mlx::Mlx;
 use super::network::Network;
@@ -94,6 +95,9 @@ pub struct Host {
     /// Sleep, and what happens when power comes back.
     #[schemars(with = "Power", extend("x-optional" = true))]
     pub power: Option<Power>,
+    /// How `NixOS` comes onto its disk the first time.
+    #[schemars(with = "Image", extend("x-optional" = true))]
+    pub image: Option<Image>,
     /// How it gets the system that Nix builds for it. `NixOS` and macOS.
     #[schemars(with = "Nix", extend("x-optional" = true))]
     pub nix: Option<Nix>,
@@ -119,6 +123,7 @@ pub const CONCERNS: &[&str] = &[
     "mlx",
     "trading",
     "power",
+    "image",
     "nix",
     "extra",
 ];

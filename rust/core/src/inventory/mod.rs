@@ -14,6 +14,7 @@ pub mod firewall;
 pub mod hardware;
 pub mod host;
 pub mod hugepages;
+pub mod image;
 pub mod kernel;
 pub mod mlx;
 pub(crate) mod near;

@@ -96,6 +96,8 @@ texts! {
     MountPoint, r"^(/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+:%=,-]+)+)$", "an absolute path without `.`, `..`, `//` or trailing `/`";
     /// What is mounted.
     MountSource, r"^(UUID=|LABEL=|PARTUUID=|PARTLABEL=|/dev/)[A-Za-z0-9][A-Za-z0-9_./:-]*$", "`UUID=…`, `LABEL=…`, `PARTUUID=…`, `PARTLABEL=…` or a path below `/dev/`";
+    /// A whole disk, by a name that stays its own.
+    DiskDevice, r"^/dev/disk/by-(id|path)/[A-Za-z0-9][A-Za-z0-9_.:@+-]*$", "a disk such as `/dev/disk/by-id/nvme-…`; names such as `/dev/nvme0n1` move from boot to boot";
     /// A file system's type.
     FsType, r"^[a-z0-9][a-z0-9._-]{0,31}$", "a file system's type such as `ext4`";
     /// One mount option.

@@ -11,6 +11,7 @@ use crate::host::inventory;
 
 /// Concerns without checks, and why.
 const NO_CHECKS: &[(&str, &str)] = &[
+    ("image", "of the first installation; what runs there now is the other concerns'"),
     ("mlx", "of macOS, whose checks come with its platform"),
     (
         "nix",

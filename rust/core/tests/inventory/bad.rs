@@ -107,6 +107,8 @@ bad! {
     become_nobody: "hosts.cuda.connection.become" = "none";
     jump_to_nobody: "hosts.cuda.connection.jump" = "linod";
     jump_in_a_circle: "hosts.cuda.connection.jump" = "linode", "hosts.linode.connection.jump" = "cuda";
+    image_of_a_disk: "hosts.cuda.image" = {"kind": "disk", "size_gib": 1, "device": "/dev/nvme0n1", "fs_type": "vfat"};
+    image_without_a_disk: "hosts.cuda.image" = {"kind": "disk", "size_gib": 32}, "hosts.linode.image" = {"kind": "linode", "size_gib": 6, "boot_mib": 512}, "hosts.macbook.image" = {"kind": "linode", "size_gib": 6};
     same_name_and_address: "hosts.linode.system.hostname" = "cuda", "hosts.linode.connection.address" = "cuda.local";
 
     words_of_another_concern: "hosts.cuda.kernel.command_line" = ["preempt=full", "hugepages=12", "preempt=none"], "hosts:cuda:kernel:sysctl:vm.nr_hugepages" = "3", "hosts:cuda:kernel:sysctl:net.core.somaxconn" = "3", "hosts:cuda:network:sysctl:vm.swappiness" = "3";

@@ -4,6 +4,7 @@ mod addresses;
 mod cpus;
 mod gpu;
 mod groups;
+mod image;
 mod kernel;
 mod links;
 mod packages;
@@ -57,5 +58,6 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         gpu::check(name, sound, findings);
         services::check(name, sound, findings);
         packages::check(name, &sound.host, findings);
+        image::check(name, &sound.host, findings);
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
     }
 }
 
-fn linux_only(host: &Host) -> [(&'static str, bool); 11] {
+fn linux_only(host: &Host) -> [(&'static str, bool); 12] {
     [
         ("ssh", host.ssh.is_some()),
         ("time", host.time.is_some()),
@@ -67,6 +67,7 @@ fn linux_only(host: &Host) -> [(&'static str, bool); 11] {
         ("cuda", host.cuda.is_some()),
         ("vllm", host.vllm.is_some()),
         ("trading", host.trading.is_some()),
+        ("image", host.image.is_some()),
     ]
 }
 

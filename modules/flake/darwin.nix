@@ -1,0 +1,28 @@
+# darwinConfigurations: every Mac.
+cluster:
+let
+  inherit (cluster) inputs;
+  hosts = import ./select.nix cluster;
+  parts = import ./host.nix cluster;
+  check = import ./inventory-check.nix cluster;
+in
+hosts.forHosts hosts.darwin (
+  name:
+  let
+    system = hosts.systemOf name;
+  in
+  inputs.nix-darwin.lib.darwinSystem {
+    inherit (parts name) specialArgs;
+    modules = [
+      inputs.agenix.darwinModules.default
+      ../darwin
+      {
+        nixpkgs.hostPlatform = system;
+        # The schema cannot be bypassed: a build of this system builds the check first.
+        # nix-darwin's `system.checks` is something else.
+        system.systemBuilderArgs.inventoryCheck = check system;
+      }
+    ]
+    ++ (parts name).own;
+  }
+)

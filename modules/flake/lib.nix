@@ -1,0 +1,22 @@
+# For clusters of other people.
+inputs: {
+  # mkInventory FOLDER: the inventory of a folder like hosts/.
+  mkInventory = import ./inventory.nix;
+
+  # mkCluster FOLDER: what this flake makes of its hosts/, made of another.
+  mkCluster =
+    folder:
+    let
+      cluster = {
+        inherit inputs folder;
+        inventory = import ./inventory.nix folder;
+      };
+    in
+    {
+      inherit (cluster) inventory;
+      nixosConfigurations = import ./nixos.nix cluster;
+      darwinConfigurations = import ./darwin.nix cluster;
+      packages = import ./packages.nix cluster;
+      checks = system: { inventory = import ./inventory-check.nix cluster system; };
+    };
+}

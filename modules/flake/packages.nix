@@ -1,0 +1,32 @@
+# packages.<system>: deployctl, its documentation, and what is built for each host. A host's are
+# there on every system, so that a Mac can ask its builders for them.
+cluster: system:
+let
+  inherit (cluster) inputs;
+  pkgs = inputs.nixpkgs.legacyPackages.${system};
+  hosts = import ./select.nix cluster;
+  nixos = import ./nixos.nix cluster;
+  installer = import ./installer.nix cluster nixos;
+  rendered = import ./rendered.nix cluster system;
+  deployctl = pkgs.callPackage ../../rust/package.nix { };
+
+  # forEach NAMES SUFFIX FUNCTION: NAME-SUFFIX → FUNCTION NAME.
+  forEach =
+    names: suffix: function:
+    builtins.listToAttrs (
+      map (name: {
+        name = "${name}-${suffix}";
+        value = function name;
+      }) names
+    );
+in
+{
+  inherit deployctl;
+  default = deployctl;
+  docs = pkgs.callPackage ./docs.nix { inherit deployctl; };
+}
+// forEach hosts.disk "image" (name: nixos.${name}.config.system.build.diskoImages)
+// forEach hosts.disk "installer" installer
+// forEach hosts.linode "image" (name: nixos.${name}.config.system.build.images.linode)
+// forEach hosts.linux "kernel" (name: nixos.${name}.config.boot.kernelPackages.kernel)
+// forEach hosts.ubuntu "rendered" rendered

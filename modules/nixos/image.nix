@@ -1,0 +1,76 @@
+# `image`: how the system comes onto its disk, and boots from it.
+{ lib, host, ... }:
+let
+  inherit (host) image;
+  kind = host.image.kind or null;
+
+  # The disk by a name that stays its own, in two partitions. disko.devices becomes `fileSystems`.
+  # Not `mkIf`: disko's options are there only where its module is imported.
+  disk = lib.optionalAttrs (kind == "disk") {
+    disko.devices.disk.system = {
+      type = "disk";
+      inherit (image) device;
+      imageSize = "${toString image.size_gib}G";
+      content = {
+        type = "gpt";
+        partitions = {
+          boot = {
+            type = "EF00";
+            size = "${toString image.boot_mib}M";
+            content = {
+              type = "filesystem";
+              format = "vfat";
+              mountpoint = "/boot";
+              mountOptions = [ "umask=0077" ];
+            };
+          };
+          root = {
+            size = "100%";
+            content = {
+              type = "filesystem";
+              format = image.fs_type;
+              mountpoint = "/";
+              mountOptions = [ "noatime" ];
+            };
+          };
+        };
+      };
+    };
+
+    boot = {
+      loader = {
+        systemd-boot = {
+          enable = true;
+          # As many kernels as the partition holds with room to spare.
+          configurationLimit = 10;
+          # Whoever sits at the console is not root for that.
+          editor = false;
+        };
+        # It boots by the path that every firmware tries: an image knows no machine's variables.
+        efi.canTouchEfiVariables = false;
+      };
+      initrd.availableKernelModules = [
+        "ahci"
+        "nvme"
+        "sd_mod"
+        "usb_storage"
+        "usbhid"
+        "xhci_pci"
+      ];
+      growPartition = true;
+    };
+    fileSystems."/".autoResize = true;
+    hardware.enableRedistributableFirmware = true;
+  };
+
+  # Boot loader, serial console and file systems are those of nixpkgs' linode-config.nix.
+  linode = lib.optionalAttrs (kind == "linode") {
+    image.modules.linode.virtualisation.diskSize = image.size_gib * 1024;
+    # What trades is never swapped out; a swap disk of the provider's stays unused.
+    swapDevices = [ ];
+  };
+in
+lib.mkMerge [
+  disk
+  linode
+]
