@@ -6,6 +6,7 @@
     ./extra.nix
     ./firewall.nix
     ./hugepages.nix
+    ./image.nix
     ./kernel.nix
     ./network.nix
     ./nix.nix

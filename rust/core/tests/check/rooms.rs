@@ -11,7 +11,10 @@ use crate::host::inventory;
 
 /// Concerns without checks, and why.
 const NO_CHECKS: &[(&str, &str)] = &[
-    ("image", "of the first installation; what runs there now is the other concerns'"),
+    (
+        "image",
+        "of the first installation; what runs there now is the other concerns'",
+    ),
     ("mlx", "of macOS, whose checks come with its platform"),
     (
         "nix",

@@ -1,0 +1,2 @@
+# nixpkgs has one here; what it sets is its own.
+{ }
