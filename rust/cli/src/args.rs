@@ -119,6 +119,9 @@ pub(crate) enum Command {
     Adopt(Adopt),
     /// Tell where a file on a host comes from
     Why(Why),
+    /// Configure and build a host's own kernel
+    #[command(subcommand)]
+    Kernel(Kernel),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -264,6 +267,55 @@ pub(crate) struct Why {
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
+}
+
+/// Configure and build a host's own kernel
+#[derive(Debug, Subcommand)]
+pub(crate) enum Kernel {
+    /// Print the symbols that a host declares, as a fragment of a configuration
+    Fragment(KernelFragment),
+    /// Merge the symbols over a configuration, and say which do not come out as declared
+    Config(KernelSource),
+    /// Build Debian packages of the kernel
+    Build(KernelBuild),
+}
+
+/// Print the symbols that a host declares, as a fragment of a configuration
+#[derive(Debug, Args)]
+pub(crate) struct KernelFragment {
+    /// The host
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+}
+
+/// Merge the symbols over a configuration, and say which do not come out as declared
+#[derive(Debug, Args)]
+pub(crate) struct KernelSource {
+    /// The host
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+    /// The kernel's source, a folder or a tarball; it stays as it is
+    #[arg(long, value_name = "DIR|TARBALL")]
+    pub(crate) source: PathBuf,
+    /// The configuration to start from [default: that of the kernel that runs here]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Leave out modules that this machine has not loaded: faster to build, for this machine alone
+    #[arg(long)]
+    pub(crate) trim: bool,
+    /// Where everything goes: configuration, objects, packages
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Build Debian packages of the kernel
+#[derive(Debug, Args)]
+pub(crate) struct KernelBuild {
+    #[command(flatten)]
+    pub(crate) source: KernelSource,
+    /// The packages' own version; raise it when the same source is built again
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) revision: u32,
 }
 
 /// Print a completion script for a shell

@@ -12,6 +12,7 @@ pub mod files;
 pub mod fleet;
 pub mod history;
 pub mod interrupt;
+pub mod kernel;
 pub mod nix;
 pub mod prepare;
 pub mod process;

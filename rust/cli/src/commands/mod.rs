@@ -9,6 +9,7 @@ mod diff;
 mod history;
 mod image;
 mod inventory;
+mod kernel;
 mod plan;
 mod render;
 mod rollback;
@@ -110,6 +111,7 @@ async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
         Command::Diff(args) => diff::run(context, &args).await,
         Command::Adopt(args) => adopt::run(context, &args).await,
         Command::Why(args) => why::run(context, &args).await,
+        Command::Kernel(args) => kernel::run(context, &args).await,
         Command::Completions(args) => Ok(completions::run(&args)),
     }
 }

@@ -71,6 +71,11 @@ impl fmt::Display for Reason {
                 write!(f, "this source has no such symbol; did you mean `{near}`?")
             }
             Self::Depends { on, values, at } => {
+                if let [(name, value)] = values.as_slice()
+                    && name == on
+                {
+                    return write!(f, "depends on `{on}`, which is {value} ({at})");
+                }
                 let values: Vec<String> = values
                     .iter()
                     .map(|(name, value)| format!("{name} is {value}"))
@@ -137,7 +142,7 @@ fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {
             return selected;
         }
     }
-    let unmet: Vec<Reason> = definitions
+    let mut unmet: Vec<Reason> = definitions
         .iter()
         .flat_map(|definition| {
             definition
@@ -156,6 +161,8 @@ fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {
                 })
         })
         .collect();
+    // A symbol may say again what the menu around it says.
+    unmet.dedup();
     if !unmet.is_empty() {
         return unmet;
     }
