@@ -7,6 +7,7 @@ use deployctl_core::inventory::{Host, Inventory};
 use deployctl_core::kernel::{Verdict as Symbols, fragment, wanted};
 use deployctl_core::name::HostName;
 use deployctl_core::report::Verdict;
+use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::kernel::{self, Configured, KernelError, Machine, Package, Request, Step};
 
 use crate::args;
@@ -20,16 +21,19 @@ pub(super) async fn run(context: &Context, args: &args::Kernel) -> Result<Verdic
         args::Kernel::Fragment(args) => print_fragment(context, &inventory, &args.host),
         args::Kernel::Config(args) => {
             let chosen = Chosen::new(&inventory, args)?;
-            let configured = kernel::configure(&chosen.request(args, 1)?, &tell(context))
-                .await
-                .map_err(|error| chosen.failure(&error))?;
+            let configured = kernel::configure(
+                &chosen.request(args, 1, &context.interrupt)?,
+                &tell(context),
+            )
+            .await
+            .map_err(|error| chosen.failure(&error))?;
             chosen.show(context, &configured, None);
             Ok(Verdict::Done)
         }
         args::Kernel::Build(args) => {
             let chosen = Chosen::new(&inventory, &args.source)?;
             chosen.is_custom()?;
-            let request = chosen.request(&args.source, args.revision)?;
+            let request = chosen.request(&args.source, args.revision, &context.interrupt)?;
             let (configured, packages) = kernel::build(&request, &tell(context))
                 .await
                 .map_err(|error| chosen.failure(&error))?;
@@ -123,6 +127,7 @@ impl<'a> Chosen<'a> {
         &'b self,
         args: &'b args::KernelSource,
         revision: u32,
+        interrupt: &'b Interrupt,
     ) -> Result<Request<'b>, Failure> {
         Ok(Request {
             facts: facts(&self.name, self.host)?,
@@ -133,6 +138,7 @@ impl<'a> Chosen<'a> {
             trim: args.trim,
             out: &args.out,
             revision,
+            interrupt,
         })
     }
 
@@ -177,7 +183,7 @@ impl<'a> Chosen<'a> {
             };
             let _ = write!(
                 text,
-                "`{}` is to be {} and comes out as {}",
+                "`{}` is to be {} and would be {}",
                 wanted.symbol, wanted.value, missed.got
             );
             for reason in reasons {
@@ -186,10 +192,29 @@ impl<'a> Chosen<'a> {
             }
             text
         };
-        symbols
+        let missed = symbols
             .missed
             .iter()
-            .map(|(missed, reasons)| words(missed, reasons))
+            .map(|(missed, reasons)| words(missed, reasons));
+        missed.chain(self.absent(symbols)).collect()
+    }
+
+    /// What is off because this source does not have it, which may be a slip.
+    fn absent(&self, symbols: &Symbols) -> Vec<String> {
+        let words = |symbol: &str, near: Option<&String>| {
+            let position = self
+                .position(symbol)
+                .map(|position| format!("{position}: "))
+                .unwrap_or_default();
+            let near = near
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default();
+            format!("{position}`{symbol}` is off, for this source has no such symbol{near}")
+        };
+        symbols
+            .absent
+            .iter()
+            .map(|(symbol, near)| words(symbol, near.as_ref()))
             .collect()
     }
 
@@ -207,15 +232,8 @@ impl<'a> Chosen<'a> {
     }
 
     fn show(&self, context: &Context, configured: &Configured, packages: Option<&[Package]>) {
-        for (symbol, near) in &configured.verdict.absent {
-            let near = near
-                .as_ref()
-                .map(|near| format!("; did you mean `{near}`?"))
-                .unwrap_or_default();
-            context.ui.say(&format!(
-                "{}: `{symbol}` is off, for this source has no such symbol{near}",
-                self.name
-            ));
+        for words in self.absent(&configured.verdict) {
+            context.ui.say(&format!("{}: {words}", self.name));
         }
         if context.ui.json {
             Ui::print_json(&self.report(configured, packages));

@@ -91,11 +91,16 @@ impl TestEnv {
 
     /// Runs the program with these arguments alone.
     pub(crate) fn bare(&self, arguments: &[&str]) -> Said {
+        self.with_programs("/usr/sbin:/usr/bin:/sbin:/bin", arguments)
+    }
+
+    /// The same with other programs on the `PATH`.
+    pub(crate) fn with_programs(&self, path: &str, arguments: &[&str]) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_deployctl"))
             .args(arguments)
             .env_clear()
             .env("HOME", self.path("home"))
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("PATH", path)
             .env("USER", "tester")
             .env("DEPLOYCTL_SSH_CONFIG", "")
             .env("DEPLOYCTL_REPO", &self.repo)

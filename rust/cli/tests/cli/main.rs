@@ -8,5 +8,7 @@
 
 mod bad_input;
 mod environment;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod kernel;
 mod reference;
 mod sandbox;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::environment::TestEnv;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "inventory",
     "render",
     "plan",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 12] = [
     "diff",
     "adopt",
     "why",
+    "kernel",
     "completions",
 ];
 
@@ -31,6 +32,11 @@ fn every_command_explains_itself() {
         let said = env.bare(&[command, "-h"]);
         assert_eq!(said.code, 0, "{}", said.err);
         let _ = write!(text, "\n## {command}\n\n{}", said.out);
+    }
+    for step in ["fragment", "config", "build"] {
+        let said = env.bare(&["kernel", step, "-h"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let _ = write!(text, "\n## kernel {step}\n\n{}", said.out);
     }
     insta::assert_snapshot!(text);
 }

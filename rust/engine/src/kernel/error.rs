@@ -55,7 +55,7 @@ pub enum KernelError {
         path: PathBuf,
     },
     /// Kconfig would not have some of the symbols as declared.
-    #[error("{} of {of} symbols do not come out as declared", verdict.missed.len())]
+    #[error("{} of {of} symbols would not be as declared", verdict.missed.len())]
     Missed {
         /// How many were wanted.
         of: usize,

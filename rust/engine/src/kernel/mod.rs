@@ -15,6 +15,7 @@ use deployctl_core::rendered::Sha256Hex;
 pub use error::KernelError;
 pub use source::Source;
 
+use crate::interrupt::Interrupt;
 use crate::process::{Finished, Program};
 
 /// How long one step may take: whole distributions' kernels take hours on small machines.
@@ -61,6 +62,8 @@ pub struct Request<'a> {
     pub out: &'a Path,
     /// The packages' own version, for rebuilds of the same source.
     pub revision: u32,
+    /// What ends it early.
+    pub interrupt: &'a Interrupt,
 }
 
 /// A configuration in which all that is wanted holds.
@@ -122,6 +125,7 @@ pub async fn configure(
     let make = Make {
         source: &source,
         build: &build,
+        interrupt: request.interrupt,
     };
     make.target("olddefconfig").await?;
     if request.trim {
@@ -170,6 +174,7 @@ pub async fn build(
     let make = Make {
         source: &configured.source,
         build: &folder,
+        interrupt: request.interrupt,
     };
     let log = request.out.join("build.log");
     tell(Step::Building(log.clone()));
@@ -178,16 +183,15 @@ pub async fn build(
         std::fs::remove_file(&produced).map_err(|error| KernelError::file(&produced, error))?;
     }
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let finished = make
+    let program = make
         .command("bindeb-pkg")
         .arguments([
             format!("-j{jobs}"),
             format!("KDEB_PKGVERSION={}", request.revision),
         ])
         // The package with debugging symbols is larger than all others together.
-        .variable("DEB_BUILD_PROFILES", "pkg.linux-upstream.nokerneldbg")
-        .run()
-        .await?;
+        .variable("DEB_BUILD_PROFILES", "pkg.linux-upstream.nokerneldbg");
+    let finished = make.watch(&program).await?;
     let said = [finished.stdout.as_slice(), finished.stderr.as_slice()].concat();
     std::fs::write(&log, &said).map_err(|error| KernelError::file(&log, error))?;
     succeeded("make bindeb-pkg", &finished)?;
@@ -216,11 +220,12 @@ fn fits(request: &Request<'_>) -> Result<(), KernelError> {
 
 /// The configuration named, or the running kernel's.
 fn base(named: Option<&Path>) -> Result<PathBuf, KernelError> {
-    if let Some(path) = named {
-        return Ok(path.to_owned());
-    }
-    let release = read(Path::new("/proc/sys/kernel/osrelease"))?;
-    let path = PathBuf::from(format!("/boot/config-{}", release.trim()));
+    let path = if let Some(path) = named {
+        path.to_owned()
+    } else {
+        let release = read(Path::new("/proc/sys/kernel/osrelease"))?;
+        PathBuf::from(format!("/boot/config-{}", release.trim()))
+    };
     if path.is_file() {
         return Ok(path);
     }
@@ -258,6 +263,7 @@ fn packages(out: &Path, list: &str) -> Result<Vec<Package>, KernelError> {
 struct Make<'a> {
     source: &'a Source,
     build: &'a Path,
+    interrupt: &'a Interrupt,
 }
 
 impl Make<'_> {
@@ -274,9 +280,21 @@ impl Make<'_> {
     }
 
     async fn target(&self, target: &str) -> Result<Finished, KernelError> {
-        let finished = self.command(target).arguments(["-s"]).run().await?;
+        let finished = self.watch(&self.command(target).arguments(["-s"])).await?;
         succeeded(&format!("make {target}"), &finished)?;
         Ok(finished)
+    }
+
+    /// Runs it to its end, or until somebody wants us to stop.
+    async fn watch(&self, program: &Program) -> Result<Finished, KernelError> {
+        let mut stderr = Vec::new();
+        let finished = program
+            .watch(self.interrupt, &mut |line| {
+                stderr.extend_from_slice(line.as_bytes());
+                stderr.push(b'\n');
+            })
+            .await?;
+        Ok(Finished { stderr, ..finished })
     }
 
     /// Lays the fragment over `.config`; what is built in stays so where a module is enough.
@@ -328,4 +346,47 @@ fn write(path: &Path, text: &str) -> Result<(), KernelError> {
 fn absolute(path: &Path) -> Result<PathBuf, KernelError> {
     path.canonicalize()
         .map_err(|error| KernelError::file(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    #[test]
+    fn only_a_machine_of_the_host_s_kind_builds_its_kernel() {
+        let facts = Kernel {
+            flavour: deployctl_core::inventory::kernel::Flavour::Custom,
+            command_line: Vec::new(),
+            modules: BTreeSet::default(),
+            sysctl: BTreeMap::default(),
+            io_uring_group: None,
+            symbols: BTreeMap::default(),
+        };
+        let interrupt = Interrupt::never();
+        let on = |os, architecture| {
+            let request = Request {
+                facts: &facts,
+                architecture: Architecture::X86_64,
+                machine: Machine { os, architecture },
+                source: Path::new("source"),
+                base: None,
+                trim: false,
+                out: Path::new("out"),
+                revision: 1,
+                interrupt: &interrupt,
+            };
+            match fits(&request) {
+                Ok(()) => "it fits".to_owned(),
+                Err(error) => format!("{error}\n  hint: {}", error.hint().unwrap_or_default()),
+            }
+        };
+        let said = [
+            on("linux", "x86_64"),
+            on("macos", "aarch64"),
+            on("linux", "aarch64"),
+        ];
+        insta::assert_snapshot!(said.join("\n"));
+    }
 }
