@@ -116,6 +116,13 @@ fn quoted_derivation(error: &str) -> Option<&str> {
 
 /// `failed with exit code 2`, whatever the version.
 fn how(error: &str) -> String {
+    if error.contains("hash mismatch") {
+        let got = error
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("got:"));
+        let got = got.map_or_else(String::new, |hash| format!(": it is `{}`", hash.trim()));
+        return format!("has another hash than its files say{got}");
+    }
     let line = error
         .lines()
         .map(str::trim)

@@ -226,6 +226,10 @@ fn why(listener: &Listener<'_>, host: &HostName) -> SystemError {
         if words.contains("No space left on device") {
             return SystemError::HostFull { host };
         }
+        if words.contains("sudo: ") {
+            let cause = one_line(words);
+            return SystemError::Elevation { host, cause };
+        }
         let missing = words.contains("not found") || words.contains("No such file");
         if words.contains("nix-daemon") && missing {
             return SystemError::NoNixThere { host };
@@ -239,7 +243,8 @@ fn why(listener: &Listener<'_>, host: &HostName) -> SystemError {
         "Broken pipe",
         "Host key verification failed",
         "No route to host",
-        "Permission denied",
+        // ssh's own, with the ways in that it tried.
+        "Permission denied (",
         "closed by remote host",
         "not responding",
         "cannot connect to",

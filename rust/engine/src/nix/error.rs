@@ -99,6 +99,14 @@ pub enum SystemError {
         /// Which.
         host: HostName,
     },
+    /// Its daemon cannot be spoken to as root.
+    #[error("`{host}` does not let us copy as root: {cause}")]
+    Elevation {
+        /// Which.
+        host: HostName,
+        /// sudo's own words.
+        cause: String,
+    },
     /// The host does not trust who signed, or nobody signed.
     #[error("`{host}` takes no unsigned paths from its login, and trusts no signature of `{path}`")]
     Untrusted {
@@ -147,6 +155,13 @@ pub enum SystemError {
     Process(ProcessError),
 }
 
+/// Whether Nix could not fetch something.
+fn names_the_network(words: &str) -> bool {
+    ["unable to download", "resolve host", "unable to fetch"]
+        .iter()
+        .any(|part| words.contains(part))
+}
+
 impl SystemError {
     /// A process of Nix that did not come to its own end.
     pub(super) fn process(error: ProcessError) -> Self {
@@ -187,6 +202,12 @@ impl SystemError {
                 "on the host, `nix-collect-garbage -d` frees old generations; what was copied stays, so the next copy goes on from there"
             }
             Self::NoNixThere { .. } => "install Nix there, or log in as a user whose `PATH` has it",
+            Self::Elevation { .. } => {
+                "allow the login `nix-daemon` by sudo without a password, or sign what is copied: `--signing-key-file`"
+            }
+            Self::Evaluation { message, .. } if names_the_network(message) => {
+                "what the flake is made of is fetched once: this computer needs the network for that"
+            }
             Self::Untrusted { .. } => {
                 "add your public key to the host's `nix.trusted_public_keys` and pass its private half by `--signing-key-file`; the first time, apply as root, or by sudo without a password"
             }

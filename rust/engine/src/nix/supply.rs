@@ -137,7 +137,8 @@ impl Supply {
         sink: &Sink,
     ) -> Result<(), SystemError> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
-        self.make(name, what.as_ref(), derivation, sink).await
+        self.make(name, "system", what.as_ref(), derivation, sink)
+            .await
     }
 
     /// Builds the image to install a host from, and says where it lies.
@@ -149,7 +150,8 @@ impl Supply {
     ) -> Result<Derivation, SystemError> {
         let what = Installable::image(self.top.clone(), name, host.architecture);
         let derivation = self.derivation(&what, &self.cache).await?;
-        self.make(name, Some(&what), &derivation, sink).await?;
+        self.make(name, "image", Some(&what), &derivation, sink)
+            .await?;
         Ok(derivation)
     }
 
@@ -157,6 +159,7 @@ impl Supply {
     async fn make(
         &self,
         name: &HostName,
+        kind: &str,
         what: Option<&Installable>,
         derivation: &Derivation,
         sink: &Sink,
@@ -173,7 +176,8 @@ impl Supply {
             log: Vec::new(),
         };
         std::fs::create_dir_all(&self.roots).map_err(failed)?;
-        let root = self.roots.join(format!("{name}-{}", derivation.out.name()));
+        // One of each kind: what is built next takes the place of what was built last.
+        let root = self.roots.join(format!("{name}-{kind}"));
         let tell = teller(name, sink);
         self.nix
             .build(derivation, &root, &self.interrupt, &tell)

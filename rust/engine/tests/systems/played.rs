@@ -1,0 +1,204 @@
+//! With a script in the place of Nix.
+
+use std::fmt::Write as _;
+
+use deployctl_core::closure::StorePath;
+use deployctl_engine::nix::Daemon;
+use deployctl_engine::nix::cache::EvaluationCache;
+use deployctl_engine::nix::supply::SupplyError;
+use serde_json::json;
+
+use crate::world::World;
+
+/// Evaluates to a system that is there, and does everything else well.
+const FINE: &str = r#"case $* in
+*" eval "*) echo '{"drv":"/nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv","out":"/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system"}' ;;
+esac"#;
+
+#[tokio::test]
+async fn what_nix_is_told() {
+    let mut world = World::played(FINE);
+    let source = world.declared().await.unwrap();
+    let mut told = format!("evaluate\n{}", world.log());
+    for (what, facts, daemon) in [
+        ("root on the LAN", json!({}), Daemon::Login),
+        (
+            "sudo over the WAN",
+            json!({ "substitute": true, "compress": true }),
+            Daemon::Sudo,
+        ),
+        ("built there", json!({ "build_on": "host" }), Daemon::Login),
+    ] {
+        for (name, value) in facts.as_object().unwrap() {
+            world.fact(name, value.clone());
+        }
+        let supply = world.supply().await;
+        world.bring(&supply, &source, daemon).await.unwrap();
+        let _ = write!(told, "{what}\n{}", world.log());
+    }
+    world.fact("build_on", json!("controller"));
+    let key = Some(world.path("key"));
+    let supply = world.supply_with(EvaluationCache::none(), key);
+    world.bring(&supply, &source, Daemon::Sudo).await.unwrap();
+    let _ = write!(told, "signed\n{}", world.log());
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn the_same_files_are_evaluated_once() {
+    let world = World::played(FINE);
+    let first = world.declared().await.unwrap();
+    assert_eq!(world.evaluations(), 1);
+    assert_eq!(world.declared().await.unwrap(), first);
+    assert_eq!(world.evaluations(), 0, "it is remembered");
+
+    world.write("repo/hosts/new.nix", "1");
+    world.declared().await.unwrap();
+    assert_eq!(
+        world.evaluations(),
+        0,
+        "a flake does not see what git does not track"
+    );
+    world.commit();
+    world.declared().await.unwrap();
+    assert_eq!(world.evaluations(), 1, "now it does");
+    world.write("repo/hosts/new.nix", "2");
+    world.declared().await.unwrap();
+    assert_eq!(
+        world.evaluations(),
+        1,
+        "a change that is not committed counts"
+    );
+    world.write("repo/hosts/new.nix", "1");
+    world.declared().await.unwrap();
+    assert_eq!(world.evaluations(), 0, "and so does taking it back");
+
+    for entry in std::fs::read_dir(world.path("cache/evaluations")).unwrap() {
+        std::fs::write(entry.unwrap().path(), "{ damaged").unwrap();
+    }
+    assert_eq!(world.declared().await.unwrap(), first);
+    assert_eq!(world.evaluations(), 1, "what is damaged is ignored");
+    world.declared().await.unwrap();
+    assert_eq!(world.evaluations(), 0, "and replaced");
+
+    let (name, host) = world.host();
+    let anew = world.supply_with(EvaluationCache::none(), None);
+    anew.declared(&name, &host).await.unwrap();
+    assert_eq!(world.evaluations(), 1, "nobody asks the cache");
+    assert_eq!(anew.remembered(&name, &host), None);
+    let supply = world.supply().await;
+    assert_eq!(supply.remembered(&name, &host), Some(first));
+    assert_eq!(world.evaluations(), 0);
+}
+
+#[tokio::test]
+async fn a_system_that_is_not_there_is_explained() {
+    let mut said = String::new();
+    let cases = [
+        // nixpkgs, nixos/modules/system/activation/top-level.nix, by 2.8 and by 2.31.
+        "error: \n       Failed assertions:\n       - set `nix.state_version`\n         to a release\n       - and that\n(use '--show-trace' to show detailed location information)",
+        "error:\n       … while calling the 'throw' builtin\n         at /nix/store/x-source/lib/trivial.nix:1:2:\n       error:\n       Failed assertions:\n       - hosts.linode.storage: no such disk",
+        "error: experimental Nix feature 'flakes' is disabled; add '--extra-experimental-features flakes' to enable it",
+        "error: flake 'git+file:///r' does not provide attribute 'packages.x86_64-linux.nixosConfigurations.\"linode\"', 'nixosConfigurations.\"linode\"'",
+        "error: \n       This version of Nixpkgs requires Nix >= 2.18, please upgrade:\n",
+        "error: attribute 'hostname' missing\n\n       at $PWD/modules/nixos/system.nix:3:5:\n",
+        "error: unable to download 'https://github.com/x.tar.gz': Couldn't resolve host name (6)",
+    ];
+    for words in cases {
+        let script = format!(
+            "case $* in --version) echo 'nix (Nix) 2.31.2'; exit ;; esac\ncat >&2 <<E\n{words}\nE\nexit 1"
+        );
+        let script = script.replace('`', "\\`");
+        let error = World::played(&script).declared().await.unwrap_err();
+        let _ = writeln!(said, "{error}");
+    }
+    let old = "case $* in --version) echo 'nix (Nix) 2.3.16'; exit ;; esac\necho \"error: unrecognised flag '--apply'\" >&2; exit 1";
+    said.push_str(&World::played(old).declared().await.unwrap_err());
+    let odd = World::played("echo 3").declared().await.unwrap_err();
+    let _ = writeln!(said, "\n{odd}");
+    let world = World::played(FINE);
+    std::fs::remove_file(world.path("repo/flake.nix")).unwrap();
+    said.push_str(&world.declared().await.unwrap_err());
+    std::fs::remove_file(world.path("bin/nix")).unwrap();
+    world.write("repo/flake.nix", "{ }");
+    let _ = write!(said, "\n{}", world.declared().await.unwrap_err());
+    insta::assert_snapshot!(said);
+}
+
+/// What several versions of Nix, and ssh between them, say of a failed build or copy.
+#[tokio::test]
+async fn a_system_that_does_not_get_there_is_explained() {
+    let mut said = String::new();
+    for words in [
+        r#"@nix {"action":"start","fields":["/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv","",1,1],"id":1,"level":3,"text":"building","type":105}
+@nix {"action":"result","fields":["\u001b[31mhalf\u001b[0m a log"],"id":1,"type":101}
+@nix {"action":"msg","level":0,"msg":"error: builder for '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv' failed with exit code 3;\n       last 1 log lines:\n       > half a log"}
+@nix {"action":"msg","level":0,"msg":"error: 1 dependencies of derivation '/nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv' failed to build"}"#,
+        r#"@nix {"action":"msg","level":0,"msg":"error: Cannot build '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv'.\n       Reason: builder failed with exit code 2.\n       Last 2 log lines:\n       > one\n       > two\n"}"#,
+        r#"@nix {"action":"msg","level":0,"msg":"error: a 'aarch64-darwin' with features {} is required to build '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv', but I am a 'x86_64-linux' with features {kvm}"}"#,
+        r#"@nix {"action":"msg","level":0,"msg":"error: Cannot build '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv'.\n       Reason: required system or feature not available\n       Required system: 'x86_64-linux' with features {}\n       Current system: 'aarch64-darwin' with features {}"}"#,
+        r#"@nix {"action":"msg","level":0,"msg":"error: writing to file: No space left on device"}"#,
+        r#"@nix {"action":"msg","level":0,"msg":"error: hash mismatch in fixed-output derivation '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-src.drv':\n         specified: sha256-a\n            got:    sha256-b"}"#,
+        r#"@nix {"action":"msg","level":0,"msg":"error: opening lock file '/nix/var/nix/db/big-lock': Permission denied"}"#,
+        "",
+    ] {
+        said.push_str(&failing("--realise", words).await);
+    }
+    for words in [
+        r#"@nix {"action":"msg","level":0,"msg":"error: cannot add path '/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-dep' because it lacks a valid signature"}"#,
+        r#"@nix {"action":"msg","level":0,"msg":"error: cannot add path '/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-dep' because it lacks a signature by a trusted key"}"#,
+        r#"@nix {"action":"msg","level":0,"msg":"error: writing to file: No space left on device"}"#,
+        "env: 'nix-daemon': No such file or directory\n@nix {\"action\":\"msg\",\"level\":0,\"msg\":\"error: cannot open connection to remote store 'ssh-ng://linode': unexpected end-of-file\"}",
+        "ssh: connect to host 192.0.2.1 port 22: Connection refused\n@nix {\"action\":\"msg\",\"level\":0,\"msg\":\"error: cannot open connection to remote store 'ssh-ng://linode': error: unexpected end-of-file\"}",
+        "sudo: a password is required\n@nix {\"action\":\"msg\",\"level\":0,\"msg\":\"error: cannot open connection to remote store 'ssh-ng://linode': error: unexpected end-of-file\"}",
+        r#"@nix {"action":"msg","level":0,"msg":"error: hash mismatch importing path '/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-dep';\n  specified: sha256-a"}"#,
+    ] {
+        said.push_str(&failing(" copy ", words).await);
+    }
+    insta::assert_snapshot!(said);
+}
+
+async fn failing(command: &str, words: &str) -> String {
+    let script =
+        format!("case $* in *\"{command}\"*) cat >&2 <<'E'\n{words}\nE\nexit 1 ;; esac\n{FINE}");
+    let world = World::played(&script);
+    let source = world.declared().await.unwrap();
+    let supply = world.supply().await;
+    let brought = world.bring(&supply, &source, Daemon::Login).await;
+    let Err(SupplyError::System(error)) = brought else {
+        panic!("{brought:?}");
+    };
+    let mut text = format!("{error}\n");
+    if let Some(hint) = error.hint() {
+        let _ = writeln!(text, "  hint: {hint}");
+    }
+    for line in error.log() {
+        let _ = writeln!(text, "  log: {line}");
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_former_system_is_copied_or_missed() {
+    let world = World::played(FINE);
+    let mut source = world.declared().await.unwrap();
+    source.derivation = None;
+    let supply = world.supply().await;
+    world.log();
+    world.bring(&supply, &source, Daemon::Login).await.unwrap();
+    let log = world.log();
+    assert!(
+        !log.contains("--realise") && log.contains(" copy "),
+        "{log}"
+    );
+
+    let world = World::played("case $* in *--check-validity*) exit 1 ;; esac");
+    let supply = world.supply().await;
+    source.closure.toplevel =
+        StorePath::new("/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-former").unwrap();
+    let missed = world.bring(&supply, &source, Daemon::Login).await;
+    assert_eq!(
+        missed.unwrap_err().to_string(),
+        "`/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-former` is neither in the store of this computer nor in that of `linode`"
+    );
+}
