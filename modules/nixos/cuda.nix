@@ -9,10 +9,11 @@
 let
   facts = host.cuda;
   set = "cudaPackages_${lib.replaceStrings [ "." ] [ "_" ] facts.version}";
-  cuda = pkgs.${set} or (throw ''
-    hosts/${hostName}/default.nix: `cuda.version` is ${facts.version}, and this nixpkgs has no ${set};
-    set a version that it has, such as 12.6, 12.8 or 12.9
-  '');
+  cuda =
+    pkgs.${set} or (throw ''
+      hosts/${hostName}/default.nix: `cuda.version` is ${facts.version}, and this nixpkgs has no ${set};
+      set a version that it has, such as 12.6, 12.8 or 12.9
+    '');
   declares = prefix: lib.any (lib.hasPrefix prefix) (lib.attrNames facts.packages);
 in
 {

@@ -49,7 +49,12 @@ let
     lib.findFirst (kind: matches.${kind}) "other" kinds;
   of = kind: lib.filter (file: kindOf file == kind) files;
   contentOf = kind: lib.concatMapStrings (file: "${file.content}\n") (of kind);
-  each = kind: value: lib.listToAttrs (map (file: lib.nameValuePair file.path (value file)) (of kind));
+  # name → value of the files of a kind, named by what follows `prefix`.
+  each =
+    kind: prefix: value:
+    lib.listToAttrs (
+      map (file: lib.nameValuePair (lib.removePrefix prefix file.path) (value file)) (of kind)
+    );
 
   # The unit itself counts as changed when another file that it is restarted for changes.
   triggers =
@@ -91,16 +96,14 @@ in
       lib.filter (name: pkgs ? ${name}) (lib.attrNames packages)
     );
 
-    environment.etc = lib.mapAttrs' (
-      path: value: lib.nameValuePair (lib.removePrefix "/etc/" path) value
-    ) (each "etc" (file: {
+    environment.etc = each "etc" "/etc/" (file: {
       text = file.content;
       inherit (file) mode group;
       user = file.owner;
-    }));
+    });
 
     systemd.tmpfiles.settings = lib.mkIf (of "other" != [ ]) {
-      "10-deployctl-extra" = each "other" (file: {
+      "10-deployctl-extra" = each "other" "" (file: {
         "f+" = {
           argument = file.content;
           inherit (file) mode group;
@@ -110,13 +113,12 @@ in
     };
 
     security.sudo.extraConfig = lib.mkIf (of "sudo" != [ ]) (contentOf "sudo");
-    services.openssh.extraConfig = lib.mkIf (of "sshd" != [ ]) (contentOf "sshd");
+    # Last, since what follows a Match belongs to it.
+    services.openssh.extraConfig = lib.mkIf (of "sshd" != [ ]) (lib.mkAfter (contentOf "sshd"));
 
-    systemd.units = lib.mapAttrs' (
-      path: value: lib.nameValuePair (lib.removePrefix systemdFolder path) value
-    ) (each "unit" (file: {
+    systemd.units = each "unit" systemdFolder (file: {
       text = file.content + triggers (baseNameOf file.path);
-    }));
+    });
     systemd.packages = map (
       file:
       pkgs.writeTextDir "lib/systemd/system/${lib.removePrefix systemdFolder file.path}" file.content

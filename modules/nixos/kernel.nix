@@ -36,7 +36,7 @@ in
     boot.kernel.sysctl = facts.sysctl;
 
     # A long-term series, by name: newer ones have come before the NVIDIA driver could follow.
-    boot.kernelPackages =
+    boot.kernelPackages = lib.mkDefault (
       if custom then
         pkgs.linuxPackagesFor (
           pkgs.linux_6_18.override {
@@ -44,7 +44,8 @@ in
           }
         )
       else
-        pkgs.linuxPackages_6_18;
+        pkgs.linuxPackages_6_18
+    );
 
     boot.kernelPatches = lib.mkIf custom [
       {

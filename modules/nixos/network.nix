@@ -13,7 +13,8 @@ let
   yesNo = value: if value then "yes" else "no";
   ipv6 = lib.any (lib.hasInfix ":");
   notNull = lib.filterAttrs (_: value: value != null);
-  forInterfaces = value: lib.mapAttrs' (name: item: lib.nameValuePair "10-deployctl-${name}" (value name item));
+  forInterfaces =
+    value: lib.mapAttrs' (name: item: lib.nameValuePair "10-deployctl-${name}" (value name item));
 
   # The options of these two are numbers, of which the highest wins; all others are texts.
   numbers = [

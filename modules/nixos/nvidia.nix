@@ -13,10 +13,11 @@ let
     lib.filter (lib.hasPrefix "legacy_") (lib.attrNames drivers)
   );
   # Thrown where it is used: NixOS looks into the driver before it tells of any assertion.
-  declared = drivers."legacy_${toString facts.branch}" or (throw ''
-    hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this nixpkgs does not
-    have; set one of ${toString branches}, or `hardware.nvidia.package` in hosts/${hostName}/configuration.nix
-  '');
+  declared =
+    drivers."legacy_${toString facts.branch}" or (throw ''
+      hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this nixpkgs does not
+      have; set one of ${toString branches}, or `hardware.nvidia.package` in hosts/${hostName}/configuration.nix
+    '');
   # A host's own configuration may have chosen another.
   driver = config.hardware.nvidia.package;
 in

@@ -1,6 +1,7 @@
 # Name, time zone, operators, logs, upgrade policy, hardware watchdog.
 {
   cluster,
+  config,
   host,
   hostName,
   lib,
@@ -18,6 +19,9 @@ let
     sh = "/bin/sh";
     nologin = "/run/current-system/sw/bin/nologin";
   };
+  withoutPassword = lib.filter (
+    name: (config.users.users.${name}.hashedPasswordFile or null) == null
+  ) (lib.attrNames operators);
   shellOf = user: shells.${baseNameOf user.shell} or user.shell;
 in
 {
@@ -29,6 +33,12 @@ in
         + " only where a package brings it; set /bin/bash, /bin/sh or /usr/sbin/nologin, or give this"
         + " user its shell in hosts/${hostName}/configuration.nix";
     }) users;
+
+    warnings = lib.optional (!facts.sudo_passwordless && withoutPassword != [ ]) (
+      "hosts/${hostName}/default.nix: `system.sudo_passwordless` is false, and nothing here gives"
+      + " ${toString withoutPassword} a password; on a new machine set it to true, or"
+      + " `users.users.<name>.hashedPasswordFile` in hosts/${hostName}/configuration.nix"
+    );
 
     networking.hostName = facts.hostname;
     time.timeZone = facts.timezone;

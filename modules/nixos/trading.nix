@@ -46,8 +46,7 @@ in
         inherit (facts) user group;
       };
       ${facts.directory}.d.mode = "0755";
-      "${facts.directory}/config/current"."L+".argument =
-        "${pkgs.writeTextDir "engine.env" environment}";
+      "${facts.directory}/config/current"."L+".argument = "${pkgs.writeTextDir "engine.env" environment}";
     };
 
     # Exits 0 when the engine may be touched; deployments of the engine ask it.

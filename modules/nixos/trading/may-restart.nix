@@ -22,7 +22,9 @@ let
       end = lib.last ends;
     in
     if first <= end then lib.range first end else lib.range first 7 ++ lib.range 1 end;
-  days = lib.unique (lib.sort builtins.lessThan (lib.concatMap spanOf (lib.splitString "," session.days)));
+  days = lib.unique (
+    lib.sort builtins.lessThan (lib.concatMap spanOf (lib.splitString "," session.days))
+  );
   clock = lib.replaceStrings [ ":" ] [ "" ];
 in
 if session == null then
