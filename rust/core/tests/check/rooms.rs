@@ -25,11 +25,13 @@ const NO_CHECKS: &[(&str, &str)] = &[
 
 /// Concerns that a platform has no module for, and why.
 const NO_MODULE: &[(&str, &str, &str)] = &[
+    ("ubuntu", "image", "Ubuntu is adopted as it stands, never installed"),
     ("ubuntu", "mlx", "runs on Apple's GPUs alone"),
     ("ubuntu", "nix", "Ubuntu hosts get files, not closures"),
     ("ubuntu", "power", "says what Macs do about sleep"),
     ("nixos", "mlx", "runs on Apple's GPUs alone"),
     ("nixos", "power", "says what Macs do about sleep"),
+    ("darwin", "image", "Macs come with their system"),
     ("darwin", "time", "macOS keeps the time by itself"),
     (
         "darwin",
