@@ -1,7 +1,9 @@
 //! Systems that Nix builds: store paths, and which closure a host should run.
 
+mod package;
 mod store_path;
 
+pub use package::{Package, packages};
 pub use store_path::StorePath;
 
 use std::collections::BTreeMap;
@@ -37,27 +39,29 @@ pub struct ObservedSystem {
     pub current: Option<StorePath>,
     /// Where `/nix/var/nix/profiles/system` leads: what the next boot starts.
     pub profile: Option<StorePath>,
-    /// Targets of `kernel`, `initrd` and `kernel-modules` below `/run/booted-system` (NixOS).
+    /// Targets of `kernel`, `initrd` and `kernel-modules` below `/run/booted-system`, and the text of
+    /// `kernel-params` (`NixOS`).
     pub booted: BTreeMap<String, String>,
     /// Free KiB of the file system that holds `/nix/store`.
     pub store_free_kib: Option<u64>,
-    /// Store paths that `current` needs, with their NAR sizes in bytes.
+    /// Store paths that `current` needs, with their NAR sizes in bytes; empty where nothing differs.
     pub closure: BTreeMap<StorePath, u64>,
     /// The wanted system as it lies there; `None` when it has not been copied yet.
     pub wanted: Option<WantedSystem>,
 }
 
-/// What a host says of a system that was copied to it and does not run yet.
+/// What a host says of the wanted system once that lies in its store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WantedSystem {
-    /// Store paths that it needs, with their NAR sizes in bytes.
+    /// Store paths that it needs, with their NAR sizes in bytes; empty where it runs already.
     pub closure: BTreeMap<StorePath, u64>,
-    /// Targets of its `kernel`, `initrd` and `kernel-modules` (NixOS).
+    /// The same of it as [`ObservedSystem::booted`].
     pub boot: BTreeMap<String, String>,
-    /// `switch-inhibitors` of it, by name; those of `current` in `inhibitors_now` (nixpkgs 26.05).
+    /// `switch-inhibitors` of it, by name: one that changes forbids to switch (nixpkgs 26.05).
     pub inhibitors: BTreeMap<String, String>,
     /// `switch-inhibitors` of what runs.
     pub inhibitors_now: BTreeMap<String, String>,
-    /// Exit status and output of `switch-to-configuration dry-activate` (NixOS).
+    /// Exit status and output of `switch-to-configuration dry-activate` (`NixOS`); `None` where it runs
+    /// already.
     pub dry_activate: Option<(i32, String)>,
 }

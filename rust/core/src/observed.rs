@@ -21,6 +21,7 @@ mod packages;
 mod paths;
 mod read;
 mod settings;
+mod system;
 mod units;
 
 pub use ask::{generation_lists, queries};

@@ -7,6 +7,7 @@
 use crate::query::printable_line;
 
 mod checks;
+mod closure;
 mod outcome;
 mod plan;
 mod status;

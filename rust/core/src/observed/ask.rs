@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+mod system;
+
 use super::Scope;
 use crate::query::{Query, quote};
 use crate::rendered::{Entry, Manifest, PathState};
@@ -35,9 +37,32 @@ pub fn generation_lists(manifest: &Manifest) -> [(&'static str, String); 4] {
     ]
 }
 
+/// Whether the question `id` belongs to the round. A host that is given its system by Nix is asked for
+/// paths, packages, units and settings only where such are declared: its tools may be others.
+pub(super) fn asked(scope: &Scope<'_>, id: &str) -> bool {
+    let rendered = scope.rendered;
+    let declared = match id {
+        "paths" => !rendered.entries.is_empty(),
+        "packages" => !rendered.packages.is_empty(),
+        "units" => !rendered.units.is_empty(),
+        "sysctls" => !rendered.sysctls.is_empty(),
+        "modules" => !rendered.modules.is_empty(),
+        _ => true,
+    };
+    let live = !matches!(id, "host" | "generation" | "paths");
+    (declared || rendered.closure.is_none()) && !(live && scope.sandbox)
+}
+
 /// Every question of the round. Few processes: files are looked at by one `find` and one
 /// `sha256sum`, packages by one `dpkg-query`, units by one `systemctl show`, the rest by the shell.
 pub fn queries(scope: &Scope<'_>) -> Vec<Query> {
+    let mut queries = all(scope);
+    queries.retain(|query| asked(scope, &query.id));
+    queries
+}
+
+fn all(scope: &Scope<'_>) -> Vec<Query> {
+    let rendered = scope.rendered;
     let mut queries = vec![
         Query::inline("host", host(scope.sandbox)),
         Query::inline(
@@ -48,12 +73,6 @@ pub fn queries(scope: &Scope<'_>) -> Vec<Query> {
         Query::new("paths", paths(scope))
             .with_deadline(Duration::from_secs(60))
             .with_cap(16 << 20),
-    ];
-    if scope.sandbox {
-        return queries;
-    }
-    let rendered = scope.rendered;
-    queries.extend([
         Query::new(
             "packages",
             listed(
@@ -78,7 +97,10 @@ pub fn queries(scope: &Scope<'_>) -> Vec<Query> {
         ),
         Query::inline("sysctls", sysctls(scope)).with_cap(1 << 20),
         Query::inline("modules", modules(scope)),
-    ]);
+    ];
+    if let Some(closure) = &rendered.closure {
+        queries.extend(system::queries(closure));
+    }
     if !scope.timezones.is_empty() {
         queries.push(Query::inline("clock", clock(scope.timezones)));
     }
@@ -123,11 +145,17 @@ line() {
   if [ -r "$2" ]; then IFS= read -r v <"$2" || :; fi
   say "$1" "$v"
 }
+mac=
+if [ -z "$R" ] && [ ! -d /proc/sys ] && [ "$(uname -s)" = Darwin ]; then mac=yes; fi
 say uid "$(id -u)"
 v=
 if [ -r "$R/etc/machine-id" ]; then IFS= read -r v <"$R/etc/machine-id" || :; fi
+if [ -n "$mac" ]; then
+  v=$(ioreg -rd1 -c IOPlatformExpertDevice | sed -n 's/.*"IOPlatformUUID" = "\(.*\)".*/\1/p')
+fi
 if [ -n "$v" ]; then
-  printf 'deployctl:%s' "$v" | sha256sum | { read -r v _ && say machine "$v"; }
+  if command -v sha256sum >/dev/null 2>&1; then sum=sha256sum; else sum='shasum -a 256'; fi
+  printf 'deployctl:%s' "$v" | $sum | { read -r v _ && say machine "$v"; }
 fi
 os=
 for f in "$R/etc/os-release" "$R/usr/lib/os-release"; do
@@ -136,7 +164,12 @@ for f in "$R/etc/os-release" "$R/usr/lib/os-release"; do
     while IFS= read -r v || [ -n "$v" ]; do say os "$v"; done <"$f"
   fi
 done
-[ -n "$os" ] || say uname "$(uname -s)"
+if [ -n "$mac" ]; then
+  say os ID=macos
+  say os "VERSION_ID=$(sw_vers -productVersion)"
+elif [ -z "$os" ]; then
+  say uname "$(uname -s)"
+fi
 for p in /etc /var/lib /var/lib/deployctl; do
   if [ -e "$R$p" ] && [ ! -w "$R$p" ]; then say read-only "$p"; fi
 done
@@ -170,13 +203,19 @@ done
     );
     if !sandbox {
         text.push_str(
-            r"line hostname /proc/sys/kernel/hostname
-line boot /proc/sys/kernel/random/boot_id
-line kernel /proc/sys/kernel/osrelease
-line cmdline /proc/cmdline
+            r#"if [ -n "$mac" ]; then
+  say hostname "$(hostname)"
+  say boot "$(sysctl -n kern.bootsessionuuid)"
+  say kernel "$(uname -r)"
+else
+  line hostname /proc/sys/kernel/hostname
+  line boot /proc/sys/kernel/random/boot_id
+  line kernel /proc/sys/kernel/osrelease
+  line cmdline /proc/cmdline
+fi
 if [ -d /run/systemd/system ]; then say systemd yes; fi
 if [ -e /run/reboot-required ]; then say reboot-required yes; fi
-",
+"#,
         );
     }
     text
@@ -308,15 +347,21 @@ done
 }
 
 /// `zone weekday:hour:minute` a line; a zone that the host does not know says nothing, since `date`
-/// would quietly take UTC for it.
+/// would quietly take UTC for it. `NixOS` has them below `/etc`, and a shell that did not log in is not told.
 fn clock(timezones: &[&str]) -> String {
-    let mut text = String::new();
+    let mut text = String::from(CLOCK);
     for zone in timezones {
-        let zone = quote(zone);
-        let _ = writeln!(
-            text,
-            "if [ -e /usr/share/zoneinfo/{zone} ]; then echo {zone} \"$(TZ={zone} date +%u:%H:%M)\"; fi"
-        );
+        let _ = writeln!(text, "clock {}", quote(zone));
     }
     text
 }
+
+const CLOCK: &str = r#"clock() {
+  for d in /usr/share/zoneinfo /etc/zoneinfo; do
+    if [ -e "$d/$1" ]; then
+      echo "$1 $(TZDIR=$d TZ=$1 date +%u:%H:%M)"
+      return
+    fi
+  done
+}
+"#;

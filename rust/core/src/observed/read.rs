@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ask::asked;
 use super::host::HostFacts;
-use super::{Identity, Observed, OsRelease, Scope, host, packages, paths, settings, units};
+use super::{Identity, Observed, OsRelease, Scope, host, packages, paths, settings, system, units};
 use crate::query::{Answers, Section, printable_line};
 use crate::rendered::{Manifest, PathState};
 
@@ -52,7 +53,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         None => (0, None),
     };
     let mut found = paths::Found::default();
-    if let Some(section) = reading.answer("paths") {
+    if let Some(section) = reading.asked_answer(scope, "paths", &[0]) {
         match paths::parse(&section.stdout) {
             Ok(parsed) => found = parsed,
             Err(cause) => reading.miss("paths", cause),
@@ -60,7 +61,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
     }
     let mut states = found.states;
     let committed_paths = manifest.iter().flat_map(|manifest| manifest.paths.keys());
-    if !reading.unanswered.contains_key("paths") {
+    if asked(scope, "paths") && !reading.unanswered.contains_key("paths") {
         for path in scope.rendered.entries.keys().chain(committed_paths) {
             states.entry(path.clone()).or_insert(PathState::Absent);
         }
@@ -101,40 +102,59 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         system: None,
         unanswered: BTreeMap::new(),
     };
-    if !scope.sandbox {
-        // dpkg-query says 1 when it does not know a name: an answer all the same.
-        if let Some(section) = reading.answer_with("packages", &[0, 1]) {
-            observed.packages = packages::parse(&section.stdout);
-        }
-        if let Some(section) = reading.answer("units") {
-            observed.units = units::parse(&section.stdout);
-        }
-        if let Some(section) = reading.answer("failed") {
-            observed.failed_units = units::parse_failed(&section.stdout);
-        }
-        if let Some(section) = reading.answer("sysctls") {
-            observed.sysctls = settings::parse_sysctls(&section.stdout);
-        }
-        if let Some(section) = reading.answer_with("modules", &[0, 1]) {
-            observed.modules = settings::parse_modules(&section.stdout, &scope.rendered.modules);
-        }
-        if !scope.timezones.is_empty()
-            && let Some(section) = reading.answer_with("clock", &[0, 1])
-        {
-            observed.local_times = settings::parse_clocks(&section.stdout);
-        }
+    // dpkg-query says 1 when it does not know a name: an answer all the same.
+    if let Some(section) = reading.asked_answer(scope, "packages", &[0, 1]) {
+        observed.packages = packages::parse(&section.stdout);
+    }
+    if let Some(section) = reading.asked_answer(scope, "units", &[0]) {
+        observed.units = units::parse(&section.stdout);
+    }
+    if let Some(section) = reading.asked_answer(scope, "failed", &[0]) {
+        observed.failed_units = units::parse_failed(&section.stdout);
+    }
+    if let Some(section) = reading.asked_answer(scope, "sysctls", &[0]) {
+        observed.sysctls = settings::parse_sysctls(&section.stdout);
+    }
+    if let Some(section) = reading.asked_answer(scope, "modules", &[0, 1]) {
+        observed.modules = settings::parse_modules(&section.stdout, &scope.rendered.modules);
+    }
+    if !scope.timezones.is_empty()
+        && let Some(section) = reading.asked_answer(scope, "clock", &[0, 1])
+    {
+        observed.local_times = settings::parse_clocks(&section.stdout);
+    }
+    if let Some(closure) = &scope.rendered.closure
+        && !scope.sandbox
+    {
+        observed.system = system::read(&mut reading, closure);
     }
     observed.unanswered = reading.unanswered;
     Ok(observed)
 }
 
-struct Reading<'a> {
+/// The answers, and which of them are missing.
+pub(super) struct Reading<'a> {
     answers: &'a Answers,
     unanswered: BTreeMap<String, String>,
 }
 
 impl<'a> Reading<'a> {
-    fn answer(&mut self, id: &str) -> Option<&'a Section> {
+    /// The section where it was to be asked, as [`Self::answer_with`].
+    fn asked_answer(
+        &mut self,
+        scope: &Scope<'_>,
+        id: &str,
+        statuses: &[i32],
+    ) -> Option<&'a Section> {
+        if asked(scope, id) {
+            self.answer_with(id, statuses)
+        } else {
+            None
+        }
+    }
+
+    /// The section, if its command succeeded and nothing of it was cut off.
+    pub(super) fn answer(&mut self, id: &str) -> Option<&'a Section> {
         self.answer_with(id, &[0])
     }
 
@@ -161,7 +181,8 @@ impl<'a> Reading<'a> {
         None
     }
 
-    fn miss(&mut self, id: &str, cause: String) {
+    /// Notes that `id` has no usable answer.
+    pub(super) fn miss(&mut self, id: &str, cause: String) {
         self.unanswered.insert(id.to_owned(), cause);
     }
 }

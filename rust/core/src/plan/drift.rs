@@ -9,7 +9,7 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
     let Some(manifest) = &observed.manifest else {
         return Vec::new();
     };
-    let mut drift = Vec::new();
+    let mut drift = system(observed, manifest);
     for (path, committed) in &manifest.paths {
         if let Some(found) = observed.paths.get(path)
             && found != committed
@@ -60,6 +60,27 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
         }
     }
     drift
+}
+
+/// Another system than the committed one, running or at the next boot.
+fn system(observed: &Observed, manifest: &crate::rendered::Manifest) -> Vec<Drift> {
+    let (Some(system), Some(committed)) = (&observed.system, &manifest.closure) else {
+        return Vec::new();
+    };
+    [
+        ("/run/current-system", &system.current),
+        ("/nix/var/nix/profiles/system", &system.profile),
+    ]
+    .into_iter()
+    .filter(|(_, found)| found.as_ref() != Some(&committed.toplevel))
+    .map(|(subject, found)| Drift {
+        subject: subject.to_owned(),
+        committed: committed.toplevel.to_string(),
+        found: found
+            .as_ref()
+            .map_or_else(|| "no system".to_owned(), ToString::to_string),
+    })
+    .collect()
 }
 
 fn packages(observed: &Observed, manifest: &crate::rendered::Manifest, drift: &mut Vec<Drift>) {

@@ -1,7 +1,7 @@
 //! Hours in which a concern's units are left alone.
 
 use super::target::{Guard, Target};
-use super::{Finding, Options, Plan, Severity, UnitAction};
+use super::{Finding, Options, Plan, Severity, SystemAction, UnitAction};
 use crate::observed::Observed;
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -17,17 +17,7 @@ pub(super) fn findings(
         .guards
         .iter()
         .filter_map(|guard| {
-            let unit = plan.units.iter().find(|change| {
-                let guarded = change
-                    .concern
-                    .as_ref()
-                    .is_none_or(|concern| concern.as_str() == guard.concern);
-                let disturbs = change
-                    .actions
-                    .iter()
-                    .any(|a| !matches!(a, UnitAction::Enable | UnitAction::Disable));
-                guarded && disturbs
-            })?;
+            let unit = touched(guard, plan)?;
             let clock = observed.local_times.get(&guard.timezone);
             let mut finding = match clock.map(|clock| is_open(guard, clock)) {
                 Some(Some(false)) => return None,
@@ -35,12 +25,7 @@ pub(super) fn findings(
                     "guard",
                     format!(
                         "`{}` would be touched while the {} session is open ({} {} to {} {})",
-                        unit.unit,
-                        guard.concern,
-                        guard.days,
-                        guard.open,
-                        guard.close,
-                        guard.timezone
+                        unit, guard.concern, guard.days, guard.open, guard.close, guard.timezone
                     ),
                     format!("wait until {}, or `--force`", guard.close),
                 ),
@@ -60,6 +45,38 @@ pub(super) fn findings(
             Some(finding)
         })
         .collect()
+}
+
+/// A unit of the guarded concern that the plan stops, starts or restarts.
+fn touched<'a>(guard: &Guard, plan: &'a Plan) -> Option<&'a str> {
+    let declared = plan.units.iter().find(|change| {
+        let guarded = change
+            .concern
+            .as_ref()
+            .is_none_or(|concern| concern.as_str() == guard.concern);
+        let disturbs = change
+            .actions
+            .iter()
+            .any(|a| !matches!(a, UnitAction::Enable | UnitAction::Disable));
+        guarded && disturbs
+    });
+    declared
+        .map(|change| change.unit.as_str())
+        .or_else(|| switched(guard, plan))
+}
+
+/// The same of a system that is switched: a concern's units bear its name there.
+fn switched<'a>(guard: &Guard, plan: &'a Plan) -> Option<&'a str> {
+    plan.closure
+        .iter()
+        .flat_map(|change| &change.units)
+        .filter(|(action, _)| **action != SystemAction::Keep)
+        .flat_map(|(_, units)| units)
+        .map(String::as_str)
+        .find(|unit| {
+            unit.strip_prefix(&*guard.concern)
+                .is_some_and(|rest| rest.starts_with(['.', '-', '@']))
+        })
 }
 
 /// `None` when hours, days or clock cannot be read. `clock` is `weekday:hour:minute`, Monday is 1.

@@ -2,6 +2,7 @@
 
 use super::target::Target;
 use super::{Finding, Options};
+use crate::closure::SystemKind;
 use crate::observed::Observed;
 use crate::rendered::Rendered;
 
@@ -14,17 +15,32 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let host = &target.host;
-    if target.platform != "ubuntu" {
+    let kind = rendered.closure.as_ref().map(|closure| closure.kind);
+    let fits = match target.platform.as_str() {
+        "ubuntu" => kind.is_none(),
+        "nixos" => kind == Some(SystemKind::Nixos),
+        "darwin" => kind == Some(SystemKind::Darwin),
+        _ => false,
+    };
+    if !fits {
+        let given = match kind {
+            None => "files",
+            Some(SystemKind::Nixos) => "a NixOS system",
+            Some(SystemKind::Darwin) => "a nix-darwin system",
+        };
         findings.push(Finding::refuse(
             "platform",
-            format!("`{host}` is declared as `{}`", target.platform),
-            "only platform `ubuntu` is applied this way",
+            format!(
+                "`{host}` is declared as `{}`, and what it would get is {given}",
+                target.platform
+            ),
+            "a generation of another platform is not applied; reinstall the host where the platform was changed",
         ));
     }
     findings.extend(pending(observed, options));
     if !options.sandbox {
         findings.extend(identity(target, observed));
-        findings.extend(system(target, observed));
+        findings.extend(system(target, observed, kind));
     }
     findings.extend(unanswered(rendered, observed));
     findings
@@ -62,10 +78,18 @@ fn identity(target: &Target, observed: &Observed) -> Option<Finding> {
     }
 }
 
-fn system(target: &Target, observed: &Observed) -> Vec<Finding> {
+fn system(target: &Target, observed: &Observed, kind: Option<SystemKind>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (os, declared) = (&observed.os, &target.os);
-    let same_version = declared.version.is_empty() || os.version == declared.version;
+    let same_version = match kind {
+        None => declared.version.is_empty() || os.version == declared.version,
+        // What is applied brings its own release.
+        Some(SystemKind::Nixos) => true,
+        Some(SystemKind::Darwin) => os
+            .version
+            .strip_prefix(&declared.version)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+    };
     if os.id != declared.id || !same_version {
         findings.push(Finding::refuse(
             "os",
@@ -85,7 +109,7 @@ fn system(target: &Target, observed: &Observed) -> Vec<Finding> {
             "log in as root, or set `connection.become` to `sudo`",
         ));
     }
-    if !observed.systemd {
+    if !observed.systemd && kind != Some(SystemKind::Darwin) {
         findings.push(Finding::refuse(
             "systemd",
             format!("systemd does not run on `{}`", target.host),
@@ -93,7 +117,9 @@ fn system(target: &Target, observed: &Observed) -> Vec<Finding> {
         ));
     }
     if observed.root {
-        for directory in &observed.read_only {
+        // What Nix builds brings its own `/etc`, which may be an image.
+        let ours = |directory: &&String| kind.is_none() || *directory != "/etc";
+        for directory in observed.read_only.iter().filter(ours) {
             findings.push(Finding::refuse(
                 "read-only",
                 format!("`{directory}` is not writable on `{}`", target.host),
@@ -162,8 +188,8 @@ fn unanswered(rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
         "failed" => observed.systemd,
         "sysctls" => !rendered.sysctls.is_empty(),
         "modules" => !rendered.modules.is_empty(),
-        // The guard itself says what it misses.
-        "clock" => false,
+        // The guard, and the change of a system, say themselves what they miss.
+        "clock" | "closures" | "inhibitors" => false,
         _ => true,
     };
     observed

@@ -32,6 +32,18 @@ pub(super) fn findings(
     findings
 }
 
+/// What cannot be known of a system that Nix built: its files are in the store, not here.
+pub(super) fn unread(target: &Target) -> Finding {
+    Finding::note(
+        "lockout",
+        format!(
+            "whether `{}` can log in to the new system is not read beforehand",
+            target.user
+        ),
+        Some("it is committed only once a new connection came in; else it goes back".to_owned()),
+    )
+}
+
 /// Texts of rendered files below `directory`, in order of name, with their paths.
 fn files_below<'a>(
     rendered: &'a Rendered,

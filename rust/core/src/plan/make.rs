@@ -2,8 +2,8 @@
 
 use super::target::Target;
 use super::{
-    Finding, PathTarget, Plan, disk, drift, guard, host, live, lockout, packages, paths, reboot,
-    units,
+    Finding, PathTarget, Plan, closure, disk, drift, guard, host, live, lockout, packages, paths,
+    reboot, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -11,6 +11,10 @@ use std::collections::BTreeSet;
 
 /// What the user decided beforehand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a decision of its own"
+)]
 pub struct Options {
     /// The host is a directory: files only.
     pub sandbox: bool,
@@ -18,6 +22,9 @@ pub struct Options {
     pub force: bool,
     /// Roll somebody else's open apply back first.
     pub steal: bool,
+    /// The wanted system must lie in the host's store by now: nothing brings it there any more. For what
+    /// was copied just before, and for a rollback.
+    pub present: bool,
 }
 
 /// Plans what makes `observed` into `rendered`. Pure: the same arguments give the same plan and id.
@@ -27,6 +34,8 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
     let mut findings = host::findings(target, rendered, observed, options);
     let (paths, found) = paths::changes(rendered, observed);
     findings.extend(found);
+    let system = closure::made(rendered, observed, options);
+    findings.extend(system.findings);
     let mut plan = Plan {
         id: String::new(),
         host: rendered.host.clone(),
@@ -40,9 +49,9 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
         units: Vec::new(),
         sysctls: Vec::new(),
         modules: Vec::new(),
-        closure: None,
+        closure: system.change,
         follow_ups: BTreeSet::new(),
-        reboot: Vec::new(),
+        reboot: system.reboot,
         drift: Vec::new(),
         findings: Vec::new(),
     };
@@ -53,6 +62,7 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
                 manifest.packages.clear();
                 manifest.units.clear();
                 manifest.sysctls.clear();
+                manifest.closure = None;
                 manifest
             }),
             ..observed.clone()
@@ -65,6 +75,9 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
     }
     if !plan.is_empty() {
         findings.extend(disk::findings(rendered, observed, &plan, options));
+    }
+    if plan.closure.is_some() {
+        findings.push(lockout::unread(target));
     }
     if !plan.paths.is_empty() || !plan.units.is_empty() {
         findings.extend(lockout::findings(target, rendered, observed, &plan));
@@ -97,7 +110,12 @@ fn live_changes(
     plan.units = changes;
     findings.extend(found);
     plan.follow_ups = follow_ups(plan, rendered, observed);
-    plan.reboot = reboot::reasons(rendered, observed, &plan.paths, &plan.packages);
+    plan.reboot.extend(reboot::reasons(
+        rendered,
+        observed,
+        &plan.paths,
+        &plan.packages,
+    ));
     findings.extend(reboot::waiting(rendered, observed, &plan.paths));
     findings
 }

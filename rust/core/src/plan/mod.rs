@@ -11,6 +11,7 @@ use crate::name::{
 use crate::observed::{Identity, OsRelease};
 use crate::rendered::{Entry, FollowUp, PathState};
 
+mod closure;
 mod debian_version;
 mod disk;
 mod drift;
@@ -244,11 +245,26 @@ pub struct ClosureChange {
     pub after: Closure,
     /// Packages that come, go or change version, by name.
     pub packages: Vec<ClosurePackage>,
-    /// Sum of all NAR sizes before and after, in bytes.
-    pub bytes: (u64, u64),
-    /// What the activation says it would do to units, by verb (`stop`, `restart`, `reload`, `start`); see
-    /// `switch-to-configuration dry-activate`.
-    pub units: BTreeMap<String, BTreeSet<String>>,
+    /// Sum of all NAR sizes before and after, in bytes; `None` while the host does not have it.
+    pub bytes: Option<(u64, u64)>,
+    /// What the activation says it would do to units; see `switch-to-configuration dry-activate`.
+    pub units: BTreeMap<SystemAction, BTreeSet<String>>,
+}
+
+/// What the activation of a system does to units, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SystemAction {
+    /// Stopped; one that changed is started again.
+    Stop,
+    /// Changed, and left running as it is.
+    Keep,
+    /// Reloaded.
+    Reload,
+    /// Restarted.
+    Restart,
+    /// Started.
+    Start,
 }
 
 /// A package whose versions in two closures differ.
@@ -283,7 +299,7 @@ pub struct Drift {
 pub struct Finding {
     /// Whether it stops an apply.
     pub severity: Severity,
-    /// A word for machines: `identity`, `os`, `systemd`, `privilege`, `read-only`, `disk`, `lock`, `lockout`, `platform`, `observe`, `guard`, …
+    /// A word for machines: `identity`, `os`, `systemd`, `privilege`, `read-only`, `disk`, `lock`, `lockout`, `platform`, `observe`, `guard`, `nix`, `closure`, `inhibitor`, …
     pub code: String,
     /// A lower-case fragment that names the thing in backticks.
     pub message: String,

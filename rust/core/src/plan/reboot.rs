@@ -177,7 +177,7 @@ fn options(text: &str) -> BTreeSet<String> {
 }
 
 /// The first three words, quoted, and how many more.
-fn list(words: &[String]) -> String {
+pub(super) fn list(words: &[String]) -> String {
     let shown: Vec<_> = words.iter().take(3).map(|w| format!("`{w}`")).collect();
     match words.len() - shown.len() {
         0 => shown.join(", "),

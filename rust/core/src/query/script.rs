@@ -12,7 +12,7 @@ const OPENING: &str = r#"# Commands travel as data, single-quoted on purpose.
 # shellcheck disable=SC2016
 deployctl_round() {
 umask 077
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
 LC_ALL=C TERM=dumb SYSTEMD_COLORS=0 SYSTEMD_PAGER=cat
 export PATH LC_ALL TERM SYSTEMD_COLORS SYSTEMD_PAGER
 unset CDPATH ENV BASH_ENV POSIXLY_CORRECT LANGUAGE

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::closure::closure;
 use super::words::{action, changes, count, lasting};
 use super::{Style, outcome, pad, shown, widest};
 use crate::name::{ModuleName, PackageName};
@@ -48,6 +49,9 @@ pub fn headline(plan: &Plan, style: Style) -> String {
 pub fn plan(plan: &Plan, full: bool, style: Style) -> String {
     let mut text = headline(plan, style);
     drifted(&mut text, plan, style);
+    if let Some(change) = &plan.closure {
+        closure(&mut text, change, full, style);
+    }
     files(&mut text, plan, full, style);
     packages(&mut text, plan, style);
     live(&mut text, plan, style);

@@ -11,6 +11,8 @@ mod full;
 mod life;
 mod recovery;
 mod sandbox;
+#[path = "../shellcheck/mod.rs"]
+mod shellcheck;
 mod stand_in;
 mod table;
 mod text;

@@ -18,6 +18,7 @@ use proptest::prelude::*;
 use crate::sandbox::{
     SHELLS, Want, absent, directory, empty_plan, file, link, managed, meta, owned,
 };
+use crate::shellcheck;
 
 #[test]
 fn every_pair_of_phase_and_event_has_its_row() {
@@ -376,31 +377,10 @@ fn the_nonce_is_nowhere_but_in_its_file() {
     }
 }
 
-fn shellcheck(text: &str, exclude: &str) {
-    let mut child = Command::new("shellcheck")
-        .args(["--shell=sh", "--exclude", exclude, "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("shellcheck is installed (apt-get install shellcheck)");
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-}
-
 #[test]
 fn shellcheck_has_nothing_to_say() {
     // SC1090: a file that is only there on the host.
-    shellcheck(HOST_PROGRAM, "SC1090");
+    shellcheck::clean("host.sh", HOST_PROGRAM, "SC1090");
     let system = system(SystemKind::Nixos);
     for draft in [files(), everything_live(), packages(), removal(), system] {
         for file in bundle(&draft.plan, &draft.rendered, &meta("text-apply", 60)).files {
@@ -408,7 +388,11 @@ fn shellcheck_has_nothing_to_say() {
                 && std::path::Path::new(&file.name).extension() == Some("sh".as_ref())
             {
                 // SC2016: a `$` that means itself.
-                shellcheck(&String::from_utf8(file.bytes).unwrap(), "SC2016");
+                shellcheck::clean(
+                    &file.name,
+                    &String::from_utf8(file.bytes).unwrap(),
+                    "SC2016",
+                );
             }
         }
     }

@@ -14,3 +14,6 @@ mod recorded;
 mod rooms;
 #[cfg(test)]
 mod shell;
+#[cfg(test)]
+#[path = "../shellcheck/mod.rs"]
+mod shellcheck;

@@ -299,6 +299,11 @@ pub(crate) fn brief(plan: &Plan) -> String {
     for module in &plan.modules {
         let _ = writeln!(text, "module {module}");
     }
+    if let Some(change) = &plan.closure {
+        let before = change.before.as_ref().map_or("nothing", |p| p.name());
+        let after = change.after.toplevel.name();
+        let _ = writeln!(text, "system {before} -> {after}");
+    }
     if !plan.follow_ups.is_empty() {
         let _ = writeln!(text, "follow-ups {:?}", plan.follow_ups);
     }

@@ -8,6 +8,7 @@
 )]
 
 mod changes;
+mod closure;
 mod findings;
 mod fixture;
 mod saved;

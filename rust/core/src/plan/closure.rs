@@ -1,0 +1,215 @@
+//! Which system a host of a Nix platform gets in the place of which, and what that does to it.
+
+use super::{ClosureChange, Finding, Options};
+use crate::closure::{Closure, ObservedSystem, SystemKind, WantedSystem};
+use crate::observed::Observed;
+use crate::rendered::Rendered;
+
+mod boot;
+mod packages;
+mod rehearsal;
+
+/// The oldest Nix that copies closures by `ssh-ng` to and from every later one.
+const OLDEST_NIX: (u32, u32) = (2, 8);
+/// What a store must have left, in KiB: the profile's links, gc-roots and the database grow with it.
+const STORE_MARGIN_KIB: u64 = 256 * 1024;
+/// A kernel and an initrd that a boot loader copies, in KiB.
+const BOOT_KIB: u64 = 96 * 1024;
+
+/// A system's change, and why a reboot belongs to it.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) change: Option<ClosureChange>,
+    pub(super) reboot: Vec<String>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Compares what is wanted with what runs and what the next boot starts.
+pub(super) fn made(rendered: &Rendered, observed: &Observed, options: Options) -> Made {
+    let mut made = Made::default();
+    let Some(wanted) = &rendered.closure else {
+        return made;
+    };
+    if options.sandbox {
+        made.findings.push(Finding::note(
+            "sandbox",
+            format!(
+                "`{}` is not looked at: a sandbox has files only",
+                wanted.toplevel
+            ),
+            None,
+        ));
+        return made;
+    }
+    // That it was not answered is told elsewhere.
+    let Some(system) = &observed.system else {
+        return made;
+    };
+    made.findings.extend(nix(rendered, system));
+    let runs = system.current.as_ref() == Some(&wanted.toplevel);
+    if runs && system.profile.as_ref() == Some(&wanted.toplevel) {
+        made.findings.extend(boot::waiting(system));
+        return made;
+    }
+    let mut change = ClosureChange {
+        before: system.current.clone(),
+        after: wanted.clone(),
+        packages: Vec::new(),
+        bytes: None,
+        units: std::collections::BTreeMap::new(),
+    };
+    match &system.wanted {
+        None => made.findings.push(absent(rendered, wanted, options)),
+        Some(there) => {
+            made.reboot = boot::reasons(system, there);
+            if runs {
+                made.findings.push(Finding::note(
+                    "closure",
+                    format!(
+                        "`{}` runs already; the next boot would start another system",
+                        wanted.toplevel
+                    ),
+                    None,
+                ));
+            } else {
+                compare(&mut change, &mut made, observed, system, there);
+            }
+            made.findings
+                .extend(room(rendered, observed, system, &made));
+        }
+    }
+    made.change = Some(change);
+    made
+}
+
+/// Fills in what differs between two systems of which the new one lies on the host.
+fn compare(
+    change: &mut ClosureChange,
+    made: &mut Made,
+    observed: &Observed,
+    system: &ObservedSystem,
+    there: &WantedSystem,
+) {
+    match observed.unanswered.get("closures") {
+        None => {
+            change.packages = packages::difference(&system.closure, &there.closure);
+            change.bytes = Some((
+                packages::total(&system.closure),
+                packages::total(&there.closure),
+            ));
+            made.reboot.extend(packages::driver(&change.packages));
+        }
+        Some(why) => made.findings.push(Finding::warn(
+            "closure",
+            format!("which packages change is not known: {why}"),
+            None,
+        )),
+    }
+    if change.after.kind == SystemKind::Nixos {
+        if let Some(why) = observed.unanswered.get("inhibitors") {
+            made.findings.push(Finding::warn(
+                "inhibitor",
+                format!("what forbids to switch while it runs is not known: {why}"),
+                None,
+            ));
+        }
+        made.findings
+            .extend(rehearsal::inhibitors(&change.after, there));
+        let (units, findings) = rehearsal::read(&change.after, there);
+        change.units = units;
+        made.findings.extend(findings);
+    }
+}
+
+/// Something to copy to and to switch with.
+fn nix(rendered: &Rendered, system: &ObservedSystem) -> Option<Finding> {
+    let host = &rendered.host;
+    let Some(version) = &system.nix_version else {
+        return Some(Finding::refuse(
+            "nix",
+            format!("there is no Nix on `{host}`"),
+            "install it there, or reinstall the host from its image (README, \"Nix hosts\")",
+        ));
+    };
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next()?.parse::<u32>().ok();
+    match (number(), number()) {
+        (Some(major), Some(minor)) if (major, minor) < OLDEST_NIX => Some(Finding::refuse(
+            "nix",
+            format!("the Nix of `{host}` is {version}"),
+            format!(
+                "it must be {}.{} or newer: upgrade it there first",
+                OLDEST_NIX.0, OLDEST_NIX.1
+            ),
+        )),
+        (Some(_), Some(_)) => None,
+        _ => Some(Finding::warn(
+            "nix",
+            format!("the Nix of `{host}` says that it is `{version}`, which is no version"),
+            None,
+        )),
+    }
+}
+
+/// The wanted system is not in the host's store.
+fn absent(rendered: &Rendered, wanted: &Closure, options: Options) -> Finding {
+    let (host, toplevel) = (&rendered.host, &wanted.toplevel);
+    if options.present {
+        Finding::refuse(
+            "closure",
+            format!("`{toplevel}` is not in the store of `{host}`, or not all of it"),
+            "it was collected as garbage; check out the commit that it was built from and `deployctl apply`",
+        )
+    } else {
+        Finding::note(
+            "closure",
+            format!("what changes is known once `{toplevel}` is built and lies on `{host}`"),
+            None,
+        )
+    }
+}
+
+/// Room in the store, and beside the boot loader for another kernel.
+fn room(
+    rendered: &Rendered,
+    observed: &Observed,
+    system: &ObservedSystem,
+    made: &Made,
+) -> Vec<Finding> {
+    let host = &rendered.host;
+    let mut findings = Vec::new();
+    match system.store_free_kib {
+        Some(free) if free < STORE_MARGIN_KIB => findings.push(Finding::refuse(
+            "disk",
+            format!(
+                "`/nix/store` has {} MiB free; {} MiB are needed",
+                free / 1024,
+                STORE_MARGIN_KIB / 1024
+            ),
+            format!("make room: `nix-collect-garbage --delete-older-than 30d` on `{host}`"),
+        )),
+        Some(_) => {}
+        None => findings.push(Finding::refuse(
+            "observe",
+            "the host did not say how much room `/nix/store` has".to_owned(),
+            "nothing is planned on a guess: try `df /nix/store` on the host",
+        )),
+    }
+    if let Some(free) = observed.free_kib.get("/boot")
+        && !made.reboot.is_empty()
+        && *free < BOOT_KIB
+    {
+        findings.push(Finding::warn(
+            "disk",
+            format!(
+                "`/boot` has {} MiB free, and gets another kernel or initrd",
+                free / 1024
+            ),
+            Some(
+                "where that is too little, the commit fails and everything is put back: remove old generations first"
+                    .to_owned(),
+            ),
+        ));
+    }
+    findings
+}

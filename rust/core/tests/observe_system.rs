@@ -1,0 +1,335 @@
+//! Observes the system of a host of a Nix platform by real shells: a root with a store of links, and
+//! stand-ins for the programs of Nix and of macOS.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test: what the script means is what a shell makes of it"
+)]
+
+mod shellcheck;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use deployctl_core::closure::{Closure, StorePath, SystemKind};
+use deployctl_core::name::HostName;
+use deployctl_core::observed::{Observed, Scope, queries, read};
+use deployctl_core::query::{Answers, Section};
+use deployctl_core::rendered::Rendered;
+
+const OLD: &str = "/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-1";
+const NEW: &str = "/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-2";
+/// Stands for NixOS' bash, Debian's dash, and a userland that is not GNU's.
+const SHELLS: [&[&str]; 3] = [
+    &["bash", "--posix", "-c"],
+    &["dash", "-c"],
+    &["busybox", "sh", "-c"],
+];
+
+/// Programs by name, as sh.
+type Programs = &'static [(&'static str, &'static str)];
+
+/// Nix, for a store below a root.
+const NIX: Programs = &[
+    (
+        "nix",
+        r#"case $1 in
+--version) echo 'nix (Nix) 2.31.2' ;;
+*)
+  for p; do :; done
+  echo "$p     	       1024"
+  echo "/nix/store/3c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-openssh-${p##*-}.0	        7"
+  ;;
+esac"#,
+    ),
+    ("nix-store", r#"[ -e "$DEPLOYCTL_ROOT$2/complete" ]"#),
+];
+/// No store, and nothing to look at it with.
+const WITHOUT: Programs = &[("nix", "exit 127"), ("nix-store", "exit 127")];
+/// One that finds everything and can list nothing.
+const FAILING: Programs = &[
+    ("nix", "echo error: no such option; exit 1"),
+    ("nix-store", ":"),
+];
+/// One whose store may not be asked.
+const DEAR: Programs = &[
+    ("nix", "[ \"$1\" = --version ] || echo dear >&2"),
+    ("nix-store", "echo dear >&2"),
+];
+/// The programs of macOS.
+const MAC: Programs = &[
+    (
+        "uname",
+        "if [ \"$1\" = -s ]; then echo Darwin; else echo 25.1.0; fi",
+    ),
+    (
+        "ioreg",
+        r#"printf '  | {\n  |   "IOPlatformUUID" = "11111111-2222-3333-4444-555555555555"\n  | }\n'"#,
+    ),
+    ("sw_vers", "echo 26.1"),
+    ("sysctl", "echo 0F0F0F0F-0000-4000-8000-000000000000"),
+    ("hostname", "echo mini.local"),
+];
+
+/// A folder with `programs`, first on the search path.
+fn path(programs: Programs) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, body) in programs {
+        let file = folder.path().join(name);
+        fs::write(&file, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", folder.path().display());
+    (folder, path)
+}
+
+fn rendered(kind: SystemKind, toplevel: &str) -> Rendered {
+    Rendered {
+        closure: Some(Closure {
+            kind,
+            toplevel: StorePath::new(toplevel).unwrap(),
+        }),
+        ..Rendered::empty(HostName::new("box").unwrap())
+    }
+}
+
+fn ask(
+    shell: &[&str],
+    root: &Path,
+    rendered: &Rendered,
+    programs: Programs,
+) -> (Vec<String>, Observed) {
+    let (_folder, path) = path(programs);
+    let scope = Scope {
+        rendered,
+        sandbox: false,
+        timezones: &["Australia/Sydney", "Mars/Olympus"],
+    };
+    let asked = queries(&scope);
+    let answers: Answers = asked
+        .iter()
+        .map(|query| {
+            let output = Command::new(shell[0])
+                .args(&shell[1..])
+                .arg(&query.command)
+                .env("PATH", &path)
+                .env("DEPLOYCTL_ROOT", root)
+                .env("LC_ALL", "C")
+                .output()
+                .unwrap();
+            let section = Section {
+                status: output.status.code(),
+                stdout: output.stdout,
+                stderr: output.stderr,
+                truncated: false,
+            };
+            assert_eq!(String::from_utf8_lossy(&section.stderr), "", "{}", query.id);
+            (query.id.clone(), section)
+        })
+        .collect();
+    let ids = asked.iter().map(|query| query.id.clone()).collect();
+    (ids, read(&answers, &scope).unwrap())
+}
+
+/// A root that runs and boots `OLD`, and has `NEW`.
+fn root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let base = root.path().canonicalize().unwrap();
+    for (system, kernel) in [(OLD, "6.12.1"), (NEW, "6.12.2")] {
+        let at = base.join(system.trim_start_matches('/'));
+        fs::create_dir_all(at.join("bin")).unwrap();
+        fs::write(at.join("complete"), "").unwrap();
+        fs::write(at.join("kernel-params"), format!("quiet release={kernel}")).unwrap();
+        fs::write(
+            at.join("switch-inhibitors"),
+            format!("{{\"dbus-implementation\": \"dbus\", \"kernel\": \"{kernel}\"}}"),
+        )
+        .unwrap();
+        let package = format!("3c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-linux-{kernel}");
+        fs::create_dir_all(base.join("nix/store").join(&package)).unwrap();
+        fs::write(base.join("nix/store").join(&package).join("bzImage"), "").unwrap();
+        symlink(format!("../{package}/bzImage"), at.join("kernel")).unwrap();
+        let switch = at.join("bin/switch-to-configuration");
+        fs::write(
+            &switch,
+            "#!/bin/sh\n[ \"$1$NIXOS_NO_SYNC\" = dry-activate1 ] || exit 1\n\
+             echo 'would activate the configuration...'\n\
+             echo 'would restart the following units: a.service' >&2\n",
+        )
+        .unwrap();
+        fs::set_permissions(&switch, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::create_dir_all(base.join("run")).unwrap();
+    fs::create_dir_all(base.join("nix/var/nix/profiles")).unwrap();
+    fs::create_dir_all(base.join("etc")).unwrap();
+    fs::write(
+        base.join("etc/os-release"),
+        "ID=nixos\nVERSION_ID=\"26.05\"\n",
+    )
+    .unwrap();
+    fs::write(
+        base.join("etc/machine-id"),
+        "0123456789abcdef0123456789abcdef\n",
+    )
+    .unwrap();
+    symlink(format!("..{OLD}"), base.join("run/current-system")).unwrap();
+    symlink(format!("..{OLD}"), base.join("run/booted-system")).unwrap();
+    let profiles = base.join("nix/var/nix/profiles");
+    symlink("system-7-link", profiles.join("system")).unwrap();
+    symlink(format!("../../../..{OLD}"), profiles.join("system-7-link")).unwrap();
+    root
+}
+
+#[test]
+fn a_system_that_waits_in_the_store_is_compared_with_what_runs() {
+    let root = root();
+    let base = root.path().canonicalize().unwrap();
+    for shell in SHELLS {
+        let (ids, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, NEW), NIX);
+        assert_eq!(
+            ids,
+            [
+                "host",
+                "generation",
+                "failed",
+                "system",
+                "closures",
+                "inhibitors",
+                "dry-activate",
+                "clock"
+            ]
+        );
+        let mut system = observed.system.unwrap();
+        assert!(system.store_free_kib.take().is_some(), "{shell:?}");
+        insta::assert_json_snapshot!(
+            "a_system_that_waits",
+            (observed.os, observed.unanswered, system)
+        );
+    }
+}
+
+#[test]
+fn a_host_that_runs_what_is_wanted_is_asked_for_links_alone() {
+    let root = root();
+    let base = root.path().canonicalize().unwrap();
+    for shell in SHELLS {
+        let (_, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, OLD), DEAR);
+        let system = observed.system.unwrap();
+        let there = system.wanted.unwrap();
+        assert_eq!(system.booted, there.boot);
+        assert_eq!(there.boot.len(), 2, "{:?}", there.boot);
+        assert!(system.closure.is_empty() && there.closure.is_empty());
+        assert_eq!(there.dry_activate, None);
+        assert!(observed.unanswered.is_empty());
+    }
+}
+
+#[test]
+fn what_is_not_there_or_not_complete_is_not_wanted_yet() {
+    let root = root();
+    let base = root.path().canonicalize().unwrap();
+    fs::remove_file(base.join(&NEW[1..]).join("complete")).unwrap();
+    let absent = "/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-3";
+    for shell in SHELLS {
+        for toplevel in [NEW, absent] {
+            let (_, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, toplevel), NIX);
+            let system = observed.system.unwrap();
+            assert_eq!(system.current, Some(StorePath::new(OLD).unwrap()));
+            assert_eq!(system.wanted, None);
+            assert!(observed.unanswered.is_empty(), "{:?}", observed.unanswered);
+        }
+    }
+}
+
+#[test]
+fn a_host_without_nix_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    for shell in SHELLS {
+        let (_, observed) = ask(
+            shell,
+            root.path(),
+            &rendered(SystemKind::Nixos, NEW),
+            WITHOUT,
+        );
+        let system = observed.system.unwrap();
+        assert_eq!((system.nix_version, system.current), (None, None));
+        assert_eq!((system.profile, system.wanted), (None, None));
+    }
+}
+
+#[test]
+fn a_rehearsal_that_fails_says_how() {
+    let root = root();
+    let base = root.path().canonicalize().unwrap();
+    fs::write(
+        base.join(&NEW[1..]).join("bin/switch-to-configuration"),
+        "#!/bin/sh\nprintf 'init differs'\nexit 100\n",
+    )
+    .unwrap();
+    for shell in SHELLS {
+        let (_, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, NEW), FAILING);
+        let there = observed.system.unwrap().wanted.unwrap();
+        assert_eq!(there.dry_activate, Some((100, "\ninit differs".to_owned())));
+        assert_eq!(observed.unanswered["closures"], "`nix path-info` failed");
+    }
+}
+
+#[test]
+fn a_mac_is_asked_by_its_own_programs() {
+    let rendered = rendered(SystemKind::Darwin, NEW);
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: false,
+        timezones: &[],
+    };
+    let asked = queries(&scope);
+    let ids: Vec<_> = asked.iter().map(|query| query.id.as_str()).collect();
+    assert_eq!(ids, ["host", "generation", "failed", "system", "closures"]);
+    let (_folder, path) = path(MAC);
+    // busybox has its own of most of them.
+    for shell in &SHELLS[..2] {
+        // This machine has a /proc, which a Mac has not.
+        let command = asked[0].command.replace("/proc/sys ]", "/no/proc ]");
+        let output = Command::new(shell[0])
+            .args(&shell[1..])
+            .arg(command)
+            .env("PATH", &path)
+            .env_remove("DEPLOYCTL_ROOT")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let kept: Vec<_> = said
+            .lines()
+            .filter(|line| {
+                [
+                    "machine ",
+                    "os ID=macos",
+                    "os VERSION_ID=26",
+                    "hostname ",
+                    "boot ",
+                    "kernel ",
+                    "systemd",
+                ]
+                .iter()
+                .any(|key| line.starts_with(key))
+                    && !line.starts_with("systemd")
+            })
+            .collect();
+        insta::assert_snapshot!("a_mac", kept.join("\n"));
+    }
+}
+
+#[test]
+fn its_questions_are_clean_by_shellcheck() {
+    let rendered = rendered(SystemKind::Nixos, NEW);
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: false,
+        timezones: &["UTC"],
+    };
+    for query in queries(&scope) {
+        shellcheck::clean(&query.id, &query.command, "");
+    }
+}

@@ -1,0 +1,450 @@
+//! Hosts that Nix builds the system of.
+
+use deployctl_core::closure::{Closure, ObservedSystem, StorePath, SystemKind, WantedSystem};
+use deployctl_core::plan::{Guard, SavedPlans};
+use deployctl_core::text::{self, Style};
+
+use super::fixture::{Case, table};
+
+const OLD: &str = "/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05.1";
+const NEW: &str = "/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05.2";
+const OTHER: &str = "/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05.0";
+
+fn store(path: &str) -> StorePath {
+    StorePath::new(path).unwrap()
+}
+
+/// A closure of packages, in MiB.
+fn closure_of(packages: &[(&str, u64)]) -> std::collections::BTreeMap<StorePath, u64> {
+    packages
+        .iter()
+        .map(|(name, mib)| {
+            let path = format!("/nix/store/3c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-{name}");
+            (store(&path), mib << 20)
+        })
+        .collect()
+}
+
+fn boot(kernel: &str, params: &str) -> std::collections::BTreeMap<String, String> {
+    let at = |file: &str| format!("/nix/store/4c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-{file}");
+    [
+        ("kernel", at(&format!("linux-{kernel}/bzImage"))),
+        ("initrd", at(&format!("initrd-linux-{kernel}/initrd"))),
+        ("kernel-modules", at(&format!("kernel-modules-{kernel}"))),
+        ("kernel-params", params.to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+impl Case {
+    /// A host of platform `nixos` that runs, boots and committed `OLD`.
+    fn nixos() -> Self {
+        let mut case = Self::settled();
+        let wanted = Closure {
+            kind: SystemKind::Nixos,
+            toplevel: store(OLD),
+        };
+        case.target.platform = "nixos".to_owned();
+        case.target.os.id = "nixos".to_owned();
+        case.target.os.version = "26.05".to_owned();
+        case.observed.os = case.target.os.clone();
+        case.observed.paths.clear();
+        case.observed.packages.clear();
+        case.observed.units.clear();
+        case.observed.sysctls.clear();
+        case.rendered = deployctl_core::rendered::Rendered {
+            closure: Some(wanted),
+            ..deployctl_core::rendered::Rendered::empty(case.target.host.clone())
+        };
+        case.observed.system = Some(ObservedSystem {
+            nix_version: Some("2.31.2".to_owned()),
+            current: Some(store(OLD)),
+            profile: Some(store(OLD)),
+            booted: boot("6.12.1", "quiet hugepages=64"),
+            store_free_kib: Some(40 << 20),
+            closure: std::collections::BTreeMap::new(),
+            wanted: Some(WantedSystem {
+                boot: boot("6.12.1", "quiet hugepages=64"),
+                ..WantedSystem::default()
+            }),
+        });
+        case.commit();
+        case
+    }
+
+    /// The same where `NEW` is wanted and lies in its store.
+    fn update() -> Self {
+        let mut case = Self::nixos();
+        case.rendered.closure.as_mut().unwrap().toplevel = store(NEW);
+        case.system().closure = closure_of(&[
+            ("openssh-9.9p2", 12),
+            ("glibc-2.40-66", 40),
+            ("nginx-1.28.0", 8),
+            ("unit-nginx.service", 0),
+        ]);
+        let there = case.there();
+        there.closure = closure_of(&[
+            ("openssh-10.0p2", 13),
+            ("openssh-10.0p2-man", 1),
+            ("glibc-2.40-66", 40),
+            ("haproxy-3.2.4", 9),
+        ]);
+        there.dry_activate = Some((
+            0,
+            "would stop the following units: nginx.service, sshd.service\n\
+             would NOT stop the following changed units: trading.service\n\
+             would activate the configuration...\n\
+             would reload the following units: dbus.service\n\
+             would restart the following units: nix-daemon.service\n\
+             would start the following units: haproxy.service, sshd.service\n"
+                .to_owned(),
+        ));
+        case
+    }
+
+    fn system(&mut self) -> &mut ObservedSystem {
+        self.observed.system.as_mut().unwrap()
+    }
+
+    fn there(&mut self) -> &mut WantedSystem {
+        self.system().wanted.as_mut().unwrap()
+    }
+
+    fn rehearse(&mut self, status: i32, said: &str) {
+        self.there().dry_activate = Some((status, said.to_owned()));
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> deployctl_core::plan::Plan {
+        change(&mut self);
+        self.plan()
+    }
+}
+
+fn shown(plan: &deployctl_core::plan::Plan, full: bool) -> String {
+    text::plan(plan, full, Style::Plain)
+}
+
+#[test]
+fn a_host_that_runs_what_is_wanted_is_settled() {
+    let plan = Case::nixos().plan();
+    assert!(plan.is_empty());
+    assert_eq!(table(vec![("settled", plan)]), "## settled\nnothing\n\n");
+}
+
+#[test]
+fn a_system_that_changes() {
+    let plan = Case::update().plan();
+    assert_eq!(plan.change_count(), 1);
+    insta::assert_snapshot!(shown(&plan, false));
+}
+
+#[test]
+fn long_lists_are_cut_unless_asked_for() {
+    let plan = Case::update().with(|case| {
+        let many = |from: u64| -> Vec<String> {
+            (0..30)
+                .map(|n| format!("library{n:02}-{from}.{n}"))
+                .collect()
+        };
+        let of = |names: &[String]| {
+            closure_of(
+                &names
+                    .iter()
+                    .map(|name| (name.as_str(), 1))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        case.system().closure = of(&many(1));
+        case.there().closure = of(&many(2));
+        let units: Vec<_> = (0..30).map(|n| format!("job{n:02}.service")).collect();
+        case.rehearse(
+            0,
+            &format!("would restart the following units: {}\n", units.join(", ")),
+        );
+    });
+    let (short, full) = (shown(&plan, false), shown(&plan, true));
+    assert!(full.contains("library29") && full.contains("job29.service"));
+    assert!(!short.contains("library20"));
+    insta::assert_snapshot!(short);
+}
+
+#[test]
+fn drift_and_half_done_switches() {
+    insta::assert_snapshot!(table(vec![
+        (
+            "something else runs",
+            Case::nixos().with(|case| {
+                case.system().current = Some(store(OTHER));
+                case.there().dry_activate = Some((0, String::new()));
+            })
+        ),
+        (
+            "something else would boot",
+            Case::nixos().with(|case| case.system().profile = Some(store(OTHER)))
+        ),
+        (
+            "what is wanted was switched to by hand",
+            Case::nixos().with(|case| {
+                case.rendered.closure.as_mut().unwrap().toplevel = store(NEW);
+                case.system().current = Some(store(NEW));
+                case.system().profile = Some(store(NEW));
+            })
+        ),
+        (
+            "not a system at all",
+            Case::nixos().with(|case| {
+                case.system().current = None;
+                case.system().profile = None;
+                case.there().dry_activate = Some((0, String::new()));
+            })
+        ),
+        (
+            "first apply",
+            Case::nixos().with(|case| {
+                case.observed.generation = 0;
+                case.observed.manifest = None;
+            })
+        ),
+    ]));
+}
+
+#[test]
+fn reboots() {
+    insta::assert_snapshot!(table(vec![
+        (
+            "another kernel",
+            Case::update().with(|case| case.there().boot = boot("6.12.2", "quiet hugepages=64"))
+        ),
+        (
+            "the same kernel, built anew",
+            Case::update().with(|case| {
+                let kernel = "/nix/store/5c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-linux-6.12.1/bzImage";
+                case.there()
+                    .boot
+                    .insert("kernel".to_owned(), kernel.to_owned());
+            })
+        ),
+        (
+            "other modules and another initrd",
+            Case::update().with(|case| {
+                for what in ["initrd", "kernel-modules"] {
+                    case.there().boot.insert(what.to_owned(), "/x".to_owned());
+                }
+            })
+        ),
+        (
+            "another command line",
+            Case::update().with(
+                |case| case.there().boot = boot("6.12.1", "quiet hugepages=2048 isolcpus=2-7")
+            )
+        ),
+        (
+            "another driver",
+            Case::update().with(|case| {
+                case.system().closure = closure_of(&[("nvidia-open-6.12.1-575.64", 100)]);
+                case.there().closure = closure_of(&[("nvidia-open-6.12.1-580.95", 101)]);
+            })
+        ),
+        (
+            "committed and not booted yet",
+            Case::nixos().with(|case| case.system().booted = boot("6.12.0", "quiet"))
+        ),
+        (
+            "another kernel, and little room beside the boot loader",
+            Case::update().with(|case| {
+                case.there().boot = boot("6.12.2", "quiet hugepages=64");
+                case.observed.free_kib.insert("/boot".to_owned(), 70 << 10);
+            })
+        ),
+    ]));
+}
+
+#[test]
+fn what_stands_in_the_way() {
+    insta::assert_snapshot!(table(vec![
+        (
+            "not there yet",
+            Case::update().with(|case| case.system().wanted = None)
+        ),
+        (
+            "a generation that was collected",
+            Case::update().with(|case| {
+                case.system().wanted = None;
+                case.options.present = true;
+            })
+        ),
+        (
+            "an inhibitor",
+            Case::update().with(|case| {
+                let pair = |value: &str| [("dbus-implementation".to_owned(), value.to_owned())];
+                case.there().inhibitors_now = pair("dbus").into();
+                case.there().inhibitors = pair("broker").into();
+            })
+        ),
+        (
+            "another init",
+            Case::update().with(
+                |case| case.rehearse(100, "Warning: the new NixOS configuration has an init\n")
+            )
+        ),
+        (
+            "a check of its own fails",
+            Case::update().with(|case| {
+                case.rehearse(
+                    1,
+                    "Pre-switch check 'diskSpace' failed\nPre-switch checks failed\n",
+                );
+            })
+        ),
+        (
+            "sshd would go",
+            Case::update()
+                .with(|case| case.rehearse(0, "would stop the following units: sshd.service\n"))
+        ),
+        (
+            "no Nix",
+            Case::nixos().with(|case| case.system().nix_version = None)
+        ),
+        (
+            "an old Nix",
+            Case::nixos().with(|case| case.system().nix_version = Some("2.3.16".to_owned()))
+        ),
+        (
+            "a Nix that says something else",
+            Case::nixos().with(|case| case.system().nix_version = Some("unstable".to_owned()))
+        ),
+        (
+            "a full store",
+            Case::update().with(|case| case.system().store_free_kib = Some(1000))
+        ),
+        (
+            "files where a system is declared",
+            Case::nixos().with(|case| case.rendered.closure = None)
+        ),
+        (
+            "another platform",
+            Case::update().with(|case| case.target.platform = "ubuntu".to_owned())
+        ),
+        (
+            "another OS",
+            Case::update().with(|case| case.observed.os.id = "debian".to_owned())
+        ),
+        (
+            "another release of the same",
+            Case::update().with(|case| case.observed.os.version = "25.11".to_owned())
+        ),
+    ]));
+}
+
+#[test]
+fn what_was_not_answered() {
+    let late = |ids: &[&str]| {
+        Case::update().with(|case| {
+            for id in ids {
+                let why = "no answer in time".to_owned();
+                case.observed.unanswered.insert((*id).to_owned(), why);
+            }
+            case.there().dry_activate = None;
+            if ids.contains(&"system") {
+                case.observed.system = None;
+            }
+        })
+    };
+    insta::assert_snapshot!(table(vec![
+        ("the system", late(&["system"])),
+        ("the rehearsal", late(&["dry-activate"])),
+        ("sizes and inhibitors", late(&["closures", "inhibitors"])),
+    ]));
+}
+
+#[test]
+fn a_session_guards_units_of_a_system_too() {
+    let guarded = |said: &str, clock: &str, force: bool| {
+        Case::update().with(|case| {
+            case.target.guards.push(Guard {
+                concern: "trading".to_owned(),
+                timezone: "Australia/Sydney".to_owned(),
+                days: "Mon-Fri".to_owned(),
+                open: "10:00".to_owned(),
+                close: "16:12".to_owned(),
+            });
+            case.options.force = force;
+            case.observed
+                .local_times
+                .insert("Australia/Sydney".to_owned(), clock.to_owned());
+            case.rehearse(0, said);
+        })
+    };
+    let restart = "would restart the following units: trading-gateway.service\n";
+    insta::assert_snapshot!(table(vec![
+        ("restarted in hours", guarded(restart, "1:11:00", false)),
+        ("restarted after hours", guarded(restart, "1:17:00", false)),
+        ("restarted by force", guarded(restart, "1:11:00", true)),
+        (
+            "kept",
+            guarded(
+                "would NOT stop the following changed units: trading.service\n",
+                "1:11:00",
+                false
+            )
+        ),
+        (
+            "another's name",
+            guarded(
+                "would stop the following units: tradingview.service\n",
+                "1:11:00",
+                false
+            )
+        ),
+    ]));
+}
+
+#[test]
+fn a_mac_has_neither_systemd_nor_a_rehearsal() {
+    let mac = |version: &str| {
+        Case::update().with(|case| {
+            case.target.platform = "darwin".to_owned();
+            case.target.os.id = "macos".to_owned();
+            case.target.os.version = "26".to_owned();
+            case.observed.os.id = "macos".to_owned();
+            case.observed.os.version = version.to_owned();
+            case.observed.systemd = false;
+            case.rendered.closure.as_mut().unwrap().kind = SystemKind::Darwin;
+            case.system().booted.clear();
+            case.there().boot.clear();
+            case.there().dry_activate = None;
+        })
+    };
+    insta::assert_snapshot!(table(vec![
+        ("as declared", mac("26.1")),
+        ("an older release", mac("15.7")),
+        ("one that begins alike", mac("261")),
+    ]));
+}
+
+#[test]
+fn a_sandbox_has_no_system() {
+    let plan = Case::update().with(|case| {
+        case.options.sandbox = true;
+        case.observed.system = None;
+    });
+    assert!(plan.is_empty());
+    insta::assert_snapshot!(table(vec![("sandbox", plan)]));
+}
+
+#[test]
+fn its_plan_is_saved_and_its_id_tells_systems_apart() {
+    let plan = Case::update().plan();
+    let other = Case::update().with(|case| {
+        case.rendered.closure.as_mut().unwrap().toplevel = store(OTHER);
+    });
+    assert_ne!(plan.id, other.id);
+    let saved = SavedPlans::new("1234abc".to_owned(), vec![plan]);
+    let text = saved.to_json();
+    assert_eq!(SavedPlans::from_json(&text).unwrap(), saved);
+    let altered = text.replace("10.0p2", "10.0p3");
+    assert!(SavedPlans::from_json(&altered).is_err());
+    insta::assert_snapshot!(text);
+}
