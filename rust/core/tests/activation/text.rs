@@ -1,8 +1,7 @@
 //! What is written: the table, the scripts, quoting.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use deployctl_core::activation::bundle::HOST_PROGRAM;
 use deployctl_core::activation::{Action, Event, Phase, bundle, next, quote};
