@@ -83,11 +83,13 @@ pub async fn prepare(
     tell(EventKind::Connected);
     let mut observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
     tell(EventKind::Observed);
-    let plain = Options {
+    let mut plain = Options {
         sandbox: link.is_sandbox(),
+        // What nobody brings must be there: a rollback's system.
+        present: wanted.system.is_none(),
         ..Options::default()
     };
-    let options = Options {
+    let mut options = Options {
         force: wanted.force,
         steal: wanted.steal,
         ..plain
@@ -113,6 +115,8 @@ pub async fn prepare(
                 .bring(&needed, link.as_ref(), there, &sink)
                 .await
                 .map_err(|error| Box::new(unsupplied(host.clone(), &error)))?;
+            plain.present = true;
+            options.present = true;
             if !there {
                 observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
                 tell(EventKind::Observed);

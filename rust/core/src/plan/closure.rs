@@ -74,10 +74,10 @@ pub(super) fn made(rendered: &Rendered, observed: &Observed, options: Options) -
             } else {
                 compare(&mut change, &mut made, observed, system, there);
             }
-            made.findings
-                .extend(room(rendered, observed, system, &made));
         }
     }
+    let found = room(rendered, observed, system, &made.reboot);
+    made.findings.extend(found);
     made.change = Some(change);
     made
 }
@@ -174,7 +174,7 @@ fn room(
     rendered: &Rendered,
     observed: &Observed,
     system: &ObservedSystem,
-    made: &Made,
+    reboot: &[String],
 ) -> Vec<Finding> {
     let host = &rendered.host;
     let mut findings = Vec::new();
@@ -196,7 +196,7 @@ fn room(
         )),
     }
     if let Some(free) = observed.free_kib.get("/boot")
-        && !made.reboot.is_empty()
+        && !reboot.is_empty()
         && *free < BOOT_KIB
     {
         findings.push(Finding::warn(

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use deployctl_core::activation::{Bundle, bundle, command};
 use deployctl_core::closure::{Closure, StorePath, SystemKind};
 use deployctl_core::name::{HostName, UnitName};
-use deployctl_core::plan::ClosureChange;
+use deployctl_core::plan::{ClosureChange, SystemAction};
 use deployctl_core::rendered::Rendered;
 
 use crate::sandbox::{Answer, Sandbox, apply_id, empty_plan, meta};
@@ -194,9 +194,9 @@ impl NixHost {
                 toplevel: StorePath::new(NEW).unwrap(),
             },
             packages: Vec::new(),
-            bytes: (0, 0),
+            bytes: None,
             units: [(
-                "restart".to_owned(),
+                SystemAction::Restart,
                 self.restarts.iter().map(ToString::to_string).collect(),
             )]
             .into(),

@@ -9,7 +9,7 @@ use deployctl_core::closure::{Closure, StorePath, SystemKind};
 use deployctl_core::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
 use deployctl_core::plan::{
     ClosureChange, PackageAction, PackageChange, PathChange, PathTarget, Plan, SysctlChange,
-    UnitAction, UnitChange,
+    SystemAction, UnitAction, UnitChange,
 };
 use deployctl_core::rendered::{Entry, FollowUp, PathState, Rendered};
 use proptest::prelude::*;
@@ -341,11 +341,11 @@ fn system(kind: SystemKind) -> Draft {
             toplevel: path(crate::stand_in::NEW),
         },
         packages: Vec::new(),
-        bytes: (0, 0),
+        bytes: None,
         units: [
-            ("stop".to_owned(), units(&["bad.service"])),
+            (SystemAction::Stop, units(&["bad.service"])),
             (
-                "restart".to_owned(),
+                SystemAction::Restart,
                 units(&["app.service", "worse.service"]),
             ),
         ]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Script, Scripts};
 use crate::closure::SystemKind;
-use crate::plan::ClosureChange;
+use crate::plan::{ClosureChange, SystemAction};
 
 /// Bounds of the time that a switch may take before the dead man steps in, in seconds.
 const SWITCH_SECONDS: (u32, u32) = (60, 900);
@@ -75,7 +75,7 @@ impl Scripts<'_> {
         let started: BTreeSet<&str> = change
             .units
             .iter()
-            .filter(|(verb, _)| verb.as_str() != "stop")
+            .filter(|(action, _)| !matches!(action, SystemAction::Stop | SystemAction::Keep))
             .flat_map(|(_, units)| units.iter().map(String::as_str))
             .collect();
         self.plan

@@ -99,7 +99,7 @@ if [ -r "$f" ]; then cat "$f"; fi
 "#;
 
 /// Nothing has to reach the disk for a rehearsal.
-const DRY_ACTIVATE: &str = r#"echo ran
-export NIXOS_NO_SYNC=1
-freely "$R$W/bin/switch-to-configuration" dry-activate 2>&1
+const DRY_ACTIVATE: &str = r#"rehearse() { NIXOS_NO_SYNC=1 "$R$W/bin/switch-to-configuration" dry-activate 2>&1; }
+echo ran
+freely rehearse
 "#;
