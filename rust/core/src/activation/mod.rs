@@ -35,6 +35,19 @@
 //! - `rollback [ID]`: puts back what the (open) apply changed. Works by hand from a console.
 //! - `recover ID | --boot`: what the dead man and the boot unit call; does nothing while the deadline
 //!   is ahead.
+//!
+//! # Systems that Nix built
+//!
+//! `apply.sh` lets a system run (`switch-to-configuration test`, or `activate` of nix-darwin), `commit.sh` makes it
+//! what the host boots: profile, then `switch-to-configuration boot`. That happens before the phase says
+//! `committed`, while it can be rolled back: a commit that fails or is cut off leaves phase `activated`, and whoever
+//! finds it without somebody at work on it puts profile, boot default and running system back. Exit codes of
+//! `switch-to-configuration`: 0 done, 1 refused (a lock, a check before the switch), 2 the activation script failed,
+//! 4 units failed (those that had failed before are no failure), 100 the init is incompatible and nothing was
+//! switched. A reboot before the commit is a rollback already; `status` and `recover` look at it and say so.
+//!
+//! What must outlive a call is started by systemd or by launchd (`host/systemd.sh`, `host/launchd.sh`). On macOS one
+//! daemon in `/Library/LaunchDaemons` is both dead man and boot recovery.
 
 pub mod bundle;
 pub mod command;

@@ -9,6 +9,7 @@ use deployctl_core::closure::SystemKind::{self, Darwin, Nixos};
 
 use crate::sandbox::{SHELLS, Sandbox, apply_id};
 use crate::stand_in::{APPLY, NEW, NixHost, OLD};
+use crate::table::{EVENTS, bring, expected};
 
 const KINDS: [SystemKind; 2] = [Nixos, Darwin];
 
@@ -90,6 +91,27 @@ fn a_rollback_brings_the_old_system_back() {
         assert_eq!(again.exit, Some(5));
         assert_eq!(host.state(), before);
     });
+}
+
+#[test]
+fn a_system_goes_where_the_table_says() {
+    for kind in KINDS {
+        for (n, event) in EVENTS.into_iter().enumerate() {
+            let host = NixHost::new(SHELLS[n % 2], kind);
+            let before = host.state();
+            let activated = host.apply().phase();
+            assert_eq!(activated, Phase::Activated);
+            bring(&host.sandbox, event, n);
+            let found = host.run(&command::status(&apply_id(APPLY), 0, None));
+            let phase = expected(activated, event);
+            assert_eq!(found.phase(), phase, "{kind:?} {event:?}");
+            assert_eq!(
+                host.state() == before,
+                phase == Phase::RolledBack,
+                "{kind:?} {event:?}"
+            );
+        }
+    }
 }
 
 /// Ways for a switch to end: exit status and what it says.

@@ -1,39 +1,62 @@
 //! A disk that is full when it matters. Needs root, for a small file system of its own.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use deployctl_core::activation::{Phase, command, status};
+use deployctl_core::closure::SystemKind;
 
 use crate::sandbox::{SHELLS, Sandbox, Want, apply_id, file};
+use crate::stand_in::NixHost;
 
 const OLD: usize = 150_000;
 
 /// A file system of 16 MiB as the root of a sandbox.
-struct Small {
-    // Dropped after `drop` has unmounted what is in it.
-    host: Sandbox,
-}
+struct Mounted(PathBuf);
 
-impl Small {
+impl Mounted {
     /// Nothing, with the reason on stderr, where this may not mount.
-    fn new(shell: &'static str) -> Option<Self> {
-        let host = Sandbox::new(shell);
+    fn over(host: &Sandbox) -> Option<Self> {
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=16m,mode=0755", "tmpfs"])
             .arg(host.root())
             .output();
         match mounted {
-            Ok(output) if output.status.success() => {}
+            Ok(output) if output.status.success() => Some(Self(host.root())),
             other => {
                 eprintln!("skipped: cannot mount a small file system: {other:?}");
-                return None;
+                None
             }
         }
-        let small = Self { host };
-        small.host.write("/etc/a", &"old\n".repeat(OLD / 4), 0o640);
-        fs::create_dir_all(small.host.at("/var/lib")).unwrap();
-        Some(small)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let done = Command::new("umount").arg(&self.0).status();
+        if !done.is_ok_and(|status| status.success()) {
+            let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        }
+    }
+}
+
+/// A sandbox on one; unmounted before its directory goes.
+struct Small {
+    _mounted: Mounted,
+    host: Sandbox,
+}
+
+impl Small {
+    fn new(shell: &'static str) -> Option<Self> {
+        let host = Sandbox::new(shell);
+        let mounted = Mounted::over(&host)?;
+        host.write("/etc/a", &"old\n".repeat(OLD / 4), 0o640);
+        fs::create_dir_all(host.at("/var/lib")).unwrap();
+        Some(Self {
+            _mounted: mounted,
+            host,
+        })
     }
 
     fn start(&self, id: &str, script: &str, line: &str) {
@@ -52,10 +75,7 @@ impl Small {
     }
 
     fn fill(&self) {
-        let output = self.host.command(FILL).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        assert!(fs::write(self.host.at("/no-room"), "x").is_err());
-        let _ = fs::remove_file(self.host.at("/no-room"));
+        fill(&self.host);
     }
 
     fn empty(&self) {
@@ -64,28 +84,27 @@ impl Small {
 
     /// Exit status, phase and failure; what the shell says about the disk on stderr is its own affair.
     fn ask(&self, script: &str) -> (Option<i32>, Phase, String) {
-        let output = self.host.command(script).output().unwrap();
-        let apply = status::parse(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error:?} {output:?}"))
-            .apply
-            .unwrap();
-        let failure = apply
-            .failure
-            .map_or_else(String::new, |f| format!("{:?} {}", f.code, f.text));
-        (output.status.code(), apply.phase, failure)
+        ask(&self.host, script)
     }
 }
 
-impl Drop for Small {
-    fn drop(&mut self) {
-        let done = Command::new("umount").arg(self.host.root()).status();
-        if !done.is_ok_and(|status| status.success()) {
-            let _ = Command::new("umount")
-                .arg("-l")
-                .arg(self.host.root())
-                .status();
-        }
-    }
+fn fill(host: &Sandbox) {
+    let output = host.command(FILL).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(fs::write(host.at("/no-room"), "x").is_err());
+    let _ = fs::remove_file(host.at("/no-room"));
+}
+
+fn ask(host: &Sandbox, script: &str) -> (Option<i32>, Phase, String) {
+    let output = host.command(script).output().unwrap();
+    let apply = status::parse(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error:?} {output:?}"))
+        .apply
+        .unwrap();
+    let failure = apply
+        .failure
+        .map_or_else(String::new, |f| format!("{:?} {}", f.code, f.text));
+    (output.status.code(), apply.phase, failure)
 }
 
 /// All of it, to the last page.
@@ -198,5 +217,27 @@ fn a_commit_that_meets_a_full_disk_is_completed_later() {
         assert_eq!(small.host.generation(), 2);
         assert_eq!(fs::read(small.host.state("original/index")).unwrap(), index);
         assert!(!small.host.state("generations/2/ballast").exists());
+    }
+}
+
+#[test]
+fn a_system_that_cannot_be_made_the_default_is_taken_back_on_a_full_disk() {
+    for shell in SHELLS {
+        let sandbox = Sandbox::with_stand_ins(shell);
+        let Some(mounted) = Mounted::over(&sandbox) else {
+            return;
+        };
+        let small = (mounted, NixHost::on(sandbox, SystemKind::Nixos));
+        let host = &small.1;
+        let before = host.state();
+        assert_eq!(host.apply().phase(), Phase::Activated);
+        fill(&host.sandbox);
+        let confirm = command::confirm(&apply_id("first-apply"), crate::sandbox::NONCE);
+        let (exit, phase, failure) = ask(&host.sandbox, &confirm);
+        assert_eq!((exit, phase), (Some(5), Phase::RolledBack), "{failure}");
+        assert!(failure.starts_with("Space"), "{failure}");
+        fs::remove_file(host.sandbox.at("/fill")).unwrap();
+        assert_eq!(host.state(), before);
+        assert_eq!(host.sandbox.generation(), 0);
     }
 }

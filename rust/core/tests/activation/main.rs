@@ -8,6 +8,7 @@
 
 mod closure;
 mod full;
+mod launchd;
 mod life;
 mod recovery;
 mod sandbox;

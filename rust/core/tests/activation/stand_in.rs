@@ -28,6 +28,7 @@ act() {
   case $rest in *once*) rm -f "$here/$1" ;; esac
   case $verb in
     kill) read -r group <"$here/group"; kill -9 "-$group"; kill -9 0 ;;
+    hang) sleep 600 ;;
     fail) [ ! -e "$here/$1.says" ] || cat "$here/$1.says" >&2; exit "$argument" ;;
   esac
 }
@@ -47,8 +48,11 @@ case $1 in
   boot)
     act "$name-boot"
     mkdir -p "$DEPLOYCTL_ROOT/boot/grub"
-    [ -e "$here/lying-loader" ] ||
-      printf 'set default="0"\nmenuentry "NixOS" {\n  linux /kernel init=%s/init loglevel=4\n}\n' "$toplevel" >"$DEPLOYCTL_ROOT/boot/grub/grub.cfg"
+    menu=$DEPLOYCTL_ROOT/boot/grub/grub.cfg
+    if [ ! -e "$here/lying-loader" ]; then
+      printf 'set default="0"\nmenuentry "NixOS" {\n  linux /kernel init=%s/init loglevel=4\n}\n' "$toplevel" >"$menu.new" &&
+        mv "$menu.new" "$menu" || exit 1
+    fi
     act "$name-boot-after"
     ;;
   test)
@@ -106,7 +110,10 @@ pub(crate) struct NixHost {
 
 impl NixHost {
     pub(crate) fn new(shell: &'static str, kind: SystemKind) -> Self {
-        let sandbox = Sandbox::with_stand_ins(shell);
+        Self::on(Sandbox::with_stand_ins(shell), kind)
+    }
+
+    pub(crate) fn on(sandbox: Sandbox, kind: SystemKind) -> Self {
         for directory in [
             "/run",
             "/nix/store",
@@ -155,9 +162,11 @@ impl NixHost {
         );
     }
 
-    /// Makes the stand-ins do `what` (`kill`, `fail N`, both with ` once`) at `point`.
+    /// Makes the stand-ins do `what` (`kill`, `hang`, `fail N`, each with ` once`) at `point`.
     pub(crate) fn make(&self, point: &str, what: &str) {
-        let what = what.replace("kill once", "kill - once");
+        let what = what
+            .replace("kill once", "kill - once")
+            .replace("hang once", "hang - once");
         fs::write(
             self.sandbox.beside(&format!("stand-in/{point}")),
             what + "\n",

@@ -7,7 +7,7 @@ use deployctl_core::activation::{Action, Event, Phase, command, next};
 use crate::sandbox::{SHELLS, Sandbox, Want, apply_id, file};
 
 /// Something that happens, as a caller or the world brings it about.
-const EVENTS: [Event; 7] = [
+pub(crate) const EVENTS: [Event; 7] = [
     Event::Confirmed,
     Event::ConfirmedWrongly,
     Event::ConfirmedTooLate,
@@ -21,7 +21,7 @@ const APPLY: &str = "first-apply";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Brings `event` about.
-fn bring(host: &Sandbox, event: Event, times: usize) {
+pub(crate) fn bring(host: &Sandbox, event: Event, times: usize) {
     let deadline = |text: &str| {
         for directory in ["applies/first-apply", "generations/1"] {
             let path = host.state(directory).join("deadline");
@@ -61,7 +61,7 @@ fn bring(host: &Sandbox, event: Event, times: usize) {
 }
 
 /// Where the table says that `event` leads, with rollbacks that succeed.
-fn expected(phase: Phase, event: Event) -> Phase {
+pub(crate) fn expected(phase: Phase, event: Event) -> Phase {
     let step = next(phase, event);
     match step.action {
         Action::RollBack => next(step.phase, Event::RolledBack).phase,

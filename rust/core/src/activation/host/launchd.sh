@@ -12,7 +12,8 @@ launchd_plist() {
   lp_file=$1 lp_every=$2
   shift 2
   {
-    printf '<?xml version="1.0" encoding="UTF-8"?>\n<plist version="1.0">\n<dict>\n'
+    printf '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" '
+    printf '"http://www.apple.com/DTDs/PropertyList-1.0.dtd">\n<plist version="1.0">\n<dict>\n'
     printf '<key>Label</key><string>%s</string>\n<key>ProgramArguments</key>\n<array>\n' "$label"
     printf '<string>%s</string>\n' "$@"
     printf '</array>\n<key>RunAtLoad</key><true/>\n<key>ProcessType</key><string>Interactive</string>\n'
