@@ -1,5 +1,6 @@
-# deployctl. Only what the program is made of is its source, so that a change of a fact, a module or a
-# test does not build it anew; `withTests` takes everything and runs the tests.
+# A program of the workspace: deployctl, or hostprobe. Only what programs are made of is their source,
+# so that a change of a fact, a module or a test builds none anew; `withTests` takes everything and
+# runs the tests.
 {
   lib,
   stdenv,
@@ -10,10 +11,14 @@
   git,
   openssh,
   shellcheck,
+  crate ? "deployctl",
   withTests ? false,
 }:
 let
-  manifest = builtins.fromTOML (builtins.readFile ../Cargo.toml);
+  workspace = (builtins.fromTOML (builtins.readFile ../Cargo.toml)).workspace.package;
+  manifest = (builtins.fromTOML (builtins.readFile (./. + "/${folder}/Cargo.toml"))).package;
+  completed = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
+  folder = if crate == "deployctl" then "cli" else crate;
   program = lib.fileset.unions [
     ../Cargo.toml
     ../Cargo.lock
@@ -23,14 +28,16 @@ let
     ./core/src
     ./engine/Cargo.toml
     ./engine/src
+    ./hostprobe/Cargo.toml
+    ./hostprobe/src
     # Cargo wants to see every member of the workspace.
     ../tests/e2e/Cargo.toml
     ../tests/e2e/src
   ];
 in
 rustPlatform.buildRustPackage {
-  pname = "deployctl";
-  inherit (manifest.workspace.package) version;
+  pname = crate;
+  inherit (workspace) version;
 
   src = lib.fileset.toSource {
     root = ../.;
@@ -39,7 +46,7 @@ rustPlatform.buildRustPackage {
   cargoLock.lockFile = ../Cargo.lock;
   cargoBuildFlags = [
     "--package"
-    "deployctl"
+    crate
   ];
 
   doCheck = withTests;
@@ -62,7 +69,7 @@ rustPlatform.buildRustPackage {
   };
 
   nativeBuildInputs = [ installShellFiles ];
-  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+  postInstall = lib.optionalString (completed && crate == "deployctl") ''
     installShellCompletion --cmd deployctl \
       --bash <("$out/bin/deployctl" completions bash) \
       --zsh <("$out/bin/deployctl" completions zsh) \
@@ -70,12 +77,12 @@ rustPlatform.buildRustPackage {
   '';
 
   meta = {
-    description = "Declares, deploys and verifies a handful of unlike machines";
+    inherit (manifest) description;
     license = with lib.licenses; [
       mit
       asl20
     ];
-    mainProgram = "deployctl";
-    platforms = lib.platforms.unix;
+    mainProgram = crate;
+    platforms = if crate == "deployctl" then lib.platforms.unix else lib.platforms.linux;
   };
 }

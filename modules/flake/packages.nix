@@ -25,6 +25,13 @@ in
   default = deployctl;
   docs = pkgs.callPackage ./docs.nix { inherit deployctl; };
 }
+# Static, so that it runs on any Linux host.
+// (
+  if builtins.match ".*-linux" system == null then
+    { }
+  else
+    { hostprobe = pkgs.pkgsStatic.callPackage ../../rust/package.nix { crate = "hostprobe"; }; }
+)
 // forEach hosts.disk "image" (name: nixos.${name}.config.system.build.diskoImages)
 // forEach hosts.disk "installer" installer
 // forEach hosts.linode "image" (name: nixos.${name}.config.system.build.images.linode)

@@ -18,7 +18,7 @@ let
         args = [
           "-euc"
           ''
-            for input in $nativeBuildInputs; do PATH=$input/bin:$PATH; done
+            for input in ''${nativeBuildInputs:-}; do PATH=$input/bin:$PATH; done
             ${script}
           ''
         ];
@@ -56,6 +56,7 @@ let
         ] named
         // {
           inherit stdenv;
+          pkgsStatic = pkgs;
           lib = lib // {
             fileset = {
               unions = builtins.concatMap (
@@ -66,10 +67,13 @@ let
               toSource =
                 { root, fileset }:
                 assert builtins.pathExists root;
-                toString fileset;
+                {
+                  files = lib.toList fileset;
+                  outPath = toString fileset;
+                };
             };
             licenses = lib.genAttrs [ "asl20" "mit" ] (name: name);
-            platforms.unix = [ system ];
+            platforms = lib.genAttrs [ "unix" "linux" ] (name: [ name ]);
           };
           callPackage =
             file: arguments:
@@ -108,7 +112,10 @@ let
               ''
                 mkdir -p $out/bin
                 ln -s ${deployctl} $out/bin/deployctl
-              '';
+              ''
+            // {
+              files = map toString attributes.src.files;
+            };
         };
       stdenv = marks.stdenv // {
         buildPlatform.canExecute = _: true;
