@@ -86,3 +86,14 @@ install_rust() {
         return 1
     fi
 }
+
+# The formatter of Nix files whose opinion counts here, byte for byte nixfmt's; that one is written in
+# Haskell, and Debian has no package of it.
+nixfmt_wanted=0.4.0
+
+# install_nixfmt: makes sure of a nixfmt, built by cargo (a minute) where there is none.
+install_nixfmt() {
+    have nixfmt && return
+    echo "installing: nixfmt (crate nixfmt_rs $nixfmt_wanted)"
+    cargo install --quiet --locked --version "$nixfmt_wanted" nixfmt_rs
+}
