@@ -25,7 +25,11 @@ const NO_CHECKS: &[(&str, &str)] = &[
 
 /// Concerns that a platform has no module for, and why.
 const NO_MODULE: &[(&str, &str, &str)] = &[
-    ("ubuntu", "image", "Ubuntu is adopted as it stands, never installed"),
+    (
+        "ubuntu",
+        "image",
+        "Ubuntu is adopted as it stands, never installed",
+    ),
     ("ubuntu", "mlx", "runs on Apple's GPUs alone"),
     ("ubuntu", "nix", "Ubuntu hosts get files, not closures"),
     ("ubuntu", "power", "says what Macs do about sleep"),
