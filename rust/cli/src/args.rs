@@ -158,6 +158,9 @@ pub(crate) struct Image {
     /// The host
     #[arg(value_name = "HOST")]
     pub(crate) host: String,
+    /// A system that boots from a stick and installs the host, instead of what its disk holds
+    #[arg(long)]
+    pub(crate) installer: bool,
     /// Copy the image into DIR, instead of only saying where it lies
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -105,13 +105,6 @@ impl Context {
     /// Who evaluates, builds and brings the systems of Nix hosts.
     pub(crate) async fn supply(&self) -> Result<Supply, Failure> {
         let top = self.repo()?;
-        if let Some(file) = &self.global.inventory {
-            self.ui.say(&format!(
-                "note: systems are built as `{}` declares them, whatever `{}` says",
-                top.display(),
-                file.display()
-            ));
-        }
         let directory = env_vars::cache_directory();
         let cache = match &directory {
             Some(directory) if !self.global.no_eval_cache => {

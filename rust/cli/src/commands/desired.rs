@@ -53,9 +53,10 @@ pub(super) async fn desired(
         .iter()
         .any(|(_, rendering)| matches!(rendering, Rendering::NeedsClosure { .. }));
     let supply = if any && !sandbox {
-        let supply = Arc::new(context.supply().await?);
-        warn_of_untracked(context).await;
-        Some(supply)
+        if systems == Systems::Evaluated {
+            warn(context).await;
+        }
+        Some(Arc::new(context.supply().await?))
     } else {
         None
     };
@@ -131,9 +132,16 @@ pub(super) async fn of_generation(
     Ok(Desired { rendered, system })
 }
 
-/// A flake does not see what git does not track, and says nothing of it.
-async fn warn_of_untracked(context: &Context) {
+/// What a flake sees is neither `--inventory FILE` nor what git does not track, and it says nothing of that.
+async fn warn(context: &Context) {
     let Ok(top) = context.repo() else { return };
+    if let Some(file) = &context.global.inventory {
+        context.ui.say(&format!(
+            "note: systems are built as `{}` declares them, whatever `{}` says",
+            top.display(),
+            file.display()
+        ));
+    }
     for file in repository::untracked(&top, &["hosts", "modules"]).await {
         context.ui.say(&format!(
             "warning: `{file}` is not tracked by git, so systems are built without it: `git add` it"

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use deployctl_core::report::{Report, Verdict};
-use deployctl_engine::nix::image;
 use deployctl_engine::nix::supply::SupplyError;
+use deployctl_engine::nix::{Image, image};
 use deployctl_engine::prepare::unsupplied;
 
 use crate::args;
@@ -23,9 +23,20 @@ pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict
         ))
         .hint("the README says how nix-darwin gets there first"));
     }
+    if host.image.is_none() {
+        return Err(
+            Failure::usage(format!("`{name}` does not say what it is installed from"))
+                .hint("declare `image` in its facts: `deployctl inventory --schema` says how"),
+        );
+    }
+    let kind = if args.installer {
+        Image::Installer
+    } else {
+        Image::Disk
+    };
     let supply = context.supply().await?;
     let sink = progress::sink(context.ui, name.as_str().len(), context.global.verbose);
-    let built = match supply.image(&name, host, &sink).await {
+    let built = match supply.image(&name, host, kind, &sink).await {
         Ok(built) => built,
         Err(error) => {
             let report = Report {

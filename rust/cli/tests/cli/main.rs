@@ -12,3 +12,4 @@ mod environment;
 mod kernel;
 mod reference;
 mod sandbox;
+mod systems;

@@ -26,7 +26,7 @@ use crate::process::Program;
 pub use copy::{Choices, Daemon, StoreWay};
 pub use error::SystemError;
 pub use inventory::{NixError, evaluate, read};
-pub use system::{Derivation, Installable, system_word};
+pub use system::{Derivation, Image, Installable, system_word};
 
 /// How to call Nix.
 #[derive(Debug, Clone)]

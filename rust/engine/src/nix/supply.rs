@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::cache::EvaluationCache;
 use super::copy::{Choices, Daemon, StoreWay};
-use super::system::{Derivation, Installable};
+use super::system::{Derivation, Image, Installable};
 use super::{Nix, SystemError};
 use crate::event::{Event, EventKind, Sink};
 use crate::interrupt::Interrupt;
@@ -141,16 +141,17 @@ impl Supply {
             .await
     }
 
-    /// Builds the image to install a host from, and says where it lies.
+    /// Builds what a host is installed from, and says where it lies.
     pub async fn image(
         &self,
         name: &HostName,
         host: &Host,
+        image: Image,
         sink: &Sink,
     ) -> Result<Derivation, SystemError> {
-        let what = Installable::image(self.top.clone(), name, host.architecture);
+        let what = Installable::image(self.top.clone(), name, host.architecture, image);
         let derivation = self.derivation(&what, &self.cache).await?;
-        self.make(name, "image", Some(&what), &derivation, sink)
+        self.make(name, image.word(), Some(&what), &derivation, sink)
             .await?;
         Ok(derivation)
     }

@@ -26,6 +26,25 @@ pub struct Installable {
     pub system: &'static str,
 }
 
+/// What a host is installed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// What its disk will hold.
+    Disk,
+    /// A system that boots from a stick and installs it.
+    Installer,
+}
+
+impl Image {
+    /// As the flake names it, behind the host's name.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Disk => "image",
+            Self::Installer => "installer",
+        }
+    }
+}
+
 /// How something is built, and where it will lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,12 +77,12 @@ impl Installable {
         })
     }
 
-    /// The image to install a host from.
-    pub fn image(top: PathBuf, host: &HostName, architecture: Architecture) -> Self {
+    /// What a host is installed from.
+    pub fn image(top: PathBuf, host: &HostName, architecture: Architecture, image: Image) -> Self {
         let system = system_word(Platform::Nixos, architecture);
         Self {
             top,
-            attribute: format!("packages.{system}.\"{host}-image\""),
+            attribute: format!("packages.{system}.\"{host}-{}\"", image.word()),
             system,
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::nix::supply::SupplyError;
-use deployctl_engine::nix::{Daemon, SystemError};
+use deployctl_engine::nix::{Daemon, Image, SystemError};
 use serde_json::json;
 
 use crate::world::World;
@@ -197,7 +197,10 @@ async fn an_image_is_built_and_its_files_are_found() {
     }
     let (name, host) = world.host();
     let supply = world.supply().await;
-    let built = supply.image(&name, &host, &world.sink()).await.unwrap();
+    let built = supply
+        .image(&name, &host, Image::Disk, &world.sink())
+        .await
+        .unwrap();
     let files = deployctl_engine::nix::image::files(built.out.as_str().as_ref()).unwrap();
     assert_eq!(files.len(), 1, "{files:?}");
     let out = world.path("out");

@@ -1,0 +1,145 @@
+//! Hosts whose systems Nix builds, with a script in the place of Nix.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::environment::{Said, TestEnv};
+
+/// Says what it was called for; knows a system and an image of `linode` and nothing else.
+const NIX: &str = r#"#!/bin/sh
+here=DIR
+echo "${0##*/} $*" >>"$here/log"
+case $* in
+*"eval "*nixosConfigurations*linode*) echo '{"drv":"/nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv","out":"/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-linode"}' ;;
+*"eval "*)
+    echo "error: flake 'git+file:///r' does not provide attribute 'x'" >&2
+    exit 1
+    ;;
+*--realise*)
+    echo '@nix {"action":"start","fields":["/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-part-1.drv","",1,1],"id":1,"level":3,"text":"","type":105}' >&2
+    echo '@nix {"action":"result","fields":["a line of its log"],"id":1,"type":101}' >&2
+    [ ! -e "$here/broken" ] || {
+        echo '@nix {"action":"msg","level":0,"msg":"error: builder for '"'/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-part-1.drv'"' failed with exit code 3"}' >&2
+        exit 1
+    }
+    ;;
+esac
+"#;
+
+/// The repository with `linode` on NixOS, and a `nix` that is a script.
+fn env() -> TestEnv {
+    let env = TestEnv::with_own_modules();
+    env.edit("/hosts/linode/platform", json!("nixos"));
+    env.edit(
+        "/hosts/linode/os",
+        json!({ "id": "nixos", "version": "26.05" }),
+    );
+    std::fs::create_dir(env.path("bin")).unwrap();
+    for name in ["nix", "nix-store"] {
+        let program = env.path("bin").join(name);
+        let here = env.path("home").parent().unwrap().to_owned();
+        let text = NIX.replace("DIR", here.to_str().unwrap());
+        std::fs::write(&program, text).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::write(env.repo().join("flake.nix"), "{ }\n").unwrap();
+    git(env.repo(), &["init", "--quiet"]);
+    git(env.repo(), &["add", "--all"]);
+    env
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let done = Command::new("git")
+        .args(arguments)
+        .current_dir(folder)
+        .status();
+    assert!(done.unwrap().success());
+}
+
+/// Runs it on the inventory, without a sandbox.
+fn run(env: &TestEnv, arguments: &[&str]) -> Said {
+    let inventory = env.path("inventory.json");
+    let mut all = vec!["--inventory", inventory.to_str().unwrap()];
+    all.extend(arguments);
+    let path = format!("{}:/usr/bin:/bin", env.path("bin").display());
+    env.with_programs(&path, &all)
+}
+
+/// How often something was evaluated since this was asked last.
+fn evaluations(env: &TestEnv) -> usize {
+    let log = std::fs::read_to_string(env.path("log")).unwrap_or_default();
+    let _ = std::fs::remove_file(env.path("log"));
+    log.lines().filter(|line| line.contains(" eval ")).count()
+}
+
+#[test]
+fn systems_are_built_and_evaluated_once() {
+    let env = env();
+    let first = run(&env, &["build"]);
+    assert_eq!(evaluations(&env), 3, "linode and two Macs");
+    insta::assert_snapshot!(first.all());
+
+    let again = run(&env, &["build", "linode", "--json"]);
+    assert_eq!(evaluations(&env), 0);
+    insta::assert_snapshot!("for_programs", again.all());
+    assert_eq!(run(&env, &["build", "linode", "--no-eval-cache"]).code, 0);
+    assert_eq!(evaluations(&env), 1);
+}
+
+#[test]
+fn a_failed_build_is_exit_code_7_with_its_last_lines() {
+    let env = env();
+    std::fs::write(env.path("broken"), "").unwrap();
+    insta::assert_snapshot!(run(&env, &["build", "linode"]).all());
+    let brief = run(&env, &["build", "linode", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&brief.out).unwrap();
+    assert_eq!(report["others"][0]["outcome"]["outcome"], "build-failed");
+    assert_eq!(report["others"][0]["log"], json!(["a line of its log"]));
+}
+
+#[test]
+fn what_git_does_not_track_is_missed_aloud() {
+    let env = env();
+    std::fs::create_dir_all(env.repo().join("hosts/linode")).unwrap();
+    let own = env.repo().join("hosts/linode/configuration.nix");
+    std::fs::write(own, "{ }").unwrap();
+    let said = run(&env, &["build", "linode"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err
+            .contains("warning: `hosts/linode/configuration.nix` is not tracked by git"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn hosts_without_an_image_say_so() {
+    let env = env();
+    insta::assert_snapshot!(run(&env, &["image", "macbook"]).all());
+    let text = std::fs::read(env.path("inventory.json")).unwrap();
+    let mut inventory: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let mut linode = inventory["hosts"]["linode"].take();
+    linode.as_object_mut().unwrap().remove("image").unwrap();
+    env.edit("/hosts/linode", linode);
+    insta::assert_snapshot!("no_image", run(&env, &["image", "linode"]).all());
+}
+
+#[test]
+fn a_sandbox_leaves_them_out_without_asking_nix() {
+    let env = env();
+    for command in ["plan", "verify", "status", "diff"] {
+        let said = env.run(&[command, "linode"]);
+        assert_eq!(said.code, 0, "{command}: {}", said.err);
+        assert!(
+            said.out.contains("skip: a sandbox has files only"),
+            "{command}: {}",
+            said.out
+        );
+    }
+    assert_eq!(evaluations(&env), 0);
+    assert!(!env.path("home/.cache").exists());
+}
