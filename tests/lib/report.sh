@@ -40,7 +40,8 @@ check() {
     if [ "$code" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-# suite NAME COMMAND...: a stage that says how many tests it ran, in nextest's, cargo's or our words.
+# suite NAME COMMAND...: a stage that says how many tests it ran, in nextest's, cargo's or our words. A line
+# that starts with `skipped ` says what was not tested, and why.
 suite() {
     run_stage "$@"
     # Colours, where a terminal gets them, are no part of the numbers.
@@ -52,7 +53,10 @@ suite() {
     passed=$((passed + $(count passed)))
     failed=$((failed + $(count failed) + $(count 'timed out')))
     unrun=$(($(count skipped) + $(count ignored)))
-    if [ "$unrun" -gt 0 ]; then
+    if [ "$unrun" -gt 0 ] && grep -q '^skipped ' "$report/output"; then
+        skipped=$((skipped + unrun))
+        sed -n "s/^skipped /  $stage: skipped /p" "$report/output" >>"$report/skips"
+    elif [ "$unrun" -gt 0 ]; then
         skip "$unrun" "$stage" "$unrun marked as long or ignored; --full runs the long ones"
     fi
     # It may fail before, or beside, its tests: a build error is one.
