@@ -25,9 +25,10 @@ lib.mkIf (host ? ssh) {
     PasswordAuthentication no
     KbdInteractiveAuthentication no
     PubkeyAuthentication yes
-    AllowUsers ${lib.concatStringsSep " " ssh.allow_users}
+    AllowUsers ${toString (lib.unique (ssh.allow_users ++ [ host.connection.user ]))}
     MaxAuthTries ${toString ssh.max_auth_tries}
     LoginGraceTime ${toString ssh.login_grace_seconds}
+    ClientAliveCountMax 3
     ClientAliveInterval ${toString ssh.client_alive_interval_seconds}
     X11Forwarding no
   '';

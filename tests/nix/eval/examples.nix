@@ -80,6 +80,13 @@
     platform = "darwin";
     architecture = "aarch64";
     tags = [ ];
+    connection = {
+      address = "example-mac.local";
+      port = 22;
+      user = "operator";
+      jump = null;
+      become = "sudo";
+    };
     system = {
       hostname = "example-mac";
       timezone = "Europe/Berlin";
@@ -87,7 +94,7 @@
     ssh = {
       port = 22;
       permit_root_login = "no";
-      allow_users = [ "operator" ];
+      allow_users = [ "guest" ];
       max_auth_tries = 4;
       login_grace_seconds = 30;
       client_alive_interval_seconds = 60;

@@ -122,7 +122,36 @@ bad! {
     concern_of_another_platform: "hosts.macbook.trading" = (base()["hosts"]["linode"]["trading"]), "hosts.linode.mlx" = (base()["hosts"]["mac-mini"]["mlx"]);
     os_of_another_platform: "hosts.linode.os.id" = "macos";
     what_linux_needs: "hosts.linode.system.journald" = GONE, "hosts.cuda.network.interfaces.cluster0.dhcp" = GONE, "hosts.linode.ssh" = GONE;
-    what_macos_needs: "hosts.mac-mini.network.interfaces.en0.service" = GONE;
+    no_release_of_nixos: "hosts.cuda.nix" = {
+        "state_version": "6",
+        "build_on": "host",
+        "substitute": true,
+        "compress": false,
+        "substituters": [],
+        "trusted_public_keys": [],
+    };
+    what_macos_needs: "hosts.mac-mini.network.interfaces.en0.service" = GONE, "hosts.macbook.ssh" = {
+        "port": 2222,
+        "permit_root_login": "no",
+        "allow_users": ["operator"],
+        "max_auth_tries": 4,
+        "login_grace_seconds": 30,
+        "client_alive_interval_seconds": 60,
+    }, "hosts.macbook.nix" = {
+        "state_version": "26.05",
+        "build_on": "host",
+        "substitute": true,
+        "compress": false,
+        "substituters": [],
+        "trusted_public_keys": [],
+    }, "hosts.macbook.network" = {
+        "interfaces": {"en7": {"service": "USB", "addresses": ["192.0.2.2/24", "192.0.2.3/24"], "mtu": 1500}},
+    };
+    what_macos_has_not: "hosts.macbook.extra" = {
+        "files": [{"path": "/etc/motd", "mode": "0600", "owner": "root", "group": "wheel", "content": "a"}],
+        "packages": {"jq": "1.7-1"},
+        "units": {"a.service": {"enabled": true, "running": true, "restart_on": []}},
+    };
 
     extra_against_itself: "hosts.linode.extra" = {
         "files": [

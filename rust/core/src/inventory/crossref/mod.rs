@@ -2,6 +2,7 @@
 
 mod addresses;
 mod cpus;
+mod darwin;
 mod gpu;
 mod groups;
 mod image;

@@ -1,6 +1,6 @@
 //! What a platform has, and what it needs to be told.
 
-use super::SoundHost;
+use super::{SoundHost, darwin};
 use crate::inventory::error::Findings;
 use crate::inventory::host::{Host, OsId, Platform};
 use crate::inventory::path::FactPath;
@@ -42,8 +42,9 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
     }
     if platform.is_linux() {
         linux_needs(name, host, findings);
+        check_release(name, host, findings);
     } else {
-        darwin_needs(name, host, findings);
+        darwin::check(name, host, findings);
     }
     // A closed firewall needs to know the way in; without one, sshd may stay as it is.
     if host.firewall.is_some() && host.ssh.is_none() && !sound.broken.contains("ssh") {
@@ -54,9 +55,8 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
     }
 }
 
-fn linux_only(host: &Host) -> [(&'static str, bool); 12] {
+fn linux_only(host: &Host) -> [(&'static str, bool); 11] {
     [
-        ("ssh", host.ssh.is_some()),
         ("time", host.time.is_some()),
         ("firewall", host.firewall.is_some()),
         ("storage", host.storage.is_some()),
@@ -107,20 +107,18 @@ fn linux_needs(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     }
 }
 
-fn darwin_needs(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
-    let Some(network) = &host.network else {
+/// What `NixOS` takes for `system.stateVersion`.
+fn check_release(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
+    let Some(nix) = &host.nix else {
         return;
     };
-    for (interface_name, interface) in &network.interfaces {
-        if interface.service.is_none() {
-            findings.add_with_hint(
-                FactPath::host(name)
-                    .keys("network.interfaces")
-                    .key(interface_name)
-                    .key("service"),
-                "is missing; a macOS host needs it",
-                "`networksetup -listallnetworkservices` names them",
-            );
-        }
+    let version = nix.state_version.as_str();
+    let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !matches!(version.split_once('.'), Some((year, month)) if digits(year) && digits(month)) {
+        findings.add_with_hint(
+            FactPath::host(name).keys("nix.state_version"),
+            format!("is `{version}`; on Linux it is a release such as `26.05`"),
+            "it is the one that NixOS was installed from, and stays",
+        );
     }
 }
