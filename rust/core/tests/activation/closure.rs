@@ -1,5 +1,5 @@
 //! Systems that Nix built, with stand-ins for what is in them: every exit status in every phase, and a cut at every step.
-//! Where every cut is tried, the shells take turns.
+//! Where all of them are tried, the shells take turns.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,10 +11,10 @@ use crate::sandbox::{SHELLS, Sandbox, apply_id};
 use crate::stand_in::{APPLY, NEW, NixHost, OLD};
 use crate::table::{EVENTS, bring, expected};
 
-const KINDS: [SystemKind; 2] = [Nixos, Darwin];
+pub(crate) const KINDS: [SystemKind; 2] = [Nixos, Darwin];
 
 /// A host for each shell and kind.
-fn each(test: impl Fn(NixHost)) {
+pub(crate) fn each(test: impl Fn(NixHost)) {
     for shell in SHELLS {
         for kind in KINDS {
             test(NixHost::new(shell, kind));
@@ -146,46 +146,43 @@ const ENDS: [(&str, &str, &str); 9] = [
 #[test]
 fn every_exit_status_of_a_switch_has_its_words() {
     let mut text = String::new();
-    for shell in SHELLS {
-        text.clear();
-        for kind in KINDS {
-            for (point, status, says) in ENDS {
-                if kind == Darwin && (point == "lock" || status == "100") {
-                    continue;
-                }
-                let host = NixHost::new(shell, kind);
-                let before = host.state();
-                host.make(&format!("new-{point}"), &format!("fail {status}"));
-                host.says(&format!("new-{point}"), says);
-                let answer = host.apply();
-                let _ = writeln!(
-                    text,
-                    "{kind:?} {point} {status}: {} {}",
-                    answer.phase(),
-                    answer.failure()
-                );
-                if answer.phase() == Phase::RolledBack {
-                    assert_eq!(host.state(), before, "{point} {status}");
-                } else {
-                    assert_eq!(answer.phase(), Phase::Activated, "{answer:?}");
-                }
-                let nothing_switched = point == "lock" || status == "100";
-                let back = if kind == Nixos {
-                    "switch-to-configuration test\n"
-                } else {
-                    "activate \n"
-                };
-                let times = host.calls().matches(back).count();
-                let expected = if nothing_switched || answer.phase() == Phase::Activated {
-                    1
-                } else {
-                    2
-                };
-                assert_eq!(times, expected, "{point} {status}: {}", host.calls());
+    for kind in KINDS {
+        for (n, (point, status, says)) in ENDS.into_iter().enumerate() {
+            if kind == Darwin && (point == "lock" || status == "100") {
+                continue;
             }
+            let host = NixHost::new(SHELLS[n % 2], kind);
+            let before = host.state();
+            host.make(&format!("new-{point}"), &format!("fail {status}"));
+            host.says(&format!("new-{point}"), says);
+            let answer = host.apply();
+            let _ = writeln!(
+                text,
+                "{kind:?} {point} {status}: {} {}",
+                answer.phase(),
+                answer.failure()
+            );
+            if answer.phase() == Phase::RolledBack {
+                assert_eq!(host.state(), before, "{point} {status}");
+            } else {
+                assert_eq!(answer.phase(), Phase::Activated, "{answer:?}");
+            }
+            let nothing_switched = point == "lock" || status == "100";
+            let back = if kind == Nixos {
+                "switch-to-configuration test\n"
+            } else {
+                "activate \n"
+            };
+            let times = host.calls().matches(back).count();
+            let expected = if nothing_switched || answer.phase() == Phase::Activated {
+                1
+            } else {
+                2
+            };
+            assert_eq!(times, expected, "{point} {status}: {}", host.calls());
         }
-        insta::allow_duplicates! { insta::assert_snapshot!("switch", text) };
     }
+    insta::assert_snapshot!("switch", text);
 }
 
 #[test]
@@ -207,92 +204,87 @@ fn a_unit_that_had_failed_before_counts_where_the_switch_starts_it_anew() {
 #[test]
 fn every_exit_status_of_going_back_has_its_words() {
     let mut text = String::new();
-    for shell in SHELLS {
-        text.clear();
-        for kind in KINDS {
-            for (point, status, says) in ENDS {
-                if kind == Darwin && (point == "lock" || status == "100") {
-                    continue;
-                }
-                let host = NixHost::new(shell, kind);
-                let before = host.state();
-                host.apply();
-                host.make(&format!("old-{point}"), &format!("fail {status}"));
-                host.says(&format!("old-{point}"), says);
-                let answer = host.rollback();
-                let _ = writeln!(
-                    text,
-                    "{kind:?} {point} {status}: {} {}",
-                    answer.phase(),
-                    answer.failure()
-                );
-                if answer.phase() == Phase::RolledBack {
-                    assert_eq!(host.state(), before);
-                    continue;
-                }
-                assert_eq!(answer.exit, Some(6), "{answer:?}");
-                assert!(host.sandbox.state("lease").exists());
-                // Whoever mends it can go on.
-                host.behaves();
-                let answer = host.rollback();
-                assert_eq!(
-                    (answer.exit, answer.phase()),
-                    (Some(5), Phase::RolledBack),
-                    "{answer:?}"
-                );
-                assert_eq!(host.state(), before);
+    for kind in KINDS {
+        for (n, (point, status, says)) in ENDS.into_iter().enumerate() {
+            if kind == Darwin && (point == "lock" || status == "100") {
+                continue;
             }
-        }
-        insta::allow_duplicates! { insta::assert_snapshot!("back", text) };
-    }
-}
-
-#[test]
-fn a_commit_that_fails_rolls_all_of_it_back() {
-    let mut text = String::new();
-    for shell in SHELLS {
-        text.clear();
-        for (kind, point, says) in [
-            (
-                Nixos,
-                "profile",
-                "error: creating symlink: No space left on device\n",
-            ),
-            (Nixos, "profile-after", "error: killed\n"),
-            (Nixos, "new-boot", "Failed to install bootloader\n"),
-            (Nixos, "new-boot-after", "Failed to sync\n"),
-            (Nixos, "new-lock", ""),
-            (Nixos, "lying-loader", ""),
-            (
-                Darwin,
-                "profile",
-                "error: creating symlink: No space left on device\n",
-            ),
-            (Darwin, "profile-after", "error: killed\n"),
-        ] {
-            let host = NixHost::new(shell, kind);
+            let host = NixHost::new(SHELLS[n % 2], kind);
             let before = host.state();
-            assert_eq!(host.apply().phase(), Phase::Activated);
-            host.make(point, "fail 1");
-            host.says(point, says);
-            let answer = host.confirm();
+            host.apply();
+            host.make(&format!("old-{point}"), &format!("fail {status}"));
+            host.says(&format!("old-{point}"), says);
+            let answer = host.rollback();
             let _ = writeln!(
                 text,
-                "{kind:?} {point}: {} {}",
+                "{kind:?} {point} {status}: {} {}",
                 answer.phase(),
                 answer.failure()
             );
+            if answer.phase() == Phase::RolledBack {
+                assert_eq!(host.state(), before);
+                continue;
+            }
+            assert_eq!(answer.exit, Some(6), "{answer:?}");
+            assert!(host.sandbox.state("lease").exists());
+            // Whoever mends it can go on.
+            host.behaves();
+            let answer = host.rollback();
             assert_eq!(
                 (answer.exit, answer.phase()),
                 (Some(5), Phase::RolledBack),
                 "{answer:?}"
             );
-            assert_eq!(host.state(), before, "{point}");
-            assert_eq!(host.roots(), "pending new\nprevious old\n");
-            assert_eq!(host.sandbox.generation(), 0);
+            assert_eq!(host.state(), before);
         }
-        insta::allow_duplicates! { insta::assert_snapshot!("commit", text) };
     }
+    insta::assert_snapshot!("back", text);
+}
+
+#[test]
+fn a_commit_that_fails_rolls_all_of_it_back() {
+    let mut text = String::new();
+    let ways = [
+        (
+            Nixos,
+            "profile",
+            "error: creating symlink: No space left on device\n",
+        ),
+        (Nixos, "profile-after", "error: killed\n"),
+        (Nixos, "new-boot", "Failed to install bootloader\n"),
+        (Nixos, "new-boot-after", "Failed to sync\n"),
+        (Nixos, "new-lock", ""),
+        (Nixos, "lying-loader", ""),
+        (
+            Darwin,
+            "profile",
+            "error: creating symlink: No space left on device\n",
+        ),
+        (Darwin, "profile-after", "error: killed\n"),
+    ];
+    for (n, (kind, point, says)) in ways.into_iter().enumerate() {
+        let host = NixHost::new(SHELLS[n % 2], kind);
+        let before = host.state();
+        assert_eq!(host.apply().phase(), Phase::Activated);
+        host.make(point, "fail 1");
+        host.says(point, says);
+        let answer = host.confirm();
+        let _ = writeln!(
+            text,
+            "{kind:?} {point}: {} {}",
+            answer.phase(),
+            answer.failure()
+        );
+        assert_eq!(
+            (answer.exit, answer.phase()),
+            (Some(5), Phase::RolledBack),
+            "{answer:?}"
+        );
+        assert_eq!(host.state(), before, "{point}");
+        assert_eq!(host.roots(), "pending new\nprevious old\n");
+        assert_eq!(host.sandbox.generation(), 0);
+    }
+    insta::assert_snapshot!("commit", text);
 }
 
 #[test]
@@ -314,167 +306,6 @@ fn a_boot_default_that_does_not_go_back_is_no_rollback() {
         assert_eq!(host.rollback().exit, Some(5));
         assert_eq!(host.state(), before);
     }
-}
-
-/// How a host that was cut off is found again.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Found {
-    /// The dead man, or the next apply.
-    Recover,
-    /// It has booted, and its recovery unit runs.
-    Booted,
-    /// It has booted, and the controller asks for its status.
-    Asked,
-    /// From a console.
-    ByHand,
-}
-
-const FOUND: [Found; 4] = [Found::Recover, Found::Booted, Found::Asked, Found::ByHand];
-
-impl NixHost {
-    fn found(&self, way: Found) -> crate::sandbox::Answer {
-        match way {
-            Found::Recover => self.recover(),
-            Found::Booted => {
-                self.reboot();
-                self.run("sh \"$DEPLOYCTL_ROOT/var/lib/deployctl/host.sh\" recover --boot")
-            }
-            Found::Asked => {
-                self.reboot();
-                self.run(&command::status(&apply_id(APPLY), 0, None))
-            }
-            Found::ByHand => self.rollback(),
-        }
-    }
-}
-
-/// Where a program of the new system or of Nix dies and everything with it: in the activation, and in the commit.
-const CUTS: [(&str, bool); 6] = [
-    ("new-test", false),
-    ("new-test-after", false),
-    ("profile", true),
-    ("profile-after", true),
-    ("new-boot", true),
-    ("new-boot-after", true),
-];
-
-#[test]
-fn a_cut_in_any_program_is_put_back_however_the_host_is_found() {
-    for shell in SHELLS {
-        for kind in KINDS {
-            for (n, (point, in_commit)) in CUTS.into_iter().enumerate() {
-                if kind == Darwin && point.starts_with("new-boot") {
-                    continue;
-                }
-                for (m, way) in FOUND.into_iter().enumerate() {
-                    if SHELLS[(n + m) % 2] != shell {
-                        continue;
-                    }
-                    let host = NixHost::new(shell, kind);
-                    let before = host.state();
-                    host.make(point, "kill once");
-                    let mut cut = host.apply();
-                    if in_commit {
-                        assert_eq!(cut.phase(), Phase::Activated);
-                        cut = host.confirm();
-                    }
-                    let case = format!("{shell} {kind:?} {point} {way:?}");
-                    assert_eq!(cut.exit, None, "{case} {cut:?}");
-                    let answer = host.found(way);
-                    assert_eq!(answer.phase(), Phase::RolledBack, "{case} {answer:?}");
-                    let status = if way == Found::Asked { 0 } else { 5 };
-                    assert_eq!(answer.exit, Some(status), "{case}");
-                    assert_eq!(host.state(), before, "{case}");
-                    assert!(!host.sandbox.state("lease").exists(), "{case}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_rollback_that_is_cut_off_in_any_program_is_done_again() {
-    for shell in SHELLS {
-        for kind in KINDS {
-            let points = ["old-boot", "old-boot-after", "old-test", "old-test-after"];
-            for (n, point) in points.into_iter().enumerate() {
-                if kind == Darwin && point.starts_with("old-boot") {
-                    continue;
-                }
-                for (m, way) in FOUND.into_iter().enumerate() {
-                    if SHELLS[(n + m) % 2] != shell {
-                        continue;
-                    }
-                    let host = NixHost::new(shell, kind);
-                    let before = host.state();
-                    host.apply();
-                    // So that the boot default has to go back as well.
-                    host.make("new-boot-after", "fail 1 once");
-                    host.make("profile-after", if kind == Darwin { "fail 1" } else { "" });
-                    host.make(point, "kill once");
-                    let case = format!("{shell} {kind:?} {point} {way:?}");
-                    let cut = host.confirm();
-                    assert_eq!(cut.exit, None, "{case} {cut:?}");
-                    let answer = host.found(way);
-                    assert_eq!(answer.phase(), Phase::RolledBack, "{case} {answer:?}");
-                    assert_eq!(host.state(), before, "{case}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_confirm_that_was_cut_off_can_be_said_again() {
-    each(|host| {
-        for point in ["profile", "profile-after", "new-boot", "new-boot-after"] {
-            if host.kind == Darwin && point.starts_with("new-boot") {
-                continue;
-            }
-            let host = NixHost::new("dash", host.kind);
-            host.apply();
-            host.make(point, "kill once");
-            assert_eq!(host.confirm().exit, None);
-            let answer = host.confirm();
-            assert_eq!(
-                (answer.exit, answer.phase()),
-                (Some(0), Phase::Committed),
-                "{point} {answer:?}"
-            );
-            assert!(host.state().starts_with(
-                "runs new\nprofile system -> system-42-link, system-41-link -> old, system-42-link -> new\n"
-            ));
-        }
-    });
-}
-
-#[test]
-fn a_commit_that_was_cut_off_is_completed_and_lets_go_of_what_is_not_needed() {
-    each(|host| {
-        let cut =
-            "[ \"$phase\" != committed ] || [ -e \"$D/cut\" ] || { : >\"$D/cut\"; kill -9 0; }\n";
-        host.put();
-        let path = host.sandbox.state("applies/first-apply/commit.sh");
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, format!("{cut}{text}")).unwrap();
-        host.run(&command::start(&apply_id(APPLY), false));
-        assert_eq!(host.confirm().exit, None);
-        assert_eq!(
-            host.roots(),
-            "generation-1 new\npending new\nprevious old\n"
-        );
-        // It is one already, whoever finds it.
-        host.reboot();
-        let answer = host.recover();
-        assert_eq!(
-            (answer.exit, answer.phase()),
-            (Some(0), Phase::Committed),
-            "{answer:?}"
-        );
-        assert!(host.state().starts_with("runs new\n"), "{}", host.state());
-        assert_eq!(host.roots(), "generation-1 new\nprevious old\n");
-        assert_eq!(host.sandbox.generation(), 1);
-    });
 }
 
 #[test]
@@ -534,6 +365,72 @@ fn a_host_without_a_profile_has_none_afterwards() {
         );
         assert!(!after.contains("system ->"), "{after}");
     });
+}
+
+#[test]
+fn a_generation_that_was_there_before_stays() {
+    each(|host| {
+        let link = host.sandbox.at("/nix/var/nix/profiles/system-42-link");
+        std::os::unix::fs::symlink(NEW, link).unwrap();
+        let before = host.state();
+        host.apply();
+        host.make("profile-after", "fail 1");
+        assert_eq!(host.confirm().exit, Some(5));
+        assert_eq!(host.state(), before);
+    });
+}
+
+/// What the boot loader starts is read where its files tell.
+#[test]
+fn boot_loaders_are_read() {
+    let grub = |lines: &str| vec![("/boot/grub/grub.cfg".to_owned(), lines.to_owned())];
+    let systemd_boot = |default: &str| {
+        let mut files = vec![(
+            "/boot/loader/loader.conf".to_owned(),
+            format!("timeout 5\ndefault {default}\n"),
+        )];
+        for (name, path) in [
+            (
+                "9",
+                "/nix/store/9c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-nine",
+            ),
+            ("10", OLD),
+            ("10-specialisation-x", NEW),
+        ] {
+            files.push((
+                format!("/boot/loader/entries/nixos-generation-{name}.conf"),
+                format!("title NixOS\noptions init={path}/init quiet\n"),
+            ));
+        }
+        files
+    };
+    let menu = format!(
+        "menuentry x {{\n  linux /k init={OLD}/init\n}}\nmenuentry y {{\n  linux /k init={NEW}/init\n}}\n"
+    );
+    for (files, boots) in [
+        (grub(&format!("  set default=0\n{menu}")), OLD),
+        (grub(&format!("set default=\"0\"\n{menu}")), OLD),
+        (
+            grub(&format!("set default=\"${{saved_entry}}\"\n{menu}")),
+            "",
+        ),
+        (systemd_boot("nixos-generation-10.conf"), OLD),
+        (systemd_boot("nixos-generation-*"), OLD),
+        (systemd_boot("@saved"), ""),
+    ] {
+        let host = NixHost::new("dash", Nixos);
+        fs::remove_dir_all(host.sandbox.at("/boot")).unwrap();
+        for (path, text) in &files {
+            host.sandbox.write(path, text, 0o644);
+        }
+        assert_eq!(host.apply().phase(), Phase::Activated);
+        let checkpoint = host.sandbox.state("applies/first-apply/checkpoint/system");
+        let text = fs::read_to_string(checkpoint).unwrap();
+        assert!(
+            text.ends_with(&format!("boot {boots}\n")),
+            "{files:?} {text}"
+        );
+    }
 }
 
 /// The systems of the last five generations are kept.

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod closure;
+mod closure_cut;
 mod full;
 mod launchd;
 mod life;

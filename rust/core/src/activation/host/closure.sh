@@ -31,10 +31,14 @@ boot_default() {
   for bd_directory in "$ROOT/boot" "$ROOT/efi" "$ROOT/boot/efi"; do
     if [ -r "$bd_directory/loader/loader.conf" ]; then
       bd_entry=$(sed -n 's/^default[[:blank:]]*//p' "$bd_directory/loader/loader.conf" | head -n 1)
+      # A pattern means the newest of its entries.
+      case $bd_entry in
+        *'*'*) bd_entry=$(cd "$bd_directory/loader/entries" && printf '%s\n' $bd_entry | grep -v -e '-specialisation-' | sort -V | tail -n 1) ;;
+      esac
       bd_file=$bd_directory/loader/entries/$bd_entry
     else
       bd_file=$bd_directory/grub/grub.cfg
-      grep -q '^set default="\{0,1\}0"\{0,1\}$' "$bd_file" 2>/dev/null || continue
+      grep -q '^[[:blank:]]*set default="\{0,1\}0"\{0,1\}[[:blank:]]*$' "$bd_file" 2>/dev/null || continue
     fi
     if [ -f "$bd_file" ]; then
       sys_boot=$(sed -n 's/.*init=\(\/nix\/store\/[^/ ]*\)\/init.*/\1/p' "$bd_file" | head -n 1)
@@ -149,6 +153,9 @@ checkpoint_closure() {
   [ -x "$activator" ] || die "\`$sys_current\` runs here and cannot be gone back to: it has no \`${activator#"$ROOT$sys_current/"}\`"
   printf 'current %s\nprofile %s\nlink %s\nboot %s\n' "$sys_current" "$sys_profile" "$sys_link" "$sys_boot" \
     >"$D/checkpoint/system" || die "cannot save which system runs"
+  for ch_link in "$system_profile"-*-link; do
+    printf 'had %s\n' "${ch_link##*/}" >>"$D/checkpoint/generations" || die "cannot save which generations the profile has"
+  done
   root previous "$sys_current" || die "cannot keep \`$sys_current\` from the garbage collector: $(last_lines)"
 }
 
@@ -209,7 +216,7 @@ closure_commit() {
       die "cannot make \`$1\` the one to boot: $means"
     fi
     what_runs
-    if [ -n "$cc_known" ] && [ "$sys_boot" != "$1" ]; then die "the boot loader starts \`$sys_boot\` after \`$1\` was installed in it"; fi
+    if [ -n "$cc_known" ] && [ -n "$sys_boot" ] && [ "$sys_boot" != "$1" ]; then die "the boot loader starts \`$sys_boot\` after \`$1\` was installed in it"; fi
   fi
   root "generation-$next" "$1" || die "cannot keep \`$1\` from the garbage collector: $(last_lines)"
 }
@@ -254,15 +261,11 @@ profile_back() { # PATH
     fi || complain "the system profile: $(last_lines)"
     flush "${system_profile%/*}"
   fi
-  # The generation that the commit made would stay in the boot menu.
-  if ! did "closure profile $1" || [ "$was_profile" = "$1" ]; then return; fi
-  pb_number=${was_link#system-}
-  pb_number=${pb_number%-link}
+  # The generation that the commit made would stay in the boot menu, and some boot loaders start the newest.
+  if ! did "closure profile $1"; then return; fi
   for pb_link in "$system_profile"-*-link; do
-    pb_other=${pb_link#"$system_profile-"}
-    pb_other=${pb_other%-link}
-    case $pb_other:$pb_number in *[!0-9:]* | *: | :*) continue ;; esac
-    if [ "$pb_other" -gt "$pb_number" ] && [ "$(readlink "$pb_link")" = "$1" ]; then rm -f "$pb_link"; fi
+    if grep -qxF "had ${pb_link##*/}" "$D/checkpoint/generations"; then continue; fi
+    if [ "$(readlink "$pb_link")" = "$1" ]; then rm -f "$pb_link"; fi
   done
 }
 
@@ -281,15 +284,29 @@ running_back() { # PATH KIND
     if [ "$2" = nixos ] && ! same_boot; then return; fi
   fi
   step "closure back"
-  switch_back "$was_current" "$2" test "$back_seconds" && return
+  switch_back "$was_current" "$2" test "$back_seconds" && {
+    forget_failures
+    return
+  }
   case $2:$activated in
     nixos:4)
-      if new_failures && [ -z "$failures" ]; then return; fi
+      if new_failures && [ -z "$failures" ]; then
+        forget_failures
+        return
+      fi
       means="units failed, and had not failed before: ${failures:-$(last_lines)}"
       ;;
     nixos:100) means="it has another init than the one that runs; the host boots it by default, so a reboot brings it back" ;;
   esac
   complain "\`$was_current\`: $means"
+}
+
+# forget_failures: of units that went with the system that had them.
+forget_failures() {
+  if [ "$manager" != systemd ]; then return; fi
+  systemctl list-units --state=failed --plain --no-legend --full | while read -r ff_unit ff_load _; do
+    if [ "$ff_load" = not-found ] && ! saved "$D/baseline" "$ff_unit"; then systemctl reset-failed -- "$ff_unit"; fi
+  done
 }
 
 # switch_back PATH KIND ACTION SECONDS: another switch may be at its end.

@@ -129,7 +129,7 @@ finish_commit() {
         . "$D/commit.sh"
         originals && keep_originals && keep "$D/id" "$ID" && mkdir -p "$S/generations"
       ) >>"$D/log" 2>&1 9>&- || return 1
-      rm -f "$D/nonce" "$D"/.[a-z]* "$D/now" "$D/found"
+      rm -f "$D/nonce" "$D"/.[a-z]* "$D/now" "$D/found" "$D/committing"
       replace "$D" "$S/generations/$next" 2>>"$D/log" || return 1
       D=$S/generations/$next
       flush "$S/generations" "$S/applies"
