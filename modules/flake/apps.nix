@@ -1,8 +1,7 @@
 # apps.<system>: `nix run . -- plan`.
-{ inputs, ... }:
-system:
+cluster: system:
 let
-  deployctl = inputs.nixpkgs.legacyPackages.${system}.callPackage ../../rust/package.nix { };
+  inherit (import ./packages.nix cluster system) deployctl;
   app = {
     type = "app";
     program = "${deployctl}/bin/deployctl";

@@ -8,7 +8,8 @@ let
   nixos = import ./nixos.nix cluster;
   installer = import ./installer.nix cluster nixos;
   rendered = import ./rendered.nix cluster system;
-  deployctl = pkgs.callPackage ../../rust/package.nix { };
+  program = pkgs.callPackage ../../rust/package.nix { };
+  deployctl = pkgs.callPackage ./deployctl.nix { inherit program; };
 
   # forEach NAMES SUFFIX FUNCTION: NAME-SUFFIX → FUNCTION NAME.
   forEach =
@@ -23,7 +24,7 @@ in
 {
   inherit deployctl;
   default = deployctl;
-  docs = pkgs.callPackage ./docs.nix { inherit deployctl; };
+  docs = pkgs.callPackage ./docs.nix { deployctl = program; };
 }
 # Static, so that it runs on any Linux host.
 // (

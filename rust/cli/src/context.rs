@@ -83,7 +83,12 @@ impl Context {
 
     /// The templates, and the facts as they see them.
     pub(crate) fn sources(&self, inventory: &Inventory) -> Result<(TemplateSet, Facts), Failure> {
-        let templates = files::read_modules(&self.repo()?)?;
+        let repo = self.repo()?;
+        // A cluster of one's own may leave policy to the modules that came with the program.
+        let top = env_vars::share()
+            .filter(|_| !repo.join("modules/ubuntu").exists())
+            .unwrap_or(repo);
+        let templates = files::read_modules(&top)?;
         Ok((templates, Facts::from_inventory(inventory.value())))
     }
 

@@ -45,6 +45,7 @@ let
           "git"
           "installShellFiles"
           "jq"
+          "makeWrapper"
           "nixfmt"
           "nixos-install-tools"
           "openssh"
@@ -82,6 +83,27 @@ let
             in
             function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // arguments);
           runCommand = builds system;
+          # As nixpkgs' do: one folder of links, then what `postBuild` does there.
+          symlinkJoin =
+            {
+              name,
+              paths,
+              nativeBuildInputs,
+              postBuild,
+              meta,
+            }:
+            builds system name { inherit paths nativeBuildInputs; } ''
+              wrapProgram() {
+                program=$(readlink -f "$1")
+                rm "$1"
+                printf '#!/bin/sh\n%s="''${%s-%s}" exec %s "$@"\n' "$3" "$3" "$4" "$program" >"$1"
+                sed -i '2s/^/export /; 2s/ exec /; exec /' "$1"
+                chmod +x "$1"
+              }
+              mkdir -p $out/bin
+              for path in $paths; do ln -s $path/bin/* $out/bin; done
+              ${postBuild}
+            '';
           writeShellApplication =
             {
               name,
