@@ -22,16 +22,19 @@ pub(super) fn checks(facts: &Cuda, declared: &Declared<'_>) -> Vec<Check> {
         .chain(nvidia)
         .map(ToString::to_string)
         .collect();
-    vec![nvcc(facts.version.as_str()), settled(packages)]
+    let version = facts.version.as_str();
+    if declared.is_nixos() {
+        // On the search path, since it is part of the system; no upgrade comes beside it.
+        return vec![nvcc(version, "nvcc")];
+    }
+    let program = format!("/usr/local/cuda-{version}/bin/nvcc");
+    vec![nvcc(version, &program), settled(packages)]
 }
 
-/// By its absolute path: a session over ssh has no profile, and `nvidia-smi` shows the most that the
-/// driver can do, not the toolkit.
-fn nvcc(version: &str) -> Check {
-    let query = Query::new(
-        "cuda/nvcc",
-        format!("/usr/local/cuda-{version}/bin/nvcc --version"),
-    );
+/// By `program`, absolute where it is on no search path: a session over ssh has no profile, and
+/// `nvidia-smi` shows the most that the driver can do, not the toolkit.
+fn nvcc(version: &str, program: &str) -> Check {
+    let query = Query::new("cuda/nvcc", format!("{program} --version"));
     let expected = format!("nvcc is release {version}");
     let wanted = version.to_owned();
     Check::new(CONCERN, "nvcc", &query, expected, move |answer| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::inventory::host::Platform;
 use crate::inventory::{Cluster, Host};
 use crate::name::UnitName;
 use crate::rendered::{Rendered, UnitWant};
@@ -22,7 +23,12 @@ pub struct Declared<'a> {
 }
 
 impl<'a> Declared<'a> {
-    /// The one service of `concern`, as its templates name it.
+    /// Whether Nix builds its system: then nothing of dpkg, apt and GRUB's own files is there.
+    pub(super) fn is_nixos(&self) -> bool {
+        self.host.platform == Platform::Nixos
+    }
+
+    /// The one service of `concern`, as its templates name it; none where there are no templates.
     pub(super) fn service(&self, concern: &str) -> Option<(&'a UnitName, &'a UnitWant)> {
         self.rendered.units.iter().find(|(unit, want)| {
             want.concern.as_str() == concern && unit.as_str().ends_with(".service")

@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::answer::{Answer, Found, Unreadable};
 use super::{
-    Declared, cuda, extra, firewall, hugepages, kernel, network, nvidia, package, realtime, ssh,
-    storage, sysctl, system, time, trading, unit, vllm,
+    Declared, cuda, current, extra, firewall, hugepages, kernel, network, nvidia, package,
+    realtime, ssh, storage, sysctl, system, time, trading, unit, vllm,
 };
 use crate::name::ConcernName;
 use crate::query::Query;
@@ -140,18 +140,17 @@ pub fn concerns() -> impl Iterator<Item = &'static str> {
     CONCERNS.iter().map(|(name, _)| *name)
 }
 
-/// All checks of a host: per declared concern its own, then the packages and units of all. A host whose
-/// platform is not Linux has none yet: its queries would be others.
+/// All checks of a host: its system where Nix built it, per declared concern its own, then the packages
+/// and units of all. A concern has none yet where the platform is not Linux: its queries would be others.
 pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
+    let mut all = current::checks(declared);
     if !declared.host.platform.is_linux() {
-        return Vec::new();
+        return all;
     }
-    let mut all: Vec<Check> = CONCERNS
-        .iter()
-        .flat_map(|(_, concern)| concern(declared))
-        .collect();
+    all.extend(CONCERNS.iter().flat_map(|(_, concern)| concern(declared)));
     all.extend(package::checks(declared.rendered));
     all.extend(unit::checks(declared));
+    all.extend(unit::checks_of_facts(declared));
     all
 }
 
@@ -164,10 +163,12 @@ pub fn checks_of_rendered(declared: &Declared<'_>) -> Vec<Check> {
         .values()
         .map(|managed| managed.concern.as_str())
         .collect();
-    let mut all: Vec<Check> = concerns
-        .into_iter()
-        .flat_map(|concern| sysctl::checks(concern, [], declared))
-        .collect();
+    let mut all = current::checks(declared);
+    all.extend(
+        concerns
+            .into_iter()
+            .flat_map(|concern| sysctl::checks(concern, [], declared)),
+    );
     all.extend(package::checks(rendered));
     all.extend(unit::checks(declared));
     all

@@ -8,7 +8,11 @@ use crate::rendered::Sha256Hex;
 
 pub(super) const CONCERN: &str = "extra";
 
-pub(super) fn checks(facts: &Extra, _: &Declared<'_>) -> Vec<Check> {
+pub(super) fn checks(facts: &Extra, declared: &Declared<'_>) -> Vec<Check> {
+    // Links into the store, which the check of the whole system covers.
+    if declared.is_nixos() {
+        return Vec::new();
+    }
     let files: Vec<&ExtraFile> = facts.files.iter().flatten().collect();
     if files.is_empty() {
         return Vec::new();

@@ -58,9 +58,13 @@ pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
     checks
 }
 
-/// Prints the command line of the boot loader's first entry, where there is one.
-pub(super) const NEXT_BOOT: &str =
-    r#"awk '$1 == "linux" { $1 = "next="; print; exit }' /boot/grub/grub.cfg 2>/dev/null || :"#;
+/// Prints the command line of the next boot: of the boot loader's first entry, where there is one, or that
+/// of the `NixOS` that runs, since a commit makes it the next.
+pub(super) const NEXT_BOOT: &str = r#"if [ -r /run/current-system/kernel-params ]; then
+  printf 'next='; cat /run/current-system/kernel-params; echo
+else
+  awk '$1 == "linux" { $1 = "next="; print; exit }' /boot/grub/grub.cfg 2>/dev/null || :
+fi"#;
 
 /// The running command line and the next one.
 fn boot_query() -> Query {
@@ -148,7 +152,7 @@ fn command_line(parameters: Vec<String>) -> Check {
 fn release() -> Check {
     let query = Query::new(
         "kernel/release",
-        "printf 'running %s\\n' \"$(uname -r)\"; for f in /boot/vmlinuz-*-deployctl; do [ -e \"$f\" ] && printf 'installed %s\\n' \"${f#/boot/vmlinuz-}\"; done; :",
+        "printf 'running %s\\n' \"$(uname -r)\"; for f in /boot/vmlinuz-*-deployctl /run/current-system/kernel-modules/lib/modules/*-deployctl; do [ -e \"$f\" ] && printf 'installed %s\\n' \"${f##*/}\"; done; :",
     );
     let expected = format!("a kernel of our own runs: its release ends with {LOCAL_VERSION}");
     Check::new(CONCERN, "release", &query, expected, |answer| {
@@ -171,7 +175,7 @@ pub(super) fn modules(concern: &str, names: &BTreeSet<ModuleName>) -> Check {
     let query = Query::new(
         format!("{concern}/modules"),
         format!(
-            "echo modules\ncut -d' ' -f1 /proc/modules 2>/dev/null\nf=/lib/modules/$(uname -r)/modules.builtin\nset -- {}\nfor m do\n  [ -d \"/sys/module/$m\" ] && echo \"$m\"\n  [ -r \"$f\" ] && grep -q \"/$m\\.ko\" \"$f\" && echo \"$m\"\ndone\n:",
+            "echo modules\ncut -d' ' -f1 /proc/modules 2>/dev/null\nr=$(uname -r)\nf=/lib/modules/$r/modules.builtin\n[ -r \"$f\" ] || f=/run/booted-system/kernel-modules$f\nset -- {}\nfor m do\n  [ -d \"/sys/module/$m\" ] && echo \"$m\"\n  [ -r \"$f\" ] && grep -q \"/$m\\.ko\" \"$f\" && echo \"$m\"\ndone\n:",
             words.join(" ")
         ),
     );

@@ -19,6 +19,7 @@ use crate::name::ConcernName;
 mod answer;
 mod cpus;
 mod cuda;
+mod current;
 mod declared;
 mod definition;
 mod evaluate;

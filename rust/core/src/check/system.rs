@@ -18,7 +18,9 @@ pub(super) fn checks(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
     if let Some(journald) = &facts.journald {
         checks.extend(journal(journald));
     }
-    if let Some(upgrades) = &facts.unattended_upgrades {
+    if let Some(upgrades) = &facts.unattended_upgrades
+        && !declared.is_nixos()
+    {
         checks.extend(unattended_upgrades(upgrades));
     }
     if let Some(seconds) = facts.watchdog_seconds {
@@ -90,7 +92,9 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
             .iter()
             .flatten()
             .find(|(user, _)| user.as_str() == name);
-        let shell = user.map(|(_, user)| user.shell.to_string());
+        // NixOS has shells below its store.
+        let nixos = declared.is_nixos();
+        let shell = user.map(|(_, user)| program(user.shell.as_str(), nixos).to_owned());
         let groups: BTreeSet<String> = user
             .map(|(_, user)| user.groups.iter().map(ToString::to_string).collect())
             .unwrap_or_default();
@@ -115,7 +119,9 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
                 let holds = groups
                     .iter()
                     .all(|group| account.groups.contains(group.as_str()))
-                    && shell.as_deref().is_none_or(|shell| shell == account.shell);
+                    && shell
+                        .as_deref()
+                        .is_none_or(|wanted| wanted == program(account.shell, nixos));
                 let list: Vec<&str> = account.groups.iter().copied().collect();
                 Ok(Found::when(
                     holds,
@@ -128,6 +134,14 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
         checks.extend(operators.map(|operator| sudo(operator.as_str())));
     }
     checks
+}
+
+/// The whole path, or the program's name alone.
+fn program(path: &str, by_name: bool) -> &str {
+    match path.rsplit_once('/') {
+        Some((_, name)) if by_name => name,
+        _ => path,
+    }
 }
 
 fn accounts_query(names: &BTreeSet<&str>) -> Query {

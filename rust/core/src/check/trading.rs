@@ -12,10 +12,18 @@ pub(super) const CONCERN: &str = "trading";
 pub(super) fn checks(facts: &Trading, declared: &Declared<'_>) -> Vec<Check> {
     let mut checks = vec![account(facts)];
     checks.extend(directories(facts));
-    if let Some((unit, want)) = declared.service(CONCERN) {
-        checks.extend(settings(facts, unit.as_str()));
-        if want.running == Some(true) {
-            checks.extend(process(facts, unit.as_str()));
+    let service = declared
+        .service(CONCERN)
+        .map(|(unit, want)| (unit.as_str(), want.running == Some(true)))
+        .or_else(|| {
+            declared
+                .is_nixos()
+                .then_some(("trading.service", facts.start_at_boot))
+        });
+    if let Some((unit, runs)) = service {
+        checks.extend(settings(facts, unit));
+        if runs {
+            checks.extend(process(facts, unit));
         }
     }
     if let Some(socket) = &facts.inference_socket {

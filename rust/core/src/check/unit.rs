@@ -1,16 +1,30 @@
 //! systemd units, for every concern that declares some.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Answer, Found, Holds, Unreadable};
 use super::{Check, Declared};
-use crate::name::UnitName;
+use crate::name::{ConcernName, UnitName};
 use crate::query::{Query, quote};
+use crate::rendered::{OnChange, UnitWant};
+
+/// Of the units that are rendered.
+pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
+    of(&declared.rendered.units, declared)
+}
+
+/// Of the services that facts bring to a host whose units are rendered by nobody.
+pub(super) fn checks_of_facts(declared: &Declared<'_>) -> Vec<Check> {
+    if declared.is_nixos() {
+        of(&nixos(declared), declared)
+    } else {
+        Vec::new()
+    }
+}
 
 /// One check per declared unit: it runs, or does not, and starts at boot, or does not, as declared.
 /// Each decides confirm, but for one that had failed before and that the plan does not touch.
-pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
-    let units = &declared.rendered.units;
+fn of(units: &BTreeMap<UnitName, UnitWant>, declared: &Declared<'_>) -> Vec<Check> {
     let query = query(units.keys());
     units
         .iter()
@@ -39,6 +53,38 @@ pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
             .gate_if(!declared.failed_before.contains(unit))
         })
         .collect()
+}
+
+/// The services that concerns bring by `NixOS` modules, by the names they have there. Which of them start
+/// at boot is part of the system itself.
+fn nixos(declared: &Declared<'_>) -> BTreeMap<UnitName, UnitWant> {
+    let host = declared.host;
+    let trading = host.trading.as_ref();
+    [
+        ("ssh", "sshd.service", host.ssh.is_some()),
+        ("time", "chronyd.service", host.time.is_some()),
+        ("vllm", "vllm.service", host.vllm.is_some()),
+        (
+            "trading",
+            "trading.service",
+            trading.is_some_and(|trading| trading.start_at_boot),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, _, runs)| *runs)
+    .map(|(concern, unit, _)| {
+        let want = UnitWant {
+            concern: ConcernName::new(concern).expect("concerns are named by this crate"),
+            enabled: None,
+            running: Some(true),
+            on_change: OnChange::Restart,
+            watch: BTreeSet::new(),
+            start_timeout_seconds: 0,
+        };
+        let unit = UnitName::new(unit).expect("units are named by this crate");
+        (unit, want)
+    })
+    .collect()
 }
 
 fn query<'a>(units: impl Iterator<Item = &'a UnitName>) -> Query {

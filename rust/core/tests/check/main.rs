@@ -9,6 +9,8 @@ mod hostile;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
+mod nixos;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod rooms;
