@@ -128,7 +128,7 @@ fn nix(rendered: &Rendered, system: &ObservedSystem) -> Option<Finding> {
         return Some(Finding::refuse(
             "nix",
             format!("there is no Nix on `{host}`"),
-            "install it there, or reinstall the host from its image (README, \"Nix hosts\")",
+            "install it there, or install the host from its image: `deployctl image`",
         ));
     };
     let mut numbers = version.split(|c: char| !c.is_ascii_digit());
