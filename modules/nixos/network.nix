@@ -5,6 +5,7 @@
   host,
   hostName,
   lib,
+  pkgs,
   ...
 }:
 let
@@ -42,6 +43,9 @@ in
 
     # One owner of all interfaces: dhcpcd would take the static ones for its own.
     networking.useNetworkd = lib.mkIf (interfaces != { }) true;
+
+    # Rings are read back with it.
+    environment.systemPackages = lib.mkIf (interfaces != { }) [ pkgs.ethtool ];
 
     # Rings and the name are set when the device appears, which is at boot.
     systemd.network.links = forInterfaces (name: item: {
