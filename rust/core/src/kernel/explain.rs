@@ -8,6 +8,9 @@ use super::fragment::Wanted;
 use super::kconfig::Kconfig;
 use crate::inventory::near;
 
+/// How many of those that select a symbol are named.
+const SHOWN: usize = 3;
+
 /// What became of the wanted symbols.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -42,12 +45,10 @@ pub enum Reason {
         /// File and line.
         at: String,
     },
-    /// Another symbol forces it on.
+    /// Other symbols force it on.
     Selected {
-        /// Which one.
-        by: String,
-        /// That one's value.
-        value: Value,
+        /// Which ones.
+        by: Vec<String>,
     },
     /// People are asked for it only when something holds that does not.
     Unasked {
@@ -85,7 +86,14 @@ impl fmt::Display for Reason {
             Self::Choice { taken, at } => {
                 write!(f, "`{taken}` was chosen in its place ({at})")
             }
-            Self::Selected { by, value } => write!(f, "`{by}` ({value}) selects it"),
+            Self::Selected { by } => {
+                let shown: Vec<String> = by.iter().take(SHOWN).map(|s| format!("`{s}`")).collect();
+                let verb = if by.len() == 1 { "selects" } else { "select" };
+                match by.len() - shown.len() {
+                    0 => write!(f, "{} {verb} it", shown.join(", ")),
+                    more => write!(f, "{} and {more} more {verb} it", shown.join(", ")),
+                }
+            }
             Self::Unasked { when, at } => {
                 write!(f, "it can be set only where `{when}` holds ({at})")
             }
@@ -129,27 +137,29 @@ fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {
     }
     if missed.got.strength() > missed.wanted.value.strength() {
         let on = |when: Option<&Expression>| when.is_none_or(|when| when.value(config) > 0);
-        let mut selected: Vec<Reason> = kconfig
+        let mut by: Vec<String> = kconfig
             .selecting(symbol)
-            .filter(|(by, when)| config.value(by).strength() > 0 && on(*when))
-            .map(|(by, _)| Reason::Selected {
-                by: by.to_owned(),
-                value: config.value(by),
-            })
+            .filter(|(by, when)| config.value(by).strength() >= missed.got.strength() && on(*when))
+            .map(|(by, _)| by.to_owned())
             .collect();
-        selected.dedup();
-        if !selected.is_empty() {
-            return selected;
+        by.dedup();
+        if !by.is_empty() {
+            return vec![Reason::Selected { by }];
         }
     }
     let mut unmet: Vec<Reason> = definitions
         .iter()
         .flat_map(|definition| {
+            let needed = if definition.switch {
+                missed.wanted.value.strength().min(1)
+            } else {
+                missed.wanted.value.strength()
+            };
             definition
                 .depends
                 .iter()
                 .flat_map(Expression::conditions)
-                .filter(|condition| condition.value(config) < missed.wanted.value.strength())
+                .filter(move |condition| condition.value(config) < needed)
                 .map(|condition| Reason::Depends {
                     on: condition.words(),
                     values: condition

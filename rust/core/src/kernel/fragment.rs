@@ -10,6 +10,9 @@ pub const LOCAL_VERSION: &str = "-deployctl";
 
 /// What the build itself needs, whatever the facts say.
 const OURS: &[(&str, Value)] = &[
+    // The running kernel tells its own configuration: a file in /boot may be a later build's.
+    ("IKCONFIG", Value::Y),
+    ("IKCONFIG_PROC", Value::Y),
     // The name comes from the build alone, so that it ends with [`LOCAL_VERSION`].
     ("LOCALVERSION", Value::Text(String::new())),
     ("LOCALVERSION_AUTO", Value::N),
@@ -74,7 +77,7 @@ pub fn fragment(facts: &Kernel) -> String {
         let _ = writeln!(text, "{}", line.line());
     }
     text.push_str(
-        "# For the build: its own name alone, and none of the distribution's certificates.\n",
+        "# For the build: the configuration within, its own name alone, no certificates of the distribution.\n",
     );
     for line in ours {
         let _ = writeln!(text, "{}", line.line());

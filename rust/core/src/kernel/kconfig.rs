@@ -14,6 +14,8 @@ pub struct Definition {
     pub at: String,
     /// Whether people are asked: without a prompt, only defaults and other symbols set it.
     pub prompt: bool,
+    /// Whether it is on or off, never a module: then a module suffices for what it depends on.
+    pub(super) switch: bool,
     /// When they are asked.
     pub(super) prompt_if: Option<Expression>,
     /// All of these must hold: its own, and those of the menus and ifs around it.
@@ -191,7 +193,8 @@ impl Reader<'_> {
     fn attribute(&mut self, entry: &mut Entry, word: &str, rest: &str) {
         match entry {
             Entry::Symbol(_, definition) => match word {
-                "bool" | "tristate" | "int" | "hex" | "string" | "prompt" => {
+                "bool" | "def_bool" | "tristate" | "int" | "hex" | "string" | "prompt" => {
+                    definition.switch |= matches!(word, "bool" | "def_bool");
                     if let Some((_, when)) = prompt(rest) {
                         definition.prompt = true;
                         definition.prompt_if = when;

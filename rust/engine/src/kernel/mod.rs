@@ -127,9 +127,10 @@ pub async fn configure(
         build: &build,
         interrupt: request.interrupt,
     };
-    make.target("olddefconfig").await?;
     if request.trim {
         tell(Step::Trimming);
+        // It asks about what the base does not say, and nobody is there to answer.
+        make.target("olddefconfig").await?;
         make.target("localmodconfig").await?;
     }
     tell(Step::Merging(base.clone()));
