@@ -64,7 +64,11 @@ impl Cluster {
         let repo = world.scratch().join("repo");
         let hosts = repo.join("hosts");
         fs::create_dir_all(&hosts)?;
-        fs::copy(source("hosts/default.nix"), hosts.join("default.nix"))?;
+        // As who starts a cluster of their own has them: a flake sees nothing outside of itself.
+        for reader in ["default.nix", "inventory.nix"] {
+            let from = source("templates/cluster/hosts").join(reader);
+            fs::copy(from, hosts.join(reader))?;
+        }
         fs::write(
             repo.join("flake.nix"),
             "{ outputs = _: { inventory = import ./hosts; }; }\n",
