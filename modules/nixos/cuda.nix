@@ -35,10 +35,5 @@ in
       ++ lib.optional (declares "cuda-nsight-compute") cuda.nsight_compute
       ++ lib.optional (declares "cudnn9") cuda.cudnn
       ++ lib.optional (declares "libnvinfer") cuda.tensorrt;
-
-    # Where NVIDIA's own packages put it, and where checks and people look for it.
-    systemd.tmpfiles.settings."10-deployctl-cuda" = {
-      "/usr/local/cuda-${facts.version}"."L+".argument = "${cuda.cudatoolkit}";
-    };
   };
 }
