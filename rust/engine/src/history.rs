@@ -2,6 +2,7 @@
 
 use deployctl_core::activation::status::{self, Status, StatusError};
 use deployctl_core::activation::{STATE_DIR, command};
+use deployctl_core::closure::StorePath;
 use deployctl_core::query::{self, Query};
 use deployctl_core::rendered::Rendered;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct Generation {
     pub units: usize,
     /// How many live kernel settings.
     pub sysctls: usize,
+    /// The system that it is, on hosts of a Nix platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<StorePath>,
     /// Whether it is the one in effect.
     pub current: bool,
 }
@@ -205,6 +209,8 @@ struct Record {
     packages: usize,
     units: usize,
     sysctls: usize,
+    #[serde(default)]
+    system: Option<StorePath>,
 }
 
 impl Record {
@@ -220,6 +226,7 @@ impl Record {
             packages: self.packages,
             units: self.units,
             sysctls: self.sysctls,
+            system: self.system,
             current: generation == current,
         }
     }

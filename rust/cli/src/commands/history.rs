@@ -32,16 +32,19 @@ fn table(generations: &[Generation]) -> String {
     let mut text = String::new();
     for generation in generations {
         let mark = if generation.current { "*" } else { " " };
+        let what = match &generation.system {
+            Some(system) => system.name().to_owned(),
+            None => format!(
+                "{} files, {} packages, {} units, {} sysctls",
+                generation.files, generation.packages, generation.units, generation.sysctls
+            ),
+        };
         let _ = writeln!(
             text,
-            "{mark} {:>4}  {}  {}  {} files, {} packages, {} units, {} sysctls  {}",
+            "{mark} {:>4}  {}  {}  {what}  {}",
             generation.generation,
             when(generation.started_at),
             generation.holder,
-            generation.files,
-            generation.packages,
-            generation.units,
-            generation.sysctls,
             Tone::Dim.of(&generation.apply),
         );
     }
@@ -74,7 +77,32 @@ fn when(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::when;
+    use deployctl_core::closure::StorePath;
+    use deployctl_engine::history::Generation;
+
+    use super::{table, when};
+
+    #[test]
+    fn a_generation_is_its_system_or_what_it_changed() {
+        let path = "/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05";
+        let generation = |system: Option<&str>| Generation {
+            generation: 3,
+            apply: "a1".to_owned(),
+            plan: "p1".to_owned(),
+            holder: "ann@laptop".to_owned(),
+            started_at: 0,
+            files: 2,
+            packages: 0,
+            units: 1,
+            sysctls: 0,
+            system: system.map(|path| StorePath::new(path).unwrap()),
+            current: system.is_some(),
+        };
+        let text = table(&[generation(None), generation(Some(path))]);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].contains("  2 files, 0 packages, 1 units, 0 sysctls  "));
+        assert!(lines[1].starts_with('*') && lines[1].contains("  nixos-system-box-26.05  "));
+    }
 
     #[test]
     fn dates_are_right_at_the_edges() {

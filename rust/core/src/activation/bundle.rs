@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::command::ApplyId;
 use super::script::{Scripts, kind_word, printable};
+use crate::closure::StorePath;
 use crate::name::ManagedPath;
 use crate::observed::generation_lists;
 use crate::plan::{PathTarget, Plan};
@@ -67,6 +68,8 @@ struct Record<'a> {
     packages: usize,
     units: usize,
     sysctls: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<&'a StorePath>,
 }
 
 /// The fixed program, in the order in which its parts need each other.
@@ -105,6 +108,7 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         packages: plan.packages.len(),
         units: plan.units.len(),
         sysctls: plan.sysctls.len(),
+        system: rendered.closure.as_ref().map(|closure| &closure.toplevel),
     };
     let mut files = Vec::new();
     let mut file = |name: &str, bytes: Vec<u8>| {
