@@ -16,10 +16,13 @@ deployctl_interface() {
 
     if ! deployctl_has_address "$service" "$address" "$netmask"; then
         echo "network: $service gets $address" >&2
+        deployctl_undo_address "$service"
         /usr/sbin/networksetup -setmanual "$service" "$address" "$netmask" "$router"
     fi
     if ! deployctl_has_mtu "$device" "$mtu"; then
         echo "network: $device gets MTU $mtu" >&2
+        deployctl_undo /usr/sbin/networksetup -setMTU "$device" \
+            "$(/usr/sbin/networksetup -getMTU "$device" | sed -n 's/.*(Current Setting: \([0-9]*\)).*/\1/p')"
         /usr/sbin/networksetup -setMTU "$device" "$mtu"
     fi
 
@@ -31,6 +34,21 @@ deployctl_interface() {
         echo "network: $device did not take MTU $mtu; its hardware may have no jumbo frames" >&2
         return 1
     fi
+}
+
+deployctl_undo_address() {
+    local info address netmask router
+    info=$(/usr/sbin/networksetup -getinfo "$1")
+    address=$(sed -n 's/^IP address: //p' <<<"$info")
+    netmask=$(sed -n 's/^Subnet mask: //p' <<<"$info")
+    router=$(sed -n 's/^Router: \([0-9.]*\)$/\1/p' <<<"$info")
+    case $info in
+    'DHCP Configuration'*) deployctl_undo /usr/sbin/networksetup -setdhcp "$1" ;;
+    'Manual Configuration'*)
+        deployctl_undo /usr/sbin/networksetup -setmanual "$1" "$address" "$netmask" "$router"
+        ;;
+    *) echo "network: a rollback will not know how $1 was: ${info%%$'\n'*}" >&2 ;;
+    esac
 }
 
 deployctl_has_address() {

@@ -71,10 +71,10 @@ lib.mkIf (host ? mlx) {
       install -d -m 0750 -o ${mlx.user} -g staff ${state} ${state}/log ${state}/hf
     '';
     postActivation.text = ''
-      echo 'setting the limit of wired memory...' >&2
-      if [[ "$(/usr/sbin/sysctl -n iogpu.wired_limit_mb)" != ${toString wired} ]]; then
-        /usr/sbin/sysctl iogpu.wired_limit_mb=${toString wired}
-      fi
+      echo 'checking the limit of wired memory...' >&2
+      ${lib.readFile ./undo.sh}
+      ${lib.readFile ./wired-limit.sh}
+      deployctl_wired_limit ${toString wired}
     '';
   };
 }

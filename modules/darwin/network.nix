@@ -76,6 +76,7 @@ lib.mkIf (host ? network) {
   system.activationScripts.postActivation.text = lib.concatStringsSep "\n" (
     [
       "echo 'setting interfaces...' >&2"
+      (lib.readFile ./undo.sh)
       (lib.readFile ./interface.sh)
     ]
     ++ lib.mapAttrsToList setUp interfaces

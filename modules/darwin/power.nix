@@ -15,6 +15,7 @@ lib.mkIf (host ? power) {
   system.activationScripts.postActivation.text = lib.concatStringsSep "\n" (
     [
       "echo 'checking power...' >&2"
+      (lib.readFile ./undo.sh)
       (lib.readFile ./power.sh)
       "deployctl_power sleep ${minutes}"
     ]

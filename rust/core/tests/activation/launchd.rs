@@ -188,6 +188,42 @@ fn nobody_confirms_so_the_daemon_puts_it_back_and_goes() {
 }
 
 #[test]
+fn what_an_activation_wrote_down_to_undo_is_undone() {
+    for shell in SHELLS {
+        for confirmed in [false, true] {
+            let host = mac(shell);
+            let undo = host.sandbox.state("undo");
+            let mtu = host.sandbox.at("/mtu");
+            // Of an apply that ended long ago.
+            host.sandbox
+                .write("/var/lib/deployctl/undo", "exit 1\n", 0o644);
+            host.activates();
+            assert!(!undo.exists());
+            fs::write(&mtu, "9000\n").unwrap();
+            fs::write(&undo, "echo 1500 >\"$DEPLOYCTL_ROOT/mtu\"\n").unwrap();
+            let answer = if confirmed {
+                host.confirm()
+            } else {
+                host.rollback()
+            };
+            let (phase, left) = if confirmed {
+                (Phase::Committed, "9000\n")
+            } else {
+                (Phase::RolledBack, "1500\n")
+            };
+            assert_eq!(answer.phase(), phase, "{answer:?}");
+            assert_eq!(fs::read_to_string(&mtu).unwrap(), left);
+            assert!(!undo.exists());
+        }
+        let host = mac(shell);
+        host.activates();
+        fs::write(host.sandbox.state("undo"), "false\n").unwrap();
+        let answer = host.rollback();
+        assert_eq!(answer.phase(), Phase::RollbackFailed, "{answer:?}");
+    }
+}
+
+#[test]
 fn an_activation_that_dies_is_put_back_by_the_next_look() {
     for shell in SHELLS {
         for point in ["new-test", "new-test-after"] {

@@ -9,6 +9,7 @@ roots=$nix_state/gcroots/deployctl
 profile_seconds=120 # for moving the profile
 boot_seconds=300    # for writing the boot loader's files
 back_seconds=900    # for switching back
+undo_seconds=120    # for what an activation left to be undone
 
 # A sandbox switches nothing, unless what lies in its store are stand-ins.
 switches() { case $SANDBOX in '' | stand-ins) ;; *) return 1 ;; esac }
@@ -147,6 +148,7 @@ closure_valid() {
 checkpoint_closure() {
   if ! switches; then return; fi
   step "checkpoint system"
+  rm -f "$S/undo"
   what_runs
   [ -n "$sys_current" ] || die "no system of Nix runs here (\`/run/current-system\` leads nowhere), so there is none to go back to"
   activator "$sys_current" "$1"
@@ -191,7 +193,7 @@ closure_test() {
 # the commit is to let go of what is no longer needed.
 closure_commit() {
   if [ "$phase" = committed ]; then
-    if switches; then forget_roots "$1"; fi
+    if switches; then forget_roots "$1" && rm -f "$S/undo"; fi
     return
   fi
   if ! switches; then
@@ -243,6 +245,7 @@ closure_back() {
   profile_back "$1"
   if [ "$2" = nixos ]; then boot_back "$1"; fi
   running_back "$1" "$2"
+  live_back
   what_runs
   [ "$sys_current" = "$was_current" ] || complain "\`$sys_current\` runs, and \`$was_current\` did"
   [ "$sys_link" = "$was_link" ] || complain "the system profile says \`$sys_link\` and said \`$was_link\`"
@@ -307,6 +310,18 @@ forget_failures() {
   systemctl list-units --state=failed --plain --no-legend --full | while read -r ff_unit ff_load _; do
     if [ "$ff_load" = not-found ] && ! saved "$D/baseline" "$ff_unit"; then systemctl reset-failed -- "$ff_unit"; fi
   done
+}
+
+# An activation writes down in `undo` how to set back what the system from before may know nothing of: on a Mac, addresses
+# and power management.
+live_back() {
+  if [ ! -s "$S/undo" ]; then return; fi
+  step "live back"
+  if timeout -k 10 "$undo_seconds" sh "$S/undo" </dev/null; then
+    rm -f "$S/undo"
+  else
+    complain "what its activation had set is not all as it was: $(last_lines)"
+  fi
 }
 
 # switch_back PATH KIND ACTION SECONDS: another switch may be at its end.
