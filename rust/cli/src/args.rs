@@ -97,7 +97,7 @@ pub(crate) enum Command {
     Inventory(Inventory),
     /// Render the files of hosts, without asking any host
     Render(Render),
-    /// Build the systems of Nix hosts, without asking any host
+    /// Build the systems of Nix hosts, where their facts say, and copy them nowhere
     Build(Hosts),
     /// Build the image that a host is installed from
     Image(Image),

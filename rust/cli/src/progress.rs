@@ -27,6 +27,8 @@ fn words(kind: &EventKind, verbose: bool) -> Option<String> {
         EventKind::LinkLost(why) => Tone::Warn.of(&format!(
             "connection lost, the host goes on by itself: {why}"
         )),
+        EventKind::Evaluating => "evaluating its system".to_owned(),
+        EventKind::Warned(warning) => Tone::Warn.of(&format!("warning: {warning}")),
         EventKind::Building(name) => format!("building {name}"),
         EventKind::Fetching(name) => Tone::Dim.of(&format!("  fetching {name}")),
         EventKind::Copying(name) => Tone::Dim.of(&format!("  copying {name}")),

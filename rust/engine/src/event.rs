@@ -28,6 +28,10 @@ pub enum EventKind {
     Logged(String),
     /// The connection was lost; the host goes on without us.
     LinkLost(String),
+    /// Nix began to evaluate the host's system, which takes a while.
+    Evaluating,
+    /// Modules of its system warn of this.
+    Warned(String),
     /// Nix began to build this derivation, for the host.
     Building(String),
     /// Nix began to fetch this store path from a cache.

@@ -1,4 +1,4 @@
-//! `deployctl build`: the systems of Nix hosts, built where they are built for an apply.
+//! `deployctl build`: the systems of Nix hosts, built where they are built for an apply, and copied nowhere.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,8 +24,9 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
     let hosts = select(&inventory, &args.hosts)?;
     let desires = desired(context, &inventory, &hosts, Systems::Evaluated).await?;
     let sink = progress::sink(context.ui, width(&hosts), context.global.verbose);
+    let connector = context.connector(&inventory)?;
     let work = |host: HostName, desired: Result<Desired, Box<HostReport>>| {
-        let sink = Arc::clone(&sink);
+        let (sink, way) = (Arc::clone(&sink), connector.store(&host));
         async move {
             let Some(system) = desired?.system else {
                 let reason = "it is given files; `deployctl render` shows them".to_owned();
@@ -39,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
             };
             system
                 .supply
-                .build(&host, &system.host, derivation, &sink)
+                .build(&host, &system.host, derivation, way.as_ref(), &sink)
                 .await
                 .map_err(|error| Box::new(unsupplied(host.clone(), &SupplyError::System(error))))?;
             Ok((host, derivation.out.clone()))

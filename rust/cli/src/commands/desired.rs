@@ -7,14 +7,17 @@ use deployctl_core::name::HostName;
 use deployctl_core::render::{Rendering, render};
 use deployctl_core::rendered::Rendered;
 use deployctl_core::report::{HostReport, Outcome};
+use deployctl_engine::event::Sink;
 use deployctl_engine::fleet;
 use deployctl_engine::nix::supply::{Source, Supply, SupplyError};
 use deployctl_engine::prepare::{WantedSystem, unsupplied};
 use deployctl_engine::repository;
 
 use super::rollout::broken;
+use super::width;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::progress;
 
 /// Why hosts of Nix platforms are left out of sandboxes.
 pub(super) const FILES_ONLY: &str = "a sandbox has files only";
@@ -60,8 +63,9 @@ pub(super) async fn desired(
     } else {
         None
     };
+    let sink = progress::sink(context.ui, width(hosts), context.global.verbose);
     let work = |host: HostName, rendering: Rendering| {
-        let supply = supply.clone();
+        let (supply, sink) = (supply.clone(), Arc::clone(&sink));
         let facts = inventory.host(&host).cloned();
         async move {
             match (rendering, supply, facts) {
@@ -69,7 +73,7 @@ pub(super) async fn desired(
                     rendered: *rendered,
                     system: None,
                 }),
-                (_, Some(supply), Some(facts)) => of_nix(supply, host, facts, systems).await,
+                (_, Some(supply), Some(facts)) => of_nix(supply, host, facts, systems, &sink).await,
                 _ => Err(Box::new(HostReport::ended(
                     host,
                     Outcome::Skipped {
@@ -92,11 +96,12 @@ async fn of_nix(
     name: HostName,
     host: deployctl_core::inventory::host::Host,
     systems: Systems,
+    sink: &Sink,
 ) -> Result<Desired, Box<HostReport>> {
     let source = match systems {
         Systems::Remembered => supply.remembered(&name, &host),
         Systems::Evaluated => supply
-            .declared(&name, &host)
+            .declared(&name, &host, sink)
             .await
             .map_err(|error| Box::new(unsupplied(name.clone(), &SupplyError::System(error))))?,
     };

@@ -103,12 +103,14 @@ impl Supply {
         &self,
         name: &HostName,
         host: &Host,
+        sink: &Sink,
     ) -> Result<Option<Source>, SystemError> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
         let (Some(kind), Some(what)) = (kind(host.platform), what) else {
             return Ok(None);
         };
-        let derivation = self.derivation(&what, &self.cache).await?;
+        let tell = teller(name, sink);
+        let derivation = self.derivation(&what, &self.cache, &tell).await?;
         Ok(Some(Source::new(kind, derivation)))
     }
 
@@ -123,20 +125,36 @@ impl Supply {
         &self,
         what: &Installable,
         cache: &EvaluationCache,
+        tell: &(dyn Fn(EventKind) + Send + Sync),
     ) -> Result<Derivation, SystemError> {
         let _permit = self.evaluations.acquire().await;
-        self.nix.derivation(what, cache, &self.interrupt).await
+        self.nix
+            .derivation(what, cache, &self.interrupt, tell)
+            .await
     }
 
-    /// Builds a host's system in the store of this computer.
+    /// Builds a host's system where its facts say: in the store of this computer, or in its own, reached by
+    /// `way`.
     pub async fn build(
         &self,
         name: &HostName,
         host: &Host,
         derivation: &Derivation,
+        way: Option<&StoreWay>,
         sink: &Sink,
     ) -> Result<(), SystemError> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
+        let choices = Choices::of(host.nix.as_ref());
+        if let (BuildOn::Host, Some(way)) = (choices.build_on, way) {
+            let (way, tell) = (self.by_login(way), teller(name, sink));
+            if let Some(what) = &what {
+                self.instantiate(what, derivation, &tell).await?;
+            }
+            return self
+                .nix
+                .build_there(derivation, &way, choices, &self.interrupt, &tell)
+                .await;
+        }
         self.make(name, "system", what.as_ref(), derivation, sink)
             .await
     }
@@ -150,7 +168,8 @@ impl Supply {
         sink: &Sink,
     ) -> Result<Derivation, SystemError> {
         let what = Installable::image(self.top.clone(), name, host.architecture, image);
-        let derivation = self.derivation(&what, &self.cache).await?;
+        let tell = teller(name, sink);
+        let derivation = self.derivation(&what, &self.cache, &tell).await?;
         self.make(name, image.word(), Some(&what), &derivation, sink)
             .await?;
         Ok(derivation)
@@ -165,8 +184,9 @@ impl Supply {
         derivation: &Derivation,
         sink: &Sink,
     ) -> Result<(), SystemError> {
+        let tell = teller(name, sink);
         if let Some(what) = what {
-            self.instantiate(what, derivation).await?;
+            self.instantiate(what, derivation, &tell).await?;
         }
         let failed = |source: std::io::Error| SystemError::Failed {
             derivation: derivation.out.name().to_owned(),
@@ -179,7 +199,6 @@ impl Supply {
         std::fs::create_dir_all(&self.roots).map_err(failed)?;
         // One of each kind: what is built next takes the place of what was built last.
         let root = self.roots.join(format!("{name}-{kind}"));
-        let tell = teller(name, sink);
         self.nix
             .build(derivation, &root, &self.interrupt, &tell)
             .await
@@ -190,11 +209,14 @@ impl Supply {
         &self,
         what: &Installable,
         derivation: &Derivation,
+        tell: &(dyn Fn(EventKind) + Send + Sync),
     ) -> Result<(), SystemError> {
         if self.nix.has(derivation.drv.as_str()).await {
             return Ok(());
         }
-        let again = self.derivation(what, &EvaluationCache::none()).await?;
+        let again = self
+            .derivation(what, &EvaluationCache::none(), tell)
+            .await?;
         if again == *derivation {
             return Ok(());
         }
@@ -231,19 +253,12 @@ impl Supply {
         let tell = teller(name, sink);
         let toplevel = &source.closure.toplevel;
         match &source.derivation {
-            Some(derivation) if choices.build_on == BuildOn::Host => {
-                let what =
-                    Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
-                if let Some(what) = &what {
-                    self.instantiate(what, derivation).await?;
+            Some(derivation) => {
+                self.build(name, host, derivation, Some(way), sink).await?;
+                if choices.build_on == BuildOn::Host {
+                    return Ok(());
                 }
-                let way = self.by_login(way);
-                self.nix
-                    .build_there(derivation, &way, choices, &self.interrupt, &tell)
-                    .await?;
-                return Ok(());
             }
-            Some(derivation) => self.build(name, host, derivation, sink).await?,
             None if self.nix.has(toplevel.as_str()).await => {}
             None => {
                 return Err(SupplyError::System(SystemError::Collected {

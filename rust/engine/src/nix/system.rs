@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use deployctl_core::closure::StorePath;
 use deployctl_core::inventory::host::{Architecture, Platform};
 use deployctl_core::name::HostName;
+use deployctl_core::query::printable_line;
 use serde::{Deserialize, Serialize};
 
 use super::cache::EvaluationCache;
 use super::words::{plain, shorten};
 use super::{Nix, SystemError};
+use crate::event::EventKind;
 use crate::interrupt::Interrupt;
 
 /// Lines of complaint that are kept.
@@ -105,11 +107,13 @@ impl Nix {
         what: &Installable,
         cache: &EvaluationCache,
         interrupt: &Interrupt,
+        tell: &(dyn Fn(EventKind) + Send + Sync),
     ) -> Result<Derivation, SystemError> {
         if let Some(known) = cache.get(what) {
             return Ok(known);
         }
-        let fresh = self.evaluate_derivation(what, interrupt).await?;
+        tell(EventKind::Evaluating);
+        let fresh = self.evaluate_derivation(what, interrupt, tell).await?;
         cache.put(what, &fresh);
         Ok(fresh)
     }
@@ -118,6 +122,7 @@ impl Nix {
         &self,
         what: &Installable,
         interrupt: &Interrupt,
+        tell: &(dyn Fn(EventKind) + Send + Sync),
     ) -> Result<Derivation, SystemError> {
         let flake = what.top.join("flake.nix");
         if !flake.is_file() {
@@ -146,6 +151,9 @@ impl Nix {
             .folder(&what.top)
             .cap(1 << 20)
             .watch(interrupt, &mut |line| {
+                if let Some(warning) = warning(line) {
+                    tell(EventKind::Warned(warning));
+                }
                 if complaint.len() < LINES {
                     complaint.push(line.to_owned());
                 }
@@ -206,6 +214,16 @@ impl Nix {
             message: shorten(&words, &real_top),
         }
     }
+}
+
+/// What a module warns of: `trace: warning: …` by nixpkgs' `lib.warn`, `evaluation warning: …` by Nix's own.
+fn warning(line: &str) -> Option<String> {
+    let line = plain(line);
+    let words = line
+        .strip_prefix("trace: warning: ")
+        .or_else(|| line.strip_prefix("trace: evaluation warning: "))
+        .or_else(|| line.strip_prefix("evaluation warning: "))?;
+    Some(printable_line(words.as_bytes(), 500))
 }
 
 /// What the module system of nixpkgs lists below `Failed assertions:`, one text each.

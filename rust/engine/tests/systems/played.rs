@@ -83,7 +83,7 @@ async fn the_same_files_are_evaluated_once() {
 
     let (name, host) = world.host();
     let anew = world.supply_with(EvaluationCache::none(), None);
-    anew.declared(&name, &host).await.unwrap();
+    anew.declared(&name, &host, &world.sink()).await.unwrap();
     assert_eq!(world.evaluations(), 1, "nobody asks the cache");
     assert_eq!(anew.remembered(&name, &host), None);
     let supply = world.supply().await;
@@ -176,6 +176,19 @@ async fn failing(command: &str, words: &str) -> String {
         let _ = writeln!(text, "  log: {line}");
     }
     text
+}
+
+#[tokio::test]
+async fn what_modules_warn_of_is_told() {
+    let warning = "echo 'trace: warning: `services.x` is deprecated' >&2\necho 'evaluation warning: and y' >&2\n";
+    let world = World::played(&format!("{warning}{FINE}").replace('`', ""));
+    world.declared().await.unwrap();
+    assert_eq!(
+        world.events(),
+        "Evaluating\nWarned(\"services.x is deprecated\")\nWarned(\"and y\")"
+    );
+    world.declared().await.unwrap();
+    assert_eq!(world.events(), "", "it is remembered");
 }
 
 #[tokio::test]

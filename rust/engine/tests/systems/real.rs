@@ -60,6 +60,7 @@ async fn a_system_is_built_and_copied_and_then_there() {
     let supply = world.supply().await;
     world.bring(&supply, &source, Daemon::Login).await.unwrap();
     insta::assert_snapshot!(world.events(), @r#"
+    Evaluating
     Building("part-1.0")
     Logged("one")
     Logged("two")
@@ -163,6 +164,7 @@ async fn the_host_builds_for_itself() {
     let supply = world.supply().await;
     world.bring(&supply, &source, Daemon::Login).await.unwrap();
     insta::assert_snapshot!(world.events(), @r#"
+    Evaluating
     Building("part-1.0")
     Logged("there")
     Building("nixos-system-linode")

@@ -175,7 +175,11 @@ impl World {
     /// What the flake declares, in a run of its own.
     pub(crate) async fn declared(&self) -> Result<Source, String> {
         let (name, host) = self.host();
-        let declared = self.supply().await.declared(&name, &host).await;
+        let declared = self
+            .supply()
+            .await
+            .declared(&name, &host, &self.sink())
+            .await;
         declared.map(Option::unwrap).map_err(|error| {
             let hint = error.hint();
             let hint = hint.map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
