@@ -448,3 +448,33 @@ fn its_plan_is_saved_and_its_id_tells_systems_apart() {
     assert!(SavedPlans::from_json(&altered).is_err());
     insta::assert_snapshot!(text);
 }
+
+#[test]
+fn nothing_that_it_says_steers_the_terminal() {
+    let plan = Case::update().with(|case| {
+        let hostile = "\u{1b}]0;x\u{7}\u{1b}[2J".to_owned();
+        case.system().nix_version = Some(hostile.clone());
+        case.there()
+            .inhibitors
+            .insert("dbus".to_owned(), hostile.clone());
+        case.there()
+            .inhibitors_now
+            .insert("dbus".to_owned(), "x".to_owned());
+        case.there()
+            .boot
+            .insert("kernel".to_owned(), hostile.clone());
+        case.there()
+            .boot
+            .insert("kernel-params".to_owned(), hostile.clone());
+        case.rehearse(
+            1,
+            &format!("would stop the following units: {hostile}, a.service\n{hostile}\n"),
+        );
+    });
+    let text = shown(&plan, true);
+    assert!(text.contains("a.service") && text.contains("dbus"));
+    assert!(
+        !text.chars().any(|c| c.is_control() && c != '\n'),
+        "{text:?}"
+    );
+}

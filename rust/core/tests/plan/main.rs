@@ -11,5 +11,8 @@ mod changes;
 mod closure;
 mod findings;
 mod fixture;
+mod live;
+mod lockout;
 mod saved;
+mod stories;
 mod text;

@@ -1,0 +1,253 @@
+//! Whether the operator could still log in.
+
+use std::collections::BTreeSet;
+
+use deployctl_core::plan::Plan;
+use deployctl_core::rendered::{Entry, FollowUp, OnChange};
+
+use super::fixture::{Case, KEY, ownership, path, planned, table, unit};
+
+fn sshd(lines: &'static str) -> Plan {
+    planned(|case| {
+        case.declare(
+            "/etc/ssh/sshd_config.d/00-deployctl.conf",
+            "ssh",
+            Entry::File {
+                content: lines.to_owned(),
+                ownership: ownership(0o644),
+            },
+            &[],
+        );
+    })
+}
+
+fn only_findings(plan: Plan) -> Plan {
+    Plan {
+        paths: Vec::new(),
+        follow_ups: BTreeSet::new(),
+        ..plan
+    }
+}
+
+#[test]
+fn of_sshd() {
+    let cases = [
+        "Port 22\nAllowUsers operator root\nPubkeyAuthentication yes\n",
+        "AllowUsers root\n",
+        "AllowUsers root\nAllowUsers oper*@192.0.2.*\n",
+        "DenyUsers op?rator\n",
+        "AllowGroups admins\n",
+        "PubkeyAuthentication no\n",
+        "PubkeyAuthentication yes\nPubkeyAuthentication no\n",
+        "AuthenticationMethods publickey,password\n",
+        "Port 2222\n",
+        "Port 2222\nPort 22\n",
+        "Port=\"2222\"\n",
+        "Match User guest\nAllowUsers guest\nPort 1\n",
+        "# AllowUsers root\n",
+        "PermitRootLogin no\n",
+    ];
+    let told = table(
+        cases
+            .into_iter()
+            .map(|lines| (lines.trim(), only_findings(sshd(lines))))
+            .collect(),
+    );
+    insta::assert_snapshot!(told);
+    let root = planned(|case| {
+        case.target.user = "root".to_owned();
+        case.declare(
+            "/etc/ssh/sshd_config.d/00-deployctl.conf",
+            "ssh",
+            Entry::File {
+                content: "PermitRootLogin no\n".to_owned(),
+                ownership: ownership(0o644),
+            },
+            &[],
+        );
+    });
+    let told = table(vec![("root, and no root login", only_findings(root))]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn of_the_firewall() {
+    let rules = |input: &str| {
+        let text = format!(
+            "table inet deployctl {{\n chain input {{\n  type filter hook input priority filter; policy drop;\n  ct state established,related accept\n  {input}\n }}\n}}\n"
+        );
+        only_findings(planned(|case| {
+            case.declare(
+                "/etc/nftables.d/deployctl.nft",
+                "firewall",
+                Entry::File {
+                    content: text,
+                    ownership: ownership(0o644),
+                },
+                &[FollowUp::Firewall],
+            );
+        }))
+    };
+    let accepting = "table inet x {\n chain input {\n type filter hook input priority filter; policy accept;\n }\n}\n";
+    let told = table(vec![
+        ("accepted", rules("tcp dport { 22 } accept comment \"ssh\"")),
+        ("not accepted", rules("tcp dport { 8000 } accept")),
+        (
+            "accepted in one place",
+            rules("iifname { \"lan\" } tcp dport { 22 } accept"),
+        ),
+        (
+            "nothing drops",
+            only_findings(planned(|case| {
+                case.declare(
+                    "/etc/nftables.d/x.nft",
+                    "firewall",
+                    Entry::File {
+                        content: accepting.to_owned(),
+                        ownership: ownership(0o644),
+                    },
+                    &[],
+                )
+            })),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn of_keys_sudo_addresses_and_ssh_itself() {
+    let put = |case: &mut Case, at: &str, text: &str, mode: u16| {
+        case.declare(
+            at,
+            "system",
+            Entry::File {
+                content: text.to_owned(),
+                ownership: ownership(mode),
+            },
+            &[],
+        );
+    };
+    let told = table(vec![
+        (
+            "a key of ours, with options",
+            only_findings(planned(|case| {
+                put(
+                    case,
+                    "/etc/ssh/authorized_keys.d/operator",
+                    &format!("no-pty {KEY}\n"),
+                    0o644,
+                )
+            })),
+        ),
+        (
+            "no key of ours",
+            only_findings(planned(|case| {
+                put(
+                    case,
+                    "/etc/ssh/authorized_keys.d/operator",
+                    "ssh-ed25519 AAAA other\n",
+                    0o644,
+                )
+            })),
+        ),
+        (
+            "somebody else's keys",
+            only_findings(planned(|case| {
+                put(
+                    case,
+                    "/etc/ssh/authorized_keys.d/guest",
+                    "ssh-ed25519 AAAA other\n",
+                    0o644,
+                )
+            })),
+        ),
+        (
+            "sudoers taken away",
+            only_findings(planned(|case| {
+                case.declare("/etc/sudoers.d/ours", "system", Entry::Absent, &[]);
+                case.found(
+                    "/etc/sudoers.d/ours",
+                    "operator ALL=(ALL) NOPASSWD: ALL\n",
+                    0o440,
+                );
+            })),
+        ),
+        (
+            "sudoers back to what it was",
+            only_findings(planned(|case| {
+                case.file(
+                    "/etc/sudoers.d/ours",
+                    "operator ALL=(ALL) NOPASSWD: ALL\n",
+                    0o440,
+                    &[],
+                );
+                case.commit();
+                case.rendered.entries.remove(&path("/etc/sudoers.d/ours"));
+            })),
+        ),
+        (
+            "sudoers changed, still granted",
+            only_findings(planned(|case| {
+                put(
+                    case,
+                    "/etc/sudoers.d/ours",
+                    "operator ALL=(ALL) ALL\n",
+                    0o440,
+                );
+            })),
+        ),
+        (
+            "our address goes to nobody",
+            only_findings(planned(|case| {
+                case.target.interface_addresses = vec!["192.0.2.9/24".to_owned()];
+                case.edit("/etc/app/app.conf", "level = 2\n");
+            })),
+        ),
+        (
+            "our address stays",
+            only_findings(planned(|case| {
+                case.target.interface_addresses = vec!["192.0.2.7/24".to_owned()];
+                case.edit("/etc/app/app.conf", "level = 2\n");
+            })),
+        ),
+        (
+            "a file loses our address",
+            only_findings(planned(|case| {
+                case.file(
+                    "/etc/systemd/network/10-x.network",
+                    "Address=192.0.2.7/24\n",
+                    0o644,
+                    &[],
+                );
+                case.edit(
+                    "/etc/systemd/network/10-x.network",
+                    "Address=198.51.100.1/24\n",
+                );
+            })),
+        ),
+        (
+            "ssh stopped",
+            only_findings(planned(|case| {
+                case.unit("ssh.service", "ssh", OnChange::Reload, &[]);
+                case.rendered
+                    .units
+                    .get_mut(&unit("ssh.service"))
+                    .unwrap()
+                    .running = Some(false);
+            })),
+        ),
+        (
+            "ssh stopped, its socket runs",
+            only_findings(planned(|case| {
+                case.unit("ssh.service", "ssh", OnChange::Reload, &[]);
+                case.unit("ssh.socket", "ssh", OnChange::Reload, &[]);
+                case.rendered
+                    .units
+                    .get_mut(&unit("ssh.service"))
+                    .unwrap()
+                    .running = Some(false);
+            })),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
