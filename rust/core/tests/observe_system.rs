@@ -69,7 +69,13 @@ const MAC: Programs = &[
         r#"printf '  | {\n  |   "IOPlatformUUID" = "11111111-2222-3333-4444-555555555555"\n  | }\n'"#,
     ),
     ("sw_vers", "echo 26.1"),
-    ("sysctl", "echo 0F0F0F0F-0000-4000-8000-000000000000"),
+    (
+        "sysctl",
+        r#"case $2 in
+kern.boottime) echo "{ sec = $(($(date +%s) - 500)), usec = 0 } Mon Nov 23 04:00:00 2026" ;;
+*) echo 0F0F0F0F-0000-4000-8000-000000000000 ;;
+esac"#,
+    ),
     ("hostname", "echo mini.local"),
 ];
 
@@ -288,10 +294,21 @@ fn a_mac_is_asked_by_its_own_programs() {
     let ids: Vec<_> = asked.iter().map(|query| query.id.as_str()).collect();
     assert_eq!(ids, ["host", "generation", "failed", "system", "closures"]);
     let (_folder, path) = path(MAC);
+    // It was booted 500 seconds ago.
+    let state = tempfile::tempdir().unwrap();
+    for (apply, deadline) in [("late", "400"), ("early", "900")] {
+        let at = state.path().join("var/lib/deployctl/applies").join(apply);
+        fs::create_dir_all(&at).unwrap();
+        fs::write(at.join("phase"), "armed\n").unwrap();
+        fs::write(at.join("deadline"), format!("{deadline}\n")).unwrap();
+    }
     // busybox has its own of most of them.
     for shell in &SHELLS[..2] {
         // This machine has a /proc, which a Mac has not.
-        let command = asked[0].command.replace("/proc/sys ]", "/no/proc ]");
+        let command = asked[0]
+            .command
+            .replace("/proc/sys ]", "/no/proc ]")
+            .replace("S=$R/var", &format!("S={}/var", state.path().display()));
         let output = Command::new(shell[0])
             .args(&shell[1..])
             .arg(command)
@@ -310,11 +327,10 @@ fn a_mac_is_asked_by_its_own_programs() {
                     "hostname ",
                     "boot ",
                     "kernel ",
-                    "systemd",
+                    "overdue ",
                 ]
                 .iter()
                 .any(|key| line.starts_with(key))
-                    && !line.starts_with("systemd")
             })
             .collect();
         insta::assert_snapshot!("a_mac", kept.join("\n"));

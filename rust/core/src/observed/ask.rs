@@ -187,13 +187,21 @@ df -Pk -- "$@" | {
 if [ -r "$S/lease" ]; then
   while IFS= read -r v; do say lease "$v"; done <"$S/lease"
 fi
+# Seconds of uptime, as deadlines are told in; a Mac tells its boot as `{ sec = 1700000000, usec = 0 } …`.
+up=
+if [ -n "$mac" ]; then
+  up=$(sysctl -n kern.boottime)
+  up=${up#*sec = }
+  up=$(($(date +%s) - ${up%%,*}))
+elif [ -r /proc/uptime ]; then
+  read -r up _ </proc/uptime
+fi
 for f in "$S"/applies/*/phase; do
   if [ -r "$f" ] && IFS= read -r v <"$f"; then
     p=${f%/phase}
     case $v in committed | rolled-back | refused) ;; *) say open "${p##*/} $v" ;; esac
     case $v in armed | activating | activated)
-      # The deadline is in seconds of uptime.
-      if [ -r "$p/deadline" ] && [ -r /proc/uptime ] && IFS= read -r late <"$p/deadline" && read -r up _ </proc/uptime &&
+      if [ -r "$p/deadline" ] && IFS= read -r late <"$p/deadline" &&
         [ "$late" -le "${up%.*}" ] 2>/dev/null; then say overdue "${p##*/}"; fi
       ;;
     esac
