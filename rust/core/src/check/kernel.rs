@@ -218,7 +218,7 @@ fn symbols(symbols: &BTreeMap<KernelSymbol, SymbolValue>) -> Check {
     let query = Query::new(
         "kernel/symbols",
         format!(
-            "f=/boot/config-$(uname -r)\nif [ -r /proc/config.gz ]; then zcat /proc/config.gz; elif [ -r \"$f\" ]; then cat \"$f\"; else echo none; exit 0; fi |\n{{ echo config; grep -E {pattern}; :; }}"
+            "f=/boot/config-$(uname -r)\n[ -r /proc/config.gz ] && f=/proc/config.gz\nif [ -r \"$f\" ]; then\n  echo config\n  case $f in *.gz) zcat \"$f\" ;; *) cat \"$f\" ;; esac | grep -E {pattern}\nelse\n  echo none\nfi\n:"
         ),
     );
     let letter = |value| match value {

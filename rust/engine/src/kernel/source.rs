@@ -22,8 +22,7 @@ impl Source {
         let folder = if path.is_dir() {
             absolute(path)?
         } else {
-            tell(Step::Unpacking);
-            unpack(&absolute(path)?, &out.join("source")).await?
+            unpack(&absolute(path)?, &out.join("source"), tell).await?
         };
         for file in ["Kconfig", "Makefile", MERGE] {
             if !folder.join(file).is_file() {
@@ -48,13 +47,18 @@ impl Source {
 }
 
 /// Unpacks a tarball without its first folder, once: a tree that is whole is not unpacked again.
-async fn unpack(tarball: &Path, to: &Path) -> Result<PathBuf, KernelError> {
+async fn unpack(
+    tarball: &Path,
+    to: &Path,
+    tell: &(dyn Fn(Step) + Sync),
+) -> Result<PathBuf, KernelError> {
     let mark = to.join(".deployctl-unpacked");
     let bytes = std::fs::metadata(tarball).map_err(|error| KernelError::file(tarball, error))?;
     let whole = format!("{} bytes of {}\n", bytes.len(), tarball.display());
     if std::fs::read_to_string(&mark).is_ok_and(|from| from == whole) {
         return absolute(to);
     }
+    tell(Step::Unpacking);
     create(to)?;
     let finished = Program::new("tar")
         .arguments([
