@@ -1,4 +1,5 @@
-# The modules in a folder, by name: `default` is all of them.
+# The modules in a folder, by name: `default` is all of them. They are sets, for older versions of
+# `nix flake check` take no paths.
 folder:
 let
   names = builtins.filter (name: name != null) (
@@ -14,6 +15,6 @@ in
 builtins.listToAttrs (
   map (name: {
     inherit name;
-    value = folder + "/${name}.nix";
+    value.imports = [ (folder + "/${name}.nix") ];
   }) names
 )

@@ -5,7 +5,7 @@ let
 
   derivation = value: builtins.seq value.drvPath "${value.name} for ${value.system}";
   names = set: lib.concatStringsSep " " (builtins.attrNames set);
-  file = value: baseNameOf (toString value);
+  file = module: baseNameOf (toString (lib.head module.imports));
 
   # How each output reads.
   plain = show: set: lib.mapAttrs (_: show) set;
