@@ -150,7 +150,8 @@ pub struct PendingApply {
     pub phase: String,
     /// Who holds the lease: `user@controller`.
     pub holder: String,
-    /// Whether it has the lease and its deadline is behind: the next apply rolls it back first.
+    /// Whether it has the lease, and its deadline is behind or the host has booted since: the next apply
+    /// rolls it back first.
     #[serde(default)]
     pub overdue: bool,
 }

@@ -188,20 +188,27 @@ if [ -r "$S/lease" ]; then
   while IFS= read -r v; do say lease "$v"; done <"$S/lease"
 fi
 # Seconds of uptime, as deadlines are told in; a Mac tells its boot as `{ sec = 1700000000, usec = 0 } …`.
-up=
+up='' boot=''
 if [ -n "$mac" ]; then
+  boot=$(sysctl -n kern.bootsessionuuid)
   up=$(sysctl -n kern.boottime)
   up=${up#*sec = }
   up=$(($(date +%s) - ${up%%,*}))
 elif [ -r /proc/uptime ]; then
   read -r up _ </proc/uptime
+  if [ -z "$R" ]; then IFS= read -r boot </proc/sys/kernel/random/boot_id || :; fi
 fi
 for f in "$S"/applies/*/phase; do
   if [ -r "$f" ] && IFS= read -r v <"$f"; then
     p=${f%/phase}
     case $v in committed | rolled-back | refused) ;; *) say open "${p##*/} $v" ;; esac
     case $v in armed | activating | activated)
-      if [ -r "$p/deadline" ] && IFS= read -r late <"$p/deadline" &&
+      late=
+      if [ -r "$p/boot" ]; then IFS= read -r late <"$p/boot" || :; fi
+      # After a boot a deadline in seconds of uptime says nothing.
+      if [ -n "$late" ] && [ -n "$boot" ] && [ "$late" != "$boot" ]; then
+        say overdue "${p##*/}"
+      elif [ -r "$p/deadline" ] && IFS= read -r late <"$p/deadline" &&
         [ "$late" -le "${up%.*}" ] 2>/dev/null; then say overdue "${p##*/}"; fi
       ;;
     esac

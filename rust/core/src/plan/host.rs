@@ -156,7 +156,7 @@ fn pending(observed: &Observed, options: Options) -> Option<Finding> {
     } else if pending.overdue {
         Finding::warn(
             "lock",
-            format!("{message}, and its deadline is behind"),
+            format!("{message}, and its time is over"),
             Some("it will be rolled back first".to_owned()),
         )
     } else if options.steal {
