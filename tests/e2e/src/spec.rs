@@ -39,7 +39,7 @@ pub struct MachineSpec {
     pub(crate) base: Base,
     pub(crate) sudo: Sudo,
     pub(crate) nics: Vec<String>,
-    pub(crate) files: Vec<(String, Vec<u8>)>,
+    pub(crate) files: Vec<(String, Vec<u8>, u32)>,
 }
 
 impl MachineSpec {
@@ -80,7 +80,14 @@ impl MachineSpec {
     /// Puts a file on the machine's disk before its first boot (mode 0644, owner root).
     #[must_use]
     pub fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
-        self.files.push((path.to_owned(), content.into()));
+        self.files.push((path.to_owned(), content.into(), 0o644));
+        self
+    }
+
+    /// The same for a program (mode 0755).
+    #[must_use]
+    pub fn program(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((path.to_owned(), content.into(), 0o755));
         self
     }
 }

@@ -30,11 +30,11 @@ let
       chmod 0555 "$out/bin/${name}"
     '';
 
-  # `kib` KiB that do not compress, for disks that are too small.
+  # `kib` KiB, for disks that are too small.
   padding =
     kib:
     build "padding-${toString kib}" { kib = toString kib; } ''
-      head -c "$((kib * 1024))" /dev/urandom >"$out"
+      head -c "$((kib * 1024))" /dev/zero >"$out"
     '';
 
   # The files of `tree` (relative path to text) below `name`'s own directory. `@alpha@` in a text

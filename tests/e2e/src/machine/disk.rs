@@ -75,8 +75,10 @@ pub(super) fn make(
             .args(["-q", "-t", "ed25519", "-N", "", "-C", &spec.name, "-f"])
             .arg(&host_key),
     )?;
-    for (path, content) in &spec.files {
+    for (path, content, mode) in &spec.files {
         write(path, content)?;
+        let path = root.join(path.trim_start_matches('/'));
+        fs::set_permissions(path, fs::Permissions::from_mode(*mode))?;
     }
 
     let public = fs::read_to_string(host_key.with_extension("pub"))?;

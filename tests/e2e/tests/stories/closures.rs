@@ -4,7 +4,7 @@
 //! stand-ins (`tests/e2e/stand-in`), for there is neither nixpkgs nor a Mac here.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,8 +13,6 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 
-/// What the stand-in machine says that it is.
-const OS_RELEASE: &str = "ID=nixos\nVERSION_ID=\"26.05\"\nPRETTY_NAME=\"stand-in for NixOS\"\n";
 /// What the boot loader starts next, on a machine with a stand-in for `NixOS`.
 pub(crate) const BOOT_DEFAULT: &str =
     "sed -n 's|.* init=\\(.*\\)/init .*|\\1|p' /boot/grub/grub.cfg";
@@ -22,6 +20,35 @@ pub(crate) const BOOT_DEFAULT: &str =
 pub(crate) const CURRENT: &str = "readlink /run/current-system";
 /// What the next boot is meant to start.
 pub(crate) const PROFILE: &str = "readlink -f /nix/var/nix/profiles/system";
+
+/// Which system a host of `NixOS` runs now, is meant to run, and will boot.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Systems {
+    pub(crate) current: String,
+    pub(crate) profile: String,
+    pub(crate) boot: String,
+}
+
+impl Systems {
+    /// The same in every respect.
+    pub(crate) fn all(path: &str) -> Self {
+        Self {
+            current: path.to_owned(),
+            profile: path.to_owned(),
+            boot: path.to_owned(),
+        }
+    }
+}
+
+/// Which systems a machine has.
+pub(crate) fn systems(machine: &Machine) -> Result<Systems> {
+    let link = |script| Ok::<_, anyhow::Error>(machine.ok(script)?.trim().to_owned());
+    Ok(Systems {
+        current: link(CURRENT)?,
+        profile: link(PROFILE)?,
+        boot: link(BOOT_DEFAULT)?,
+    })
+}
 
 /// A system that runs one service `alpha`, in the version of the system.
 pub(crate) fn system(version: &str) -> Value {
@@ -45,7 +72,60 @@ pub(crate) fn installed() -> Result<Cluster> {
 
 /// A `NixOS` machine of this kind, adopted, that runs `first`.
 pub(crate) fn installed_as(spec: &MachineSpec, first: &Value) -> Result<Cluster> {
-    let cluster = boot(spec, "nixos")?;
+    let spec = spec
+        .clone()
+        .file("/etc/NIXOS", "")
+        .file("/usr/lib/os-release", os_release("nixos", "26.05"))
+        .file(
+            "/usr/local/lib/stand-in/boot",
+            read("stand-in/nixos/stage-2")?,
+        )
+        .file(
+            "/etc/systemd/system/stand-in-boot.service",
+            read("stand-in/nixos/stage-2.service")?,
+        );
+    install(
+        &spec,
+        &json!({ "platform": "nixos", "os": { "id": "nixos", "version": "26.05" } }),
+        first,
+        "bin/switch-to-configuration boot",
+    )
+}
+
+/// A machine `mac` like one of nix-darwin, adopted, that runs `first`.
+pub(crate) fn installed_mac(first: &Value) -> Result<Cluster> {
+    let mut spec = MachineSpec::new("mac")
+        .file("/usr/lib/os-release", os_release("macos", "26.1"))
+        .file("/System/Library/LaunchDaemons/.exists", "")
+        .file("/Library/LaunchDaemons/.exists", "")
+        .file(
+            "/usr/local/lib/stand-in/boot",
+            read("stand-in/darwin/boot")?,
+        )
+        .file(
+            "/etc/systemd/system/stand-in-boot.service",
+            read("stand-in/darwin/boot.service")?,
+        );
+    for (path, stand_in) in [
+        ("/usr/bin/launchctl", "launchctl"),
+        ("/usr/sbin/networksetup", "record"),
+        ("/usr/bin/pmset", "record"),
+        ("/usr/bin/sw_vers", "sw_vers"),
+        ("/usr/sbin/sysctl", "sysctl"),
+    ] {
+        spec = spec.program(path, read(&format!("stand-in/darwin/bin/{stand_in}"))?);
+    }
+    install(
+        &spec,
+        &json!({ "platform": "darwin", "os": { "id": "macos", "version": "26" } }),
+        first,
+        "activate",
+    )
+}
+
+/// Boots a machine with Nix, gives it `first` by `program` of that system, and adopts it.
+fn install(spec: &MachineSpec, facts: &Value, first: &Value, program: &str) -> Result<Cluster> {
+    let cluster = boot(spec, facts)?;
     let machine = &cluster.machines[0];
     let name = machine.name().to_owned();
     cluster.declare_system(&name, first)?;
@@ -53,9 +133,9 @@ pub(crate) fn installed_as(spec: &MachineSpec, first: &Value) -> Result<Cluster>
     cluster.copy(machine, &toplevel)?;
     machine.ok(&format!(
         "nix-env -p /nix/var/nix/profiles/system --set {toplevel}
-         {toplevel}/bin/switch-to-configuration boot
-         systemctl -q enable stage-2
-         systemctl start stage-2"
+         {toplevel}/{program}
+         systemctl -q enable stand-in-boot
+         systemctl start stand-in-boot"
     ))?;
     cluster.adopt_all()?;
     cluster.commit("adopted")?;
@@ -63,23 +143,10 @@ pub(crate) fn installed_as(spec: &MachineSpec, first: &Value) -> Result<Cluster>
 }
 
 /// Boots a Nix machine that deployctl reaches as root, and declares it.
-pub(crate) fn boot(spec: &MachineSpec, platform: &str) -> Result<Cluster> {
+fn boot(spec: &MachineSpec, platform: &Value) -> Result<Cluster> {
     // Nix makes it at its first run; the world's own is mounted over it.
     fs::create_dir_all("/nix").context("failed to create `/nix`")?;
-    let spec = spec
-        .clone()
-        .base(Base::Nix)
-        .file("/etc/NIXOS", "")
-        .file("/usr/lib/os-release", OS_RELEASE)
-        .file(
-            "/usr/local/lib/stand-in/stage-2",
-            read("stand-in/nixos/stage-2")?,
-        )
-        .file(
-            "/etc/systemd/system/stage-2.service",
-            read("stand-in/nixos/stage-2.service")?,
-        );
-    let cluster = Cluster::boot(&[spec])?;
+    let cluster = Cluster::boot(&[spec.clone().base(Base::Nix)])?;
     let config = cluster.world.home().join(".config/nix/nix.conf");
     fs::create_dir_all(config.parent().context("a file has a folder")?)?;
     // A controller as it is: its own user's settings, no network.
@@ -87,21 +154,24 @@ pub(crate) fn boot(spec: &MachineSpec, platform: &str) -> Result<Cluster> {
         config,
         "sandbox = false\nbuild-users-group =\nsubstituters =\n",
     )?;
-    fs::copy(stand_in("flake.nix"), cluster.path("flake.nix"))?;
-    let copied = Command::new("cp")
-        .arg("-r")
-        .args([stand_in(""), cluster.path("stand-in")])
-        .status()?;
-    ensure!(copied.success(), "the stand-ins were not copied");
+    fs::write(cluster.path("flake.nix"), read("stand-in/flake.nix")?)?;
+    // A flake sees nothing outside of its own folder.
+    fs::remove_file(cluster.path("modules"))?;
+    for (from, to) in [("stand-in", "stand-in"), ("../../modules", "modules")] {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
+        let mut copy = Command::new("cp");
+        let copied = copy.arg("-r").args([from, cluster.path(to)]).status()?;
+        ensure!(copied.success(), "`{to}` was not copied");
+    }
     cluster.git(&["init", "-q"])?;
-    let name = cluster.machines[0].name().to_owned();
-    cluster.redeclare(&name, |facts| {
-        facts["platform"] = json!(platform);
-        facts["os"] = json!({ "id": "nixos", "version": "26.05" });
+    cluster.redeclare(cluster.machines[0].name(), |facts| {
+        for key in ["platform", "os"] {
+            facts[key] = platform[key].clone();
+        }
         facts["connection"]["user"] = json!("root");
         facts["connection"]["become"] = json!("none");
         facts["nix"] = json!({
-            "state_version": "26.05",
+            "state_version": if platform["platform"] == "darwin" { "6" } else { "26.05" },
             "build_on": "controller",
             "substitute": false,
             "compress": false,
@@ -110,6 +180,11 @@ pub(crate) fn boot(spec: &MachineSpec, platform: &str) -> Result<Cluster> {
         });
     })?;
     Ok(cluster)
+}
+
+/// What a stand-in machine says that it is.
+fn os_release(id: &str, version: &str) -> String {
+    format!("ID={id}\nVERSION_ID=\"{version}\"\nPRETTY_NAME=\"a stand-in\"\n")
 }
 
 impl Cluster {
@@ -175,12 +250,6 @@ impl Cluster {
         self.nix(&["copy", "--no-check-sigs", "--to", &store, path])?;
         Ok(fs::remove_file(known_hosts)?)
     }
-}
-
-fn stand_in(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("stand-in")
-        .join(relative)
 }
 
 fn read(relative: &str) -> Result<String> {

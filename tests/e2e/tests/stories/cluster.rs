@@ -25,6 +25,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Runs `command` to its end.
+    pub(crate) fn of(command: &mut Command) -> Result<Self> {
+        let output = command.output().context("deployctl did not start")?;
+        Ok(Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
     /// Fails the story unless the run ended with `code`.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
@@ -164,15 +174,7 @@ impl Cluster {
 
     /// Runs deployctl to its end.
     pub(crate) fn deployctl(&self, arguments: &[&str]) -> Result<Run> {
-        let output = self
-            .command(arguments)
-            .output()
-            .context("deployctl did not start")?;
-        Ok(Run {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Run::of(&mut self.command(arguments))
     }
 
     /// Adopts every machine, by the fingerprint of the key that it really has.

@@ -3,6 +3,10 @@
 
 mod bad_hosts;
 mod closures;
+mod closures_darwin;
+mod closures_everyday;
+mod closures_refused;
+mod closures_rollback;
 mod closures_stand_in;
 mod cluster;
 mod demo;
