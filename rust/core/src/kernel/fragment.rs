@@ -8,6 +8,9 @@ use crate::inventory::kernel::{Kernel, SymbolValue};
 /// What a kernel of our own calls itself after its version.
 pub const LOCAL_VERSION: &str = "-deployctl";
 
+/// Where the fragment stands on a host whose kernel is to be its own.
+pub const ON_HOST: &str = "/etc/deployctl/kernel.fragment";
+
 /// What the build itself needs, whatever the facts say.
 const OURS: &[(&str, Value)] = &[
     // The running kernel tells its own configuration: a file in /boot may be a later build's.

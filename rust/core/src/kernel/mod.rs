@@ -9,5 +9,5 @@ mod kconfig;
 
 pub use config::{Config, Missed, Value};
 pub use explain::{Reason, Verdict, judge};
-pub use fragment::{LOCAL_VERSION, Wanted, fragment, wanted};
+pub use fragment::{LOCAL_VERSION, ON_HOST, Wanted, fragment, wanted};
 pub use kconfig::{Definition, Kconfig};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, PackageAction, PackageChange, PathChange, PathTarget};
+use crate::kernel::{LOCAL_VERSION, ON_HOST};
 use crate::name::ManagedPath;
 use crate::observed::Observed;
 use crate::rendered::{Entry, FollowUp, Rendered};
@@ -78,6 +79,7 @@ pub(super) fn waiting(
     paths: &[PathChange],
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
+    findings.extend(own_kernel(rendered, observed));
     if observed.reboot_required {
         findings.push(Finding::note(
             "reboot",
@@ -103,6 +105,25 @@ pub(super) fn waiting(
         }
     }
     findings
+}
+
+/// A kernel that is built from the facts comes by no apply: somebody has to build, install and boot it.
+fn own_kernel(rendered: &Rendered, observed: &Observed) -> Option<Finding> {
+    let wanted = rendered.entries.keys().any(|path| path.as_str() == ON_HOST);
+    let running = &observed.kernel;
+    if !wanted || running.is_empty() || running.ends_with(LOCAL_VERSION) {
+        return None;
+    }
+    let host = &rendered.host;
+    Some(Finding::warn(
+        "kernel",
+        format!(
+            "`{running}` runs; the facts ask for a kernel of their own, `…{LOCAL_VERSION}`, and an apply does not bring it"
+        ),
+        Some(format!(
+            "`deployctl kernel build {host} --source …` makes its packages; on the host: `apt-get install ./linux-image-*{LOCAL_VERSION}_*.deb ./linux-headers-*{LOCAL_VERSION}_*.deb`, then boot it"
+        )),
+    ))
 }
 
 fn is_boot_loader_file(path: &ManagedPath) -> bool {

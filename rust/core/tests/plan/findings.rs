@@ -45,6 +45,29 @@ fn of_the_host() {
             "another platform",
             planned(|case| case.target.platform = "darwin".to_owned()),
         ),
+        (
+            "a stock kernel where one of its own is declared",
+            planned(|case| {
+                case.file(
+                    "/etc/deployctl/kernel.fragment",
+                    "CONFIG_BPF=y\n",
+                    0o644,
+                    &[],
+                )
+            }),
+        ),
+        (
+            "its own kernel",
+            planned(|case| {
+                case.file(
+                    "/etc/deployctl/kernel.fragment",
+                    "CONFIG_BPF=y\n",
+                    0o644,
+                    &[],
+                );
+                case.observed.kernel = "6.12.1-deployctl".to_owned();
+            }),
+        ),
         ("not root", planned(|case| case.observed.root = false)),
         (
             "no systemd",
