@@ -51,7 +51,7 @@
       nixosModules = import ./modules/flake/modules.nix ./modules/nixos;
       darwinModules = import ./modules/flake/modules.nix ./modules/darwin;
       lib = import ./modules/flake/lib.nix inputs;
-      templates = import ./templates;
+      templates = import ./modules/flake/templates.nix;
 
       packages = {
         x86_64-linux = packages "x86_64-linux";

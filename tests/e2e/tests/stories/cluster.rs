@@ -76,7 +76,7 @@ impl Cluster {
         fs::create_dir_all(&hosts)?;
         // As who starts a cluster of their own has them: a flake sees nothing outside of itself.
         for reader in ["default.nix", "inventory.nix"] {
-            let from = source("templates/cluster/hosts").join(reader);
+            let from = source("modules/flake/template/hosts").join(reader);
             fs::copy(from, hosts.join(reader))?;
         }
         fs::write(
