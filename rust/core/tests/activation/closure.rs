@@ -185,6 +185,26 @@ fn every_exit_status_of_a_switch_has_its_words() {
     insta::assert_snapshot!("switch", text);
 }
 
+/// What an activation script says of other locks does not mean that nothing was switched.
+#[test]
+fn only_the_lock_of_the_switch_leaves_the_host_untouched() {
+    for shell in SHELLS {
+        for (status, says) in [
+            ("2", "Could not acquire lock of the package database\n"),
+            ("1", "activating the configuration...\nCould not acquire lock\n"),
+            ("1", "app: could not acquire lock on /run/app\n"),
+        ] {
+            let host = NixHost::new(shell, Nixos);
+            host.make("new-test", &format!("fail {status}"));
+            host.says("new-test", says);
+            let answer = host.apply();
+            assert_eq!(answer.phase(), Phase::RolledBack, "{answer:?}");
+            let switches = host.calls().matches("switch-to-configuration test\n").count();
+            assert_eq!(switches, 2, "{says}: {}", host.calls());
+        }
+    }
+}
+
 #[test]
 fn a_unit_that_had_failed_before_counts_where_the_switch_starts_it_anew() {
     for shell in SHELLS {

@@ -9,7 +9,7 @@ use deployctl_core::activation::{Phase, command};
 use deployctl_core::closure::SystemKind::Darwin;
 
 use crate::sandbox::{Answer, NONCE, SHELLS, Sandbox, apply_id, file};
-use crate::stand_in::{APPLY, NixHost};
+use crate::stand_in::{APPLY, NixHost, OLD};
 
 /// `bootstrap` and `bootout` in `system`, and `print`. A job with an interval runs once, in the call; another one runs on
 /// its own, in a process group that dies with it.
@@ -220,6 +220,38 @@ fn what_an_activation_wrote_down_to_undo_is_undone() {
         fs::write(host.sandbox.state("undo"), "false\n").unwrap();
         let answer = host.rollback();
         assert_eq!(answer.phase(), Phase::RollbackFailed, "{answer:?}");
+    }
+}
+
+/// The old system sets what differs, too, and writes down how that was: as the new one had it.
+#[test]
+fn what_going_back_wrote_down_to_undo_is_not_undone() {
+    for shell in SHELLS {
+        for cut in [false, true] {
+            let host = mac(shell);
+            let mtu = host.sandbox.at("/mtu");
+            let program = host.sandbox.at(&format!("{OLD}/activate"));
+            let old = fs::read_to_string(&program).unwrap();
+            let (begin, end) = old.split_once("act old-test\n").unwrap();
+            let sets = r#"if [ "$(cat "$DEPLOYCTL_ROOT/mtu")" != 1500 ]; then
+  echo "echo 9000 >\"\$DEPLOYCTL_ROOT/mtu\"" >>"$DEPLOYCTL_ROOT/var/lib/deployctl/undo"
+  echo 1500 >"$DEPLOYCTL_ROOT/mtu"
+fi
+"#;
+            fs::write(&program, format!("{begin}{sets}act old-test\n{end}")).unwrap();
+            host.activates();
+            fs::write(&mtu, "9000\n").unwrap();
+            let undo = "echo 1500 >\"$DEPLOYCTL_ROOT/mtu\"\n";
+            fs::write(host.sandbox.state("undo"), undo).unwrap();
+            if cut {
+                host.make("old-test", "kill once");
+                assert_eq!(host.rollback().exit, None);
+            }
+            let answer = host.rollback();
+            assert_eq!(answer.phase(), Phase::RolledBack, "{answer:?}");
+            assert_eq!(fs::read_to_string(&mtu).unwrap(), "1500\n", "cut: {cut}");
+            assert!(!host.sandbox.state("undo").exists());
+        }
     }
 }
 

@@ -83,7 +83,11 @@ step_output() {
   tail -c 262144 "$D/log" | sed -n -e '/^==> /{s/.*//;h;d;}' -e 'H;${x;p;}'
 }
 
-lock_held() { step_output | grep -q -i 'could not acquire lock'; }
+# It is the first thing that a switch says, before it touches anything. Later on, any activation script may say so.
+lock_held() {
+  case $activated in 0 | 2 | 4 | 100) return 1 ;; esac
+  step_output | sed -e 1d -e '/^$/d' | head -n 1 | grep -q -i '^\(error: \)\{0,1\}could not acquire lock'
+}
 
 # new_failures [UNIT…]: in $failures, units that the switch calls failed; those of the baseline only where they are named
 # here. Fails where it calls none failed.
@@ -205,6 +209,7 @@ closure_commit() {
   clock
   set_deadline "$((now + profile_seconds + boot_seconds + 60))" || die "cannot put the dead man off"
   step "closure profile $1"
+  flush "$D/journal"
   try timeout -k 10 "$profile_seconds" nix-env -p "$system_profile" --set "$1"
   flush "${system_profile%/*}"
   what_runs
@@ -212,6 +217,8 @@ closure_commit() {
   if [ "$2" = nixos ]; then
     cc_known=$sys_boot
     step "closure boot $1"
+    # Boot loaders sync their own file system: after a power cut the rollback has to know of it.
+    flush "$D/journal"
     activate_system "$1" "$2" boot "$boot_seconds"
     if [ "$activated" -ne 0 ]; then
       what_it_means boot
@@ -244,7 +251,10 @@ closure_back() {
   what_runs
   profile_back "$1"
   if [ "$2" = nixos ]; then boot_back "$1"; fi
+  keep_undo
   running_back "$1" "$2"
+  # What that wrote down is how the new system had it.
+  rm -f "$S/undo"
   live_back
   what_runs
   [ "$sys_current" = "$was_current" ] || complain "\`$sys_current\` runs, and \`$was_current\` did"
@@ -312,13 +322,21 @@ forget_failures() {
   done
 }
 
+# keep_undo: what the new system wrote down, once, however often the rollback is begun.
+keep_undo() {
+  if [ -e "$D/undo" ]; then return; fi
+  : >>"$S/undo"
+  flush "$S/undo"
+  mv -f "$S/undo" "$D/undo" || complain "what the activation had set: $(last_lines)"
+}
+
 # An activation writes down in `undo` how to set back what the system from before may know nothing of: on a Mac, addresses
 # and power management.
 live_back() {
-  if [ ! -s "$S/undo" ]; then return; fi
+  if [ ! -s "$D/undo" ]; then return; fi
   step "live back"
-  if timeout -k 10 "$undo_seconds" sh "$S/undo" </dev/null; then
-    rm -f "$S/undo"
+  if timeout -k 10 "$undo_seconds" sh "$D/undo" </dev/null; then
+    : >"$D/undo"
   else
     complain "what its activation had set is not all as it was: $(last_lines)"
   fi
