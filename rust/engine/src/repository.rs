@@ -44,6 +44,11 @@ pub async fn tracked_tree(folder: &Path) -> Option<String> {
     // Before the first `git add` there is none.
     if index.exists() {
         std::fs::copy(&index, &copy).ok()?;
+        // What was changed within the second in which the index was written has a time that tells nothing: git looks
+        // into files that are no older than their index. A copy must not look younger.
+        let written = std::fs::metadata(&index).ok()?.modified().ok()?;
+        let file = std::fs::File::options().write(true).open(&copy).ok()?;
+        file.set_modified(written).ok()?;
     }
     let own = scratch.path().join("objects");
     std::fs::create_dir(&own).ok()?;
@@ -157,6 +162,16 @@ mod tests {
         assert_eq!(objects(top), before, "nothing is left in the repository");
         std::fs::write(top.join("hosts/a.nix"), "1").unwrap();
         assert_eq!(tracked_tree(top).await.unwrap(), staged, "as it was before");
+
+        git(top, &["add", "--update"]).await;
+        std::fs::write(top.join("hosts/a.nix"), "2").unwrap();
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        assert_eq!(
+            tracked_tree(top).await.unwrap(),
+            dirty,
+            "changed in the second in which it was added"
+        );
+        std::fs::write(top.join("hosts/a.nix"), "1").unwrap();
 
         let below = tracked_tree(&top.join("hosts")).await.unwrap();
         assert_eq!(below, staged + "hosts/", "another flake of the same tree");

@@ -20,7 +20,14 @@ const MANY: usize = 512;
 /// attribute and the kind of computer. What is damaged counts as absent; what cannot be written is not kept.
 #[derive(Debug, Clone, Default)]
 pub struct EvaluationCache {
-    at: Option<(PathBuf, String)>,
+    at: Option<Place>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    folder: PathBuf,
+    top: PathBuf,
+    tree: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,12 +49,16 @@ impl EvaluationCache {
     pub async fn open(directory: &Path, top: &Path) -> Self {
         let tree = repository::tracked_tree(top).await;
         Self {
-            at: tree.map(|tree| (directory.join("evaluations"), tree)),
+            at: tree.map(|tree| Place {
+                folder: directory.join("evaluations"),
+                top: top.to_owned(),
+                tree,
+            }),
         }
     }
 
     fn file(&self, of: &Installable) -> Option<PathBuf> {
-        let (folder, tree) = self.at.as_ref()?;
+        let Place { folder, tree, .. } = self.at.as_ref()?;
         let key = format!("{FORMAT}\n{tree}\n{}\n{}\n", of.attribute, of.system);
         let name = Sha256Hex::of(key.as_bytes());
         Some(folder.join(format!("{}.json", name.as_str())))
@@ -61,9 +72,14 @@ impl EvaluationCache {
         fits.then_some(entry.derivation)
     }
 
-    /// Keeps what was evaluated.
-    pub(super) fn put(&self, of: &Installable, derivation: &Derivation) {
-        let Some(file) = self.file(of) else { return };
+    /// Keeps what was evaluated, unless files have changed since this was opened: which of them Nix saw, nobody knows.
+    pub(super) async fn put(&self, of: &Installable, derivation: &Derivation) {
+        let (Some(file), Some(at)) = (self.file(of), &self.at) else {
+            return;
+        };
+        if repository::tracked_tree(&at.top).await.as_ref() != Some(&at.tree) {
+            return;
+        }
         let entry = Entry {
             format: FORMAT,
             attribute: of.attribute.clone(),

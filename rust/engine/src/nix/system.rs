@@ -114,7 +114,7 @@ impl Nix {
         }
         tell(EventKind::Evaluating);
         let fresh = self.evaluate_derivation(what, interrupt, tell).await?;
-        cache.put(what, &fresh);
+        cache.put(what, &fresh).await;
         Ok(fresh)
     }
 

@@ -92,6 +92,18 @@ async fn the_same_files_are_evaluated_once() {
 }
 
 #[tokio::test]
+async fn files_that_change_while_they_are_evaluated_leave_nothing_behind() {
+    let world = World::played(&format!("echo 2 >hosts/a.nix\n{FINE}"));
+    world.write("repo/hosts/a.nix", "1\n");
+    world.commit();
+    world.declared().await.unwrap();
+    assert_eq!(world.evaluations(), 1);
+    world.write("repo/hosts/a.nix", "1\n");
+    world.declared().await.unwrap();
+    assert_eq!(world.evaluations(), 1, "of what, nobody knows");
+}
+
+#[tokio::test]
 async fn a_system_that_is_not_there_is_explained() {
     let mut said = String::new();
     let cases = [
