@@ -185,13 +185,29 @@ fn every_exit_status_of_a_switch_has_its_words() {
     insta::assert_snapshot!("switch", text);
 }
 
+#[test]
+fn a_commit_that_the_dead_man_was_too_late_for_has_no_failure() {
+    for shell in SHELLS {
+        let host = NixHost::new(shell, Nixos);
+        host.apply();
+        let failure = host.sandbox.state("applies/first-apply/failure");
+        fs::write(failure, "deadline nobody confirmed in time\n").unwrap();
+        let answer = host.confirm();
+        assert_eq!(answer.phase(), Phase::Committed, "{answer:?}");
+        assert_eq!(answer.failure(), "");
+    }
+}
+
 /// What an activation script says of other locks does not mean that nothing was switched.
 #[test]
 fn only_the_lock_of_the_switch_leaves_the_host_untouched() {
     for shell in SHELLS {
         for (status, says) in [
             ("2", "Could not acquire lock of the package database\n"),
-            ("1", "activating the configuration...\nCould not acquire lock\n"),
+            (
+                "1",
+                "activating the configuration...\nCould not acquire lock\n",
+            ),
             ("1", "app: could not acquire lock on /run/app\n"),
         ] {
             let host = NixHost::new(shell, Nixos);
@@ -199,7 +215,10 @@ fn only_the_lock_of_the_switch_leaves_the_host_untouched() {
             host.says("new-test", says);
             let answer = host.apply();
             assert_eq!(answer.phase(), Phase::RolledBack, "{answer:?}");
-            let switches = host.calls().matches("switch-to-configuration test\n").count();
+            let switches = host
+                .calls()
+                .matches("switch-to-configuration test\n")
+                .count();
             assert_eq!(switches, 2, "{says}: {}", host.calls());
         }
     }

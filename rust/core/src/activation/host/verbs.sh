@@ -130,6 +130,8 @@ finish_commit() {
         originals && keep_originals && keep "$D/id" "$ID" && mkdir -p "$S/generations"
       ) >>"$D/log" 2>&1 9>&- || return 1
       rm -f "$D/nonce" "$D"/.[a-z]* "$D/now" "$D/found" "$D/committing"
+      # The dead man may have blamed it in vain.
+      rm -f "$D/failure"
       replace "$D" "$S/generations/$next" 2>>"$D/log" || return 1
       D=$S/generations/$next
       flush "$S/generations" "$S/applies"
