@@ -163,9 +163,17 @@ mod tests {
         std::fs::write(top.join("hosts/a.nix"), "1").unwrap();
         assert_eq!(tracked_tree(top).await.unwrap(), staged, "as it was before");
 
+        // As if all of it had been long ago.
+        let then = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let back = |name: &str| {
+            let file = std::fs::File::options().write(true).open(top.join(name));
+            file.unwrap().set_modified(then).unwrap();
+        };
+        back("hosts/a.nix");
         git(top, &["add", "--update"]).await;
+        back(".git/index");
         std::fs::write(top.join("hosts/a.nix"), "2").unwrap();
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        back("hosts/a.nix");
         assert_eq!(
             tracked_tree(top).await.unwrap(),
             dirty,

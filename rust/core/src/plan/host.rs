@@ -40,6 +40,7 @@ pub(super) fn findings(
     findings.extend(pending(observed, options));
     if !options.sandbox {
         findings.extend(identity(target, observed));
+        findings.extend(memory(target, observed));
         findings.extend(system(target, observed, kind));
     }
     findings.extend(unanswered(rendered, observed));
@@ -76,6 +77,28 @@ fn identity(target: &Target, observed: &Observed) -> Option<Finding> {
             )),
         )),
     }
+}
+
+/// What is committed there was made for another platform: its originals are not this one's files.
+fn memory(target: &Target, observed: &Observed) -> Option<Finding> {
+    let manifest = observed.manifest.as_ref()?;
+    let of_files = !manifest.paths.is_empty() || !manifest.packages.is_empty();
+    let fits = match manifest.closure.as_ref().map(|closure| closure.kind) {
+        Some(SystemKind::Nixos) => target.platform == "nixos",
+        Some(SystemKind::Darwin) => target.platform == "darwin",
+        None => target.platform == "ubuntu" || !of_files,
+    };
+    (!fits).then(|| {
+        let host = &target.host;
+        Finding::refuse(
+            "platform",
+            format!(
+                "the generations that `{host}` remembers are of another platform than `{}`",
+                target.platform
+            ),
+            format!("if `{host}` was converted on purpose, put `/var/lib/deployctl` aside there: `mv /var/lib/deployctl /var/lib/deployctl.old`"),
+        )
+    })
 }
 
 fn system(target: &Target, observed: &Observed, kind: Option<SystemKind>) -> Vec<Finding> {

@@ -1,7 +1,9 @@
 //! Hosts that Nix builds the system of.
 
 use deployctl_core::closure::{Closure, ObservedSystem, StorePath, SystemKind, WantedSystem};
+use deployctl_core::name::ManagedPath;
 use deployctl_core::plan::{Guard, SavedPlans};
+use deployctl_core::rendered::PathState;
 use deployctl_core::text::{self, Style};
 
 use super::fixture::{Case, table};
@@ -328,6 +330,16 @@ fn what_stands_in_the_way() {
             Case::update().with(|case| case.target.platform = "ubuntu".to_owned())
         ),
         (
+            "it remembers files of Ubuntu",
+            Case::update().with(|case| {
+                let mut manifest = case.rendered.manifest();
+                manifest.closure = None;
+                let path = ManagedPath::new("/etc/nftables.conf").unwrap();
+                manifest.paths.insert(path, PathState::Absent);
+                case.observed.manifest = Some(manifest);
+            })
+        ),
+        (
             "another OS",
             Case::update().with(|case| case.observed.os.id = "debian".to_owned())
         ),
@@ -412,6 +424,8 @@ fn a_mac_has_neither_systemd_nor_a_rehearsal() {
             case.observed.os.version = version.to_owned();
             case.observed.systemd = false;
             case.rendered.closure.as_mut().unwrap().kind = SystemKind::Darwin;
+            let manifest = case.observed.manifest.as_mut().unwrap();
+            manifest.closure.as_mut().unwrap().kind = SystemKind::Darwin;
             case.system().booted.clear();
             case.there().boot.clear();
             case.there().dry_activate = None;
