@@ -92,6 +92,14 @@
       from = [ ];
       interfaces = [ ];
     }
+    # `connection.address` is a name that only the host itself can answer for.
+    {
+      name = "mdns";
+      protocol = "udp";
+      ports = [ 5353 ];
+      from = [ ];
+      interfaces = [ ];
+    }
     {
       name = "inference";
       protocol = "tcp";
