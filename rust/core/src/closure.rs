@@ -37,8 +37,10 @@ pub struct ObservedSystem {
     pub nix_version: Option<String>,
     /// Where `/run/current-system` leads.
     pub current: Option<StorePath>,
-    /// Where `/nix/var/nix/profiles/system` leads: what the next boot starts.
+    /// Where `/nix/var/nix/profiles/system` leads: what the boot loader is installed for.
     pub profile: Option<StorePath>,
+    /// What GRUB or systemd-boot start by default; `None` where their files do not tell.
+    pub boot_default: Option<StorePath>,
     /// Targets of `kernel`, `initrd` and `kernel-modules` below `/run/booted-system`, and the text of
     /// `kernel-params` (`NixOS`).
     pub booted: BTreeMap<String, String>,
@@ -48,6 +50,14 @@ pub struct ObservedSystem {
     pub closure: BTreeMap<StorePath, u64>,
     /// The wanted system as it lies there; `None` when it has not been copied yet.
     pub wanted: Option<WantedSystem>,
+}
+
+impl ObservedSystem {
+    /// Whether the next boot starts `toplevel`, as far as the host tells.
+    pub fn boots(&self, toplevel: &StorePath) -> bool {
+        self.profile.as_ref() == Some(toplevel)
+            && self.boot_default.as_ref().is_none_or(|it| it == toplevel)
+    }
 }
 
 /// What a host says of the wanted system once that lies in its store.

@@ -216,6 +216,81 @@ fn a_system_that_waits_in_the_store_is_compared_with_what_runs() {
     }
 }
 
+/// Files below `boot`, and what they say that is started.
+type Loader = (
+    &'static [(&'static str, &'static str)],
+    Option<&'static str>,
+);
+
+const LOADERS: [Loader; 5] = [
+    (&[], None),
+    (
+        &[(
+            "grub/grub.cfg",
+            "set default=\"0\"\nmenuentry a {\n  linux /k init=NEW/init quiet\n}\nmenuentry b {\n  linux /k init=OLD/init\n}\n",
+        )],
+        Some(NEW),
+    ),
+    // What `saved_entry` means lies elsewhere.
+    (
+        &[(
+            "grub/grub.cfg",
+            "set default=\"${saved_entry}\"\nlinux /k init=NEW/init\n",
+        )],
+        None,
+    ),
+    (
+        &[
+            (
+                "loader/loader.conf",
+                "timeout 5\ndefault nixos-generation-9.conf\n",
+            ),
+            (
+                "loader/entries/nixos-generation-9.conf",
+                "options init=OLD/init quiet\n",
+            ),
+            (
+                "loader/entries/nixos-generation-10.conf",
+                "options init=NEW/init quiet\n",
+            ),
+        ],
+        Some(OLD),
+    ),
+    (
+        &[
+            ("loader/loader.conf", "default nixos-*\n"),
+            (
+                "loader/entries/nixos-generation-9.conf",
+                "options init=OLD/init\n",
+            ),
+            (
+                "loader/entries/nixos-generation-10.conf",
+                "options init=NEW/init\n",
+            ),
+        ],
+        Some(NEW),
+    ),
+];
+
+#[test]
+fn what_the_boot_loader_starts_is_read_where_it_tells() {
+    for (files, wanted) in LOADERS {
+        let root = root();
+        let base = root.path().canonicalize().unwrap();
+        for (name, text) in files {
+            let at = base.join("boot").join(name);
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            fs::write(at, text.replace("OLD", OLD).replace("NEW", NEW)).unwrap();
+        }
+        for shell in SHELLS {
+            let (_, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, OLD), DEAR);
+            let boot = observed.system.unwrap().boot_default;
+            let boot = boot.as_ref().map(StorePath::as_str);
+            assert_eq!(boot, wanted, "{shell:?}: {files:?}");
+        }
+    }
+}
+
 #[test]
 fn a_host_that_runs_what_is_wanted_is_asked_for_links_alone() {
     let root = root();

@@ -140,9 +140,9 @@ pub async fn prepare(
 
 /// Whether the host runs this system, and the next boot starts it.
 fn runs(observed: &Observed, source: &Source) -> bool {
-    let toplevel = Some(&source.closure.toplevel);
+    let toplevel = &source.closure.toplevel;
     let system = observed.system.as_ref();
-    system.is_some_and(|it| it.current.as_ref() == toplevel && it.profile.as_ref() == toplevel)
+    system.is_some_and(|it| it.current.as_ref() == Some(toplevel) && it.boots(toplevel))
 }
 
 /// The report of a host whose system did not get there.

@@ -80,6 +80,7 @@ pub const HOST_PROGRAM: &str = concat!(
     include_str!("host/system.sh"),
     include_str!("host/packages.sh"),
     include_str!("host/validate.sh"),
+    include_str!("host/boot.sh"),
     include_str!("host/closure.sh"),
     include_str!("host/deadman.sh"),
     include_str!("host/systemd.sh"),

@@ -65,6 +65,7 @@ fn parse(section: &[u8]) -> (ObservedSystem, bool, WantedSystem) {
             }
             ("current", _) => system.current = StorePath::new(value).ok(),
             ("profile", _) => system.profile = StorePath::new(value).ok(),
+            ("boot", _) => system.boot_default = StorePath::new(value).ok(),
             ("free", _) => system.store_free_kib = value.parse().ok(),
             ("valid", _) => present = true,
             ("booted", Some((what, value))) => {
@@ -213,7 +214,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(
             noise in prop::collection::vec(any::<u8>(), 0..300),
-            words in "(wanted|current|status|ran|nix|valid|booted|/nix/store/|[ 0-9a-z\n\x00-]){0,60}",
+            words in "(wanted|current|status|ran|nix|valid|booted|boot|/nix/store/|[ 0-9a-z\n\x00-]){0,60}",
         ) {
             for bytes in [noise.as_slice(), words.as_bytes()] {
                 let _ = parse(bytes);

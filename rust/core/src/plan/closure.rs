@@ -47,7 +47,7 @@ pub(super) fn made(rendered: &Rendered, observed: &Observed, options: Options) -
     };
     made.findings.extend(nix(rendered, system));
     let runs = system.current.as_ref() == Some(&wanted.toplevel);
-    if runs && system.profile.as_ref() == Some(&wanted.toplevel) {
+    if runs && system.boots(&wanted.toplevel) {
         made.findings.extend(boot::waiting(system));
         return made;
     }

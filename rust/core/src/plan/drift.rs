@@ -67,20 +67,25 @@ fn system(observed: &Observed, manifest: &crate::rendered::Manifest) -> Vec<Drif
     let (Some(system), Some(committed)) = (&observed.system, &manifest.closure) else {
         return Vec::new();
     };
-    [
+    let mut found = vec![
         ("/run/current-system", &system.current),
         ("/nix/var/nix/profiles/system", &system.profile),
-    ]
-    .into_iter()
-    .filter(|(_, found)| found.as_ref() != Some(&committed.toplevel))
-    .map(|(subject, found)| Drift {
-        subject: subject.to_owned(),
-        committed: committed.toplevel.to_string(),
-        found: found
-            .as_ref()
-            .map_or_else(|| "no system".to_owned(), ToString::to_string),
-    })
-    .collect()
+    ];
+    // Not every boot loader tells.
+    if system.boot_default.is_some() {
+        found.push(("the boot loader starts", &system.boot_default));
+    }
+    found.retain(|(_, found)| found.as_ref() != Some(&committed.toplevel));
+    found
+        .into_iter()
+        .map(|(subject, found)| Drift {
+            subject: subject.to_owned(),
+            committed: committed.toplevel.to_string(),
+            found: found
+                .as_ref()
+                .map_or_else(|| "no system".to_owned(), ToString::to_string),
+        })
+        .collect()
 }
 
 fn packages(observed: &Observed, manifest: &crate::rendered::Manifest, drift: &mut Vec<Drift>) {

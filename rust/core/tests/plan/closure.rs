@@ -64,6 +64,7 @@ impl Case {
             nix_version: Some("2.31.2".to_owned()),
             current: Some(store(OLD)),
             profile: Some(store(OLD)),
+            boot_default: Some(store(OLD)),
             booted: boot("6.12.1", "quiet hugepages=64"),
             store_free_kib: Some(40 << 20),
             closure: std::collections::BTreeMap::new(),
@@ -187,11 +188,20 @@ fn drift_and_half_done_switches() {
             Case::nixos().with(|case| case.system().profile = Some(store(OTHER)))
         ),
         (
+            "the boot loader was not installed anew",
+            Case::nixos().with(|case| case.system().boot_default = Some(store(OTHER)))
+        ),
+        (
+            "what the boot loader starts is not known",
+            Case::nixos().with(|case| case.system().boot_default = None)
+        ),
+        (
             "what is wanted was switched to by hand",
             Case::nixos().with(|case| {
                 case.rendered.closure.as_mut().unwrap().toplevel = store(NEW);
                 case.system().current = Some(store(NEW));
                 case.system().profile = Some(store(NEW));
+                case.system().boot_default = Some(store(NEW));
             })
         ),
         (

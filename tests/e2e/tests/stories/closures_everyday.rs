@@ -155,6 +155,15 @@ fn a_switch_by_hand_is_shown_as_drift_and_undone() -> Result<()> {
         .expect(3);
     cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
     assert_eq!(systems(web)?, Systems::all(&second));
+
+    // It runs and the profile leads to it, and the boot loader still starts another.
+    web.ok(&format!("{foreign}/bin/switch-to-configuration boot"))?;
+    cluster
+        .deployctl(&["plan", "web", "--exit-code"])?
+        .expect(3)
+        .says("the boot loader starts");
+    cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
+    assert_eq!(systems(web)?, Systems::all(&second));
     Ok(())
 }
 

@@ -17,6 +17,9 @@ target "$R/run/current-system"
 current=$v
 "#;
 
+/// How an apply reads what the boot loader starts, into `$sys_boot`; it looks below `$ROOT`.
+const BOOT_DEFAULT: &str = include_str!("../../activation/host/boot.sh");
+
 /// Besides, runs a command that writes files of its own, which the cap on what is answered must not cut
 /// off, and says how it ended.
 const FREELY: &str = r#"freely() {
@@ -31,7 +34,8 @@ pub(super) fn queries(closure: &Closure) -> Vec<Query> {
     // A store path needs no quotes.
     let begin = format!("W={}\n{BEGIN}", closure.toplevel);
     let mut queries = vec![
-        Query::new("system", format!("{begin}{SYSTEM}")).with_deadline(Duration::from_secs(20)),
+        Query::new("system", format!("{begin}ROOT=$R\n{BOOT_DEFAULT}{SYSTEM}"))
+            .with_deadline(Duration::from_secs(20)),
         Query::new("closures", format!("{begin}{FREELY}{CLOSURES}"))
             .with_deadline(Duration::from_secs(60))
             .with_cap(16 << 20),
@@ -64,6 +68,8 @@ if v=$(nix --version 2>/dev/null); then say nix "$v"; fi
 say current "$current"
 target "$R/nix/var/nix/profiles/system"
 say profile "$v"
+boot_default
+say boot "$sys_boot"
 boot booted "$R/run/booted-system"
 if [ "$current" = "$W" ] || valid; then
   say valid yes
