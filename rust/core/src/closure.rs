@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// What to do about a host's full store: what surely makes room, and what it costs.
+pub const FREES_ROOM: &str = "on the host, `nix-collect-garbage -d` makes room: it removes older generations, but for those that deployctl keeps";
+
 /// Which activation contract a system follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

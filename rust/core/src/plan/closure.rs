@@ -1,7 +1,7 @@
 //! Which system a host of a Nix platform gets in the place of which, and what that does to it.
 
 use super::{ClosureChange, Finding, Options};
-use crate::closure::{Closure, ObservedSystem, SystemKind, WantedSystem};
+use crate::closure::{Closure, FREES_ROOM, ObservedSystem, SystemKind, WantedSystem};
 use crate::observed::Observed;
 use crate::rendered::Rendered;
 
@@ -76,7 +76,7 @@ pub(super) fn made(rendered: &Rendered, observed: &Observed, options: Options) -
             }
         }
     }
-    let found = room(rendered, observed, system, &made.reboot);
+    let found = room(observed, system, &made.reboot);
     made.findings.extend(found);
     made.change = Some(change);
     made
@@ -171,12 +171,10 @@ fn absent(rendered: &Rendered, wanted: &Closure, options: Options) -> Finding {
 
 /// Room in the store, and beside the boot loader for another kernel.
 fn room(
-    rendered: &Rendered,
     observed: &Observed,
     system: &ObservedSystem,
     reboot: &[String],
 ) -> Vec<Finding> {
-    let host = &rendered.host;
     let mut findings = Vec::new();
     match system.store_free_kib {
         Some(free) if free < STORE_MARGIN_KIB => findings.push(Finding::refuse(
@@ -186,7 +184,7 @@ fn room(
                 free / 1024,
                 STORE_MARGIN_KIB / 1024
             ),
-            format!("make room: `nix-collect-garbage --delete-older-than 30d` on `{host}`"),
+            FREES_ROOM,
         )),
         Some(_) => {}
         None => findings.push(Finding::refuse(

@@ -194,13 +194,13 @@ impl SystemError {
             Self::NoBuilder { .. } => {
                 "name a remote builder in `nix.conf` (`builders`), or let the host build: `nix.build_on = \"host\"`"
             }
-            Self::Full => "`nix-collect-garbage` frees what nothing needs",
+            Self::Full => {
+                "on this computer, `nix-collect-garbage -d` makes room: it removes older generations"
+            }
             Self::Collected { .. } => {
                 "check out the commit that it was made from, and `deployctl apply` that"
             }
-            Self::HostFull { .. } => {
-                "on the host, `nix-collect-garbage -d` frees old generations; what was copied stays, so the next copy goes on from there"
-            }
+            Self::HostFull { .. } => deployctl_core::closure::FREES_ROOM,
             Self::NoNixThere { .. } => "install Nix there, or log in as a user whose `PATH` has it",
             Self::Elevation { .. } => {
                 "allow the login `nix-daemon` by sudo without a password, or sign what is copied: `--signing-key-file`"
