@@ -209,8 +209,7 @@ pub(crate) struct Rollout {
     /// Roll back an apply that another holds on a host, and take over
     #[arg(long)]
     pub(crate) steal: bool,
-    /// Seconds that a host waits for us to confirm before it rolls back by itself; a system's switch that hangs is
-    /// stopped after five times as long, between 60 and 900 seconds
+    /// Seconds that a host waits for us to confirm before it rolls back by itself
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=3600))]
     pub(crate) timeout: u32,
 }

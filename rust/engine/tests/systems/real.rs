@@ -10,8 +10,7 @@ use serde_json::json;
 
 use crate::world::World;
 
-/// `@run@` is what the builder of the system's one dependency does, `@for@` the kind of computer. `@salt@`
-/// keeps runs from finding what others built.
+/// `@run@` is what the builder of the system's one dependency does, `@for@` the kind of computer.
 const FLAKE: &str = r#"{
   outputs =
     { self }:
@@ -23,7 +22,6 @@ const FLAKE: &str = r#"{
           system = "@for@";
           builder = "/bin/sh";
           args = [ "-c" "PATH=/usr/bin:/bin; ${script}" ];
-          salt = "@salt@";
         };
       part = make "part-1.0" "@run@; echo part >$out";
     in
@@ -35,11 +33,7 @@ const FLAKE: &str = r#"{
 "#;
 
 fn flake(run: &str, system: &str) -> String {
-    let salt = format!("{:?}-{}", std::time::SystemTime::now(), std::process::id());
-    FLAKE
-        .replace("@run@", run)
-        .replace("@for@", system)
-        .replace("@salt@", &salt.replace('"', ""))
+    FLAKE.replace("@run@", run).replace("@for@", system)
 }
 
 /// What kind of computer this is, if Nix has a word for it.
@@ -56,7 +50,7 @@ async fn a_system_is_built_and_copied_and_then_there() {
     };
     let source = world.declared().await.unwrap();
     assert_eq!(source.closure.toplevel.name(), "nixos-system-linode");
-    assert!(!fs::exists(source.closure.toplevel.as_str()).unwrap());
+    assert!(!fs::exists(world.stored(&source.closure.toplevel)).unwrap());
     let supply = world.supply().await;
     world.bring(&supply, &source, Daemon::Login).await.unwrap();
     insta::assert_snapshot!(world.events(), @r#"
@@ -169,7 +163,7 @@ async fn the_host_builds_for_itself() {
     Logged("there")
     Building("nixos-system-linode")
     "#);
-    assert!(fs::exists(source.closure.toplevel.as_str()).unwrap());
+    assert!(fs::exists(world.stored(&source.closure.toplevel)).unwrap());
 }
 
 #[tokio::test]
@@ -203,7 +197,7 @@ async fn an_image_is_built_and_its_files_are_found() {
         .image(&name, &host, Image::Disk, &world.sink())
         .await
         .unwrap();
-    let files = deployctl_engine::nix::image::files(built.out.as_str().as_ref()).unwrap();
+    let files = deployctl_engine::nix::image::files(&world.stored(&built.out)).unwrap();
     assert_eq!(files.len(), 1, "{files:?}");
     let out = world.path("out");
     let copies = deployctl_engine::nix::image::copy(&files, &out).unwrap();

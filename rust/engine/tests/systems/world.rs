@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use deployctl_core::closure::StorePath;
 use deployctl_core::inventory::host::Host;
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::HostName;
@@ -31,11 +32,11 @@ here=DIR
 if [ -n "$NIX_SSHOPTS" ]; then echo "  NIX_SSHOPTS=$NIX_SSHOPTS" >>"$here/log"; fi
 "#;
 
-/// The real programs, on a controller with no network, whose `ssh` is ours.
+/// The real programs, on a controller with no network, whose `ssh` and `/nix` are ours.
 const REAL: &str = r#"export PATH="$here/ssh:$PATH" HOME="$here" NIX_CONFIG='sandbox = false
 build-users-group =
 substituters ='
-exec "PROGRAM" "$@"
+exec unshare --mount --propagation private sh -c 'mount --bind "$0" /nix && exec "$@"' "$here/nix" "PROGRAM" "$@"
 "#;
 
 /// Runs the command here, with a store of its own.
@@ -68,10 +69,13 @@ impl World {
             eprintln!("skip: there is no Nix (package nix-bin)");
             return None;
         }
-        let store = Path::new("/nix/store");
-        let writable = is_root() && (store.is_dir() || fs::create_dir_all(store).is_ok());
-        if !writable {
-            eprintln!("skip: only root may build in /nix/store without a daemon");
+        let mounts = ["--mount", "mount", "--bind", "/nix", "/nix"];
+        let may_mount = || Command::new("unshare").args(mounts).output();
+        let apart = is_root()
+            && fs::create_dir_all("/nix").is_ok()
+            && may_mount().is_ok_and(|done| done.status.success());
+        if !apart {
+            eprintln!("skip: only root may mount a `/nix` of its own");
             return None;
         }
         let world = Self::new();
@@ -99,7 +103,7 @@ impl World {
                 "compress": false, "substituters": [], "trusted_public_keys": [],
             }),
         };
-        for folder in ["bin", "ssh", "repo/hosts"] {
+        for folder in ["bin", "ssh", "nix", "repo/hosts"] {
             fs::create_dir_all(world.path(folder)).unwrap();
         }
         world.git(&["init", "--quiet"]);
@@ -229,6 +233,11 @@ impl World {
     /// Whether this has happened.
     pub(crate) fn peek(&self, event: &str) -> bool {
         self.events.lock().unwrap().iter().any(|seen| seen == event)
+    }
+
+    /// Where a path of the controller's store lies.
+    pub(crate) fn stored(&self, path: &StorePath) -> PathBuf {
+        self.path(path.as_str().trim_start_matches('/'))
     }
 
     /// The real `nix-store`; whether it went well.
