@@ -170,11 +170,7 @@ fn absent(rendered: &Rendered, wanted: &Closure, options: Options) -> Finding {
 }
 
 /// Room in the store, and beside the boot loader for another kernel.
-fn room(
-    observed: &Observed,
-    system: &ObservedSystem,
-    reboot: &[String],
-) -> Vec<Finding> {
+fn room(observed: &Observed, system: &ObservedSystem, reboot: &[String]) -> Vec<Finding> {
     let mut findings = Vec::new();
     match system.store_free_kib {
         Some(free) if free < STORE_MARGIN_KIB => findings.push(Finding::refuse(
