@@ -145,6 +145,32 @@ name!(
         && t.split('.').all(|part| !part.is_empty() && !part.split('/').any(|p| p == ".."))
 );
 
+impl SysctlKey {
+    /// Where it lies below `/proc/sys`: dots and slashes change places, unless the first of them is a
+    /// slash already (sysctl.d(5)).
+    pub fn below_proc_sys(&self) -> String {
+        match self.0.find(['.', '/']) {
+            Some(at) if self.0[at..].starts_with('/') => self.0.clone(),
+            _ => swap_separators(&self.0),
+        }
+    }
+
+    /// The key of a path below `/proc/sys`, in dotted form.
+    pub fn from_below_proc_sys(path: &str) -> Result<Self, NameError> {
+        Self::new(swap_separators(path))
+    }
+}
+
+fn swap_separators(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '.' => '/',
+            '/' => '.',
+            c => c,
+        })
+        .collect()
+}
+
 name!(
     /// A kernel module's name.
     ModuleName,
@@ -182,6 +208,25 @@ mod tests {
             assert!(ManagedPath::new(bad).is_err(), "{bad:?}");
         }
         assert!(ManagedPath::new("/etc/systemd/system/mnt-huge.mount").is_ok());
+    }
+
+    #[test]
+    fn a_sysctl_lies_where_sysctl_d_says() {
+        for (key, path) in [
+            ("vm.swappiness", "vm/swappiness"),
+            (
+                "net.ipv4.conf.eth0/1.rp_filter",
+                "net/ipv4/conf/eth0.1/rp_filter",
+            ),
+            (
+                "net/ipv4/conf/eth0.1/rp_filter",
+                "net/ipv4/conf/eth0.1/rp_filter",
+            ),
+        ] {
+            assert_eq!(SysctlKey::new(key).unwrap().below_proc_sys(), path);
+        }
+        let key = SysctlKey::from_below_proc_sys("net/ipv4/conf/eth0.1/rp_filter").unwrap();
+        assert_eq!(key.as_str(), "net.ipv4.conf.eth0/1.rp_filter");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitC
 use crate::rendered::{Entry, FollowUp, ManagedEntry, Rendered};
 pub(super) use closure::kind_word;
 pub(super) use words::printable;
-use words::{action_word, below_proc_sys, words};
+use words::{action_word, words};
 
 /// One script, line by line.
 #[derive(Default)]
@@ -205,7 +205,7 @@ impl<'a> Scripts<'a> {
             script.call("checkpoint_paths", &[]);
         }
         for sysctl in &self.plan.sysctls {
-            script.call("checkpoint_sysctl", &[&below_proc_sys(&sysctl.key)]);
+            script.call("checkpoint_sysctl", &[&sysctl.key.below_proc_sys()]);
         }
         for module in &self.plan.modules {
             script.call("checkpoint_module", &[module.as_str()]);
@@ -316,7 +316,7 @@ impl<'a> Scripts<'a> {
             script.call("module", &[module.as_str()]);
         }
         for sysctl in &self.plan.sysctls {
-            let key = below_proc_sys(&sysctl.key);
+            let key = sysctl.key.below_proc_sys();
             match &sysctl.after {
                 Some(value) => script.call("sysctl_set", &[&key, value]),
                 None => script.call("sysctl_original", &[&key]),
@@ -409,7 +409,7 @@ impl<'a> Scripts<'a> {
         script.call_if_any("hold_back", &self.packages(PackageAction::Hold));
         script.call_if_any("unhold_back", &self.packages(PackageAction::Unhold));
         for sysctl in &self.plan.sysctls {
-            script.call("sysctl_back", &[&below_proc_sys(&sysctl.key)]);
+            script.call("sysctl_back", &[&sysctl.key.below_proc_sys()]);
         }
         for module in self.plan.modules.iter().rev() {
             script.call("module_back", &[module.as_str()]);
@@ -450,7 +450,7 @@ impl<'a> Scripts<'a> {
         for sysctl in self.plan.sysctls.iter().filter(|s| s.after.is_none()) {
             script.call(
                 "forget",
-                &[&format!("sysctl:{}", below_proc_sys(&sysctl.key))],
+                &[&format!("sysctl:{}", sysctl.key.below_proc_sys())],
             );
         }
         for unit in &self.plan.units {

@@ -306,7 +306,7 @@ fi
 fn sysctls(scope: &Scope<'_>) -> String {
     let mut names = String::new();
     for key in scope.rendered.sysctls.keys() {
-        let _ = write!(names, " \\\n  {}", swap(key.as_str()));
+        let _ = write!(names, " \\\n  {}", key.below_proc_sys());
     }
     format!(
         r#"{BEGIN}set -f
@@ -325,17 +325,6 @@ grep -asH '' -- "$@"
 exit 0
 "#
     )
-}
-
-/// Swaps `.` and `/`, as sysctl.d(5) does between a key and its path below `/proc/sys`.
-pub(super) fn swap(key: &str) -> String {
-    key.chars()
-        .map(|c| match c {
-            '.' => '/',
-            '/' => '.',
-            c => c,
-        })
-        .collect()
 }
 
 /// Names of loaded or built-in modules; the kernel spells all of them with `_`.

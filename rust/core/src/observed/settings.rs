@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ask::swap;
 use crate::name::{ModuleName, SysctlKey};
 use crate::query::printable_line;
 
@@ -11,7 +10,7 @@ use crate::query::printable_line;
 pub(super) fn parse_sysctls(section: &[u8]) -> BTreeMap<SysctlKey, String> {
     let mut settings = BTreeMap::new();
     for (path, value) in lines(section, ':') {
-        if let Ok(key) = SysctlKey::new(swap(&path)) {
+        if let Ok(key) = SysctlKey::from_below_proc_sys(&path) {
             settings.entry(key).or_insert_with(|| normalise(&value));
         }
     }

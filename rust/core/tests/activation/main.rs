@@ -8,6 +8,7 @@
 
 mod closure;
 mod closure_cut;
+mod closure_kept;
 mod full;
 mod launchd;
 mod life;

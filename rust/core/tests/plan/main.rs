@@ -13,6 +13,7 @@ mod findings;
 mod fixture;
 mod live;
 mod lockout;
+mod nix_host;
 mod saved;
 mod stories;
 mod text;

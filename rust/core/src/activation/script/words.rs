@@ -1,6 +1,5 @@
 //! Values as words of a script.
 
-use crate::name::SysctlKey;
 use crate::plan::UnitAction;
 use crate::rendered::Ownership;
 
@@ -28,24 +27,5 @@ pub(super) fn action_word(action: UnitAction) -> &'static str {
 pub(in crate::activation) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-/// Where a key lies below /proc/sys. Dots and slashes change places, unless the first separator is
-/// a slash already (sysctl.d(5)).
-pub(super) fn below_proc_sys(key: &SysctlKey) -> String {
-    let key = key.as_str();
-    if key
-        .find(['.', '/'])
-        .is_some_and(|at| key[at..].starts_with('/'))
-    {
-        return key.to_owned();
-    }
-    key.chars()
-        .map(|c| match c {
-            '.' => '/',
-            '/' => '.',
-            c => c,
-        })
         .collect()
 }
