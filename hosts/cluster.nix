@@ -36,6 +36,12 @@
         # MTU 1500 tops out at 9.415 Gbit/s of TCP payload, so 9.4 needs MTU 9000.
         min_gbits = 9.4;
         max_rtt_ms = 1.0;
+        measure = {
+          port = 5201;
+          seconds = 10;
+          streams = 4;
+          pings = 20;
+        };
       };
     };
 

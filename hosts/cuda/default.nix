@@ -298,6 +298,30 @@
         version = "9.5.*";
       }
     ];
+    libraries = [
+      "libcudnn.so.9"
+      "libnvinfer.so.10"
+    ];
+    programs = [
+      "ncu"
+      "nsys"
+    ];
+  };
+
+  # What verification imports; vLLM's own PyTorch computes on the GPU.
+  python.environments.vllm = {
+    path = "/opt/vllm/current";
+    imports = {
+      torch = null;
+      vllm = "0.33.0";
+      flash_attn = null;
+      bitsandbytes = null;
+    };
+    # Small, since vLLM holds nine tenths of the memory.
+    tensor = {
+      size = 2048;
+      max_error = 0.01;
+    };
   };
 
   vllm = {
@@ -321,6 +345,44 @@
       ttft_ms_p95 = 100;
       itl_ms_p95 = 30;
       prompt_tokens = 128;
+      output_tokens = 64;
+      requests = 50;
+      e2e_ms_p99 = 100;
+    };
+  };
+
+  # Where the other hosts ask for inference; the trading engine takes the socket.
+  gateway = {
+    address = "10.0.0.1";
+    port = 8000;
+    credential = "inference-api-key";
+  };
+
+  power.ups = {
+    name = "cyberpower";
+    server = "localhost";
+    min_charge_percent = 90;
+    min_runtime_seconds = 300;
+  };
+
+  monitoring.exporters = {
+    node = {
+      address = "127.0.0.1";
+      port = 9100;
+      path = "/metrics";
+      metrics = [ "node_load1" ];
+    };
+    gpu = {
+      address = "127.0.0.1";
+      port = 9835;
+      path = "/metrics";
+      metrics = [ "nvidia_smi_" ];
+    };
+    ups = {
+      address = "127.0.0.1";
+      port = 9199;
+      path = "/ups_metrics";
+      metrics = [ "network_ups_tools_" ];
     };
   };
 
@@ -341,5 +403,12 @@
     inference_socket = "/run/vllm/vllm.sock";
     session = null;
     fix = null;
+    probe = {
+      memlock_mib = 256;
+      cycles = 5000;
+      interval_us = 1000;
+      max_jitter_us = 100;
+      echoes = 2000;
+    };
   };
 }

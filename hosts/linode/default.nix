@@ -200,5 +200,20 @@
         4001
       ];
     };
+    # Built on any machine for x86-64-v3, shipped and tried by verification before it is released.
+    engine = {
+      artifact = "dist/trading-engine";
+      build = [ ];
+      version_arguments = [ "--version" ];
+      version = null;
+    };
+    # A hypervisor below: later than on bare metal.
+    probe = {
+      memlock_mib = 256;
+      cycles = 5000;
+      interval_us = 1000;
+      max_jitter_us = 1000;
+      echoes = 2000;
+    };
   };
 }

@@ -49,6 +49,8 @@
     port = 8080;
     user = "_mlx";
     decode_concurrency = 8;
+    # The first answer waits for 18 GB to come from disk.
+    load_timeout_seconds = 180;
   };
 
   power = {

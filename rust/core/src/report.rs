@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{CheckResult, CheckStatus};
+use crate::check::CheckResult;
+use crate::check::gate::Tally;
 use crate::name::HostName;
 use crate::plan::Plan;
 
@@ -104,6 +105,19 @@ pub struct Report {
     pub command: String,
     /// Hosts in the order of the inventory.
     pub hosts: Vec<HostReport>,
+    /// Links between them, where they were checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkReport>,
+}
+
+/// What was found of one link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkReport {
+    /// Which.
+    pub link: String,
+    /// Checks that were made, or skipped for a reason.
+    pub checks: Vec<CheckResult>,
 }
 
 /// The process's exit code, design section 9. The worst of all hosts wins; the order of badness is
@@ -187,21 +201,7 @@ impl HostReport {
                 Verdict::Done
             }
             Outcome::Planned { changes: true } | Outcome::Committed { .. } => Verdict::Pending,
-            Outcome::Verified => {
-                let bad = self.checks.iter().any(|check| {
-                    matches!(
-                        check.status,
-                        CheckStatus::Fail { .. }
-                            | CheckStatus::Error { .. }
-                            | CheckStatus::Stale { .. }
-                    )
-                });
-                if bad {
-                    Verdict::ChecksFailed
-                } else {
-                    Verdict::Done
-                }
-            }
+            Outcome::Verified => verdict_of(&self.checks),
             Outcome::RolledBack { .. } => Verdict::RolledBack,
             Outcome::RollbackFailed { .. } => Verdict::RollbackFailed,
             Outcome::Refused { .. } => Verdict::Refused,
@@ -212,13 +212,40 @@ impl HostReport {
     }
 }
 
+impl LinkReport {
+    /// What this link's checks mean for the exit code.
+    pub fn verdict(&self) -> Verdict {
+        verdict_of(&self.checks)
+    }
+}
+
+/// Whether any check is not as it should be.
+fn verdict_of(checks: &[CheckResult]) -> Verdict {
+    if Tally::of(checks).good() {
+        Verdict::Done
+    } else {
+        Verdict::ChecksFailed
+    }
+}
+
 impl Report {
-    /// The worst of all hosts. Without `changes_count`, changes made or pending are as good as none.
+    /// How `command` ended on `hosts`.
+    pub fn new(command: impl Into<String>, hosts: Vec<HostReport>) -> Self {
+        Self {
+            version: 1,
+            command: command.into(),
+            hosts,
+            links: Vec::new(),
+        }
+    }
+
+    /// The worst of all hosts and links. Without `changes_count`, changes made or pending are as good as none.
     pub fn verdict(&self, changes_count: bool) -> Verdict {
         let worst = self
             .hosts
             .iter()
             .map(HostReport::verdict)
+            .chain(self.links.iter().map(LinkReport::verdict))
             .max_by_key(|verdict| verdict.badness())
             .unwrap_or(Verdict::Done);
         if worst == Verdict::Pending && !changes_count {
@@ -235,14 +262,13 @@ mod tests {
 
     fn report(outcomes: Vec<Outcome>) -> Report {
         let host = HostName::new("a").unwrap();
-        Report {
-            version: 1,
-            command: "apply".to_owned(),
-            hosts: outcomes
+        Report::new(
+            "apply",
+            outcomes
                 .into_iter()
                 .map(|outcome| HostReport::ended(host.clone(), outcome))
                 .collect(),
-        }
+        )
     }
 
     #[test]

@@ -60,11 +60,7 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
             Err(report) => others.push(*report),
         }
     }
-    let report = Report {
-        version: 1,
-        command: "build".to_owned(),
-        hosts: others,
-    };
+    let report = Report::new("build", others);
     if context.ui.json {
         Ui::print_json(
             &serde_json::json!({ "version": 1, "built": built, "others": report.hosts }),

@@ -39,11 +39,7 @@ pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict
     let built = match supply.image(&name, host, kind, &sink).await {
         Ok(built) => built,
         Err(error) => {
-            let report = Report {
-                version: 1,
-                command: "image".to_owned(),
-                hosts: vec![unsupplied(name, &SupplyError::System(error))],
-            };
+            let report = Report::new("image", vec![unsupplied(name, &SupplyError::System(error))]);
             if context.ui.json {
                 Ui::print_json(&report);
             } else {

@@ -111,11 +111,7 @@ pub(super) fn planned(command: &str, asked: Vec<Asked>) -> Report {
             }
         })
         .collect();
-    Report {
-        version: 1,
-        command: command.to_owned(),
-        hosts,
-    }
+    Report::new(command, hosts)
 }
 
 /// All checks that `rendered` and its host's facts make.
@@ -198,11 +194,7 @@ pub(super) async fn roll_out(
         broken(host, &panic)
     })
     .await;
-    Ok(Report {
-        version: 1,
-        command: command.to_owned(),
-        hosts,
-    })
+    Ok(Report::new(command, hosts))
 }
 
 fn gate_checks(inventory: &Inventory, prepared: &Prepared, checks_of: ChecksOf) -> Vec<Check> {

@@ -41,11 +41,7 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
         rollout::broken(host, &panic)
     })
     .await;
-    let report = Report {
-        version: 1,
-        command: "verify".to_owned(),
-        hosts,
-    };
+    let report = Report::new("verify", hosts);
     if context.ui.json {
         Ui::print_json(&report);
     } else {

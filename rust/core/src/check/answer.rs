@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 
+use super::Measurement;
 use crate::query::Section;
 
 /// The answer to one query, complete and in time.
@@ -30,12 +31,14 @@ impl Unreadable {
 }
 
 /// What a judge made of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Found {
     /// What was found, for people. Need not be clean: [`super::evaluate`] strips it.
     pub(super) evidence: String,
     /// Whether it is as expected.
     pub(super) holds: Holds,
+    /// The numbers behind it.
+    pub(super) measured: Vec<Measurement>,
 }
 
 /// Whether what was found is as expected.
@@ -57,7 +60,16 @@ impl Found {
         Self {
             evidence: evidence.into(),
             holds: if holds { Holds::Yes } else { Holds::No(None) },
+            measured: Vec::new(),
         }
+    }
+
+    /// The numbers behind it.
+    #[must_use]
+    #[expect(dead_code, reason = "the checks that use it come next")]
+    pub(super) fn measuring(mut self, measured: impl IntoIterator<Item = Measurement>) -> Self {
+        self.measured.extend(measured);
+        self
     }
 
     /// What to do, should it not be as expected.

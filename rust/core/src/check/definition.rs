@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use super::answer::{Answer, Found, Unreadable};
 use super::{
@@ -25,11 +26,46 @@ pub struct Check {
     pub query: Query,
     /// What is expected, for people.
     pub expected: String,
+    /// Whether it loads what it measures (a GPU, a link, the CPUs of the trading engine): made alone, after
+    /// the others, and neither by `verify --quick` nor while the exchange is open.
+    pub load: bool,
+    /// How often and after what pause it is asked again before a failure counts.
+    pub retry: Retry,
+    /// The id of a check without which this one would only repeat a failure: it is skipped unless that passed.
+    pub needs: Option<String>,
+    /// A file that the query runs or reads, which the engine brings to the host first.
+    pub ships: Option<Shipment>,
     /// Whether the judge also reads the answers of commands that failed.
     pub(super) reads_failures: bool,
     /// What to do where the command is not installed.
     pub(super) where_missing: &'static str,
     pub(super) judge: Judge,
+}
+
+/// When to ask again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// How often at most; zero for never.
+    pub times: u8,
+    /// How long to wait before each.
+    pub pause: Duration,
+}
+
+/// A file that comes from the machine that runs deployctl. The query finds its path in `$shipped`, and what
+/// is known of it in the other variables that its variant names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shipment {
+    /// The probe, for the host's architecture.
+    Hostprobe,
+    /// The trading engine's build, at this path below the repository. `$shipped_sha256` (lower-case hex),
+    /// `$shipped_machine` (`x86_64`, `aarch64`), `$shipped_interpreter` (empty where it is static),
+    /// `$shipped_glibc` (the newest version of a symbol that it wants, such as `2.34`; empty for none).
+    Engine {
+        /// The program.
+        artifact: String,
+        /// What builds it first, word by word; empty for nothing.
+        build: Vec<String>,
+    },
 }
 
 impl fmt::Debug for Check {
@@ -58,6 +94,10 @@ impl Check {
             gate: false,
             query: query.clone(),
             expected: expected.into(),
+            load: false,
+            retry: Retry::default(),
+            needs: None,
+            ships: None,
             reads_failures: false,
             where_missing: "a command that it takes is not installed: apply first",
             judge: Box::new(judge),
@@ -68,6 +108,38 @@ impl Check {
     #[must_use]
     pub(super) fn gate_if(mut self, gate: bool) -> Self {
         self.gate = gate;
+        self
+    }
+
+    /// Makes it one that loads what it measures.
+    #[must_use]
+    #[expect(dead_code, reason = "the checks that use it come next")]
+    pub(super) fn loading(mut self) -> Self {
+        self.load = true;
+        self
+    }
+
+    /// Asks again up to `times` times, `pause` later each.
+    #[must_use]
+    #[expect(dead_code, reason = "the checks that use it come next")]
+    pub(super) fn retried(mut self, times: u8, pause: Duration) -> Self {
+        self.retry = Retry { times, pause };
+        self
+    }
+
+    /// Skips it unless the check `id` passed.
+    #[must_use]
+    #[expect(dead_code, reason = "the checks that use it come next")]
+    pub(super) fn needing(mut self, id: impl Into<String>) -> Self {
+        self.needs = Some(id.into());
+        self
+    }
+
+    /// Brings a file to the host first.
+    #[must_use]
+    #[expect(dead_code, reason = "the checks that use it come next")]
+    pub(super) fn shipping(mut self, shipment: Shipment) -> Self {
+        self.ships = Some(shipment);
         self
     }
 

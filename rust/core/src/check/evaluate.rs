@@ -1,7 +1,7 @@
 //! Answers turned into results.
 
 use super::answer::{Answer, Holds};
-use super::{Check, CheckResult, CheckStatus};
+use super::{Check, CheckResult, CheckStatus, Measurement};
 use crate::query::{Answers, Section, printable};
 
 /// Exit status of a shell that found no such command.
@@ -11,8 +11,9 @@ const EVIDENCE: usize = 400;
 
 /// Judges one answer; `None` is a query that was never answered.
 pub fn evaluate(check: &Check, section: Option<&Section>) -> CheckResult {
-    let (status, evidence) = judge(check, section);
-    result(check, status, &evidence)
+    let judged = judge(check, section);
+    let attempts = u8::from(section.is_some());
+    judged.of(check, attempts)
 }
 
 /// Judges every check by its query's answer.
@@ -25,80 +26,97 @@ pub fn evaluate_all(checks: &[Check], answers: &Answers) -> Vec<CheckResult> {
 
 /// Every check as skipped: where nothing may be asked (`sandbox`).
 pub fn skip_all(checks: &[Check], reason: &str) -> Vec<CheckResult> {
-    checks
-        .iter()
-        .map(|check| {
-            let reason = reason.to_owned();
-            result(check, CheckStatus::Skip { reason }, "")
-        })
-        .collect()
+    checks.iter().map(|check| skip(check, reason)).collect()
 }
 
-fn judge(check: &Check, section: Option<&Section>) -> (CheckStatus, String) {
+/// A check as skipped.
+pub fn skip(check: &Check, reason: &str) -> CheckResult {
+    let reason = reason.to_owned();
+    Judged::new(CheckStatus::Skip { reason }).of(check, 0)
+}
+
+/// A check that could not be made: as unreadable, never as passed.
+pub fn broken(check: &Check, reason: &str) -> CheckResult {
+    Judged::error(reason).of(check, 0)
+}
+
+/// What was made of an answer.
+struct Judged {
+    status: CheckStatus,
+    evidence: String,
+    measurements: Vec<Measurement>,
+}
+
+impl Judged {
+    fn new(status: CheckStatus) -> Self {
+        Self {
+            status,
+            evidence: String::new(),
+            measurements: Vec::new(),
+        }
+    }
+
+    fn error(reason: &str) -> Self {
+        Self::new(CheckStatus::Error {
+            reason: line(reason),
+        })
+    }
+
+    fn evidence(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence = evidence.into();
+        self
+    }
+
+    fn of(self, check: &Check, attempts: u8) -> CheckResult {
+        CheckResult {
+            check: check.id.clone(),
+            concern: check.concern.clone(),
+            gate: check.gate,
+            status: self.status,
+            expected: check.expected.clone(),
+            evidence: line(&self.evidence),
+            attempts,
+            measurements: self.measurements,
+        }
+    }
+}
+
+fn judge(check: &Check, section: Option<&Section>) -> Judged {
     let Some(section) = section else {
-        return error("the host gave no answer");
+        return Judged::error("the host gave no answer");
     };
     let Some(status) = section.status else {
         let seconds = check.query.deadline.as_secs();
-        return error(&format!("no answer within {seconds} s"));
+        return Judged::error(&format!("no answer within {seconds} s"));
     };
     if section.truncated {
-        return error(&format!(
-            "the answer is longer than {} bytes",
-            check.query.cap
-        ));
+        let cap = check.query.cap;
+        return Judged::error(&format!("the answer is longer than {cap} bytes"));
     }
     if status == NOT_FOUND {
         // Declared, and what it takes is not even installed: that is no pass and no mystery.
-        return (
-            CheckStatus::Fail {
-                hint: Some(check.where_missing.to_owned()),
-            },
-            String::from_utf8_lossy(&section.stderr).into_owned(),
-        );
+        return Judged::new(CheckStatus::Fail {
+            hint: Some(check.where_missing.to_owned()),
+        })
+        .evidence(String::from_utf8_lossy(&section.stderr));
     }
     let answer = Answer::new(status, section);
     if status != 0 && !check.reads_failures {
-        let words = answer.everything();
-        return (
-            CheckStatus::Error {
-                reason: format!("the query ended with status {status}"),
-            },
-            words,
-        );
+        return Judged::error(&format!("the query ended with status {status}"))
+            .evidence(answer.everything());
     }
     match (check.judge)(&answer) {
-        Ok(found) => (
-            match found.holds {
+        Ok(found) => Judged {
+            status: match found.holds {
                 Holds::Yes => CheckStatus::Pass,
                 Holds::No(hint) => CheckStatus::Fail { hint },
                 Holds::AfterReboot(reason) => CheckStatus::Stale { reason },
                 Holds::PassedOver(reason) => CheckStatus::Skip { reason },
             },
-            found.evidence,
-        ),
-        Err(unreadable) => (
-            CheckStatus::Error {
-                reason: line(&unreadable.0),
-            },
-            answer.everything(),
-        ),
-    }
-}
-
-fn error(reason: &str) -> (CheckStatus, String) {
-    let reason = reason.to_owned();
-    (CheckStatus::Error { reason }, String::new())
-}
-
-fn result(check: &Check, status: CheckStatus, evidence: &str) -> CheckResult {
-    CheckResult {
-        check: check.id.clone(),
-        concern: check.concern.clone(),
-        gate: check.gate,
-        status,
-        expected: check.expected.clone(),
-        evidence: line(evidence),
+            evidence: found.evidence,
+            measurements: found.measured,
+        },
+        Err(unreadable) => Judged::error(&unreadable.0).evidence(answer.everything()),
     }
 }
 

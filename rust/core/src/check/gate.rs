@@ -8,7 +8,7 @@ pub fn gates(checks: &[Check]) -> impl Iterator<Item = &Check> {
 }
 
 /// What the gate checks of one host say together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Decision<'a> {
     /// At least one passed and none failed: confirm.
     Open,

@@ -28,6 +28,8 @@ mod firewall;
 pub mod gate;
 mod hugepages;
 mod kernel;
+pub mod link;
+mod measurement;
 mod network;
 mod nvidia;
 mod package;
@@ -43,12 +45,13 @@ mod unit;
 mod vllm;
 
 pub use declared::Declared;
-pub use definition::{Check, checks, checks_of_rendered, concerns, queries};
-pub use evaluate::{evaluate, evaluate_all, skip_all};
+pub use definition::{Check, Retry, Shipment, checks, checks_of_rendered, concerns, queries};
+pub use evaluate::{broken, evaluate, evaluate_all, skip, skip_all};
 pub use gate::gates;
+pub use measurement::{Bound, Limit, Measurement, Statistic};
 
 /// How one check ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckResult {
     /// `concern/what`, e.g. `hugepages/pool`.
@@ -63,6 +66,10 @@ pub struct CheckResult {
     pub expected: String,
     /// What was found, stripped of control sequences: `HugePages_Total: 1024`.
     pub evidence: String,
+    /// How often it was asked; 0 where it was not.
+    pub attempts: u8,
+    /// What was measured.
+    pub measurements: Vec<Measurement>,
 }
 
 /// Pass, fail, or why neither.

@@ -151,6 +151,7 @@ fn trouble(answer: &Answer<'_>) -> Option<Found> {
     Some(Found {
         evidence: first.to_owned(),
         holds,
+        measured: Vec::new(),
     })
 }
 

@@ -140,6 +140,7 @@ fn judge(
         return Ok(Found {
             evidence,
             holds: Holds::PassedOver(reason),
+            measured: Vec::new(),
         });
     }
     let holds = load == "loaded" && running.is_none_or(|wanted| wanted == runs) && startable;

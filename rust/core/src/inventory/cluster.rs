@@ -48,6 +48,26 @@ pub struct Link {
     /// Longest round trip that passes verification, in milliseconds.
     #[schemars(range(min = 0.001, max = 10_000.0))]
     pub max_rtt_ms: f64,
+    /// How verification measures it.
+    pub measure: Measure,
+}
+
+/// How a link is measured.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Measure {
+    /// TCP port on which an endpoint listens while throughput is measured; its firewall must let peers in.
+    pub port: Port,
+    /// Seconds that each direction is measured, after two that are not counted.
+    #[schemars(range(min = 1, max = 300))]
+    pub seconds: u16,
+    /// Streams at a time.
+    #[schemars(range(min = 1, max = 64))]
+    pub streams: u8,
+    /// Packets whose round trip is measured, of each size.
+    #[schemars(range(min = 3, max = 1000))]
+    pub pings: u16,
 }
 
 /// A host's end of a link.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::{PackageGlob, PackageVersion, ProductName, Version, VersionGlob};
+use super::text::{
+    PackageGlob, PackageVersion, ProductName, ProgramName, Soname, Version, VersionGlob,
+};
 use crate::name::PackageName;
 
 /// The toolkit.
@@ -20,6 +22,12 @@ pub struct Cuda {
     pub packages: BTreeMap<PackageName, PackageVersion>,
     /// apt pins over whole families, so that no transitive package moves on.
     pub pins: Vec<Pin>,
+    /// Shared libraries that programs must find, such as cuDNN's and `TensorRT`'s.
+    #[schemars(with = "BTreeSet<Soname>", extend("x-optional" = true))]
+    pub libraries: Option<BTreeSet<Soname>>,
+    /// Programs beside `nvcc` that must run, such as `nsys`.
+    #[schemars(with = "BTreeSet<ProgramName>", extend("x-optional" = true))]
+    pub programs: Option<BTreeSet<ProgramName>>,
 }
 
 /// One apt pin.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::{Content, FileMode, PackageVersion};
+use super::text::{Content, FileMode, Label, Line, PackageVersion, Pattern};
 use crate::name::{AccountName, ManagedPath, PackageName, UnitName};
 
 /// Anything else.
@@ -22,6 +22,9 @@ pub struct Extra {
     /// Units.
     #[schemars(with = "BTreeMap<UnitName, ExtraUnit>", extend("x-optional" = true))]
     pub units: Option<BTreeMap<UnitName, ExtraUnit>>,
+    /// Checks.
+    #[schemars(with = "BTreeMap<Label, ExtraCheck>", extend("x-optional" = true))]
+    pub checks: Option<BTreeMap<Label, ExtraCheck>>,
 }
 
 /// A file, taken literally.
@@ -50,4 +53,42 @@ pub struct ExtraUnit {
     pub running: Option<bool>,
     /// Files whose change restarts it.
     pub restart_on: BTreeSet<ManagedPath>,
+}
+
+/// A question to the host, and what it must answer. At least one of `contains`, `matches` and `number`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtraCheck {
+    /// POSIX sh, run as root with an empty standard input. No secrets: the inventory is readable by everybody.
+    pub command: Content,
+    /// Exit status that is as expected.
+    #[schemars(range(min = 0, max = 126))]
+    pub status: u8,
+    /// Texts that its standard output must all hold; empty for none.
+    pub contains: BTreeSet<Line>,
+    /// Regular expression that must match somewhere in its standard output; null for none.
+    pub matches: Option<Pattern>,
+    /// What its standard output is as a number; null for none.
+    pub number: Option<Bounds>,
+    /// Seconds that it may take.
+    #[schemars(range(min = 1, max = 600))]
+    pub deadline_seconds: u16,
+    /// How often it is asked again, a second later, before it fails.
+    #[schemars(range(min = 0, max = 100))]
+    pub retries: u8,
+    /// Whether it decides confirm.
+    pub gate: bool,
+}
+
+/// Between what and what a number must lie. At least one of the two.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Bounds {
+    /// The least that passes; null for any.
+    pub at_least: Option<f64>,
+    /// The most that passes; null for any.
+    pub at_most: Option<f64>,
+    /// What it counts: `°C`, `%`; for people.
+    pub unit: Line,
 }

@@ -9,15 +9,18 @@ use super::cluster::Port;
 use super::cuda::Cuda;
 use super::extra::Extra;
 use super::firewall::Firewall;
+use super::gateway::Gateway;
 use super::hardware::Hardware;
 use super::hugepages::HugePages;
 use super::image::Image;
 use super::kernel::Kernel;
 use super::mlx::Mlx;
+use super::monitoring::Monitoring;
 use super::network::Network;
 use super::nix::Nix;
 use super::nvidia::Nvidia;
 use super::power::Power;
+use super::python::Python;
 use super::realtime::RealTime;
 use super::ssh::Ssh;
 use super::storage::Storage;
@@ -83,18 +86,27 @@ pub struct Host {
     /// The toolkit, cuDNN and `TensorRT`, pinned package by package.
     #[schemars(with = "Cuda", extend("x-optional" = true))]
     pub cuda: Option<Cuda>,
+    /// Environments of Python.
+    #[schemars(with = "Python", extend("x-optional" = true))]
+    pub python: Option<Python>,
     /// Inference on the GPU.
     #[schemars(with = "Vllm", extend("x-optional" = true))]
     pub vllm: Option<Vllm>,
+    /// One endpoint for the inference that other hosts ask for.
+    #[schemars(with = "Gateway", extend("x-optional" = true))]
+    pub gateway: Option<Gateway>,
     /// The engine, its rights, and when it must not be touched.
     #[schemars(with = "Trading", extend("x-optional" = true))]
     pub trading: Option<Trading>,
     /// Inference on Apple silicon.
     #[schemars(with = "Mlx", extend("x-optional" = true))]
     pub mlx: Option<Mlx>,
-    /// Sleep, and what happens when power comes back.
+    /// Sleep, what happens when power comes back, and the battery that bridges the time.
     #[schemars(with = "Power", extend("x-optional" = true))]
     pub power: Option<Power>,
+    /// What it tells Prometheus.
+    #[schemars(with = "Monitoring", extend("x-optional" = true))]
+    pub monitoring: Option<Monitoring>,
     /// How `NixOS` comes onto its disk the first time.
     #[schemars(with = "Image", extend("x-optional" = true))]
     pub image: Option<Image>,
@@ -119,10 +131,13 @@ pub const CONCERNS: &[&str] = &[
     "realtime",
     "nvidia",
     "cuda",
+    "python",
     "vllm",
     "mlx",
+    "gateway",
     "trading",
     "power",
+    "monitoring",
     "image",
     "nix",
     "extra",

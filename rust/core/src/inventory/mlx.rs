@@ -25,6 +25,9 @@ pub struct Mlx {
     /// Requests decoded at once.
     #[schemars(range(min = 1, max = 256))]
     pub decode_concurrency: u32,
+    /// Seconds that the first answer may take: the model is loaded for it.
+    #[schemars(range(min = 1, max = 3600))]
+    pub load_timeout_seconds: u32,
 }
 
 /// A model from the hub.

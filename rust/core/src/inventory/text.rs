@@ -120,6 +120,22 @@ texts! {
     Sha256Text, r"^[0-9a-f]{64}$", "64 lower-case hexadecimal digits";
     /// A file's mode.
     FileMode, r"^0[0-7]{3,4}$", "octal digits such as `0644`";
+    /// A file below the repository.
+    RepositoryPath, r"^(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+)*$", "a path below the repository, without `.`, `..`, `//` or trailing `/`";
+    /// One argument of a command.
+    Argument, r"^[A-Za-z0-9._/:=@%+,-]{1,200}$", "letters, digits and `._/:=@%+,-`, at most 200";
+    /// A Python module, dotted where it lies in a package.
+    PythonModule, r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63}){0,7}$", "a Python module such as `flash_attn`";
+    /// A shared library as programs ask for it.
+    Soname, r"^lib[A-Za-z0-9_+-]{1,60}\.so(\.[0-9]{1,6}){0,3}$", "a shared library such as `libcudnn.so.9`";
+    /// A program without its folder.
+    ProgramName, r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$", "a program's name, without its folder";
+    /// A metric of Prometheus, or the beginning of several.
+    MetricName, r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,127}$", "a metric such as `node_load1`, or the beginning of several";
+    /// A folder of a URL.
+    UrlPath, r"^/[A-Za-z0-9._~/-]{0,127}$", "a path of a URL such as `/metrics`";
+    /// A regular expression.
+    Pattern, r"^[^\x00-\x1f\x7f]{1,200}$", "one line of text: a regular expression, at most 200 characters";
     /// What a file holds: the one kind of text that may hold line breaks and tabs.
     Content, r"^[^\x00-\x08\x0b-\x1f\x7f]*$", "text without control characters other than line breaks and tabs";
 }

@@ -65,6 +65,15 @@ pub struct Latency {
     /// Tokens of the prompt that is measured.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub prompt_tokens: u32,
+    /// Tokens of each answer that is measured.
+    #[schemars(range(min = 2, max = 4096))]
+    pub output_tokens: u32,
+    /// Answers that are measured, after one that is not.
+    #[schemars(range(min = 5, max = 10_000))]
+    pub requests: u32,
+    /// Milliseconds to the whole answer of one token, 99th percentile: what a strategy waits for.
+    #[schemars(range(min = 1, max = 600_000))]
+    pub e2e_ms_p99: u32,
 }
 
 /// Number formats.

@@ -171,11 +171,7 @@ pub(super) fn host(name: &str, outcome: Outcome, plan: Option<Plan>) -> HostRepo
 }
 
 pub(super) fn report(command: &str, hosts: Vec<HostReport>) -> Report {
-    Report {
-        version: 1,
-        command: command.to_owned(),
-        hosts,
-    }
+    Report::new(command, hosts)
 }
 
 pub(super) fn check(name: &str, gate: bool, status: CheckStatus, evidence: &str) -> CheckResult {
@@ -186,6 +182,8 @@ pub(super) fn check(name: &str, gate: bool, status: CheckStatus, evidence: &str)
         status,
         expected: "HugePages_Total is 2048".to_owned(),
         evidence: evidence.to_owned(),
+        attempts: 1,
+        measurements: Vec::new(),
     }
 }
 

@@ -104,6 +104,8 @@ fn reachable(address: &str, status: CheckStatus, evidence: &str) -> CheckResult 
         status,
         expected: "the operator gets in and becomes root".to_owned(),
         evidence: evidence.to_owned(),
+        attempts: 1,
+        measurements: Vec::new(),
     }
 }
 
@@ -116,6 +118,8 @@ pub(super) fn skipped_follow_ups(count: u32) -> CheckResult {
         status: sandboxed(),
         expected: "what a change entails was done".to_owned(),
         evidence: format!("{count} left out"),
+        attempts: 0,
+        measurements: Vec::new(),
     }
 }
 
