@@ -161,42 +161,81 @@ impl Check {
 /// The checks of one concern; none where the host does not declare it.
 type Concern = fn(&Declared<'_>) -> Vec<Check>;
 
-/// Every concern that has checks, by name, in the order of the report.
-const CONCERNS: &[(&str, Concern)] = &[
-    (system::CONCERN, |d| {
-        of(d, d.host.system.as_ref(), system::checks)
-    }),
-    (ssh::CONCERN, |d| of(d, d.host.ssh.as_ref(), ssh::checks)),
-    (time::CONCERN, |d| of(d, d.host.time.as_ref(), time::checks)),
-    (network::CONCERN, |d| {
-        of(d, d.host.network.as_ref(), network::checks)
-    }),
-    (firewall::CONCERN, |d| {
-        of(d, d.host.firewall.as_ref(), firewall::checks)
-    }),
-    (storage::CONCERN, |d| {
-        of(d, d.host.storage.as_ref(), storage::checks)
-    }),
-    (kernel::CONCERN, |d| {
-        of(d, d.host.kernel.as_ref(), kernel::checks)
-    }),
-    (hugepages::CONCERN, |d| {
-        of(d, d.host.hugepages.as_ref(), hugepages::checks)
-    }),
-    (realtime::CONCERN, |d| {
-        of(d, d.host.realtime.as_ref(), realtime::checks)
-    }),
-    (nvidia::CONCERN, |d| {
-        of(d, d.host.nvidia.as_ref(), nvidia::checks)
-    }),
-    (cuda::CONCERN, |d| of(d, d.host.cuda.as_ref(), cuda::checks)),
-    (vllm::CONCERN, |d| of(d, d.host.vllm.as_ref(), vllm::checks)),
-    (trading::CONCERN, |d| {
-        of(d, d.host.trading.as_ref(), trading::checks)
-    }),
-    (extra::CONCERN, |d| {
-        of(d, d.host.extra.as_ref(), extra::checks)
-    }),
+/// Where a platform has nothing of the concern to ask about.
+const NONE: Concern = |_| Vec::new();
+
+/// Every concern that has checks, in the order of the report: its name, its checks on Linux and on macOS.
+const CONCERNS: &[(&str, Concern, Concern)] = &[
+    (
+        system::CONCERN,
+        |d| of(d, d.host.system.as_ref(), system::checks),
+        NONE,
+    ),
+    (
+        ssh::CONCERN,
+        |d| of(d, d.host.ssh.as_ref(), ssh::checks),
+        NONE,
+    ),
+    (
+        time::CONCERN,
+        |d| of(d, d.host.time.as_ref(), time::checks),
+        NONE,
+    ),
+    (
+        network::CONCERN,
+        |d| of(d, d.host.network.as_ref(), network::checks),
+        NONE,
+    ),
+    (
+        firewall::CONCERN,
+        |d| of(d, d.host.firewall.as_ref(), firewall::checks),
+        NONE,
+    ),
+    (
+        storage::CONCERN,
+        |d| of(d, d.host.storage.as_ref(), storage::checks),
+        NONE,
+    ),
+    (
+        kernel::CONCERN,
+        |d| of(d, d.host.kernel.as_ref(), kernel::checks),
+        NONE,
+    ),
+    (
+        hugepages::CONCERN,
+        |d| of(d, d.host.hugepages.as_ref(), hugepages::checks),
+        NONE,
+    ),
+    (
+        realtime::CONCERN,
+        |d| of(d, d.host.realtime.as_ref(), realtime::checks),
+        NONE,
+    ),
+    (
+        nvidia::CONCERN,
+        |d| of(d, d.host.nvidia.as_ref(), nvidia::checks),
+        NONE,
+    ),
+    (
+        cuda::CONCERN,
+        |d| of(d, d.host.cuda.as_ref(), cuda::checks),
+        NONE,
+    ),
+    (
+        vllm::CONCERN,
+        |d| of(d, d.host.vllm.as_ref(), vllm::checks),
+        NONE,
+    ),
+    (
+        trading::CONCERN,
+        |d| of(d, d.host.trading.as_ref(), trading::checks),
+        NONE,
+    ),
+    (
+        extra::CONCERN,
+        |d| of(d, d.host.extra.as_ref(), extra::checks),
+        NONE,
+    ),
 ];
 
 fn of<T>(
@@ -209,20 +248,23 @@ fn of<T>(
 
 /// The concerns that have a file of checks.
 pub fn concerns() -> impl Iterator<Item = &'static str> {
-    CONCERNS.iter().map(|(name, _)| *name)
+    CONCERNS.iter().map(|(name, ..)| *name)
 }
 
-/// All checks of a host: its system where Nix built it, per declared concern its own, then the packages
-/// and units of all. A concern has none yet where the platform is not Linux: its queries would be others.
+/// All checks of a host: its system where Nix built it, per declared concern those of its platform, then
+/// the packages and units of all. A Mac has neither dpkg nor systemd.
 pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
     let mut all = current::checks(declared);
-    if !declared.host.platform.is_linux() {
-        return all;
+    let linux = declared.host.platform.is_linux();
+    for (_, on_linux, on_macos) in CONCERNS {
+        let concern = if linux { on_linux } else { on_macos };
+        all.extend(concern(declared));
     }
-    all.extend(CONCERNS.iter().flat_map(|(_, concern)| concern(declared)));
-    all.extend(package::checks(declared.rendered));
-    all.extend(unit::checks(declared));
-    all.extend(unit::checks_of_facts(declared));
+    if linux {
+        all.extend(package::checks(declared.rendered));
+        all.extend(unit::checks(declared));
+        all.extend(unit::checks_of_facts(declared));
+    }
     all
 }
 
