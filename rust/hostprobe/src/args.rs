@@ -50,12 +50,18 @@ pub(crate) struct Args {
     /// What requests call the model.
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
-    /// File with the server's key; it is neither shown nor passed on.
+    /// File with the server's key, `-` for standard input; it is neither shown nor passed on.
     #[arg(long, value_name = "PATH")]
     pub(crate) key_file: Option<PathBuf>,
     /// Requests that are timed, after one that is not.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) requests: u32,
+    /// Tokens of each prompt, by the server's own count.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) prompt_tokens: u32,
+    /// Seconds after which no further request is made.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) within_s: u64,
     /// Tokens asked for in each.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) tokens: u32,

@@ -2,11 +2,8 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::thread::JoinHandle;
 
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
@@ -149,84 +146,4 @@ fn a_user_without_rights_is_told_which_limit_is_missing() {
 fn open_to_all(folder: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// Answers `count` requests with `answer` and gives back what was asked.
-fn server(socket: &Path, count: usize, answer: &'static str) -> JoinHandle<Vec<String>> {
-    let listener = UnixListener::bind(socket).unwrap();
-    std::thread::spawn(move || {
-        (0..count)
-            .map(|_| {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
-                let (mut head, mut length) = (String::new(), 0);
-                while !head.ends_with("\r\n\r\n") {
-                    let before = head.len();
-                    reader.read_line(&mut head).unwrap();
-                    if let Some(value) = head[before..].strip_prefix("Content-Length: ") {
-                        length = value.trim().parse().unwrap();
-                    }
-                }
-                let mut body = vec![0; length];
-                reader.read_exact(&mut body).unwrap();
-                stream.write_all(answer.as_bytes()).unwrap();
-                head + &String::from_utf8(body).unwrap()
-            })
-            .collect()
-    })
-}
-
-const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
-    data: {\"choices\":[{\"delta\":{\"content\":\"Yes\"}}]}\n\ndata: [DONE]\n\n";
-
-#[test]
-fn requests_go_over_the_socket_and_the_key_is_shown_nowhere() {
-    let folder = tempfile::tempdir().unwrap();
-    let (socket, key) = (folder.path().join("s"), folder.path().join("key"));
-    std::fs::write(&key, "poison-4711\n").unwrap();
-    let server = server(&socket, 4, ANSWER);
-    let output = hostprobe(&[
-        "--only",
-        "inference",
-        "--requests",
-        "3",
-        "--model",
-        "tiny",
-        "--socket",
-        socket.to_str().unwrap(),
-        "--key-file",
-        key.to_str().unwrap(),
-    ]);
-    let asked = server.join().unwrap();
-    let report = report(&output);
-    assert_eq!(item(&report, "inference")["status"], "pass", "{report}");
-    assert!(
-        asked
-            .iter()
-            .all(|request| request.contains("Authorization: Bearer poison-4711\r\n"))
-    );
-    assert!(asked[0].contains("\"model\":\"tiny\""), "{}", asked[0]);
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("poison"));
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("poison"));
-}
-
-#[test]
-fn a_socket_that_nobody_listens_on_is_stale() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("s");
-    drop(UnixListener::bind(&socket).unwrap());
-    let arguments = ["--only", "inference", "--model", "tiny", "--socket"];
-    let stale = hostprobe(&[&arguments[..], &[socket.to_str().unwrap()]].concat());
-    let report_of_stale = report(&stale);
-    assert_eq!(
-        item(&report_of_stale, "inference")["hint"],
-        "the socket is stale: whoever made it has ended"
-    );
-    std::fs::remove_file(&socket).unwrap();
-    let absent = hostprobe(&[&arguments[..], &[socket.to_str().unwrap()]].concat());
-    let report_of_absent = report(&absent);
-    assert_eq!(
-        item(&report_of_absent, "inference")["hint"],
-        "the server does not run, or listens elsewhere"
-    );
 }

@@ -1,0 +1,289 @@
+//! One request over the Unix socket, timed.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::http::Answer;
+use super::stream::{Events, Piece, Usage};
+use crate::report::Trouble;
+use crate::sys::process;
+
+/// Most that an answer may be, in bytes, and longest that it may take.
+const CAP: usize = 16 << 20;
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of an error's body that are kept.
+const ERROR: usize = 4 << 10;
+
+/// Whom to ask, and how.
+#[derive(Debug)]
+pub(super) struct Client<'a> {
+    pub(super) socket: &'a Path,
+    pub(super) model: &'a str,
+    pub(super) key: Option<String>,
+    /// Whether fields are sent that the original API lacks: `ignore_eos`, so that every answer has its length,
+    /// and `cache_salt`, so that no prefix comes out of the cache.
+    pub(super) extended: bool,
+}
+
+/// An answer, measured.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// From before the connection was opened to the first piece of text.
+    pub(super) first: Duration,
+    /// From one token to the next; see [`shares`].
+    pub(super) between: Vec<Duration>,
+    /// Without any text, once there was some.
+    pub(super) longest_wait: Option<Duration>,
+    /// To the end of the stream.
+    pub(super) whole: Duration,
+    pub(super) usage: Option<Usage>,
+    pub(super) server_first_ms: Option<f64>,
+}
+
+/// Why there was none.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The HTTP status; 0 where there was none.
+    pub(super) status: u16,
+    pub(super) trouble: Trouble,
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Self {
+        Self { status: 0, trouble }
+    }
+}
+
+impl Client<'_> {
+    /// Asks for `tokens` tokens. Trouble begins with the socket.
+    pub(super) fn ask(&self, prompt: &str, salt: &str, tokens: u32) -> Result<Answered, Refused> {
+        self.try_ask(prompt, salt, tokens).map_err(|mut refused| {
+            let message = &refused.trouble.message;
+            refused.trouble.message = format!("`{}` {message}", self.socket.display());
+            refused
+        })
+    }
+
+    fn try_ask(&self, prompt: &str, salt: &str, tokens: u32) -> Result<Answered, Refused> {
+        let request = self.request(prompt, salt, tokens);
+        let start = Instant::now();
+        let mut stream = UnixStream::connect(self.socket).map_err(|error| no_connection(&error))?;
+        let told = |error: io::Error| Trouble::new(format!("stopped answering: {error}"));
+        stream.set_read_timeout(Some(TIMEOUT)).map_err(told)?;
+        stream.set_write_timeout(Some(TIMEOUT)).map_err(told)?;
+        stream.write_all(&request).map_err(told)?;
+
+        let mut heard = Heard::default();
+        let mut chunk = [0; 16 << 10];
+        let mut total = 0;
+        while !heard.is_done() {
+            let read = stream.read(&mut chunk).map_err(told)?;
+            let at = start.elapsed();
+            if read == 0 {
+                heard.answer.close()?;
+                break;
+            }
+            total += read;
+            if total > CAP || at > TIMEOUT {
+                return Err(Trouble::new("sends an answer that does not end").into());
+            }
+            heard.take(&chunk[..read], at)?;
+        }
+        heard.answered(start.elapsed())
+    }
+
+    fn request(&self, prompt: &str, salt: &str, tokens: u32) -> Vec<u8> {
+        let mut body = json!({
+            "model": self.model,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": tokens,
+            "temperature": 0,
+            "stream": true,
+            "stream_options": {"include_usage": true},
+        });
+        if self.extended {
+            body["ignore_eos"] = Value::Bool(true);
+            body["cache_salt"] = Value::String(salt.to_owned());
+        }
+        let body = body.to_string();
+        let authorization = self.key.as_ref().map_or(String::new(), |key| {
+            format!("Authorization: Bearer {key}\r\n")
+        });
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             {authorization}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+/// What has come so far.
+#[derive(Debug, Default)]
+struct Heard {
+    answer: Answer,
+    events: Events,
+    error: Vec<u8>,
+    tokens: Vec<Duration>,
+    usage: Option<Usage>,
+    server_first_ms: Option<f64>,
+    done: bool,
+}
+
+impl Heard {
+    fn is_done(&self) -> bool {
+        self.done || self.answer.is_done()
+    }
+
+    fn take(&mut self, bytes: &[u8], at: Duration) -> Result<(), Refused> {
+        let mut body = Vec::new();
+        self.answer.feed(bytes, &mut body)?;
+        if self.answer.status() != 200 {
+            let room = ERROR.saturating_sub(self.error.len());
+            self.error.extend(body.into_iter().take(room));
+            return Ok(());
+        }
+        for data in self.events.feed(&body)? {
+            let piece = Piece::of(&data)?;
+            if piece.token {
+                self.tokens.push(at);
+            }
+            self.usage = piece.usage.or(self.usage);
+            self.server_first_ms = piece.server_first_ms.or(self.server_first_ms);
+            self.done |= piece.done;
+        }
+        Ok(())
+    }
+
+    fn answered(self, whole: Duration) -> Result<Answered, Refused> {
+        let status = self.answer.status();
+        if status != 200 {
+            return Err(Refused {
+                status,
+                trouble: refused(status, &String::from_utf8_lossy(&self.error)),
+            });
+        }
+        let Some(first) = self.tokens.first() else {
+            return Err(Trouble::new("answered without text")
+                .hint("was it asked for a stream of a chat?")
+                .into());
+        };
+        Ok(Answered {
+            first: *first,
+            between: shares(&self.tokens),
+            longest_wait: longest_wait(&self.tokens),
+            whole,
+            usage: self.usage,
+            server_first_ms: self.server_first_ms,
+        })
+    }
+}
+
+/// The times between tokens that came at `arrivals`. A busy server sends several at once: these share the
+/// wait before them, or most would seem to take no time at all. Those that came along with the first have
+/// no wait to share.
+fn shares(arrivals: &[Duration]) -> Vec<Duration> {
+    let mut shares = Vec::new();
+    let mut before = None;
+    for together in arrivals.chunk_by(|one, next| one == next) {
+        let count = u32::try_from(together.len()).unwrap_or(u32::MAX);
+        if let Some(before) = before {
+            let share = together[0].saturating_sub(before) / count;
+            shares.extend(together.iter().map(|_| share));
+        }
+        before = Some(together[0]);
+    }
+    shares
+}
+
+fn longest_wait(arrivals: &[Duration]) -> Option<Duration> {
+    arrivals
+        .windows(2)
+        .map(|pair| pair[1].saturating_sub(pair[0]))
+        .max()
+}
+
+fn refused(status: u16, body: &str) -> Trouble {
+    let trouble = Trouble::new(format!("answered {status}: {}", super::short(body)));
+    match status {
+        401 | 403 => trouble.hint("the key is missing or wrong"),
+        404 => trouble.hint("it serves no model of that name"),
+        503 => trouble.hint("it is still loading its model"),
+        _ => trouble,
+    }
+}
+
+fn no_connection(error: &io::Error) -> Trouble {
+    let trouble = Trouble::new(format!("cannot be connected to: {error}"));
+    match error.kind() {
+        io::ErrorKind::NotFound => trouble.hint("the server does not run, or listens elsewhere"),
+        io::ErrorKind::ConnectionRefused => {
+            trouble.hint("the socket is stale: whoever made it has ended")
+        }
+        io::ErrorKind::PermissionDenied => trouble.hint(format!(
+            "user {} is not in the socket's group; membership counts from the next login",
+            process::effective_user()
+        )),
+        _ => trouble,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_timed_by_its_pieces_and_an_error_told_by_its_status() {
+        let ms = Duration::from_millis;
+        let event = |text: &str| {
+            format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+        };
+        let mut heard = Heard::default();
+        for (at, piece) in [
+            (5, "HTTP/1.1 200 OK\r\n\r\n: keepalive\n\n".to_owned()),
+            (9, event("")),
+            (20, event("a")),
+            // Two in one piece.
+            (30, event("b") + &event("c")),
+            (
+                45,
+                event("d")
+                    + "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":4}}\n\n",
+            ),
+        ] {
+            heard.take(piece.as_bytes(), ms(at)).unwrap();
+            assert!(!heard.is_done());
+        }
+        heard.take(b"data: [DONE]\n\n", ms(50)).unwrap();
+        assert!(heard.is_done());
+        let answered = heard.answered(ms(50)).unwrap();
+        assert_eq!((answered.first, answered.whole), (ms(20), ms(50)));
+        // Two share the 10 ms before them.
+        assert_eq!(answered.between, [ms(5), ms(5), ms(15)]);
+        assert_eq!(answered.longest_wait, Some(ms(15)));
+        assert_eq!(answered.usage.unwrap().completion_tokens, 4);
+
+        let told: Vec<String> = [401, 404, 500, 503]
+            .iter()
+            .map(|status| {
+                let mut heard = Heard::default();
+                let answer = format!(
+                    "HTTP/1.1 {status} No\r\n\r\n{{\"error\":\n{{\"message\":\"why\u{1b}\"}}}}"
+                );
+                heard.take(answer.as_bytes(), ms(1)).unwrap();
+                let refused = heard.answered(ms(1)).unwrap_err();
+                assert_eq!(refused.status, *status);
+                format!(
+                    "{} | {}",
+                    refused.trouble.message,
+                    refused.trouble.hint.unwrap_or_default()
+                )
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}
