@@ -58,6 +58,14 @@
             }
           ];
       packages.jq = null;
+      checks.report-size = {
+        command = "du -sm /srv/report";
+        status = 0;
+        matches = "^[0-9]+\t/srv/report$";
+        deadline_seconds = 10;
+        retries = 0;
+        gate = false;
+      };
       units = {
         "report.service" = {
           enabled = true;
@@ -139,6 +147,14 @@
         }
       ];
       packages.jq = null;
+      checks.assessments = {
+        command = "spctl --status";
+        status = 0;
+        contains = [ "assessments enabled" ];
+        deadline_seconds = 10;
+        retries = 0;
+        gate = false;
+      };
     };
   };
 }

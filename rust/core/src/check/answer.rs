@@ -66,7 +66,6 @@ impl Found {
 
     /// The numbers behind it.
     #[must_use]
-    #[expect(dead_code, reason = "the checks that use it come next")]
     pub(super) fn measuring(mut self, measured: impl IntoIterator<Item = Measurement>) -> Self {
         self.measured.extend(measured);
         self

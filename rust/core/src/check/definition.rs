@@ -121,7 +121,6 @@ impl Check {
 
     /// Asks again up to `times` times, `pause` later each.
     #[must_use]
-    #[expect(dead_code, reason = "the checks that use it come next")]
     pub(super) fn retried(mut self, times: u8, pause: Duration) -> Self {
         self.retry = Retry { times, pause };
         self
@@ -234,7 +233,7 @@ const CONCERNS: &[(&str, Concern, Concern)] = &[
     (
         extra::CONCERN,
         |d| of(d, d.host.extra.as_ref(), extra::checks),
-        NONE,
+        |d| of(d, d.host.extra.as_ref(), extra::checks),
     ),
 ];
 

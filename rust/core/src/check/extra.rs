@@ -1,18 +1,27 @@
-//! Files that no other concern covers. Packages and units of `extra` are checked as everybody's are.
+//! Files that no other concern covers, and checks of one's own. Packages and units of `extra` are
+//! checked as everybody's are.
+
+mod own;
 
 use super::answer::{Answer, Found, Unreadable};
 use super::{Check, Declared};
 use crate::inventory::extra::{Extra, ExtraFile};
+use crate::inventory::host::Platform;
 use crate::query::{Query, quote};
 use crate::rendered::Sha256Hex;
 
 pub(super) const CONCERN: &str = "extra";
 
 pub(super) fn checks(facts: &Extra, declared: &Declared<'_>) -> Vec<Check> {
-    // Links into the store, which the check of the whole system covers.
-    if declared.is_nixos() {
-        return Vec::new();
+    let mut all = own::checks(facts);
+    // Elsewhere they are links into the store, which the check of the whole system covers.
+    if declared.host.platform == Platform::Ubuntu {
+        all.extend(file_checks(facts));
     }
+    all
+}
+
+fn file_checks(facts: &Extra) -> Vec<Check> {
     let files: Vec<&ExtraFile> = facts.files.iter().flatten().collect();
     if files.is_empty() {
         return Vec::new();

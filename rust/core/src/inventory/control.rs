@@ -13,7 +13,7 @@ pub(super) fn check(path: &FactPath, value: &Value, findings: &mut Findings<'_>)
                 findings.add_with_hint(
                     path.clone(),
                     format!("holds the control character U+{:04X}", u32::from(c)),
-                    "texts are one line each; only `extra.files.*.content` may hold line breaks and tabs",
+                    "texts are one line each; only `extra.files.*.content` and `extra.checks.*.command` may hold line breaks and tabs",
                 );
             }
         }
@@ -49,11 +49,23 @@ fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// `hosts.*.extra.files.*.content`.
+/// `hosts.*.extra.files.*.content` and `hosts.*.extra.checks.*.command`.
 fn is_content(path: &FactPath) -> bool {
-    matches!(
-        path.segments(),
-        [Segment::Key(hosts), _, Segment::Key(extra), Segment::Key(files), Segment::Index(_), Segment::Key(content)]
-            if hosts == "hosts" && extra == "extra" && files == "files" && content == "content"
-    )
+    let [
+        Segment::Key(hosts),
+        _,
+        Segment::Key(extra),
+        Segment::Key(list),
+        at,
+        Segment::Key(text),
+    ] = path.segments()
+    else {
+        return false;
+    };
+    hosts == "hosts"
+        && extra == "extra"
+        && match at {
+            Segment::Index(_) => list == "files" && text == "content",
+            Segment::Key(_) => list == "checks" && text == "command",
+        }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -55,7 +56,8 @@ pub struct ExtraUnit {
     pub restart_on: BTreeSet<ManagedPath>,
 }
 
-/// A question to the host, and what it must answer. At least one of `contains`, `matches` and `number`.
+/// A question to the host, and what it must answer: at least one of `contains`, `matches` and `number`,
+/// so that silence is never a pass.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExtraCheck {
@@ -64,11 +66,14 @@ pub struct ExtraCheck {
     /// Exit status that is as expected.
     #[schemars(range(min = 0, max = 126))]
     pub status: u8,
-    /// Texts that its standard output must all hold; empty for none.
-    pub contains: BTreeSet<Line>,
-    /// Regular expression that must match somewhere in its standard output; null for none.
+    /// Texts that its standard output must all hold.
+    #[schemars(with = "BTreeSet<Line>", extend("x-optional" = true))]
+    pub contains: Option<BTreeSet<Line>>,
+    /// Regular expression that must match somewhere in its standard output; `^` and `$` are those of a line.
+    #[schemars(with = "Pattern", extend("x-optional" = true))]
     pub matches: Option<Pattern>,
-    /// What its standard output is as a number; null for none.
+    /// Its standard output is one number, between these.
+    #[schemars(with = "Bounds", extend("x-optional" = true))]
     pub number: Option<Bounds>,
     /// Seconds that it may take.
     #[schemars(range(min = 1, max = 600))]
@@ -80,15 +85,47 @@ pub struct ExtraCheck {
     pub gate: bool,
 }
 
-/// Between what and what a number must lie. At least one of the two.
+/// Between what and what a number must lie: at least one of the two.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Bounds {
-    /// The least that passes; null for any.
+    /// The least that passes.
+    #[schemars(with = "f64", extend("x-optional" = true))]
     pub at_least: Option<f64>,
-    /// The most that passes; null for any.
+    /// The most that passes.
+    #[schemars(with = "f64", extend("x-optional" = true))]
     pub at_most: Option<f64>,
     /// What it counts: `°C`, `%`; for people.
     pub unit: Line,
+}
+
+/// Bytes that a compiled [`Pattern`] may take: one of 200 characters can ask for gigabytes.
+const PATTERN_CAP: usize = 1024 * 1024;
+
+impl ExtraCheck {
+    /// [`Self::matches`], ready to use; `^` and `$` are those of a line.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one line; never in a valid inventory.
+    pub fn regex(&self) -> Result<Option<Regex>, String> {
+        let Some(pattern) = &self.matches else {
+            return Ok(None);
+        };
+        RegexBuilder::new(pattern.as_str())
+            .multi_line(true)
+            .size_limit(PATTERN_CAP)
+            .dfa_size_limit(PATTERN_CAP)
+            .build()
+            .map(Some)
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => "takes too much memory".to_owned(),
+                // Of several lines, the last says what is wrong; the others draw where.
+                other => {
+                    let text = other.to_string();
+                    let last = text.lines().last().unwrap_or_default();
+                    last.trim_start_matches("error: ").to_owned()
+                }
+            })
+    }
 }

@@ -1,6 +1,7 @@
 //! The declared hosts that the tests look at, and what good ones answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use deployctl_core::check::{Check, Declared, checks, queries};
@@ -15,6 +16,9 @@ pub(crate) fn inventory() -> &'static Inventory {
         LazyLock::new(|| inventory::parse(include_bytes!("inventory.json")).unwrap());
     &INVENTORY
 }
+
+/// The hosts with checks, of either platform.
+pub(crate) const HOSTS: &[&str] = &["cuda", "linode", "mac-mini"];
 
 /// The checks of `host` outside any apply.
 pub(crate) fn checks_of(host: &str) -> Vec<Check> {
@@ -62,6 +66,9 @@ fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
     {
         package("extra", name.0, None, false);
     }
+    if !host.platform.is_linux() {
+        return rendered;
+    }
     let at_boot = host.trading.as_ref().map(|trading| trading.start_at_boot);
     let units = [
         (true, "time", "chrony.service", Some(true), Some(true)),
@@ -106,19 +113,43 @@ pub(crate) fn section(status: i32, stdout: impl Into<Vec<u8>>) -> Section {
     }
 }
 
-/// What a good host of that name answers: `good/<host>/<query id, slashes as dots>`.
+/// What a good host of that name answers: `good/<host>/<query id, slashes as dots>`; `…-rcN` ended with
+/// status N.
 #[expect(clippy::disallowed_methods, reason = "tests read their fixtures")]
 pub(crate) fn good_answers(host: &str) -> Answers {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check/good/");
+    let folder = format!("{}/tests/check/good/{host}", env!("CARGO_MANIFEST_DIR"));
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let (id, status) = case(&path);
+        let answer = section(status, std::fs::read(&path).unwrap());
+        assert!(files.insert(id.to_owned(), answer).is_none(), "{id} twice");
+    }
     let mut answers = BTreeMap::new();
     let mut missing = Vec::new();
     for query in queries(&checks_of(host)) {
-        let file = format!("{folder}{host}/{}", query.id.replace('/', "."));
-        match std::fs::read(&file) {
-            Ok(stdout) => drop(answers.insert(query.id, section(0, stdout))),
-            Err(_) => missing.push(file),
+        match files.remove(&query.id.replace('/', ".")) {
+            Some(answer) => drop(answers.insert(query.id, answer)),
+            None => missing.push(query.id),
         }
     }
-    assert!(missing.is_empty(), "no recorded answers: {missing:#?}");
+    assert!(
+        missing.is_empty(),
+        "no good answers in {folder}: {missing:#?}"
+    );
+    assert!(
+        files.is_empty(),
+        "nobody asks for {:#?} in {folder}",
+        files.keys()
+    );
     answers
+}
+
+/// A recorded answer's name, and the status that its command ended with.
+pub(crate) fn case(path: &Path) -> (&str, i32) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    match name.rsplit_once("-rc") {
+        Some((name, status)) if status.parse::<i32>().is_ok() => (name, status.parse().unwrap()),
+        _ => (name, 0),
+    }
 }

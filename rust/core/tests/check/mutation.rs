@@ -2,14 +2,16 @@
 //!
 //! A good host's answer is changed as a hand on that host would change it, and the check must say so.
 
+mod mac;
 mod machine;
+mod own;
 mod work;
 
 use std::collections::BTreeSet;
 
 use deployctl_core::check::evaluate;
 
-use crate::host::{checks_of, good_answers, section};
+use crate::host::{HOSTS, checks_of, good_answers, section};
 
 /// Check, text to find in the good answer, what stands there instead, and how the check must end.
 /// An empty text replaces the whole answer.
@@ -85,20 +87,26 @@ const OTHER: &[Mutation] = &[
     ("trading/process", "", "absent\n", "fail"),
 ];
 
+/// All of them, with the host that each is tried on.
+const ALL: &[(&str, &[Mutation])] = &[
+    ("cuda", machine::MUTATIONS),
+    ("cuda", work::MUTATIONS),
+    ("cuda", own::MUTATIONS),
+    ("linode", OTHER),
+    ("mac-mini", mac::MUTATIONS),
+];
+
 #[test]
 fn a_broken_value_is_noticed() {
     let mut wrong = Vec::new();
-    for (host, mutations) in [
-        ("cuda", machine::MUTATIONS),
-        ("cuda", work::MUTATIONS),
-        ("linode", OTHER),
-    ] {
+    for (host, mutations) in ALL {
         let good = good_answers(host);
         let checks = checks_of(host);
-        for (id, old, new, expected) in mutations {
+        for (id, old, new, expected) in *mutations {
             let check = checks.iter().find(|check| check.id == *id);
             let check = check.unwrap_or_else(|| panic!("no check `{id}`"));
-            let answer = String::from_utf8(good[&check.query.id].stdout.clone()).unwrap();
+            let good = &good[&check.query.id];
+            let answer = String::from_utf8(good.stdout.clone()).unwrap();
             let broken = if old.is_empty() {
                 (*new).to_owned()
             } else {
@@ -108,7 +116,7 @@ fn a_broken_value_is_noticed() {
                 );
                 answer.replace(old, new)
             };
-            let result = evaluate(check, Some(&section(0, broken)));
+            let result = evaluate(check, Some(&section(good.status.unwrap(), broken)));
             if result.status.word() != *expected {
                 wrong.push(format!("{id} with `{new}` is no {expected}: {result:#?}"));
             }
@@ -119,13 +127,10 @@ fn a_broken_value_is_noticed() {
 
 #[test]
 fn no_check_is_without_a_mutation() {
-    let mutated: BTreeSet<_> = [machine::MUTATIONS, work::MUTATIONS, OTHER]
-        .into_iter()
-        .flatten()
-        .map(|(id, ..)| *id)
-        .collect();
-    let checks = checks_of("cuda").into_iter().chain(checks_of("linode"));
-    let forgotten: BTreeSet<_> = checks
+    let mutated: BTreeSet<_> = ALL.iter().flat_map(|(_, all)| *all).map(|m| m.0).collect();
+    let forgotten: BTreeSet<_> = HOSTS
+        .iter()
+        .flat_map(|host| checks_of(host))
         .map(|check| check.id)
         .filter(|id| !mutated.contains(id.as_str()))
         .collect();

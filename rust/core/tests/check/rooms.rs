@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use deployctl_core::check::{Declared, checks, concerns};
+use deployctl_core::check::concerns;
 use deployctl_core::inventory::CONCERNS;
-use deployctl_core::rendered::Rendered;
-
-use crate::host::inventory;
 
 /// Concerns without checks, and why.
 const NO_CHECKS: &[(&str, &str)] = &[
@@ -221,23 +218,5 @@ fn every_concern_of_the_schema_has_checks() {
             CONCERNS.contains(&concern),
             "`{concern}` has checks and no facts"
         );
-    }
-}
-
-#[test]
-fn a_host_of_another_platform_has_no_checks_yet() {
-    let inventory = inventory();
-    for (name, host) in inventory
-        .hosts()
-        .iter()
-        .filter(|(_, host)| !host.platform.is_linux())
-    {
-        let declared = Declared {
-            host,
-            cluster: inventory.cluster(),
-            rendered: &Rendered::empty(name.clone()),
-            failed_before: &BTreeSet::new(),
-        };
-        assert!(checks(&declared).is_empty(), "{name}");
     }
 }

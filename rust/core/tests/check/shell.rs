@@ -4,15 +4,13 @@ use std::fmt::Write as _;
 
 use deployctl_core::check::queries;
 
-use crate::host::checks_of;
+use crate::host::{HOSTS, checks_of};
 use crate::shellcheck;
 
 #[test]
 fn every_query_is_clean_by_shellcheck() {
     let mut script = String::new();
-    let all = queries(&checks_of("cuda"))
-        .into_iter()
-        .chain(queries(&checks_of("linode")));
+    let all = HOSTS.iter().flat_map(|host| queries(&checks_of(host)));
     for (n, query) in all.enumerate() {
         // A function each, so that none sees another's variables.
         let _ = writeln!(

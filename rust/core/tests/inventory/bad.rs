@@ -170,6 +170,26 @@ bad! {
         "units": {"cron.service": {"enabled": true, "running": true, "restart_on": []}},
     };
 
+    /// Checks of one's own that nothing could fail, and one that nothing could pass.
+    extra_checks_that_check_nothing: "hosts.cuda.extra" = {
+        "checks": {
+            "silent": {"command": "true", "status": 0, "deadline_seconds": 5, "retries": 0, "gate": true},
+            "empty": {"command": " \n", "status": 0, "contains": [], "deadline_seconds": 5, "retries": 0, "gate": false},
+            "blank": {"command": "true", "status": 0, "contains": [" "], "deadline_seconds": 5, "retries": 0, "gate": false},
+            "anything": {"command": "true", "status": 0, "matches": "(x|y)*", "deadline_seconds": 5, "retries": 0, "gate": false},
+            "unbounded": {"command": "true", "status": 0, "number": {"unit": "%"}, "deadline_seconds": 5, "retries": 0, "gate": false},
+            "between": {"command": "true", "status": 0, "number": {"at_least": 3, "at_most": 2.5, "unit": "%"}, "deadline_seconds": 5, "retries": 0, "gate": false},
+            "unclosed": {"command": "true", "status": 0, "matches": "^up(", "deadline_seconds": 5, "retries": 0, "gate": false},
+            "huge": {"command": "true", "status": 0, "matches": "(\\w{500}){500}", "deadline_seconds": 5, "retries": 0, "gate": false},
+        },
+    };
+    extra_check_by_itself: "hosts.cuda.extra" = {
+        "checks": {
+            "loud": {"command": "true", "status": 127, "contains": [3], "matches": null, "number": {"at_lest": 3, "unit": "%"}, "deadline_seconds": 0, "retries": -1, "gate": "yes"},
+            "less": {"command": "true", "contains": ["a"]},
+        },
+    };
+
     /// A wrong value does not hide what is wrong elsewhere, not even in the same host.
     many_at_once:
         "hosts.cuda.network.interfaces.cluster0.mtu" = 99999,

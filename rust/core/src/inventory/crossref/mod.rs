@@ -3,6 +3,7 @@
 mod addresses;
 mod cpus;
 mod darwin;
+mod extra;
 mod gpu;
 mod groups;
 mod image;
@@ -59,6 +60,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         gpu::check(name, sound, findings);
         services::check(name, sound, findings);
         packages::check(name, &sound.host, findings);
+        extra::check(name, &sound.host, findings);
         image::check(name, &sound.host, findings);
     }
 }
