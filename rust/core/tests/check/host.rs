@@ -153,3 +153,8 @@ pub(crate) fn case(path: &Path) -> (&str, i32) {
         _ => (name, 0),
     }
 }
+
+/// What the ends of good links answer: `good/links/<query id, slashes as dots>`.
+pub(crate) fn link_answers() -> Answers {
+    Answers::new()
+}

@@ -19,7 +19,11 @@ const SYSTEM: &str = "/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-b
 const OTHER: &str = "/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05";
 
 /// A host of the inventory as `platform` would have it, with a system.
-fn made(host: &str, platform: Platform, make: fn(&Declared<'_>) -> Vec<Check>) -> Vec<Check> {
+pub(crate) fn made(
+    host: &str,
+    platform: Platform,
+    make: fn(&Declared<'_>) -> Vec<Check>,
+) -> Vec<Check> {
     let name = HostName::new(host).unwrap();
     let kind = match platform {
         Platform::Darwin => SystemKind::Darwin,
