@@ -240,6 +240,7 @@
       memory_mib = 24576;
       compute_capability = "8.6";
       pcie_width = 16;
+      pcie_generation = 4;
     };
     branch = 580;
     open_modules = true;

@@ -119,6 +119,11 @@ impl<'a> Answer<'a> {
         )
     }
 
+    /// Standard error, whatever it holds.
+    pub(super) fn errors(&self) -> String {
+        String::from_utf8_lossy(self.stderr).into_owned()
+    }
+
     /// Lines of standard output that hold more than blanks, trimmed.
     pub(super) fn lines(&self) -> Result<impl Iterator<Item = &'a str>, Unreadable> {
         Ok(self

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::answer::{Answer, Found, Unreadable};
 use super::{Check, Declared};
 use crate::inventory::cuda::Cuda;
-use crate::query::Query;
+use crate::query::{Query, quote};
+
+mod library;
 
 pub(super) const CONCERN: &str = "cuda";
 
@@ -23,12 +25,68 @@ pub(super) fn checks(facts: &Cuda, declared: &Declared<'_>) -> Vec<Check> {
         .map(ToString::to_string)
         .collect();
     let version = facts.version.as_str();
-    if declared.is_nixos() {
-        // On the search path, since it is part of the system; no upgrade comes beside it.
-        return vec![nvcc(version, "nvcc")];
+    // On the search path where it is part of the system; no upgrade comes beside it there.
+    let folder = if declared.is_nixos() {
+        String::new()
+    } else {
+        format!("/usr/local/cuda-{version}/bin/")
+    };
+    let mut checks = vec![nvcc(version, &format!("{folder}nvcc"))];
+    if !declared.is_nixos() {
+        checks.push(settled(packages));
     }
-    let program = format!("/usr/local/cuda-{version}/bin/nvcc");
-    vec![nvcc(version, &program), settled(packages)]
+    checks.extend(library::checks(facts, declared));
+    for name in facts.programs.iter().flatten() {
+        checks.push(program(name.as_str(), &folder));
+    }
+    checks
+}
+
+/// Profilers lie in folders of their own below /opt; what the toolkit's folder holds chooses among them, and
+/// finds none where its package is there without theirs.
+fn program(name: &str, folder: &str) -> Check {
+    let path = format!("{folder}{name}");
+    let query = Query::new(
+        format!("cuda/program/{name}"),
+        format!("{} --version", quote(&path)),
+    )
+    // Their first start unpacks things.
+    .with_deadline(Duration::from_secs(20));
+    let expected = format!("{path} tells its version");
+    Check::new(
+        CONCERN,
+        &format!("program/{name}"),
+        &query,
+        expected,
+        |answer| {
+            let words = answer.everything();
+            if answer.status != 0 {
+                return Ok(
+                    Found::when(false, format!("status {}: {words}", answer.status))
+                        .or_hint("the package of the program itself is not there: apply first"),
+                );
+            }
+            let line = answer
+                .lines()?
+                .find(|line| line.split_whitespace().any(is_version))
+                .ok_or_else(|| Unreadable::new("no version in the answer"))?;
+            Ok(Found::when(true, line))
+        },
+    )
+    .reading_failures()
+}
+
+/// `2024.3.2.0`, `12.6`.
+fn is_version(word: &str) -> bool {
+    let word = word
+        .trim_start_matches('V')
+        .split('-')
+        .next()
+        .unwrap_or_default();
+    word.contains('.')
+        && word
+            .split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// By `program`, absolute where it is on no search path: a session over ssh has no profile, and

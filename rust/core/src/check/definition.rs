@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::answer::{Answer, Found, Unreadable};
 use super::{
-    Declared, cuda, current, extra, firewall, hugepages, kernel, network, nvidia, package,
-    realtime, ssh, storage, sysctl, system, time, trading, unit, vllm,
+    Declared, cuda, current, extra, firewall, gateway, hugepages, kernel, monitoring, network,
+    nvidia, package, power, python, realtime, ssh, storage, sysctl, system, time, trading, unit,
+    vllm,
 };
 use crate::name::ConcernName;
 use crate::query::Query;
@@ -113,7 +114,6 @@ impl Check {
 
     /// Makes it one that loads what it measures.
     #[must_use]
-    #[expect(dead_code, reason = "the checks that use it come next")]
     pub(super) fn loading(mut self) -> Self {
         self.load = true;
         self
@@ -128,7 +128,6 @@ impl Check {
 
     /// Skips it unless the check `id` passed.
     #[must_use]
-    #[expect(dead_code, reason = "the checks that use it come next")]
     pub(super) fn needing(mut self, id: impl Into<String>) -> Self {
         self.needs = Some(id.into());
         self
@@ -221,14 +220,34 @@ const CONCERNS: &[(&str, Concern, Concern)] = &[
         NONE,
     ),
     (
+        python::CONCERN,
+        |d| of(d, d.host.python.as_ref(), python::checks),
+        NONE,
+    ),
+    (
         vllm::CONCERN,
         |d| of(d, d.host.vllm.as_ref(), vllm::checks),
+        NONE,
+    ),
+    (
+        gateway::CONCERN,
+        |d| of(d, d.host.gateway.as_ref(), gateway::checks),
         NONE,
     ),
     (
         trading::CONCERN,
         |d| of(d, d.host.trading.as_ref(), trading::checks),
         NONE,
+    ),
+    (
+        power::CONCERN,
+        |d| of(d, d.host.power.as_ref(), power::checks),
+        |d| of(d, d.host.power.as_ref(), power::checks),
+    ),
+    (
+        monitoring::CONCERN,
+        |d| of(d, d.host.monitoring.as_ref(), monitoring::checks),
+        |d| of(d, d.host.monitoring.as_ref(), monitoring::checks),
     ),
     (
         extra::CONCERN,

@@ -14,7 +14,7 @@ pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
     // Never the table for people, and never pcie.link.gen.current, which drops when idle.
     let mut query = Query::new(
         "nvidia/gpus",
-        "nvidia-smi --query-gpu=name,driver_version,memory.total,persistence_mode,power.limit,pcie.link.width.current,compute_cap --format=csv,noheader,nounits",
+        "nvidia-smi --query-gpu=name,driver_version,memory.total,persistence_mode,power.limit,pcie.link.width.current,pcie.link.gen.max,compute_cap --format=csv,noheader,nounits",
     );
     // A GPU in trouble takes its time to say so.
     query.deadline = std::time::Duration::from_secs(20);
@@ -92,6 +92,22 @@ pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
             },
         ),
     ];
+    if let Some(generation) = gpu.pcie_generation {
+        checks.push(check(
+            "pcie-generation",
+            &query,
+            format!("PCIe {generation}.0 or better"),
+            &name,
+            move |gpu| {
+                let found: u8 = number("pcie.link.gen.max", gpu.pcie_generation)?;
+                Ok(
+                    Found::when(found >= generation, format!("PCIe {found}.0")).or_hint(
+                        "the firmware holds the slot back, a riser does, or it is another slot",
+                    ),
+                )
+            },
+        ));
+    }
     checks.extend(module_checks(facts.open_modules));
     if !facts.modules.is_empty() {
         checks.push(kernel::modules(CONCERN, &facts.modules));
@@ -163,6 +179,7 @@ struct Gpu<'a> {
     persistence: &'a str,
     power_limit: &'a str,
     pcie_width: &'a str,
+    pcie_generation: &'a str,
     capability: &'a str,
 }
 
@@ -184,6 +201,7 @@ fn parse<'a>(answer: &Answer<'a>, declared: &str) -> Result<Vec<Gpu<'a>>, Unread
                 persistence,
                 power_limit,
                 pcie_width,
+                pcie_generation,
                 capability,
             ] => Ok(Gpu {
                 declared: name == declared,
@@ -193,9 +211,10 @@ fn parse<'a>(answer: &Answer<'a>, declared: &str) -> Result<Vec<Gpu<'a>>, Unread
                 persistence,
                 power_limit,
                 pcie_width,
+                pcie_generation,
                 capability,
             }),
-            _ => Err(Unreadable(format!("`{line}` has not seven fields"))),
+            _ => Err(Unreadable(format!("`{line}` has not eight fields"))),
         })
         .collect()
 }

@@ -1,9 +1,7 @@
 //! The inference server: its socket, its health, the model it serves.
 
-use serde::Deserialize;
-
-use super::answer::{Answer, Found, Unreadable, number};
-use super::{Check, Declared};
+use super::answer::{Found, Unreadable};
+use super::{Check, Declared, http};
 use crate::inventory::vllm::Vllm;
 use crate::query::{Query, quote};
 
@@ -60,8 +58,8 @@ fn health(facts: &Vllm) -> Check {
         ),
     );
     Check::new(CONCERN, "health", &query, "GET /health over the socket gives 200", |answer| {
-        let (_, status) = parse_http(answer)?;
-        Ok(Found::when(status == 200, shown(answer, status)).or_hint(
+        let http = http::parse(answer)?;
+        Ok(Found::when(http.status == 200, http.shown(answer)).or_hint(
             "status 0 is no connection: loading takes minutes, and a crash leaves its socket behind",
         ))
     })
@@ -80,45 +78,17 @@ fn model(facts: &Vllm, unit: &str) -> Check {
     let wanted = facts.model.served_name.to_string();
     let expected = format!("it serves {wanted}");
     Check::new(CONCERN, "model", &query, expected, move |answer| {
-        let (body, status) = parse_http(answer)?;
-        if status != 200 {
-            return Ok(Found::when(false, shown(answer, status)).or_hint(
+        let http = http::parse(answer)?;
+        if http.status != 200 {
+            return Ok(Found::when(false, http.shown(answer)).or_hint(
                 "401 is another key than the unit's credential; status 0 is no connection",
             ));
         }
-        let models: Models = serde_json::from_str(body)
-            .map_err(|e| Unreadable(format!("not the expected JSON: {e}")))?;
-        let names: Vec<&str> = models.data.iter().map(|model| model.id.as_str()).collect();
+        let names = http.models()?;
         Ok(Found::when(
-            names.contains(&wanted.as_str()),
+            names.contains(&wanted),
             format!("serves {}", names.join(", ")),
         ))
     })
     .reading_failures()
-}
-
-#[derive(Deserialize)]
-struct Models {
-    data: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    id: String,
-}
-
-/// The body and the status that the query's `-w` puts behind it; 0 where there was no connection.
-fn parse_http<'a>(answer: &Answer<'a>) -> Result<(&'a str, u16), Unreadable> {
-    let text = answer.text()?.trim_end();
-    let (body, status) = text
-        .rsplit_once("status ")
-        .ok_or_else(|| Unreadable::new("no status in the answer of curl"))?;
-    Ok((body.trim(), number("status", status)?))
-}
-
-fn shown(answer: &Answer<'_>, status: u16) -> String {
-    match status {
-        0 => answer.everything(),
-        _ => format!("status {status}"),
-    }
 }

@@ -44,4 +44,7 @@ pub struct Gpu {
     /// `PCIe` lanes.
     #[schemars(extend("enum" = [1, 2, 4, 8, 16]))]
     pub pcie_width: u8,
+    /// The latest generation of `PCIe` that card and slot speak; it may rest at an earlier one.
+    #[schemars(with = "u8", range(min = 1, max = 7), extend("x-optional" = true))]
+    pub pcie_generation: Option<u8>,
 }

@@ -5,6 +5,7 @@
 mod mac;
 mod machine;
 mod own;
+mod served;
 mod work;
 
 use std::collections::BTreeSet;
@@ -91,6 +92,7 @@ const OTHER: &[Mutation] = &[
 const ALL: &[(&str, &[Mutation])] = &[
     ("cuda", machine::MUTATIONS),
     ("cuda", work::MUTATIONS),
+    ("cuda", served::MUTATIONS),
     ("cuda", own::MUTATIONS),
     ("linode", OTHER),
     ("mac-mini", mac::MUTATIONS),

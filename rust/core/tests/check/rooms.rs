@@ -8,9 +8,6 @@ use deployctl_core::inventory::CONCERNS;
 
 /// Concerns without checks, and why.
 const NO_CHECKS: &[(&str, &str)] = &[
-    ("gateway", "to come"),
-    ("monitoring", "to come"),
-    ("python", "to come"),
     (
         "image",
         "of the first installation; what runs there now is the other concerns'",
@@ -20,7 +17,6 @@ const NO_CHECKS: &[(&str, &str)] = &[
         "nix",
         "the way of a closure to its host; what runs there is the plan's to compare",
     ),
-    ("power", "of macOS, whose checks come with its platform"),
 ];
 
 /// Why a concern is declared and checked, and not put on hosts: until it is there, its checks fail.
