@@ -35,6 +35,19 @@ fn words(kind: &EventKind, verbose: bool) -> Option<String> {
         EventKind::Supplied(0) => "its store has the system already".to_owned(),
         EventKind::Supplied(1) => "1 store path copied".to_owned(),
         EventKind::Supplied(paths) => format!("{paths} store paths copied"),
+        EventKind::Checked { settled, of } if verbose => {
+            Tone::Dim.of(&format!("  {settled} of {of} checks made"))
+        }
+        EventKind::Checked { .. } => return None,
+        EventKind::AskingAgain { checks, pause } => {
+            let seconds = pause.as_secs();
+            format!("asking again in {seconds} s: {}", checks.join(", "))
+        }
+        EventKind::Measuring(what) => format!("measuring {what}"),
+        EventKind::Preparing(command) => format!("running `{command}` here"),
+        EventKind::Shipped { name, bytes } => {
+            format!("{name} brought there, {} KiB", bytes.div_ceil(1024))
+        }
         EventKind::Reached(address) => format!("reached over a new connection to {address}"),
     })
 }

@@ -12,6 +12,7 @@
 pub mod activation;
 pub mod check;
 pub mod closure;
+pub mod elf;
 pub mod inventory;
 pub mod kernel;
 pub mod name;

@@ -24,10 +24,11 @@ mod settings;
 mod system;
 mod units;
 
+pub(crate) use ask::clock_query;
 pub use ask::{generation_lists, queries};
 pub use host::parse_os_release;
 pub use read::{ObserveError, read};
-pub(crate) use settings::normalise;
+pub(crate) use settings::{normalise, parse_clocks};
 
 /// What to ask a host for.
 #[derive(Debug, Clone, Copy)]

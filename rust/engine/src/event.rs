@@ -1,5 +1,7 @@
 //! What a watcher can learn while a run goes on.
 
+use std::time::Duration;
+
 use deployctl_core::name::HostName;
 
 /// Something happened. Past tense.
@@ -42,6 +44,32 @@ pub enum EventKind {
     Supplied(usize),
     /// The operator got in by a new connection to this address.
     Reached(String),
+    /// A round of checks was answered.
+    Checked {
+        /// How many are settled by now.
+        settled: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Checks failed and are asked once more after a pause.
+    AskingAgain {
+        /// Which.
+        checks: Vec<String>,
+        /// How long it waits first.
+        pause: Duration,
+    },
+    /// A check began that loads what it measures: `inference/latency`, or of a link
+    /// `lan10g: throughput cuda → mac-mini`.
+    Measuring(String),
+    /// A command began to build what is shipped to the host.
+    Preparing(String),
+    /// A file for checks was brought to the host.
+    Shipped {
+        /// Its name there.
+        name: String,
+        /// Its size.
+        bytes: usize,
+    },
 }
 
 /// Where events go. Called from many tasks.

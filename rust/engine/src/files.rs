@@ -120,6 +120,21 @@ fn read_template(path: &Path) -> Result<Vec<u8>, ModulesError> {
     Ok(bytes)
 }
 
+/// The bytes of the regular file at `path`, at most `cap` of them.
+pub fn read_up_to(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
+    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(invalid("it is no regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(cap + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > cap {
+        return Err(invalid(format!("it is longer than {cap} bytes")));
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

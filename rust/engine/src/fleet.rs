@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use deployctl_core::name::HostName;
+use deployctl_core::report::{HostReport, Outcome, Problem};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
@@ -43,6 +45,15 @@ where
         });
     }
     results
+}
+
+/// A bug of ours, as one host's end.
+pub fn broken(host: HostName, panic: &str) -> HostReport {
+    let reason = Problem {
+        message: format!("`{host}`: internal error: {panic}"),
+        hint: Some("this is a bug of deployctl".to_owned()),
+    };
+    HostReport::ended(host, Outcome::Failed { reason })
 }
 
 fn words(error: JoinError) -> String {

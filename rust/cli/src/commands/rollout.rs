@@ -11,7 +11,7 @@ use deployctl_core::plan::Target;
 use deployctl_core::rendered::Rendered;
 use deployctl_core::report::{HostReport, Outcome, Problem, Report, Verdict};
 use deployctl_engine::apply::Surroundings;
-use deployctl_engine::fleet;
+use deployctl_engine::fleet::{self, broken};
 use deployctl_engine::prepare::{Prepared, Wanted, prepare};
 use deployctl_engine::rollout::{self, Options};
 
@@ -85,15 +85,6 @@ fn wanted(inventory: &Inventory, desired: Desired, boldness: Boldness) -> Wanted
         steal: boldness.steal,
         system: desired.system,
     }
-}
-
-/// A bug of ours, as one host's end.
-pub(super) fn broken(host: HostName, panic: &str) -> HostReport {
-    let reason = Problem {
-        message: format!("`{host}`: internal error: {panic}"),
-        hint: Some("this is a bug of deployctl".to_owned()),
-    };
-    HostReport::ended(host, Outcome::Failed { reason })
 }
 
 /// The report of hosts that were only asked.

@@ -35,6 +35,14 @@ pub fn skip(check: &Check, reason: &str) -> CheckResult {
     Judged::new(CheckStatus::Skip { reason }).of(check, 0)
 }
 
+/// A check that need not be made to know that it fails: what was found, and what to do.
+pub fn failed(check: &Check, evidence: &str, hint: &str) -> CheckResult {
+    let hint = Some(line(hint));
+    Judged::new(CheckStatus::Fail { hint })
+        .evidence(evidence)
+        .of(check, 0)
+}
+
 /// A check that could not be made: as unreadable, never as passed.
 pub fn broken(check: &Check, reason: &str) -> CheckResult {
     Judged::error(reason).of(check, 0)

@@ -51,7 +51,7 @@ mod vllm;
 
 pub use declared::Declared;
 pub use definition::{Check, Retry, Shipment, checks, checks_of_rendered, concerns, queries};
-pub use evaluate::{broken, evaluate, evaluate_all, skip, skip_all};
+pub use evaluate::{broken, evaluate, evaluate_all, failed, skip, skip_all};
 pub use gate::gates;
 pub use measurement::{Bound, Limit, Measurement, Statistic};
 

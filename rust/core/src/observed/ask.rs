@@ -102,7 +102,7 @@ fn all(scope: &Scope<'_>) -> Vec<Query> {
         queries.extend(system::queries(closure));
     }
     if !scope.timezones.is_empty() {
-        queries.push(Query::inline("clock", clock(scope.timezones)));
+        queries.push(clock_query(scope.timezones));
     }
     queries
 }
@@ -348,6 +348,11 @@ for m in{names}; do
 done
 "#
     )
+}
+
+/// Asks what time it is in these zones; [`super::parse_clocks`] reads it.
+pub(crate) fn clock_query(timezones: &[&str]) -> Query {
+    Query::inline("clock", clock(timezones))
 }
 
 /// `zone weekday:hour:minute` a line; a zone that the host does not know says nothing, since `date`

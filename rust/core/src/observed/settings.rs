@@ -33,7 +33,7 @@ pub(super) fn parse_modules(section: &[u8], wanted: &BTreeSet<ModuleName>) -> BT
 }
 
 /// `zone weekday:hour:minute` lines.
-pub(super) fn parse_clocks(section: &[u8]) -> BTreeMap<String, String> {
+pub(crate) fn parse_clocks(section: &[u8]) -> BTreeMap<String, String> {
     lines(section, ' ').collect()
 }
 

@@ -24,11 +24,13 @@ mod packages;
 mod paths;
 mod reboot;
 mod saved;
+mod session;
 mod target;
 mod units;
 
 pub use make::{Options, plan};
 pub use saved::{SavedPlanError, SavedPlans};
+pub use session::{Session, ask_sessions, sessions};
 pub use target::{Guard, Target};
 
 /// Everything that an apply would do to one host. Made by a pure function of what was rendered and

@@ -1,0 +1,181 @@
+//! All checks of one host.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use deployctl_core::check::{self, Shipment};
+use deployctl_core::name::HostName;
+use deployctl_core::report::{HostReport, Outcome};
+
+use super::agenda::{Agenda, Step};
+use super::connection::{Connection, Unanswered};
+use super::shipment::{Refusal, bring};
+use super::{HostWork, Run, session};
+use crate::apply::outcome;
+use crate::event::EventKind;
+use crate::prepare::unanswered;
+
+/// Connects, asks, and judges. The connection comes back for the links.
+pub(super) async fn verify(
+    run: &Run,
+    host: HostName,
+    work: HostWork,
+) -> (HostReport, Option<Connection>) {
+    if work.checks.is_empty() {
+        return (HostReport::ended(host, Outcome::Verified), None);
+    }
+    let link = match run.connector.connect(&host).await {
+        Ok(link) => link,
+        Err(error) => return (HostReport::ended(host, outcome::transport(&error)), None),
+    };
+    run.tell(&host, EventKind::Connected);
+    let connection = Connection::new(link);
+    if connection.is_sandbox() {
+        let report = HostReport {
+            checks: check::skip_all(&work.checks, "sandbox"),
+            ..HostReport::ended(host, Outcome::Verified)
+        };
+        return (report, Some(connection));
+    }
+    let mut visit = Visit {
+        run,
+        host: &host,
+        work: &work,
+        connection,
+        agenda: Agenda::new(&work.checks),
+        shipped: BTreeMap::new(),
+    };
+    if let Err(outcome) = visit.make().await {
+        return (HostReport::ended(host, outcome), None);
+    }
+    let (results, connection) = (visit.agenda.into_results(), visit.connection);
+    let report = HostReport {
+        checks: results,
+        ..HostReport::ended(host, Outcome::Verified)
+    };
+    (report, Some(connection))
+}
+
+struct Visit<'a> {
+    run: &'a Run,
+    host: &'a HostName,
+    work: &'a HostWork,
+    connection: Connection,
+    agenda: Agenda<'a>,
+    /// What was brought: the assignments to put before a question, or why it is not there.
+    shipped: BTreeMap<&'a Shipment, Result<String, Refusal>>,
+}
+
+impl Visit<'_> {
+    /// `Err` where the host did not even answer the first question.
+    async fn make(&mut self) -> Result<(), Outcome> {
+        loop {
+            if self.run.around.interrupt.thrown() {
+                self.agenda.break_off("interrupted");
+                return Ok(());
+            }
+            match self.agenda.next() {
+                Step::Done => return Ok(()),
+                Step::Ask(places) => {
+                    let places = self.bring(places).await;
+                    self.ask(&places).await?;
+                }
+                Step::AskAgain(pause, places) => {
+                    let checks = places
+                        .iter()
+                        .map(|place| self.agenda.check(*place).id.clone());
+                    let checks = checks.collect();
+                    self.tell(EventKind::AskingAgain { checks, pause });
+                    self.wait(pause).await;
+                    self.ask(&places).await?;
+                }
+                Step::Load(pause, place) => {
+                    self.wait(pause).await;
+                    self.load(place).await?;
+                }
+            }
+        }
+    }
+
+    /// Brings the files that the checks at `places` run; leaves those checks that can be asked.
+    async fn bring(&mut self, places: Vec<usize>) -> Vec<usize> {
+        let mut ready = Vec::new();
+        for place in places {
+            let check = self.agenda.check(place);
+            let Some(shipment) = &check.ships else {
+                ready.push(place);
+                continue;
+            };
+            if !self.shipped.contains_key(shipment) {
+                let (run, host) = (self.run, self.host);
+                let architecture = self.work.architecture;
+                let brought = bring(run, host, architecture, shipment, &mut self.connection).await;
+                self.shipped.insert(shipment, brought);
+            }
+            match &self.shipped[shipment] {
+                Ok(assignments) => {
+                    let assignments = assignments.clone();
+                    self.agenda.assign(place, &assignments);
+                    ready.push(place);
+                }
+                Err(refusal) => {
+                    let result = refusal.result(check);
+                    self.agenda.settle(place, result);
+                }
+            }
+        }
+        ready
+    }
+
+    async fn ask(&mut self, places: &[usize]) -> Result<(), Outcome> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let first = !self.agenda.begun();
+        let queries = self.agenda.queries(places);
+        let interrupt = &self.run.around.interrupt;
+        match self.connection.ask(&queries, interrupt).await {
+            Ok(answers) => self.agenda.answered(places, &answers),
+            Err(Unanswered::Broken(error)) if first => return Err(unanswered(&error)),
+            Err(error) => {
+                self.agenda.unanswered(places, &error.words());
+                if error.is_final() {
+                    self.agenda.break_off(&error.words());
+                }
+            }
+        }
+        let (settled, of) = self.agenda.progress();
+        self.tell(EventKind::Checked { settled, of });
+        Ok(())
+    }
+
+    /// Makes a check that loads the host, unless a session is open there.
+    async fn load(&mut self, place: usize) -> Result<(), Outcome> {
+        let check = self.agenda.check(place);
+        let refused = session::refusal(self.run, self.host, &mut self.connection, check).await;
+        if let Some(result) = refused {
+            self.agenda.settle(place, result);
+            return Ok(());
+        }
+        let ready = self.bring(vec![place]).await;
+        if !ready.is_empty() {
+            self.tell(EventKind::Measuring(check.id.clone()));
+        }
+        self.ask(&ready).await
+    }
+
+    /// Pauses, unless somebody wants us to stop.
+    async fn wait(&self, pause: Duration) {
+        if pause.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = self.run.around.clock.sleep(pause) => {}
+            () = self.run.around.interrupt.wait() => {}
+        }
+    }
+
+    fn tell(&self, kind: EventKind) {
+        self.run.tell(self.host, kind);
+    }
+}

@@ -1,0 +1,141 @@
+//! Verification: asks hosts and the links between them, and judges the answers.
+//!
+//! Of one host, in this order: every check that neither loads what it measures nor needs another nor a
+//! shipped file, in one exec; what needs those that passed, and what runs a shipped file; what failed
+//! and may be asked again; then the checks that load, each alone in an exec of its own. Hosts are asked at
+//! once. The links follow when all hosts are done, one check after the other: a link that is measured
+//! twice at the same time is measured wrong.
+//!
+//! Every check ends with exactly one result, in the order of the checks; what could not be asked is an
+//! error that says why. A host that cannot be reached at all is an outcome of its own instead, without checks.
+
+mod agenda;
+mod connection;
+mod host;
+mod link;
+mod session;
+mod shipment;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use deployctl_core::check::Check;
+use deployctl_core::check::link::LinkCheck;
+use deployctl_core::inventory::host::Architecture;
+use deployctl_core::name::HostName;
+use deployctl_core::plan::Guard;
+use deployctl_core::report::{HostReport, Outcome, Report};
+
+use crate::apply::Surroundings;
+use crate::connect::Connector;
+use crate::event::{Event, EventKind};
+use crate::fleet;
+
+pub use shipment::Shipments;
+
+/// What is asked of one host.
+#[derive(Debug)]
+pub struct HostWork {
+    /// Whose build of the probe it runs.
+    pub architecture: Architecture,
+    /// What to ask.
+    pub checks: Vec<Check>,
+}
+
+/// What is asked of all.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// The selected hosts, in the order of the report; `Err` where it is settled how one ended. A host
+    /// without checks is not connected to for its own sake.
+    pub hosts: Vec<(HostName, Result<HostWork, Box<HostReport>>)>,
+    /// Checks of links, in order. Left out are those of which neither end is among the hosts; where one is, the
+    /// other is connected to as well.
+    pub links: Vec<LinkCheck>,
+    /// When which host is not to be loaded; also of hosts that are only the other end of a link.
+    pub sessions: BTreeMap<HostName, Vec<Guard>>,
+}
+
+/// How to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Whether a host is loaded though a session is open there.
+    pub force: bool,
+    /// Hosts at a time.
+    pub jobs: usize,
+}
+
+/// What all hosts and links of one run share.
+struct Run {
+    connector: Arc<dyn Connector>,
+    shipments: Arc<Shipments>,
+    sessions: BTreeMap<HostName, Vec<Guard>>,
+    options: Options,
+    around: Surroundings,
+}
+
+impl Run {
+    fn tell(&self, host: &HostName, kind: EventKind) {
+        (self.around.sink)(Event {
+            host: host.clone(),
+            kind,
+        });
+    }
+
+    /// When `host` is not to be loaded.
+    fn sessions(&self, host: &HostName) -> &[Guard] {
+        self.sessions.get(host).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Asks all hosts at once, then the links between them. What goes wrong with one is that one's report.
+pub async fn run(
+    connector: Arc<dyn Connector>,
+    work: Work,
+    shipments: Arc<Shipments>,
+    options: Options,
+    around: Surroundings,
+) -> Report {
+    let run = Arc::new(Run {
+        connector,
+        shipments,
+        sessions: work.sessions,
+        options,
+        around,
+    });
+    let selected: Vec<HostName> = work.hosts.iter().map(|(host, _)| host.clone()).collect();
+    let of_host = |host: HostName, work: Result<HostWork, Box<HostReport>>| {
+        let run = Arc::clone(&run);
+        async move {
+            match work {
+                Ok(work) => host::verify(&run, host, work).await,
+                Err(report) => (*report, None),
+            }
+        }
+    };
+    let done = fleet::each(work.hosts, options.jobs, of_host, |host, panic| {
+        (fleet::broken(host, &panic), None)
+    })
+    .await;
+    let mut ends = link::Ends::new();
+    let mut hosts = Vec::new();
+    for (report, connection) in done {
+        let end = match (connection, &report.outcome) {
+            (Some(connection), _) => Some(Ok(connection)),
+            (None, Outcome::Unreachable { reason }) => {
+                Some(Err(link::unreachable(&report.host, &reason.message)))
+            }
+            (None, _) => None,
+        };
+        ends.extend(end.map(|end| (report.host.clone(), end)));
+        hosts.push(report);
+    }
+    let links = work
+        .links
+        .into_iter()
+        .filter(|link| selected.contains(&link.from) || selected.contains(&link.peer))
+        .collect();
+    Report {
+        links: link::verify(&run, links, ends).await,
+        ..Report::new("verify", hosts)
+    }
+}

@@ -1,0 +1,31 @@
+//! Hours in which a host is not to be loaded.
+
+use deployctl_core::check::{self, Check, CheckResult};
+use deployctl_core::name::HostName;
+use deployctl_core::plan::{Session, ask_sessions, sessions};
+
+use super::Run;
+use super::connection::Connection;
+
+/// How `check` ends where it must not load `host` now, by the host's own clock; `None` where it may.
+pub(super) async fn refusal(
+    run: &Run,
+    host: &HostName,
+    connection: &mut Connection,
+    check: &Check,
+) -> Option<CheckResult> {
+    if run.options.force {
+        return None;
+    }
+    let guards = run.sessions(host);
+    let query = ask_sessions(guards)?;
+    let asked = connection.ask(std::slice::from_ref(&query), &run.around.interrupt);
+    match asked.await {
+        Err(error) => Some(check::broken(check, &error.words())),
+        Ok(answers) => match sessions(guards, answers.get(&query.id)) {
+            Session::Closed => None,
+            Session::Open(why) => Some(check::skip(check, &format!("`{host}`: {why}"))),
+            Session::Unknown(why) => Some(check::broken(check, &format!("`{host}`: {why}"))),
+        },
+    }
+}

@@ -1,0 +1,100 @@
+//! The trading engine's build: made here where a command for that is declared, then read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use deployctl_core::elf;
+use deployctl_core::name::HostName;
+use deployctl_core::query::printable_line;
+
+use super::{Parcel, Refusal, Run, SIZE_CAP, Shipments};
+use crate::apply::outcome::in_full;
+use crate::event::EventKind;
+use crate::files;
+use crate::process::Program;
+
+/// Longest time for a build.
+const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// Most that a build may print on standard output.
+const BUILD_CAP: usize = 256 << 20;
+/// Last lines of a build that failed.
+const LINES: usize = 5;
+
+impl Shipments {
+    /// Builds and reads the engine. `host` is who is told about it.
+    pub(super) async fn engine(
+        &self,
+        artifact: &str,
+        build: &[String],
+        run: &Run,
+        host: &HostName,
+    ) -> Result<Parcel, Refusal> {
+        self.build(build, run, host).await?;
+        let path = self.repository.join(artifact);
+        let bytes = files::read_up_to(&path, SIZE_CAP).map_err(|error| Refusal::Fail {
+            evidence: format!("`{artifact}`: {error}"),
+            hint: if build.is_empty() {
+                format!(
+                    "build the engine to `{artifact}` in the repository, or declare how in `trading.engine.build`"
+                )
+            } else {
+                format!(
+                    "`{}` does not make it: correct `trading.engine.artifact` or `trading.engine.build`",
+                    build.join(" ")
+                )
+            },
+        })?;
+        let program = elf::read(&bytes).map_err(|error| Refusal::Fail {
+            evidence: format!("`{artifact}` is no Linux program: {error}"),
+            hint: "build it for the host: `trading.engine` names a build for another system"
+                .to_owned(),
+        })?;
+        Ok(Parcel::new("engine", bytes, program))
+    }
+
+    async fn build(&self, build: &[String], run: &Run, host: &HostName) -> Result<(), Refusal> {
+        let Some((name, arguments)) = build.split_first() else {
+            return Ok(());
+        };
+        let command = build.join(" ");
+        run.tell(host, EventKind::Preparing(command.clone()));
+        // One with a slash lies in the repository, wherever we are called from.
+        let name = if name.contains('/') {
+            self.repository.join(name)
+        } else {
+            PathBuf::from(name)
+        };
+        let mut said = Vec::new();
+        let mut hear = |line: &str| {
+            run.tell(
+                host,
+                EventKind::Logged(printable_line(line.as_bytes(), 300)),
+            );
+            said.push(printable_line(line.as_bytes(), 120));
+            if said.len() > LINES {
+                said.remove(0);
+            }
+        };
+        let finished = Program::new(name)
+            .arguments(arguments)
+            .folder(&self.repository)
+            .deadline(BUILD_LIMIT)
+            .cap(BUILD_CAP)
+            .watch(&run.around.interrupt, &mut hear)
+            .await
+            .map_err(|error| Refusal::Error(format!("`{command}`: {}", in_full(&error))))?;
+        if finished.status.success() {
+            return Ok(());
+        }
+        if said.is_empty() {
+            let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+            let lines: Vec<_> = text.lines().rev().take(LINES).collect();
+            let lines = lines.into_iter().rev();
+            said.extend(lines.map(|line| printable_line(line.as_bytes(), 120)));
+        }
+        Err(Refusal::Fail {
+            evidence: format!("`{command}`: {}: {}", finished.status, said.join(" / ")),
+            hint: "run it by hand in the repository; it is `trading.engine.build`".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! Files that checks run on a host: where they come from, and how they get there.
+
+mod arrival;
+mod engine;
+mod hostprobe;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deployctl_core::check::{self, Check, CheckResult, Shipment};
+use deployctl_core::elf::Program;
+use deployctl_core::inventory::host::Architecture;
+use deployctl_core::name::HostName;
+use deployctl_core::query::quote;
+use deployctl_core::report::Problem;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+
+use super::Run;
+use super::connection::Connection;
+
+/// Longest file that is shipped, in bytes.
+const SIZE_CAP: u64 = 512 << 20;
+
+/// Where the files of one run come from. Each is read, and built where it has to be, once.
+#[derive(Debug)]
+pub struct Shipments {
+    repository: PathBuf,
+    hostprobes: BTreeMap<Architecture, Result<PathBuf, Problem>>,
+    parcels: Mutex<BTreeMap<(Shipment, Option<Architecture>), Packed>>,
+}
+
+type Packed = Result<Arc<Parcel>, Refusal>;
+
+/// A file that was read and understood.
+#[derive(Debug)]
+struct Parcel {
+    /// `hostprobe`, `engine`: with its hash the name on hosts.
+    name: &'static str,
+    bytes: Vec<u8>,
+    /// Lower-case hex.
+    sha256: String,
+    program: Program,
+}
+
+/// Why a file is not there: how its checks end.
+#[derive(Debug, Clone)]
+pub(super) enum Refusal {
+    /// What is declared is not as declared.
+    Fail {
+        /// What was found.
+        evidence: String,
+        /// What to do.
+        hint: String,
+    },
+    /// It cannot be told.
+    Error(String),
+}
+
+impl Shipments {
+    /// `repository` is where artifacts lie and are built. `hostprobes` is the probe's build for each kind of
+    /// host, or why there is none and how to make one.
+    pub fn new(
+        repository: PathBuf,
+        hostprobes: BTreeMap<Architecture, Result<PathBuf, Problem>>,
+    ) -> Self {
+        Self {
+            repository,
+            hostprobes,
+            parcels: Mutex::default(),
+        }
+    }
+
+    /// The file for hosts of `architecture`.
+    async fn parcel(
+        &self,
+        shipment: &Shipment,
+        architecture: Architecture,
+        run: &Run,
+        host: &HostName,
+    ) -> Packed {
+        let key = match shipment {
+            Shipment::Hostprobe => (shipment.clone(), Some(architecture)),
+            Shipment::Engine { .. } => (shipment.clone(), None),
+        };
+        // Held while something is built, so that nobody else builds it meanwhile.
+        let mut parcels = self.parcels.lock().await;
+        if let Some(packed) = parcels.get(&key) {
+            return packed.clone();
+        }
+        let packed = match shipment {
+            Shipment::Hostprobe => self.hostprobe(architecture),
+            Shipment::Engine { artifact, build } => self.engine(artifact, build, run, host).await,
+        };
+        let packed = packed.map(Arc::new);
+        parcels.insert(key, packed.clone());
+        packed
+    }
+}
+
+impl Parcel {
+    fn new(name: &'static str, bytes: Vec<u8>, program: Program) -> Self {
+        let mut sha256 = String::new();
+        for byte in Sha256::digest(&bytes) {
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Self {
+            name,
+            bytes,
+            sha256,
+            program,
+        }
+    }
+
+    /// Its name on hosts.
+    fn file(&self) -> String {
+        format!("{}-{}", self.name, &self.sha256[..16])
+    }
+}
+
+impl Refusal {
+    /// How `check` ends.
+    pub(super) fn result(&self, check: &Check) -> CheckResult {
+        match self {
+            Self::Fail { evidence, hint } => check::failed(check, evidence, hint),
+            Self::Error(reason) => check::broken(check, reason),
+        }
+    }
+}
+
+/// Brings a file to `host` unless it is there: the assignments that tell a question of it.
+pub(super) async fn bring(
+    run: &Run,
+    host: &HostName,
+    architecture: Architecture,
+    shipment: &Shipment,
+    connection: &mut Connection,
+) -> Result<String, Refusal> {
+    let parcel = run
+        .shipments
+        .parcel(shipment, architecture, run, host)
+        .await?;
+    let path = arrival::deliver(run, host, &parcel, connection)
+        .await
+        .map_err(Refusal::Error)?;
+    let mut variables = vec![("shipped", path.as_str())];
+    if let Shipment::Engine { .. } = shipment {
+        let program = &parcel.program;
+        variables.extend([
+            ("shipped_sha256", parcel.sha256.as_str()),
+            ("shipped_machine", &program.machine),
+            ("shipped_interpreter", &program.interpreter),
+            ("shipped_glibc", &program.glibc),
+        ]);
+    }
+    let assignments = variables.iter().map(|(name, value)| {
+        let value = quote(value);
+        format!("{name}={value}\n")
+    });
+    Ok(assignments.collect())
+}
