@@ -35,10 +35,10 @@ fn words(kind: &EventKind, verbose: bool) -> Option<String> {
         EventKind::Supplied(0) => "its store has the system already".to_owned(),
         EventKind::Supplied(1) => "1 store path copied".to_owned(),
         EventKind::Supplied(paths) => format!("{paths} store paths copied"),
-        EventKind::Checked { settled, of } if verbose => {
+        EventKind::Checked { .. } if !verbose => return None,
+        EventKind::Checked { settled, of } => {
             Tone::Dim.of(&format!("  {settled} of {of} checks made"))
         }
-        EventKind::Checked { .. } => return None,
         EventKind::AskingAgain { checks, pause } => {
             let seconds = pause.as_secs();
             format!("asking again in {seconds} s: {}", checks.join(", "))

@@ -9,9 +9,10 @@ use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Target;
 use deployctl_core::rendered::Rendered;
-use deployctl_core::report::{HostReport, Outcome, Problem, Report, Verdict};
+use deployctl_core::report::{HostReport, Outcome, Report, Verdict};
 use deployctl_engine::apply::Surroundings;
-use deployctl_engine::fleet::{self, broken};
+use deployctl_engine::fleet;
+pub(super) use deployctl_engine::fleet::broken;
 use deployctl_engine::prepare::{Prepared, Wanted, prepare};
 use deployctl_engine::rollout::{self, Options};
 
