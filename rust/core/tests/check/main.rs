@@ -7,6 +7,8 @@ mod host;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod links;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod nixos;
