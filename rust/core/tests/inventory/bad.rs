@@ -180,6 +180,7 @@ bad! {
             "unbounded": {"command": "true", "status": 0, "number": {"unit": "%"}, "deadline_seconds": 5, "retries": 0, "gate": false},
             "between": {"command": "true", "status": 0, "number": {"at_least": 3, "at_most": 2.5, "unit": "%"}, "deadline_seconds": 5, "retries": 0, "gate": false},
             "unclosed": {"command": "true", "status": 0, "matches": "^up(", "deadline_seconds": 5, "retries": 0, "gate": false},
+            "slow": {"command": "true", "status": 0, "contains": ["a"], "deadline_seconds": 11, "retries": 0, "gate": true},
             "huge": {"command": "true", "status": 0, "matches": "(\\w{500}){500}", "deadline_seconds": 5, "retries": 0, "gate": false},
         },
     };

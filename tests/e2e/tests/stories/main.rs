@@ -11,5 +11,6 @@ mod closures_stand_in;
 mod cluster;
 mod demo;
 mod everyday;
+mod gates;
 mod packages;
 mod rollback;

@@ -6,6 +6,9 @@ use crate::inventory::host::Host;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
+/// Longest deadline of a gate, in seconds: as long as an apply gives all gates together to come right.
+const GATE_SECONDS: u16 = 10;
+
 pub(super) fn check(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     let checks = host.extra.as_ref().and_then(|extra| extra.checks.as_ref());
     for (label, check) in checks.into_iter().flatten() {
@@ -45,6 +48,16 @@ fn check_one(at: &FactPath, check: &ExtraCheck, findings: &mut Findings<'_>) {
             "let it ask for at least one character: `+` instead of `*`",
         ),
         Ok(_) => {}
+    }
+    if check.gate && check.deadline_seconds > GATE_SECONDS {
+        findings.add_with_hint(
+            at.clone().key("deadline_seconds"),
+            format!(
+                "is {}; a gate has {GATE_SECONDS} at most",
+                check.deadline_seconds
+            ),
+            "the host waits for the confirm meanwhile, and rolls back at its own deadline",
+        );
     }
     if let Some(bounds) = &check.number {
         check_bounds(&at.clone().key("number"), bounds, findings);
