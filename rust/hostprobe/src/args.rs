@@ -23,6 +23,10 @@ pub(crate) struct Args {
     /// Their size, in KiB.
     #[arg(long, value_name = "KIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(64..=1 << 20))]
     pub(crate) hugepage_kib: u64,
+    /// Where hugetlbfs is mounted, to map a file there; without it, by `MAP_HUGETLB`, which has no part in
+    /// what a mount has reserved (`min_size=`).
+    #[arg(long, value_name = "PATH")]
+    pub(crate) hugepage_mount: Option<PathBuf>,
     /// Memory to lock, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) memlock_mib: u64,

@@ -2,6 +2,60 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
+/// Most single values that are printed of one quantity, or of several alike together.
+pub(crate) const SAMPLES: usize = 200;
+
+/// One quantity, as it is printed: its statistics, and some of its values for plots.
+#[derive(Debug, Serialize)]
+pub(crate) struct Measured {
+    /// What, for people: `wake-up on CPU 4`.
+    what: String,
+    unit: &'static str,
+    /// How many values there were.
+    count: usize,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    max: f64,
+    /// Not all, in the order of measurement: of the values in order of size each n-th, and the largest, so
+    /// that they are distributed as all are.
+    samples: Vec<f64>,
+}
+
+impl Measured {
+    /// `what` took each of `times`, of which at most `most` are kept; nothing where there is none.
+    pub(crate) fn of(what: impl Into<String>, times: &[Duration], most: usize) -> Option<Self> {
+        let all = Distribution::new(times.to_vec())?;
+        Some(Self {
+            what: what.into(),
+            unit: "µs",
+            count: all.len(),
+            p50: all.micros(50),
+            p95: all.micros(95),
+            p99: all.micros(99),
+            max: all.micros(100),
+            samples: representatives(times, most)
+                .into_iter()
+                .map(|at| micros(times[at]))
+                .collect(),
+        })
+    }
+}
+
+/// Where those of `times` are that stand for all.
+fn representatives(times: &[Duration], most: usize) -> Vec<usize> {
+    let mut by_size: Vec<usize> = (0..times.len()).collect();
+    by_size.sort_by_key(|&at| times[at]);
+    let count = times.len().min(most);
+    let mut chosen: Vec<usize> = (1..=count)
+        .map(|nth| by_size[nth * times.len() / count - 1])
+        .collect();
+    chosen.sort_unstable();
+    chosen
+}
+
 /// Sorted samples.
 #[derive(Debug)]
 pub(crate) struct Distribution(Vec<Duration>);
@@ -54,6 +108,24 @@ mod tests {
         assert_eq!(three.percentile(99), Duration::from_micros(3));
         assert_eq!(of(1).unwrap().percentile(0), Duration::from_micros(1));
         assert!(of(0).is_none());
+    }
+
+    #[test]
+    fn few_samples_stand_for_many() {
+        let times: Vec<_> = (0..1000_u64)
+            .map(|n| Duration::from_micros(n * 7919 % 1000))
+            .collect();
+        let measured = Measured::of("all", &times, SAMPLES).unwrap();
+        assert_eq!((measured.count, measured.samples.len()), (1000, SAMPLES));
+        let mut sorted = measured.samples.clone();
+        sorted.sort_by(f64::total_cmp);
+        assert_ne!(measured.samples, sorted, "in the order of measurement");
+        assert!((sorted[SAMPLES / 2] - 504.0).abs() < 1.0, "{sorted:?}");
+        assert!((sorted[SAMPLES - 1] - 999.0).abs() < 0.1, "{sorted:?}");
+        let few: Vec<_> = [3, 1, 2].map(Duration::from_micros).to_vec();
+        let measured = Measured::of("few", &few, SAMPLES).unwrap();
+        assert_eq!(format!("{:?}", measured.samples), "[3.0, 1.0, 2.0]");
+        assert!(Measured::of("none", &[], SAMPLES).is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::distribution::Measured;
 use crate::limits;
 
 /// Everything that was probed.
@@ -13,6 +14,7 @@ use crate::limits;
 pub(crate) struct Report {
     version: u32,
     kernel: String,
+    machine: &'static str,
     user: u32,
     items: Vec<Item>,
 }
@@ -31,6 +33,9 @@ pub(crate) struct Item {
     /// What was measured; each key ends in its unit.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) values: BTreeMap<&'static str, Value>,
+    /// What took how long.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) measured: Vec<Measured>,
 }
 
 /// How it went.
@@ -72,6 +77,7 @@ impl Item {
             message: message.into(),
             hint: None,
             values: BTreeMap::new(),
+            measured: Vec::new(),
         }
     }
 
@@ -94,6 +100,11 @@ impl Item {
         self.values.insert(key, value.into());
         self
     }
+
+    pub(crate) fn measured(mut self, measured: impl IntoIterator<Item = Measured>) -> Self {
+        self.measured.extend(measured);
+        self
+    }
 }
 
 impl Report {
@@ -101,6 +112,7 @@ impl Report {
         Self {
             version: 1,
             kernel: limits::kernel_release(),
+            machine: std::env::consts::ARCH,
             user: crate::sys::process::effective_user(),
             items,
         }

@@ -135,7 +135,6 @@ impl Check {
 
     /// Brings a file to the host first.
     #[must_use]
-    #[expect(dead_code, reason = "the checks that use it come next")]
     pub(super) fn shipping(mut self, shipment: Shipment) -> Self {
         self.ships = Some(shipment);
         self

@@ -86,6 +86,42 @@ const OTHER: &[Mutation] = &[
         "fail",
     ),
     ("trading/process", "", "absent\n", "fail"),
+    (
+        "trading/engine",
+        "host sha256=9f86",
+        "host sha256=0f86",
+        "fail",
+    ),
+    (
+        "trading/engine",
+        "host machine=x86_64",
+        "host machine=aarch64",
+        "fail",
+    ),
+    (
+        "trading/engine",
+        "host glibc=glibc 2.39",
+        "host glibc=glibc 2.9",
+        "fail",
+    ),
+    (
+        "trading/engine",
+        "host glibc=glibc 2.39",
+        "host glibc=",
+        "fail",
+    ),
+    (
+        "trading/engine",
+        "host interpreter=yes",
+        "host interpreter=no",
+        "fail",
+    ),
+    ("trading/engine", "status=0", "status=132", "fail"),
+    ("trading/engine", "\nstatus=0", "", "fail"),
+    ("trading/engine", "", "engine=absent\n", "fail"),
+    ("trading/engine", "host machine=x86_64", "", "error"),
+    ("trading/current", "status=0", "status=139", "fail"),
+    ("trading/current", "", "engine=idle\nrelease=none\n", "skip"),
 ];
 
 /// All of them, with the host that each is tried on.

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::args::Args;
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, Measured, SAMPLES};
 use crate::limits;
 use crate::report::{Item, Trouble};
 use crate::sys::process;
@@ -18,20 +18,25 @@ const MESSAGE: usize = 256;
 pub(crate) fn probe(args: &Args) -> Item {
     match echo(args.echoes) {
         Err(trouble) => Item::fail(ITEM, trouble),
-        Ok(times) => Item::pass(
-            ITEM,
-            format!(
-                "{} echoes over loopback TCP through registered buffers",
-                args.echoes
-            ),
-        )
-        .value("echo_p50_us", times.micros(50))
-        .value("echo_p99_us", times.micros(99))
-        .value("echo_max_us", times.micros(100)),
+        Ok(times) => passed(args.echoes, &times),
     }
 }
 
-fn echo(echoes: u32) -> Result<Distribution, Trouble> {
+fn passed(echoes: u32, times: &[Duration]) -> Item {
+    let item = Item::pass(
+        ITEM,
+        format!("{echoes} echoes over loopback TCP through registered buffers"),
+    );
+    let Some(all) = Distribution::new(times.to_vec()) else {
+        return Item::fail(ITEM, Trouble::new("nothing was echoed"));
+    };
+    item.measured(Measured::of("echo through the ring", times, SAMPLES))
+        .value("echo_p50_us", all.micros(50))
+        .value("echo_p99_us", all.micros(99))
+        .value("echo_max_us", all.micros(100))
+}
+
+fn echo(echoes: u32) -> Result<Vec<Duration>, Trouble> {
     let sockets = connected().map_err(|error| Trouble::new(format!("no loopback TCP: {error}")))?;
     let (near, far) = sockets;
     let mut ring = Ring::new(8, near).map_err(|error| explain(&error))?;
@@ -57,7 +62,7 @@ fn echo(echoes: u32) -> Result<Distribution, Trouble> {
         Ok(Ok(())) => {}
         _ => return Err(Trouble::new("the echoing end failed")),
     }
-    Distribution::new(times).ok_or_else(|| Trouble::new("nothing was echoed"))
+    Ok(times)
 }
 
 fn connected() -> io::Result<(TcpStream, TcpStream)> {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::fifo;
 use crate::args::Args;
-use crate::distribution::{Distribution, micros};
+use crate::distribution::{Distribution, Measured, SAMPLES, micros};
 use crate::report::{Item, Trouble};
 use crate::sys::{clock, memory, scheduling};
 
 const ITEM: &str = "jitter";
 
 /// One CPU's wake-ups.
-struct Measured {
+struct WakeUps {
     cpu: u32,
     fifo: bool,
     late: Vec<Duration>,
@@ -29,7 +29,7 @@ pub(crate) fn probe(args: &Args) -> Item {
 }
 
 /// All CPUs at once, a thread each.
-fn all(args: &Args) -> Result<Vec<Measured>, Trouble> {
+fn all(args: &Args) -> Result<Vec<WakeUps>, Trouble> {
     let interval = Duration::from_micros(args.interval_us);
     let (priority, cycles) = (args.priority, args.cycles);
     let threads: Vec<_> = fifo::chosen(&args.cpus)?
@@ -46,7 +46,7 @@ fn all(args: &Args) -> Result<Vec<Measured>, Trouble> {
         .collect()
 }
 
-fn measure(cpu: u32, priority: i32, cycles: u32, interval: Duration) -> Result<Measured, Trouble> {
+fn measure(cpu: u32, priority: i32, cycles: u32, interval: Duration) -> Result<WakeUps, Trouble> {
     fifo::pin(cpu)?;
     let fifo = scheduling::set_fifo(priority).is_ok();
     let mut late = Vec::with_capacity(cycles as usize);
@@ -65,10 +65,10 @@ fn measure(cpu: u32, priority: i32, cycles: u32, interval: Duration) -> Result<M
     if fifo {
         let _ = scheduling::set_other();
     }
-    Ok(Measured { cpu, fifo, late })
+    Ok(WakeUps { cpu, fifo, late })
 }
 
-fn judge(measured: Vec<Measured>, args: &Args, locked: bool) -> Item {
+fn judge(measured: Vec<WakeUps>, args: &Args, locked: bool) -> Item {
     let fifo = measured.iter().all(|m| m.fifo);
     let policy = if fifo {
         format!("SCHED_FIFO {}", args.priority)
@@ -79,6 +79,12 @@ fn judge(measured: Vec<Measured>, args: &Args, locked: bool) -> Item {
         .iter()
         .filter_map(|m| Some((*m.late.iter().max()?, m.cpu)))
         .max();
+    // However many CPUs there are, the report stays small.
+    let most = SAMPLES.min(4000 / measured.len().max(1)).max(10);
+    let each: Vec<Measured> = measured
+        .iter()
+        .filter_map(|m| Measured::of(format!("wake-up on CPU {}", m.cpu), &m.late, most))
+        .collect();
     let all: Vec<Duration> = measured.into_iter().flat_map(|m| m.late).collect();
     let (Some(all), Some((_, cpu))) = (Distribution::new(all), worst) else {
         return Item::fail(ITEM, Trouble::new("nothing was measured"));
@@ -100,7 +106,8 @@ fn judge(measured: Vec<Measured>, args: &Args, locked: bool) -> Item {
             format!("{} wake-ups under {policy}, the latest on CPU {cpu}", all.len()),
         ),
     };
-    item.value("late_p50_us", all.micros(50))
+    item.measured(each)
+        .value("late_p50_us", all.micros(50))
         .value("late_p99_us", all.micros(99))
         .value("late_max_us", all.micros(100))
         .value("fifo", fifo)

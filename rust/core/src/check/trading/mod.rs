@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod engine;
+mod probe;
+mod rights;
+
 use super::answer::{Found, Unreadable, number, value};
 use super::{Check, Declared, cpus, realtime};
 use crate::inventory::trading::Trading;
@@ -25,6 +29,8 @@ pub(super) fn checks(facts: &Trading, declared: &Declared<'_>) -> Vec<Check> {
         if runs {
             checks.extend(process(facts, unit));
         }
+        checks.extend(probe::checks(facts, unit, declared));
+        checks.extend(engine::checks(facts, unit));
     }
     if let Some(socket) = &facts.inference_socket {
         checks.push(inference(facts, socket.as_str()));
