@@ -1,6 +1,7 @@
 //! Checks of links: what good ends answer, what bad ones do, and the shell that asks them.
 
 mod mutations;
+mod server;
 mod shell;
 
 use std::collections::{BTreeMap, BTreeSet};
