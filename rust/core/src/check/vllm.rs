@@ -5,13 +5,20 @@ use super::{Check, Declared, http};
 use crate::inventory::vllm::Vllm;
 use crate::query::{Query, quote};
 
+mod latency;
+
 pub(super) const CONCERN: &str = "vllm";
 
 pub(super) fn checks(facts: &Vllm, declared: &Declared<'_>) -> Vec<Check> {
     let unit = declared
         .service(CONCERN)
         .map_or("vllm.service", |(unit, _)| unit.as_str());
-    vec![socket(facts), health(facts), model(facts, unit)]
+    vec![
+        socket(facts),
+        health(facts),
+        model(facts, unit),
+        latency::check(facts, unit),
+    ]
 }
 
 fn socket(facts: &Vllm) -> Check {
@@ -41,7 +48,7 @@ fn socket(facts: &Vllm) -> Check {
 }
 
 /// `socket, mode 660, group inference`.
-fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
+pub(super) fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
     let parts = text.split_once(", mode ").and_then(|(kind, rest)| {
         let (mode, group) = rest.split_once(", group ")?;
         Some((kind, u32::from_str_radix(mode, 8).ok()?, group))

@@ -11,6 +11,8 @@ use super::{Check, Declared, cpus, realtime};
 use crate::inventory::trading::Trading;
 use crate::query::{Query, quote};
 
+mod inference;
+
 pub(super) const CONCERN: &str = "trading";
 
 pub(super) fn checks(facts: &Trading, declared: &Declared<'_>) -> Vec<Check> {
@@ -35,6 +37,7 @@ pub(super) fn checks(facts: &Trading, declared: &Declared<'_>) -> Vec<Check> {
     if let Some(socket) = &facts.inference_socket {
         checks.push(inference(facts, socket.as_str()));
     }
+    checks.extend(inference::latency(facts, declared));
     checks
 }
 

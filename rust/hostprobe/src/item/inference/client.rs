@@ -42,6 +42,7 @@ pub(super) struct Answered {
     pub(super) whole: Duration,
     pub(super) usage: Option<Usage>,
     pub(super) server_first_ms: Option<f64>,
+    pub(super) server_between_ms: Option<f64>,
 }
 
 /// Why there was none.
@@ -129,8 +130,10 @@ struct Heard {
     events: Events,
     error: Vec<u8>,
     tokens: Vec<Duration>,
+    finished: Option<Duration>,
     usage: Option<Usage>,
     server_first_ms: Option<f64>,
+    server_between_ms: Option<f64>,
     done: bool,
 }
 
@@ -152,8 +155,12 @@ impl Heard {
             if piece.token {
                 self.tokens.push(at);
             }
+            if piece.finished {
+                self.finished.get_or_insert(at);
+            }
             self.usage = piece.usage.or(self.usage);
             self.server_first_ms = piece.server_first_ms.or(self.server_first_ms);
+            self.server_between_ms = piece.server_between_ms.or(self.server_between_ms);
             self.done |= piece.done;
         }
         Ok(())
@@ -167,18 +174,22 @@ impl Heard {
                 trouble: refused(status, &String::from_utf8_lossy(&self.error)),
             });
         }
-        let Some(first) = self.tokens.first() else {
-            return Err(Trouble::new("answered without text")
-                .hint("was it asked for a stream of a chat?")
+        // A token may have no text: then its answer's end is what comes of it.
+        let counted = self.usage.is_some_and(|usage| usage.completion_tokens > 0);
+        let without_text = self.finished.filter(|_| counted);
+        let Some(first) = self.tokens.first().copied().or(without_text) else {
+            return Err(Trouble::new("answered without a token")
+                .hint("it has to answer chats by a stream of events")
                 .into());
         };
         Ok(Answered {
-            first: *first,
+            first,
             between: shares(&self.tokens),
             longest_wait: longest_wait(&self.tokens),
             whole,
             usage: self.usage,
             server_first_ms: self.server_first_ms,
+            server_between_ms: self.server_between_ms,
         })
     }
 }
@@ -266,6 +277,18 @@ mod tests {
         assert_eq!(answered.between, [ms(5), ms(5), ms(15)]);
         assert_eq!(answered.longest_wait, Some(ms(15)));
         assert_eq!(answered.usage.unwrap().completion_tokens, 4);
+
+        // The mark of an end alone.
+        let mut heard = Heard::default();
+        let end =
+            "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"length\"}]}\n\n";
+        let count =
+            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":1}}\n\n";
+        heard
+            .take(format!("HTTP/1.1 200 OK\r\n\r\n{end}").as_bytes(), ms(8))
+            .unwrap();
+        heard.take(count.as_bytes(), ms(9)).unwrap();
+        assert_eq!(heard.answered(ms(9)).unwrap().first, ms(8));
 
         let told: Vec<String> = [401, 404, 500, 503]
             .iter()

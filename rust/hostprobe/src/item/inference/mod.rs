@@ -187,17 +187,16 @@ impl Measured {
         }
         item = BETWEEN.of(item, of(|answered| answered.between.clone()));
         item = WHOLE.of(item, of(|answered| vec![answered.whole]));
-        SERVER.of(
-            item,
-            of(|answered| {
-                let seconds = answered.server_first_ms.map(|ms| ms / 1000.0);
-                seconds
-                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                    .into_iter()
-                    .collect()
-            }),
-        )
+        item = SERVER_FIRST.of(item, of(|answered| duration(answered.server_first_ms)));
+        SERVER_BETWEEN.of(item, of(|answered| duration(answered.server_between_ms)))
     }
+}
+
+/// A server's milliseconds, where they make sense.
+fn duration(ms: Option<f64>) -> Vec<Duration> {
+    let seconds = ms.map(|ms| ms / 1000.0);
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.into_iter().collect()
 }
 
 /// What a distribution's values are called.
@@ -225,7 +224,9 @@ const FIRST: Keys = keys!("first_token");
 const BETWEEN: Keys = keys!("between_tokens");
 const WHOLE: Keys = keys!("answer");
 /// By the server's own clock.
-const SERVER: Keys = keys!("server_first_token");
+const SERVER_FIRST: Keys = keys!("server_first_token");
+/// By that clock, too: the means of single answers.
+const SERVER_BETWEEN: Keys = keys!("server_between_tokens");
 
 impl Keys {
     /// Adds the distribution of `samples`; nothing where there are none.

@@ -50,10 +50,14 @@ impl Events {
 pub(super) struct Piece {
     /// Whether it brings text: the first event of a stream brings a role alone, which is no token yet.
     pub(super) token: bool,
+    /// Whether the last token has come, be it one without text (the mark of an end).
+    pub(super) finished: bool,
     /// Tokens of the prompt and of the answer, by the server's own count.
     pub(super) usage: Option<Usage>,
     /// Milliseconds to the first token by the server's own clock (vLLM, `--enable-per-request-metrics`).
     pub(super) server_first_ms: Option<f64>,
+    /// Milliseconds from one token to the next by that clock, the mean of this answer.
+    pub(super) server_between_ms: Option<f64>,
     /// The last event.
     pub(super) done: bool,
 }
@@ -88,6 +92,7 @@ struct Chunk {
 #[derive(Deserialize)]
 struct Choice {
     delta: Option<Delta>,
+    finish_reason: Option<String>,
 }
 
 /// Servers that reason name its text in one way or the other.
@@ -101,6 +106,7 @@ struct Delta {
 #[derive(Deserialize)]
 struct Metrics {
     time_to_first_token_ms: Option<f64>,
+    mean_itl_ms: Option<f64>,
 }
 
 impl Piece {
@@ -120,6 +126,7 @@ impl Piece {
             let words = words.map_or_else(|| error.to_string(), str::to_owned);
             return Err(Trouble::new(format!("broke off: {}", super::short(&words))));
         }
+        let metrics = chunk.metrics.as_ref();
         let has_text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         Ok(Self {
             token: chunk
@@ -131,10 +138,13 @@ impl Piece {
                         || has_text(&delta.reasoning)
                         || has_text(&delta.reasoning_content)
                 }),
+            finished: chunk
+                .choices
+                .first()
+                .is_some_and(|choice| choice.finish_reason.is_some()),
             usage: chunk.usage,
-            server_first_ms: chunk
-                .metrics
-                .and_then(|metrics| metrics.time_to_first_token_ms),
+            server_first_ms: metrics.and_then(|it| it.time_to_first_token_ms),
+            server_between_ms: metrics.and_then(|it| it.mean_itl_ms),
             done: false,
         })
     }
@@ -165,7 +175,7 @@ mod tests {
             // vLLM's stream: a role, text, the count with the server's own clock.
             r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
             r#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}"#,
-            r#"{"choices":[],"usage":{"prompt_tokens":27,"total_tokens":33,"completion_tokens":6},"metrics":{"time_to_first_token_ms":11.864,"queue_time_ms":0.04}}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":27,"total_tokens":33,"completion_tokens":6},"metrics":{"time_to_first_token_ms":11.864,"queue_time_ms":0.04,"mean_itl_ms":5.9}}"#,
             // mlx_lm's: the role with each text.
             r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}"#,
             r#"{"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":"length"}]}"#,
