@@ -9,8 +9,9 @@ use crate::query::{Query, quote};
 
 /// What hostprobe calls it.
 pub(super) const ITEM: &str = "inference";
-/// A prompt may be longer or shorter than declared by this share: words have no fixed number of tokens.
-const TOLERANCE: f64 = 0.25;
+/// A prompt may be longer or shorter than declared by this share: words have no fixed number of tokens. As much of
+/// it may come out of the prefix cache: the chat's template begins alike.
+pub(super) const TOLERANCE: f64 = 0.25;
 /// Bytes of an answer: hostprobe keeps a thousand samples of a kind, on lines of their own.
 const CAP: usize = 512 * 1024;
 

@@ -3,7 +3,7 @@
 
 use super::CONCERN;
 use crate::check::answer::{Answer, Found, Unreadable};
-use crate::check::inference::{ITEM, Requests, not_measured, prompt_of_length};
+use crate::check::inference::{ITEM, Requests, TOLERANCE, not_measured, prompt_of_length};
 use crate::check::measurement::Bound;
 use crate::check::probed::{Item, shown};
 use crate::check::{Check, Shipment};
@@ -79,8 +79,8 @@ fn judge(answer: &Answer<'_>, facts: &Vllm) -> Result<Found, Unreadable> {
         None => "the server tells no times of its own".to_owned(),
         Some((first, between)) => format!(
             "by the server's own clock {} and {}",
-            shown(first, &SHOWN),
-            shown(between, &SHOWN)
+            shown(first, &SHOWN[..2]),
+            shown(between, &SHOWN[..2])
         ),
     };
     let short = item
@@ -92,19 +92,19 @@ fn judge(answer: &Answer<'_>, facts: &Vllm) -> Result<Found, Unreadable> {
                 latency.output_tokens
             )
         });
+    let cached = item
+        .number("cached_tokens_max")
+        .filter(|most| *most > f64::from(latency.prompt_tokens) * TOLERANCE)
+        .map(|most| format!("{most} tokens of a prompt came out of the cache"));
     let (prompts, wrong) = match prompt_of_length(&item, latency.prompt_tokens) {
-        Ok(prompts) => (prompts, short),
+        Ok(prompts) => (prompts, cached.or(short)),
         Err(wrong) => (wrong.clone(), Some(wrong)),
     };
-    let mut evidence = format!(
+    let evidence = format!(
         "{prompts}; first token {}; between tokens {}; {server}",
         shown(&first, &SHOWN),
         shown(&between, &SHOWN)
     );
-    let cached = item.number("cached_tokens_max").filter(|most| *most > 0.0);
-    if let Some(most) = cached {
-        evidence = format!("{evidence}; up to {most} tokens of a prompt came out of the cache");
-    }
     let slow = [&first, &between]
         .into_iter()
         .find(|it| !it.holds())
