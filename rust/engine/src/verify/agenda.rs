@@ -13,8 +13,8 @@ pub(crate) enum Step {
     Ask(Vec<usize>),
     /// Wait, then ask these once more, in one exec.
     AskAgain(Duration, Vec<usize>),
-    /// Wait, where it was asked before, then ask this one with nothing beside it.
-    Load(Duration, usize),
+    /// Wait, where they were asked before, then ask these, which share one question, with nothing beside it.
+    Load(Duration, Vec<usize>),
     /// All are settled.
     Done,
 }
@@ -96,7 +96,8 @@ impl<'a> Agenda<'a> {
                 0 => Duration::ZERO,
                 _ => item.check.retry.pause,
             };
-            return Step::Load(pause, place);
+            let id = &item.check.query.id;
+            return Step::Load(pause, self.open(|other| other.check.query.id == *id));
         }
         // What is left waits for itself.
         self.break_off("what it needs needs it in turn");

@@ -89,9 +89,9 @@ impl Visit<'_> {
                     self.wait(pause).await;
                     self.ask(&places).await?;
                 }
-                Step::Load(pause, place) => {
+                Step::Load(pause, places) => {
                     self.wait(pause).await;
-                    self.load(place).await?;
+                    self.load(places).await?;
                 }
             }
         }
@@ -149,16 +149,24 @@ impl Visit<'_> {
         Ok(())
     }
 
-    /// Makes a check that loads the host, unless a session is open there.
-    async fn load(&mut self, place: usize) -> Result<(), Outcome> {
-        let check = self.agenda.check(place);
-        let refused = session::refusal(self.run, self.host, &mut self.connection, check).await;
-        if let Some(result) = refused {
-            self.agenda.settle(place, result);
-            return Ok(());
+    /// Makes checks that load the host by one question, unless a session is open there.
+    async fn load(&mut self, places: Vec<usize>) -> Result<(), Outcome> {
+        let mut free = Vec::new();
+        for place in places {
+            let check = self.agenda.check(place);
+            let refused = if free.is_empty() {
+                session::refusal(self.run, self.host, &mut self.connection, check).await
+            } else {
+                None
+            };
+            match refused {
+                Some(result) => self.agenda.settle(place, result),
+                None => free.push(place),
+            }
         }
-        let ready = self.bring(vec![place]).await;
-        if !ready.is_empty() {
+        let ready = self.bring(free).await;
+        if let Some(first) = ready.first() {
+            let check = self.agenda.check(*first);
             self.tell(EventKind::Measuring(check.id.clone()));
         }
         self.ask(&ready).await
