@@ -6,14 +6,20 @@
 
 use crate::query::printable_line;
 
+mod about;
 mod checks;
 mod closure;
+mod html;
+mod junit;
 mod outcome;
 mod plan;
 mod status;
 mod words;
 
+pub use about::{About, Run};
 pub use checks::checks;
+pub use html::html;
+pub use junit::junit;
 pub use outcome::{report, summary};
 pub use plan::{drift, headline, plan, plans};
 pub use status::status;

@@ -6,7 +6,7 @@ use super::checks::{failing, skipped};
 use super::words::{changes, count, problem};
 use super::{Style, pad, shown, widest};
 use crate::plan::Severity;
-use crate::report::{HostReport, Outcome, Report};
+use crate::report::{HostReport, Outcome, Problem, Report};
 
 /// Lines of a host's log that are shown when it did not come through.
 const LOG_LINES: usize = 20;
@@ -117,6 +117,63 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
         Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
     };
     format!("{name}  {told}\n")
+}
+
+/// Said of a host or a link on which nothing was asked.
+pub(super) const WITHOUT_CHECKS: &str = "nothing was checked";
+
+/// How a host ended that did not come through: unescaped, for whoever shows it.
+pub(super) struct BadEnd {
+    /// In a word for programs: `unreachable`.
+    pub(super) word: &'static str,
+    /// For people, after the host's name: `could not be reached`.
+    pub(super) phrase: &'static str,
+    /// Why.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) hint: Option<String>,
+}
+
+/// Why there is nothing good to say of a host, whatever its checks say; none where it came through.
+pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
+    let (word, phrase, message, hint) = match outcome {
+        Outcome::Unchanged
+        | Outcome::Planned { .. }
+        | Outcome::Committed { .. }
+        | Outcome::Verified
+        | Outcome::Skipped { .. } => return None,
+        Outcome::RolledBack { reason } => ("rolled-back", "was rolled back", reason.clone(), None),
+        Outcome::RollbackFailed { reason, hint } => (
+            "rollback-failed",
+            "could not be rolled back",
+            reason.clone(),
+            Some(hint.clone()),
+        ),
+        Outcome::Refused { reasons } => {
+            let messages: Vec<_> = reasons.iter().map(|r| r.message.as_str()).collect();
+            let hints: Vec<_> = reasons.iter().filter_map(|r| r.hint.as_deref()).collect();
+            let hint = (!hints.is_empty()).then(|| hints.join("; "));
+            ("refused", "was refused", messages.join("; "), hint)
+        }
+        Outcome::Unreachable { reason } => told("unreachable", "could not be reached", reason),
+        Outcome::Unknown { reason } => told("unknown", "was lost on the way", reason),
+        Outcome::BuildFailed { reason } => told("build-failed", "could not be built", reason),
+        Outcome::Failed { reason } => told("failed", "could not be worked on", reason),
+    };
+    Some(BadEnd {
+        word,
+        phrase,
+        message,
+        hint,
+    })
+}
+
+fn told(
+    word: &'static str,
+    phrase: &'static str,
+    reason: &Problem,
+) -> (&'static str, &'static str, String, Option<String>) {
+    (word, phrase, reason.message.clone(), reason.hint.clone())
 }
 
 /// What else there is to know: a reboot, what a sandbox left out, gates that failed, the host's log.

@@ -1,0 +1,75 @@
+//! One column for a phone: below each link its hosts, joined by a rail on the left.
+
+use std::fmt::Write as _;
+
+use super::{Drawing, Hub, Line, Node, TALL};
+
+/// Width of the drawing.
+const WIDTH: f64 = 328.0;
+/// Between two boxes.
+const GAP: f64 = 10.0;
+/// Widest step from one rail to the next, and the room for all of them.
+const STEP: f64 = 12.0;
+const RAILS: f64 = 60.0;
+
+pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
+    let count = hubs.iter().map(|_| 1.0).sum::<f64>();
+    let step = if count > 0.0 {
+        STEP.min(RAILS / count)
+    } else {
+        0.0
+    };
+    let left = step * count;
+    let width = WIDTH - left;
+    let mut at = vec![None; nodes.len()];
+    let mut boxes = Vec::new();
+    let mut hub_at = Vec::new();
+    let mut y = 0.0;
+    for hub in hubs {
+        boxes.push(hub.draw(left, y, width));
+        hub_at.push(y + 20.0);
+        y += hub.height() + GAP;
+        for &node in &hub.hosts {
+            if at[node].is_none() {
+                at[node] = Some(y);
+                y += TALL + GAP;
+            }
+        }
+    }
+    for place in at.iter_mut().filter(|place| place.is_none()) {
+        *place = Some(y);
+        y += TALL + GAP;
+    }
+    for (node, place) in nodes.iter().zip(&at) {
+        boxes.push(node.draw(left, place.unwrap_or_default(), width));
+    }
+    let mut x = step / 2.0;
+    let mut lines = Vec::new();
+    for (hub, top) in hubs.iter().zip(hub_at) {
+        let ends = hub
+            .hosts
+            .iter()
+            .filter_map(|&node| at[node])
+            .map(|y| y + TALL / 2.0);
+        let all: Vec<f64> = ends.chain([top]).collect();
+        let first = all.iter().copied().fold(f64::INFINITY, f64::min);
+        let last = all.iter().copied().fold(0.0, f64::max);
+        let mut path = format!("M{x:.1} {first:.1}V{last:.1}");
+        for y in all {
+            let _ = write!(path, "M{x:.1} {y:.1}H{left:.1}");
+        }
+        lines.push(Line {
+            path,
+            mark: hub.mark,
+            asked: hub.asked,
+        });
+        x += step;
+    }
+    Drawing {
+        class: "narrow",
+        width: WIDTH.into(),
+        height: (y - GAP).max(1.0).into(),
+        lines,
+        boxes,
+    }
+}
