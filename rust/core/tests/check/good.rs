@@ -6,10 +6,11 @@ use deployctl_core::check::gate::{Decision, Tally, decide};
 use deployctl_core::check::{
     CheckResult, CheckStatus, evaluate, evaluate_all, gates, queries, skip_all,
 };
+use deployctl_core::inventory::{CONCERNS, parse};
 use deployctl_core::name::HostName;
 use deployctl_core::query::Answers;
 
-use crate::host::{HOSTS, checks_of, good_answers, inventory, section};
+use crate::host::{HOSTS, checks_in, checks_of, good_answers, inventory, section};
 
 /// One line per check, for snapshots.
 pub(crate) fn table(results: &[CheckResult]) -> String {
@@ -115,14 +116,29 @@ fn no_answer_an_empty_one_and_one_cut_short_are_errors() {
 }
 
 #[test]
-fn declared_and_not_installed_is_a_failure() {
-    for check in HOSTS.iter().flat_map(|host| checks_of(host)) {
-        let result = evaluate(&check, Some(&section(127, "")));
-        assert!(
-            matches!(result.status, CheckStatus::Fail { hint: Some(_) }),
-            "{result:?}"
-        );
+fn a_concern_that_is_taken_away_takes_its_checks_along() {
+    let mut seen = BTreeSet::new();
+    for host in HOSTS {
+        let raw = inventory().value();
+        for concern in CONCERNS {
+            if raw["hosts"][host].get(concern).is_none() {
+                continue;
+            }
+            let mut without = raw.clone();
+            let facts = without["hosts"][host].as_object_mut().unwrap();
+            facts.shift_remove(*concern);
+            // Some concerns need each other.
+            let Ok(without) = parse(without.to_string().as_bytes()) else {
+                continue;
+            };
+            let left = checks_in(&without, host, &BTreeSet::new());
+            for check in left {
+                assert_ne!(check.concern.as_str(), *concern, "{host}: {}", check.id);
+            }
+            seen.insert(*concern);
+        }
     }
+    insta::assert_snapshot!(seen.into_iter().collect::<Vec<_>>().join(" "));
 }
 
 #[test]

@@ -27,7 +27,15 @@ pub(crate) fn checks_of(host: &str) -> Vec<Check> {
 
 /// The checks of `host` where `failed_before` had failed already.
 pub(crate) fn checks_after(host: &str, failed_before: &BTreeSet<UnitName>) -> Vec<Check> {
-    let inventory = inventory();
+    checks_in(inventory(), host, failed_before)
+}
+
+/// The checks of a host of another inventory.
+pub(crate) fn checks_in(
+    inventory: &Inventory,
+    host: &str,
+    failed_before: &BTreeSet<UnitName>,
+) -> Vec<Check> {
     let name = HostName::new(host).unwrap();
     checks(&Declared {
         host: inventory.host(&name).unwrap(),
@@ -66,30 +74,25 @@ fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
     {
         package("extra", name.0, None, false);
     }
-    if !host.platform.is_linux() {
-        return rendered;
-    }
+    let declared = |concern: &str| inventory.host_value(name).get(concern).is_some();
     let at_boot = host.trading.as_ref().map(|trading| trading.start_at_boot);
+    let yes = Some(true);
     let units = [
-        (true, "time", "chrony.service", Some(true), Some(true)),
-        (true, "hugepages", "mnt-huge.mount", Some(true), Some(true)),
-        (true, "firewall", "nftables.service", None, Some(true)),
+        ("time", "chrony.service", yes, yes),
+        ("hugepages", "mnt-huge.mount", yes, yes),
+        ("firewall", "nftables.service", None, yes),
+        ("vllm", "vllm.service", yes, yes),
         (
-            host.vllm.is_some(),
-            "vllm",
-            "vllm.service",
-            Some(true),
-            Some(true),
-        ),
-        (
-            true,
             "trading",
             "trading.service",
             at_boot.filter(|yes| *yes),
             at_boot,
         ),
     ];
-    for (_, concern, unit, running, enabled) in units.into_iter().filter(|unit| unit.0) {
+    for (concern, unit, running, enabled) in units {
+        if !host.platform.is_linux() || !declared(concern) {
+            continue;
+        }
         let want = UnitWant {
             concern: ConcernName::new(concern).unwrap(),
             enabled,
@@ -152,9 +155,4 @@ pub(crate) fn case(path: &Path) -> (&str, i32) {
         Some((name, status)) if status.parse::<i32>().is_ok() => (name, status.parse().unwrap()),
         _ => (name, 0),
     }
-}
-
-/// What the ends of good links answer: `good/links/<query id, slashes as dots>`.
-pub(crate) fn link_answers() -> Answers {
-    Answers::new()
 }

@@ -4,7 +4,7 @@
 //! `PROPTEST_CASES` says how many cases there are: a quarter of it, or of 256, each tried on every check.
 
 mod damage;
-mod subjects;
+pub(crate) mod subjects;
 
 use std::cell::Cell;
 
@@ -173,4 +173,22 @@ fn good_answers_cut_short_or_late_never_pass() {
             no_pass(subject, ask(subject, &answer))
         },
     );
+}
+
+/// On every platform and of every link: what is declared and not there is a failure, and what says nothing
+/// an error; neither is skipped or passed.
+#[test]
+fn declared_and_not_there_is_a_failure() {
+    for subject in subjects() {
+        let name = format!("{}: {}", subject.host, subject.check.id);
+        let absent = ask(subject, &section(127, "")).status;
+        let hinted = matches!(&absent, CheckStatus::Fail { hint: Some(hint) } if !hint.is_empty());
+        assert!(hinted, "{name}: {absent:?}");
+        for silence in [None, Some(section(0, "")), Some(section(0, " \n"))] {
+            let result = evaluate(&subject.check, silence.as_ref());
+            let status = result.status;
+            let broken = matches!(status, CheckStatus::Error { .. } | CheckStatus::Fail { .. });
+            assert!(broken, "{name}: {status:?}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Checks against a good host, broken hosts, recorded answers and hostile ones.
 
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod good;
 #[cfg(test)]
 mod host;
@@ -21,3 +23,5 @@ mod shell;
 #[cfg(test)]
 #[path = "../shellcheck/mod.rs"]
 mod shellcheck;
+#[cfg(test)]
+mod troubles;

@@ -1,13 +1,13 @@
 //! Everything that judges an answer: the checks of every host on every platform, and of every link.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use deployctl_core::check::{Check, checks, link};
+use deployctl_core::check::{Check, checks};
 use deployctl_core::inventory::host::Platform;
 use deployctl_core::query::Section;
 
-use crate::host::{HOSTS, checks_of, good_answers, inventory, link_answers};
+use crate::host::{HOSTS, checks_of, good_answers, inventory};
+use crate::links;
 use crate::nixos::made;
 
 /// A check, and what a good host answers it where that is recorded.
@@ -45,11 +45,10 @@ fn all() -> Vec<Subject> {
         add((*host).to_owned(), checks_of(host));
         add(format!("{host}, built by Nix"), made(host, built, checks));
     }
-    let mut good: BTreeMap<String, Section> = link_answers();
-    all.extend(link::checks(inventory()).into_iter().map(|link| Subject {
+    all.extend(links::subjects().map(|(link, good)| Subject {
         host: format!("link {}", link.link),
-        good: good.remove(&link.check.query.id),
         check: link.check,
+        good,
     }));
     all
 }
