@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::answer::{Answer, Found, Unreadable};
 use super::{
-    Declared, cuda, current, extra, firewall, gateway, hugepages, kernel, monitoring, network,
-    nvidia, package, power, python, realtime, ssh, storage, sysctl, system, time, trading, unit,
-    vllm,
+    Declared, cuda, current, darwin, extra, firewall, gateway, hugepages, kernel, mlx, monitoring,
+    network, nvidia, package, power, python, realtime, ssh, storage, sysctl, system, time, trading,
+    unit, vllm,
 };
 use crate::name::ConcernName;
 use crate::query::Query;
@@ -166,12 +166,12 @@ const CONCERNS: &[(&str, Concern, Concern)] = &[
     (
         system::CONCERN,
         |d| of(d, d.host.system.as_ref(), system::checks),
-        NONE,
+        |d| of(d, d.host.system.as_ref(), darwin::system::checks),
     ),
     (
         ssh::CONCERN,
         |d| of(d, d.host.ssh.as_ref(), ssh::checks),
-        NONE,
+        |d| of(d, d.host.ssh.as_ref(), darwin::ssh::checks),
     ),
     (
         time::CONCERN,
@@ -181,7 +181,7 @@ const CONCERNS: &[(&str, Concern, Concern)] = &[
     (
         network::CONCERN,
         |d| of(d, d.host.network.as_ref(), network::checks),
-        NONE,
+        |d| of(d, d.host.network.as_ref(), darwin::network::checks),
     ),
     (
         firewall::CONCERN,
@@ -228,6 +228,9 @@ const CONCERNS: &[(&str, Concern, Concern)] = &[
         |d| of(d, d.host.vllm.as_ref(), vllm::checks),
         NONE,
     ),
+    (mlx::CONCERN, NONE, |d| {
+        of(d, d.host.mlx.as_ref(), mlx::checks)
+    }),
     (
         gateway::CONCERN,
         |d| of(d, d.host.gateway.as_ref(), gateway::checks),
@@ -241,7 +244,11 @@ const CONCERNS: &[(&str, Concern, Concern)] = &[
     (
         power::CONCERN,
         |d| of(d, d.host.power.as_ref(), power::checks),
-        |d| of(d, d.host.power.as_ref(), power::checks),
+        |d| {
+            let mut checks = of(d, d.host.power.as_ref(), darwin::power::checks);
+            checks.extend(of(d, d.host.power.as_ref(), power::checks));
+            checks
+        },
     ),
     (
         monitoring::CONCERN,

@@ -15,11 +15,38 @@ pub(super) const CONCERN: &str = "ssh";
 const RUN_DIRECTORY: &str = "[ -d /run/sshd ] || mkdir -m 0755 /run/sshd";
 
 pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
-    let effective = Query::new("ssh/effective", format!("{RUN_DIRECTORY}; sshd -T"));
-    let listening = Query::new("ssh/listening", "ss -Hltn");
+    let effective_query = Query::new("ssh/effective", format!("{RUN_DIRECTORY}; sshd -T"));
+    let mut checks = effective(facts, declared, &effective_query);
+    checks.push(listening(facts));
+    for (name, operator) in &declared.cluster.operators {
+        checks.push(keys(
+            name.as_str(),
+            operator.keys.iter(),
+            &keys_query(name.as_str()),
+        ));
+    }
+    let system = declared.host.system.as_ref();
+    for (name, user) in system
+        .and_then(|system| system.users.as_ref())
+        .into_iter()
+        .flatten()
+    {
+        if !user.keys.is_empty() && !declared.cluster.operators.contains_key(name) {
+            checks.push(keys(
+                name.as_str(),
+                user.keys.iter(),
+                &keys_query(name.as_str()),
+            ));
+        }
+    }
+    checks
+}
+
+/// sshd's own words for what it would do, the answer to `query`: the same on every platform.
+pub(super) fn effective(facts: &Ssh, declared: &Declared<'_>, query: &Query) -> Vec<Check> {
     let setting = |what: &str, key: &'static str, wanted: String| {
         let expected = format!("{key} {wanted}");
-        Check::new(CONCERN, what, &effective, expected, move |answer| {
+        Check::new(CONCERN, what, query, expected, move |answer| {
             let found = parse(answer)?;
             let found = found.get(key).map(Vec::as_slice).unwrap_or_default();
             let [found] = found else {
@@ -67,7 +94,7 @@ pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
         Check::new(
             CONCERN,
             "allow-users",
-            &effective,
+            query,
             format!("allowusers {}", join(&wanted)),
             move |answer| {
                 let found = parse(answer)?;
@@ -87,43 +114,31 @@ pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
         .gate_if(true),
     );
 
-    let port = facts.port.number();
-    checks.push(
-        Check::new(
-            CONCERN,
-            "listening",
-            &listening,
-            format!("something listens on TCP port {port}"),
-            move |answer| {
-                let ports = parse_listening(answer)?;
-                let shown = ports
-                    .iter()
-                    .map(u16::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                Ok(
-                    Found::when(ports.contains(&port), format!("TCP ports {shown}"))
-                        .or_hint("on the host: systemctl status ssh.service ssh.socket"),
-                )
-            },
-        )
-        .gate_if(true),
-    );
-
-    for (name, operator) in &declared.cluster.operators {
-        checks.push(keys(name.as_str(), operator.keys.iter()));
-    }
-    let system = declared.host.system.as_ref();
-    for (name, user) in system
-        .and_then(|system| system.users.as_ref())
-        .into_iter()
-        .flatten()
-    {
-        if !user.keys.is_empty() && !declared.cluster.operators.contains_key(name) {
-            checks.push(keys(name.as_str(), user.keys.iter()));
-        }
-    }
     checks
+}
+
+fn listening(facts: &Ssh) -> Check {
+    let listening = Query::new("ssh/listening", "ss -Hltn");
+    let port = facts.port.number();
+    Check::new(
+        CONCERN,
+        "listening",
+        &listening,
+        format!("something listens on TCP port {port}"),
+        move |answer| {
+            let ports = parse_listening(answer)?;
+            let shown = ports
+                .iter()
+                .map(u16::to_string)
+                .collect::<Vec<_>>()
+                .join(", ");
+            Ok(
+                Found::when(ports.contains(&port), format!("TCP ports {shown}"))
+                    .or_hint("on the host: systemctl status ssh.service ssh.socket"),
+            )
+        },
+    )
+    .gate_if(true)
 }
 
 /// Who may log in: those declared, and the user by whom we do.
@@ -146,14 +161,22 @@ fn root_login(wanted: RootLogin) -> &'static str {
 }
 
 /// A user's keys, as sshd would look them up for that user.
-fn keys<'a>(operator: &str, keys: impl Iterator<Item = &'a PublicKey>) -> Check {
+fn keys_query(operator: &str) -> Query {
     let user = quote(operator);
-    let query = Query::new(
+    Query::new(
         format!("ssh/keys/{operator}"),
         format!(
             "{RUN_DIRECTORY}\nhome=$(getent passwd {user} | cut -d: -f6)\n[ -n \"$home\" ] || {{ echo no such user; exit 0; }}\nprintf 'home %s\\n' \"$home\"\nfor f in $(sshd -T -C user={user},host=localhost,addr=127.0.0.1 | sed -n 's/^authorizedkeysfile //p'); do\n  f=$(printf '%s\\n' \"$f\" | sed \"s|%h|$home|g; s|%u|\"{user}\"|g\")\n  case $f in /*) ;; *) f=$home/$f ;; esac\n  [ -r \"$f\" ] && cat \"$f\"\ndone\n:"
         ),
-    );
+    )
+}
+
+/// Whether every one of a user's keys is in the answer to `query`: `home /…`, then authorized keys.
+pub(super) fn keys<'a>(
+    operator: &str,
+    keys: impl Iterator<Item = &'a PublicKey>,
+    query: &Query,
+) -> Check {
     let wanted: Vec<String> = keys
         .filter_map(|key| blob(key.as_str()).map(str::to_owned))
         .collect();
@@ -161,7 +184,7 @@ fn keys<'a>(operator: &str, keys: impl Iterator<Item = &'a PublicKey>) -> Check 
     Check::new(
         CONCERN,
         &format!("keys/{operator}"),
-        &query,
+        query,
         format!("every key of {operator} ({count}) may log in"),
         move |answer| {
             if count == 0 {

@@ -1,7 +1,8 @@
 //! What hosts in all kinds of trouble answered, and what the checks make of it.
 //!
 //! `recorded/<query id, slashes as dots>/<case>` holds standard output; a case named `…-rcN` ended with
-//! status N.
+//! status N. Those of macOS (`mac-…`, `mlx.job`, `mlx.listening`) are stand-ins, written after the formats that
+//! Apple documents; those named `real-…` came from the program itself.
 
 use std::collections::BTreeMap;
 

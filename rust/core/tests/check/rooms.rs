@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use deployctl_core::check::concerns;
 use deployctl_core::inventory::CONCERNS;
 
+use crate::host::checks_of;
+
 /// Concerns without checks, and why.
 const NO_CHECKS: &[(&str, &str)] = &[
     (
         "image",
         "of the first installation; what runs there now is the other concerns'",
     ),
-    ("mlx", "of macOS, whose checks come with its platform"),
     (
         "nix",
         "the way of a closure to its host; what runs there is the plan's to compare",
@@ -215,4 +216,22 @@ fn every_concern_of_the_schema_has_checks() {
             "`{concern}` has checks and no facts"
         );
     }
+}
+
+/// The Mac of the tests' own inventory declares everything that a Mac can.
+#[test]
+fn every_darwin_module_has_checks_on_a_mac() {
+    let checked: BTreeSet<String> = checks_of("mac-mini")
+        .iter()
+        .map(|check| check.concern.to_string())
+        .collect();
+    let excused = |name: &str| NO_CHECKS.iter().any(|(concern, _)| *concern == name);
+    let forgotten: Vec<_> = modules("darwin")
+        .into_iter()
+        .filter(|name| !checked.contains(name) && !excused(name))
+        .collect();
+    assert!(
+        forgotten.is_empty(),
+        "nobody asks a Mac about {forgotten:?}"
+    );
 }

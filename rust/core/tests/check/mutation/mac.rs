@@ -2,5 +2,116 @@
 
 use super::Mutation;
 
-pub(super) const MUTATIONS: &[Mutation] =
-    &[("extra/check/quarantine", "enabled", "disabled", "fail")];
+pub(super) const MUTATIONS: &[Mutation] = &[
+    ("extra/check/quarantine", "enabled", "disabled", "fail"),
+    ("system/hostname", "hostname=mac-mini", "hostname=", "fail"),
+    (
+        "system/local-hostname",
+        "local=mac-mini",
+        "local=mac-mini-2",
+        "fail",
+    ),
+    ("system/timezone", "Australia/Sydney", "UTC", "fail"),
+    (
+        "network/address/en0/10.0.0.2/24",
+        "inet 10.0.0.2",
+        "inet 10.0.0.3",
+        "fail",
+    ),
+    (
+        "network/address/en0/10.0.0.2/24",
+        "0xffffff00",
+        "0xffff0000",
+        "fail",
+    ),
+    ("network/mtu/en0", "mtu 9000", "mtu 1500", "fail"),
+    (
+        "network/up/en0",
+        "status: active",
+        "status: inactive",
+        "fail",
+    ),
+    (
+        "power/sleep",
+        " sleep                0",
+        " sleep                1",
+        "fail",
+    ),
+    (
+        "power/autorestart",
+        "autorestart          1",
+        "autorestart          0",
+        "fail",
+    ),
+    ("power/autorestart", " autorestart          1\n", "", "fail"),
+    (
+        "ssh/passwords",
+        "passwordauthentication no",
+        "passwordauthentication yes",
+        "fail",
+    ),
+    (
+        "ssh/keyboard-interactive",
+        "kbdinteractiveauthentication no",
+        "kbdinteractiveauthentication yes",
+        "fail",
+    ),
+    (
+        "ssh/public-keys",
+        "pubkeyauthentication yes",
+        "pubkeyauthentication no",
+        "fail",
+    ),
+    (
+        "ssh/root-login",
+        "permitrootlogin no",
+        "permitrootlogin yes",
+        "fail",
+    ),
+    ("ssh/auth-tries", "maxauthtries 4", "maxauthtries 6", "fail"),
+    (
+        "ssh/login-grace",
+        "logingracetime 30",
+        "logingracetime 120",
+        "fail",
+    ),
+    (
+        "ssh/client-alive",
+        "clientaliveinterval 60",
+        "clientaliveinterval 0",
+        "fail",
+    ),
+    (
+        "ssh/allow-users",
+        "allowusers operator",
+        "allowusers operator guest",
+        "fail",
+    ),
+    ("ssh/listening", "*.22 ", "*.23 ", "fail"),
+    ("ssh/keys/operator", "AAAAC3", "AAAAC4", "fail"),
+    (
+        "mlx/daemon",
+        "state = running",
+        "state = not running",
+        "fail",
+    ),
+    ("mlx/daemon", "runs as = _mlx", "runs as = root", "fail"),
+    (
+        "mlx/offline",
+        "HF_HUB_OFFLINE => 1",
+        "HF_HUB_OFFLINE => 0",
+        "fail",
+    ),
+    ("mlx/listening", "10.0.0.2:8080", "*:8080", "fail"),
+    ("mlx/listening", "", "nothing\n", "fail"),
+    ("mlx/health", "status 200", "status 503", "fail"),
+    ("mlx/model", "Qwen2.5-32B", "Qwen2.5-72B", "fail"),
+    ("mlx/chat", "status 200", "status 404", "fail"),
+    (
+        "mlx/chat",
+        "\"content\": \"Hello\"",
+        "\"content\": \"\"",
+        "fail",
+    ),
+    ("mlx/wired-limit", "0", "43008", "fail"),
+];

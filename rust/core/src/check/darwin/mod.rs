@@ -1,0 +1,8 @@
+//! What macOS says of the concerns that Linux hosts have, too: the same facts, asked of other programs.
+//!
+//! Everything runs by absolute path: what comes first in a login's PATH may be GNU's or Homebrew's.
+
+pub(super) mod network;
+pub(super) mod power;
+pub(super) mod ssh;
+pub(super) mod system;
