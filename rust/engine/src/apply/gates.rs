@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use deployctl_core::check::gate::{Decision, decide};
-use deployctl_core::check::{self, CheckResult, CheckStatus};
+use deployctl_core::check::{self, Check, CheckResult, CheckStatus};
 use deployctl_core::name::ConcernName;
 
 use super::{Surroundings, Task, tell};
 use crate::ask::{AskError, ask};
 use crate::event::EventKind;
 use crate::transport::Transport;
+use crate::verify::{Agenda, Step};
 
-/// How long the way in and the gates may take to come right, at most half of the deadline.
+/// How long the way in and the gates may take to come right, at most half of the deadline. A gate that
+/// declares more retries has the time for them.
 const SETTLE: Duration = Duration::from_secs(10);
+/// The shortest time between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What was found.
 pub(super) struct Looked {
@@ -23,17 +27,42 @@ pub(super) struct Looked {
 }
 
 /// Connects anew to every address and asks the gate checks over the last of these connections, until
-/// all is well or the time for it is over.
+/// all is well or the time for it is over. Every look asks all of them: they have to hold together.
 pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surroundings) -> Looked {
-    let until = around.clock.monotonic() + SETTLE.min(task.deadline / 2);
+    let start = around.clock.monotonic();
+    let mut looks: u8 = 0;
     loop {
-        let looked = look_once(link, task, around).await;
-        let late = around.clock.monotonic() >= until || around.interrupt.thrown();
-        if looked.link.is_some() || late {
+        let mut looked = look_once(link, task, around).await;
+        looks = looks.saturating_add(1);
+        for result in looked.checks.iter_mut().filter(|it| it.attempts > 0) {
+            result.attempts = looks;
+        }
+        let (pause, patience) = patience(&looked.checks, task);
+        let waited = around.clock.monotonic() - start;
+        if looked.link.is_some() || waited >= patience || around.interrupt.thrown() {
             return looked;
         }
-        around.clock.sleep(Duration::from_secs(1)).await;
+        around.clock.sleep(pause.min(patience - waited)).await;
     }
+}
+
+/// When to look again, and how long at all: until the first of the closed gates has had its time.
+fn patience(checks: &[CheckResult], task: &Task) -> (Duration, Duration) {
+    let closed = match decide(checks) {
+        Decision::Closed(closed) => closed,
+        Decision::Open | Decision::Unproven => Vec::new(),
+    };
+    let retries = closed.iter().map(|result| {
+        let gate = task.gates.iter().find(|gate| gate.id == result.check);
+        gate.map(|gate| gate.retry).unwrap_or_default()
+    });
+    let pause = retries.clone().map(|retry| retry.pause).max();
+    let time = retries.map(|retry| retry.pause * u32::from(retry.times));
+    let time = time.min().unwrap_or_default().max(SETTLE);
+    (
+        pause.unwrap_or_default().max(PAUSE),
+        time.min(task.deadline / 2),
+    )
 }
 
 async fn look_once(link: &dyn Transport, task: &Task, around: &Surroundings) -> Looked {
@@ -70,8 +99,8 @@ async fn look_once(link: &dyn Transport, task: &Task, around: &Surroundings) -> 
             checks,
         };
     }
-    match ask(fresh.as_ref(), &check::queries(&task.gates)).await {
-        Ok(answers) => checks.extend(check::evaluate_all(&task.gates, &answers)),
+    match ask_gates(fresh.as_ref(), &task.gates).await {
+        Ok(results) => checks.extend(results),
         Err(error) => {
             let status = CheckStatus::Error {
                 reason: error.to_string(),
@@ -84,6 +113,25 @@ async fn look_once(link: &dyn Transport, task: &Task, around: &Surroundings) -> 
         link: open.then_some(fresh),
         checks,
     }
+}
+
+/// Asks all gates once, those that need another after it. One that loads the host or runs a shipped file is
+/// for `verify` alone: as a gate it would hold up a host that waits for its dead man.
+async fn ask_gates(link: &dyn Transport, gates: &[Check]) -> Result<Vec<CheckResult>, AskError> {
+    let mut agenda = Agenda::once(gates);
+    for (place, gate) in gates.iter().enumerate() {
+        if gate.load || gate.ships.is_some() {
+            agenda.settle(
+                place,
+                check::broken(gate, "it cannot be a gate: it takes too long"),
+            );
+        }
+    }
+    while let Step::Ask(places) = agenda.next() {
+        let answers = ask(link, &agenda.queries(&places)).await?;
+        agenda.answered(&places, &answers);
+    }
+    Ok(agenda.into_results())
 }
 
 /// A new connection that also runs a script as root.

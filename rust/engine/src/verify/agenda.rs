@@ -24,6 +24,8 @@ pub(crate) enum Step {
 pub(crate) struct Agenda<'a> {
     items: Vec<Item<'a>>,
     places: BTreeMap<&'a str, usize>,
+    /// Whether retries are left to the caller.
+    once: bool,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,15 @@ impl<'a> Agenda<'a> {
         Self {
             items: items.collect(),
             places: places.map(|(n, check)| (check.id.as_str(), n)).collect(),
+            once: false,
+        }
+    }
+
+    /// The same for a caller that does the retries itself: each check is asked once at most.
+    pub(crate) fn once(checks: &'a [Check]) -> Self {
+        Self {
+            once: true,
+            ..Self::new(checks)
         }
     }
 
@@ -138,7 +149,7 @@ impl<'a> Agenda<'a> {
             result.status,
             CheckStatus::Fail { .. } | CheckStatus::Error { .. }
         );
-        item.settled = !bad || item.asked > item.check.retry.times;
+        item.settled = !bad || self.once || item.asked > item.check.retry.times;
         item.last = Some(CheckResult {
             attempts: item.asked,
             ..result

@@ -31,6 +31,7 @@ use crate::connect::Connector;
 use crate::event::{Event, EventKind};
 use crate::fleet;
 
+pub(crate) use agenda::{Agenda, Step};
 pub use shipment::Shipments;
 
 /// What is asked of one host.
