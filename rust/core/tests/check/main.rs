@@ -13,6 +13,8 @@ mod links;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
+mod needs;
+#[cfg(test)]
 mod nixos;
 #[cfg(test)]
 mod recorded;

@@ -38,11 +38,14 @@ pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surrounding
             result.attempts = looks;
         }
         let (pause, patience) = patience(&looked.checks, task);
-        let waited = around.clock.monotonic() - start;
+        let waited = around.clock.monotonic().saturating_sub(start);
         if looked.link.is_some() || waited >= patience || around.interrupt.thrown() {
             return looked;
         }
-        around.clock.sleep(pause.min(patience - waited)).await;
+        around
+            .clock
+            .sleep(pause.min(patience.saturating_sub(waited)))
+            .await;
     }
 }
 

@@ -28,6 +28,10 @@ impl Unanswered {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Interrupted => "interrupted".to_owned(),
+            // Its hint is for what goes on there by itself: a question does not.
+            Self::Broken(error @ AskError::Transport(TransportError::Lost { .. })) => {
+                in_full(error)
+            }
             Self::Broken(error) => match error.hint() {
                 Some(hint) => format!("{}; {hint}", in_full(error)),
                 None => in_full(error),

@@ -261,7 +261,12 @@ impl<'a> Survey<'a> {
                 .remove(&query.id)
                 .ok_or_else(|| format!("`{host}` gave no answer")),
             Err(Unanswered::Interrupted) => Err("interrupted".to_owned()),
-            Err(error) => Err(format!("`{host}`: {}", error.words())),
+            Err(error) if error.is_final() => {
+                let reason = unreachable(host, &error.words());
+                self.ends.insert(host.clone(), Err(reason.clone()));
+                Err(reason)
+            }
+            Err(error) => Err(error.words()),
         }
     }
 

@@ -24,8 +24,14 @@ pub(super) async fn refusal(
         Err(error) => Some(check::broken(check, &error.words())),
         Ok(answers) => match sessions(guards, answers.get(&query.id)) {
             Session::Closed => None,
-            Session::Open(why) => Some(check::skip(check, &format!("`{host}`: {why}"))),
-            Session::Unknown(why) => Some(check::broken(check, &format!("`{host}`: {why}"))),
+            Session::Open(why) => {
+                let reason = format!("not while {why} on `{host}`; `--force` passes over it");
+                Some(check::skip(check, &reason))
+            }
+            Session::Unknown(why) => {
+                let reason = format!("{why} on `{host}`; install `tzdata` there, or `--force`");
+                Some(check::broken(check, &reason))
+            }
         },
     }
 }

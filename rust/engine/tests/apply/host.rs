@@ -1,10 +1,12 @@
 //! A scripted host with a story, told as the list of what was asked, what was seen and how it ended.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deployctl_core::activation::{ApplyId, Bundle, BundleFile};
+use deployctl_core::check::Check;
 use deployctl_core::name::HostName;
 use deployctl_engine::apply::{Surroundings, Task, apply};
 use deployctl_engine::clock::{Clock as _, Manual};
@@ -20,6 +22,9 @@ type Lines = Arc<Mutex<Vec<String>>>;
 pub(crate) struct Story {
     fake: Fake,
     lines: Lines,
+    /// Where gates run.
+    folder: tempfile::TempDir,
+    pub(crate) gates: Vec<Check>,
 }
 
 pub(crate) fn apply_id() -> ApplyId {
@@ -33,11 +38,16 @@ impl Story {
         let lines = Lines::default();
         let told = Arc::clone(&lines);
         let mut scripts = 0;
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().to_owned();
         let fake = Fake::new("op@host", move |call| {
             if let Call::Run(script) = call
                 && script.contains("deployctl_round")
             {
-                return round(script);
+                if script.contains("extra/check/") {
+                    told.lock().unwrap().push("  ask gates".to_owned());
+                }
+                return round(script, &here);
             }
             told.lock().unwrap().push(asked(call));
             if let Call::Run(_) = call {
@@ -52,17 +62,27 @@ impl Story {
                 Call::Run(_) => behaviour(call, scripts),
             }
         });
-        Self { fake, lines }
+        Self {
+            fake,
+            lines,
+            folder,
+            gates: Vec::new(),
+        }
     }
 
     pub(crate) fn failing_put(error: impl Fn() -> TransportError + Send + 'static) -> Self {
         let lines = Lines::default();
         let fake = Fake::new("op@host", move |_| Reply::Fail(error()));
-        Self { fake, lines }
+        Self {
+            fake,
+            lines,
+            folder: tempfile::tempdir().unwrap(),
+            gates: Vec::new(),
+        }
     }
 
     /// Drives an apply and tells what happened.
-    pub(crate) async fn told(&self, interrupt: Interrupt) -> String {
+    pub(crate) async fn told(self, interrupt: Interrupt) -> String {
         let clock = Manual::default();
         let (lines, at) = (Arc::clone(&self.lines), clock.clone());
         let around = Surroundings {
@@ -73,18 +93,23 @@ impl Story {
             }),
             interrupt,
         };
-        let applied = apply(Box::new(self.fake.clone()), &task(), &around).await;
+        let task = task(self.gates);
+        let applied = apply(Box::new(self.fake.clone()), &task, &around).await;
         let mut text = self.lines.lock().unwrap().join("\n");
         let _ = write!(text, "\n=> {:?}", applied.outcome);
         for check in &applied.checks {
             let _ = write!(text, "\n   {}: {:?}", check.check, check.status);
+            if check.attempts > 1 {
+                let _ = write!(text, ", asked {}×", check.attempts);
+            }
         }
+        drop(self.folder);
         assert!(!text.contains(NONCE), "{text}");
         text
     }
 }
 
-fn task() -> Task {
+fn task(gates: Vec<Check>) -> Task {
     Task {
         host: HostName::new("host").unwrap(),
         apply: apply_id(),
@@ -100,7 +125,7 @@ fn task() -> Task {
         deadline: Duration::from_secs(60),
         starts: Duration::ZERO,
         addresses: vec![None],
-        gates: Vec::new(),
+        gates,
     }
 }
 
@@ -115,11 +140,12 @@ fn asked(call: &Call) -> String {
     }
 }
 
-/// An empty round of questions, answered: the marker is in the script.
-fn round(script: &str) -> Reply {
+/// A round of questions, answered by the real shell: the marker is in the script.
+fn round(script: &str, here: &Path) -> Reply {
     let output = std::process::Command::new("/bin/sh")
         .arg("-c")
         .arg(script)
+        .env("HERE", here)
         .output()
         .unwrap();
     Reply::says(output.stdout)

@@ -7,6 +7,9 @@
     reason = "a test fails by panicking, and a round of questions is answered by the real shell"
 )]
 
+#[path = "../verify/ask.rs"]
+mod ask;
+mod gates;
 mod host;
 
 use deployctl_core::activation::command;

@@ -1,0 +1,82 @@
+//! Gates that need time, or each other, before they decide.
+
+use deployctl_core::check::Shipment;
+use deployctl_engine::interrupt::Interrupt;
+use deployctl_engine::transport::fake::Call;
+
+use crate::ask::Ask;
+use crate::host::{Story, frame};
+
+/// An apply that waits for its gates.
+fn story(gates: Vec<Ask>) -> Story {
+    let mut story = Story::new(|call, _| match call {
+        Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
+        Call::Run(script) if script.contains("rollback") => frame("rolled-back", 0, ""),
+        _ => frame("activated", 0, ""),
+    });
+    story.gates = gates.into_iter().map(|ask| ask.0).collect();
+    for gate in &mut story.gates {
+        gate.gate = true;
+    }
+    story
+}
+
+/// Says `good` from the `n`th time on.
+fn from_time(label: &str, n: u32) -> Ask {
+    let command = format!(
+        "echo >>{label}; if [ \"$(grep -c '' {label})\" -ge {n} ]; then echo good; else echo bad; fi"
+    );
+    Ask::new(label, &command)
+}
+
+#[tokio::test]
+async fn a_gate_may_come_right_while_the_host_settles() {
+    let gates = vec![from_time("third", 3), from_time("first", 1)];
+    insta::assert_snapshot!(story(gates).told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn a_gate_has_the_retries_that_it_declares_at_most_half_of_the_deadline() {
+    let slow = from_time("slow", 6).retried(8, 3);
+    let told = story(vec![slow]).told(Interrupt::never()).await;
+    assert!(told.contains("=> Committed"), "{told}");
+    assert_eq!(told.matches("ask gates").count(), 6, "{told}");
+
+    let never = from_time("never", 99).retried(100, 3);
+    let told = story(vec![never]).told(Interrupt::never()).await;
+    assert!(told.contains("=> RolledBack"), "{told}");
+    // The deadline is a minute.
+    assert_eq!(told.matches("ask gates").count(), 11, "{told}");
+}
+
+#[tokio::test]
+async fn a_gate_that_fails_for_good_is_not_kept_waiting_for_a_slower_one() {
+    let gates = vec![from_time("slow", 99).retried(20, 1), from_time("never", 99)];
+    let told = story(gates).told(Interrupt::never()).await;
+    assert!(told.contains("=> RolledBack"), "{told}");
+    assert_eq!(told.matches("ask gates").count(), 11, "{told}");
+}
+
+#[tokio::test]
+async fn a_gate_is_only_asked_once_what_it_needs_has_passed() {
+    let open = vec![from_time("a", 1), from_time("b", 1).needing("a")];
+    insta::assert_snapshot!("needs_met", story(open).told(Interrupt::never()).await);
+    let closed = vec![
+        Ask::new("a", "echo bad"),
+        Ask::new("b", "echo good; : >\"$HERE/asked\"").needing("a"),
+        from_time("c", 1),
+    ];
+    insta::assert_snapshot!("needs_unmet", story(closed).told(Interrupt::never()).await);
+}
+
+#[tokio::test]
+async fn what_loads_or_ships_is_no_gate_and_never_opens_one() {
+    for gate in [
+        from_time("load", 1).loading(),
+        from_time("ship", 1).shipping(Shipment::Hostprobe),
+    ] {
+        let told = story(vec![gate]).told(Interrupt::never()).await;
+        assert!(told.contains("=> RolledBack"), "{told}");
+        assert!(!told.contains("ask gates"), "{told}");
+    }
+}
