@@ -16,7 +16,7 @@ pub(crate) struct Report {
     kernel: String,
     machine: &'static str,
     user: u32,
-    items: Vec<Item>,
+    items: Vec<Value>,
 }
 
 /// One thing that was tried.
@@ -96,6 +96,10 @@ impl Item {
         }
     }
 
+    pub(crate) fn print(&self) {
+        print(self);
+    }
+
     pub(crate) fn value(mut self, key: &'static str, value: impl Into<Value>) -> Self {
         self.values.insert(key, value.into());
         self
@@ -108,7 +112,8 @@ impl Item {
 }
 
 impl Report {
-    pub(crate) fn of(items: Vec<Item>) -> Self {
+    /// Each of `items` is an [`Item`].
+    pub(crate) fn of(items: Vec<Value>) -> Self {
         Self {
             version: 1,
             kernel: limits::kernel_release(),
@@ -119,8 +124,12 @@ impl Report {
     }
 
     pub(crate) fn print(&self) {
-        let text = serde_json::to_string_pretty(self).expect("maps with text keys serialise");
-        // Whoever closed the pipe does not want it any more.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        print(self);
     }
+}
+
+fn print(what: &impl Serialize) {
+    let text = serde_json::to_string_pretty(what).expect("maps with text keys serialise");
+    // Whoever closed the pipe does not want it any more.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -31,6 +31,7 @@ pub struct Machine {
     address: Ipv4Addr,
     host_key: String,
     nics: Vec<String>,
+    capabilities: Vec<String>,
     dir: PathBuf,
     /// What keeps the machine up while it is switched on.
     boot_loop: Mutex<Option<Child>>,
@@ -51,6 +52,7 @@ impl Machine {
             address,
             host_key,
             nics: spec.nics.clone(),
+            capabilities: spec.capabilities.clone(),
             dir,
             boot_loop: Mutex::new(None),
         };

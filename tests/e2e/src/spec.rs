@@ -39,6 +39,7 @@ pub struct MachineSpec {
     pub(crate) base: Base,
     pub(crate) sudo: Sudo,
     pub(crate) nics: Vec<String>,
+    pub(crate) capabilities: Vec<String>,
     pub(crate) files: Vec<(String, Vec<u8>, u32)>,
 }
 
@@ -51,6 +52,7 @@ impl MachineSpec {
             base: Base::Plain,
             sudo: Sudo::NoPassword,
             nics: Vec::new(),
+            capabilities: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -74,6 +76,13 @@ impl MachineSpec {
     #[must_use]
     pub fn nic(mut self, name: &str) -> Self {
         self.nics.push(name.to_owned());
+        self
+    }
+
+    /// Gives the container a capability that it would not have (`CAP_IPC_LOCK`).
+    #[must_use]
+    pub fn capability(mut self, name: &str) -> Self {
+        self.capabilities.push(name.to_owned());
         self
     }
 

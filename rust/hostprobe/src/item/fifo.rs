@@ -27,8 +27,16 @@ pub(crate) fn probe(args: &Args) -> Item {
             )
             .value("priority", args.priority)
             .value("cpus", cpus)
+            .value("rt_runtime_us", rt_runtime())
         }
     }
+}
+
+/// Of each second, what tasks in real time may take; -1 for all of it, nothing where the kernel does not say.
+fn rt_runtime() -> Option<i64> {
+    limits::word("/proc/sys/kernel/sched_rt_runtime_us")?
+        .parse()
+        .ok()
 }
 
 /// The CPUs that the thread then ran on: `wanted`, or the first that it may use.
@@ -59,13 +67,31 @@ pub(super) fn pin(cpu: u32) -> Result<(), Trouble> {
     scheduling::set_cpus(&[cpu]).map_err(|error| {
         let trouble = Trouble::new(format!("cannot run on CPU {cpu}: {error}"));
         match error.raw_os_error() {
-            Some(libc::EINVAL) => trouble.hint(format!(
-                "CPU {cpu} is not there, is offline, or the cgroup's cpuset leaves it out; online: {}",
-                limits::word("/sys/devices/system/cpu/online").unwrap_or_default()
+            Some(libc::EINVAL) => trouble.hint(not_ours(
+                cpu,
+                &limits::word("/sys/devices/system/cpu/online").unwrap_or_default(),
             )),
             _ => trouble,
         }
     })
+}
+
+/// `online` as the kernel lists CPUs: `0-3,6`.
+fn not_ours(cpu: u32, online: &str) -> String {
+    let there = online.split(',').any(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let number = |text: &str| text.trim().parse::<u32>().ok();
+        number(first)
+            .zip(number(last))
+            .is_some_and(|(first, last)| (first..=last).contains(&cpu))
+    });
+    if there {
+        format!(
+            "EINVAL: CPU {cpu} is online, and the control group's cpuset leaves it out (`AllowedCPUs=`)"
+        )
+    } else {
+        format!("EINVAL: CPU {cpu} is offline or not there; online: {online}")
+    }
 }
 
 fn refused(error: &io::Error, priority: i32) -> Trouble {
@@ -116,5 +142,13 @@ mod tests {
             why_not_permitted(false, None, None, 99),
         ];
         insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn a_cpu_that_is_left_out_is_told_from_one_that_is_not_there() {
+        assert!(not_ours(6, "0-3,6").contains("cpuset"));
+        assert!(not_ours(2, "0-3,6").contains("cpuset"));
+        assert!(not_ours(5, "0-3,6").contains("online: 0-3,6"));
+        assert!(not_ours(0, "").contains("offline"));
     }
 }

@@ -1,5 +1,7 @@
 //! Memory that stays in RAM.
 
+use std::time::Instant;
+
 use crate::args::Args;
 use crate::limits;
 use crate::report::{Item, Trouble};
@@ -9,12 +11,15 @@ const ITEM: &str = "memlock";
 const PAGE: usize = 4096;
 
 pub(crate) fn probe(args: &Args) -> Item {
+    let start = Instant::now();
     let result = lock(args.memlock_mib);
+    let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     memory::unlock_all();
     match result {
         Err(trouble) => Item::fail(ITEM, trouble),
         Ok(kib) => Item::pass(ITEM, format!("{} MiB locked and touched", args.memlock_mib))
-            .value("locked_kib", kib),
+            .value("locked_kib", kib)
+            .value("lock_ms", took),
     }
 }
 

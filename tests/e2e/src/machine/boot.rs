@@ -132,6 +132,9 @@ impl Machine {
                 self.nic_link(number)
             ));
         }
+        for capability in &self.capabilities {
+            command.arg(format!("--capability={capability}"));
+        }
         let child = command.spawn().context("failed to run `systemd-nspawn`")?;
         Ok(child)
     }

@@ -13,4 +13,5 @@ mod demo;
 mod everyday;
 mod gates;
 mod packages;
+mod probe;
 mod rollback;
