@@ -65,6 +65,21 @@ async fn what_loads_is_asked_alone_and_last() {
     insta::assert_snapshot!(told.await);
 }
 
+#[tokio::test]
+async fn load_checks_that_share_a_question_load_once() {
+    let mut shared = vec![
+        good("first").loading(),
+        good("first").loading().retried(1, 3),
+        good("alone").loading(),
+    ];
+    shared[0].0.query.command = format!("cd \"$HERE\" || exit\n{}", from_time("runs", 2));
+    shared[1].0.query = shared[0].0.query.clone();
+    shared[0].0.retry = shared[1].0.retry;
+    "second".clone_into(&mut shared[1].0.id);
+    let told = World::new(&["cuda"]).told(vec![("cuda", shared)], Vec::new());
+    insta::assert_snapshot!(told.await);
+}
+
 /// A session from `open` on; it is Monday, half past ten, in every zone that there is.
 fn session(timezone: &str, open: &str) -> Guard {
     Guard {
