@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod verify;
+
+pub(crate) use verify::Verify;
+
 /// Says what each machine is, shows what would change, applies it without losing a machine, and checks it.
 ///
 /// Hosts are selected by name, glob, `@tag`, and taken away by a leading `!`; none selects all.
@@ -105,8 +109,8 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Bring hosts to what is declared; roll back what does not come through
     Apply(Apply),
-    /// Check what is in effect on hosts
-    Verify(Hosts),
+    /// Check what is in effect on hosts and between them
+    Verify(Verify),
     /// Ask hosts for their generation and the last apply
     Status(Hosts),
     /// List the generations of a host

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use deployctl_core::check::SelectionError;
 use deployctl_core::inventory::InventoryErrors;
 use deployctl_core::render::RenderErrors;
 use deployctl_core::report::{Problem, Verdict};
@@ -126,6 +127,16 @@ impl From<NixError> for Failure {
 
 impl From<SelectError> for Failure {
     fn from(error: SelectError) -> Self {
+        let failure = Self::of(Verdict::Usage, &error);
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<SelectionError> for Failure {
+    fn from(error: SelectionError) -> Self {
         let failure = Self::of(Verdict::Usage, &error);
         match error.hint() {
             Some(hint) => failure.hint(hint),

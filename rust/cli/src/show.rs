@@ -2,7 +2,7 @@
 
 use deployctl_core::plan::Plan;
 use deployctl_core::report::Report;
-use deployctl_core::text::{self, Style};
+use deployctl_core::text::{self, Beside, Style};
 
 /// How every host of an apply or a rollback ended.
 pub(crate) fn report(report: &Report) -> String {
@@ -30,6 +30,6 @@ pub(crate) fn drift(report: &Report) -> String {
 }
 
 /// Every host with its checks.
-pub(crate) fn checks(report: &Report) -> String {
-    text::checks(report, Style::Ansi)
+pub(crate) fn checks(report: &Report, beside: &Beside<'_>) -> String {
+    text::checks(report, beside, Style::Ansi)
 }

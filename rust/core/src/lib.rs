@@ -9,6 +9,7 @@
 //!                check ← query answers ←───────────────────┘ → report
 //! ```
 
+pub mod accepted;
 pub mod activation;
 pub mod check;
 pub mod closure;

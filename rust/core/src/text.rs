@@ -7,23 +7,25 @@
 use crate::query::printable_line;
 
 mod about;
+mod accepted;
 mod checks;
 mod closure;
 mod html;
 mod junit;
+mod measured;
 mod outcome;
 mod plan;
 mod status;
 mod words;
 
 pub use about::{About, Run};
-pub use checks::checks;
+pub use accepted::accepted_change;
+pub use checks::{Beside, checks};
 pub use html::html;
 pub use junit::junit;
 pub use outcome::{report, summary};
 pub use plan::{drift, headline, plan, plans};
 pub use status::status;
-
 /// Whether words are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {

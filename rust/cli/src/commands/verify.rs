@@ -1,56 +1,54 @@
 //! `deployctl verify`
 
-use std::collections::BTreeMap;
+mod scope;
+
 use std::sync::Arc;
 
-use deployctl_core::check::link;
-use deployctl_core::plan::Target;
-use deployctl_core::report::Verdict;
-use deployctl_engine::apply::Surroundings;
-use deployctl_engine::verify::{self, HostWork, Options, Shipments, Work};
+use deployctl_core::check::{Check, Selection};
+use deployctl_core::name::HostName;
+use deployctl_core::report::{HostReport, Report, Verdict};
+use deployctl_engine::fleet;
+use deployctl_engine::verify::verify;
 
+use self::scope::Scope;
 use super::desired::{Systems, desired};
-use super::{rollout, width};
+use super::rollout;
 use crate::args;
 use crate::context::{Context, select};
 use crate::failure::Failure;
-use crate::progress;
 use crate::show;
 use crate::ui::Ui;
 
-pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict, Failure> {
+pub(super) async fn run(context: &Context, args: &args::Verify) -> Result<Verdict, Failure> {
+    let selection = Selection::parse(&args.only, &args.skip)?
+        .gates(args.gate)
+        .quick(args.quick);
     let inventory = context.inventory().await?;
-    let hosts = select(&inventory, &args.hosts)?;
-    let mut work = Work::default();
-    for (host, desired) in desired(context, &inventory, &hosts, Systems::Remembered).await? {
-        let facts = inventory.host(&host).expect("selected from it");
-        let asked = desired.map(|desired| HostWork {
-            architecture: facts.architecture,
-            checks: rollout::checks(&inventory, &desired.rendered),
-        });
-        work.hosts.push((host, asked));
-    }
-    work.links = link::checks(&inventory);
-    for host in inventory.hosts().keys() {
-        let target = Target::of(inventory.value(), host).expect("it is in the inventory");
-        work.sessions.insert(host.clone(), target.guards);
-    }
-    let shipments = Arc::new(Shipments::new(context.repo()?, BTreeMap::new()));
-    let options = Options {
-        force: false,
-        jobs: context.jobs(),
-    };
-    let around = Surroundings {
-        clock: context.clock.clone(),
-        sink: progress::sink(context.ui, width(&hosts), context.global.verbose),
-        interrupt: context.interrupt.clone(),
-    };
+    let hosts = select(&inventory, &args.hosts.hosts)?;
+    let desires = desired(context, &inventory, &hosts, Systems::Remembered).await?;
+    let scope = Scope::new(&inventory, &hosts, &desires, &selection, !args.no_links)?;
     let connector = context.connector(&inventory)?;
-    let report = verify::run(connector, work, shipments, options, around).await;
+    let work = |host: HostName, checks: Result<Vec<Check>, Box<HostReport>>| {
+        let connector = Arc::clone(&connector);
+        async move {
+            match checks {
+                Ok(checks) => verify(connector.as_ref(), host, checks).await,
+                Err(report) => *report,
+            }
+        }
+    };
+    let hosts = fleet::each(scope.hosts, context.jobs(), work, |host, panic| {
+        rollout::broken(host, &panic)
+    })
+    .await;
+    let report = Report::new("verify", hosts);
     if context.ui.json {
         Ui::print_json(&report);
     } else {
         context.ui.print(&show::checks(&report));
+        for line in &scope.notes {
+            context.ui.say(line);
+        }
     }
     Ok(report.verdict(false))
 }

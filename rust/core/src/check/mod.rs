@@ -43,6 +43,7 @@ mod power;
 mod probed;
 mod python;
 mod realtime;
+mod selection;
 mod span;
 mod ssh;
 mod storage;
@@ -58,6 +59,7 @@ pub use definition::{Check, Retry, Shipment, checks, checks_of_rendered, concern
 pub use evaluate::{broken, evaluate, evaluate_all, failed, skip, skip_all};
 pub use gate::gates;
 pub use measurement::{Bound, Limit, Measurement, Statistic};
+pub use selection::{Chosen, LeftOut, Offered, Selection, SelectionError};
 
 /// How one check ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,53 +1,156 @@
-//! Results of checks as a table: what is right in a line each, what is not last and in full.
+//! Results of checks: what is right in a line each, then what is not, last and in full.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::accepted::differences;
+use super::measured::measured;
 use super::words::count;
 use super::{Style, outcome, pad, shown, widest};
+use crate::accepted::Difference;
 use crate::check::gate::Tally;
-use crate::check::{CheckResult, CheckStatus};
+use crate::check::{CheckResult, CheckStatus, LeftOut};
 use crate::report::{Outcome, Report};
 
-/// Every host with its checks. Skipped ones are counted by reason.
-pub fn checks(report: &Report, style: Style) -> String {
-    let width = widest(report.hosts.iter().map(|host| host.host.as_str()));
+/// What there is to say of a run beside its results.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// What the selection left out.
+    pub left_out: LeftOut,
+    /// Hosts that differ from what was accepted of them.
+    pub differences: &'a [Difference],
+}
+
+/// Every host and every link with its checks: passed ones in a line, skipped ones counted by reason. Then what
+/// was left out, what differs from what was accepted, and at the end what is not as it should be, in full, above
+/// a line that sums up.
+pub fn checks(report: &Report, beside: &Beside<'_>, style: Style) -> String {
+    let blocks = blocks(report);
+    let width = widest(blocks.iter().map(|block| block.name.as_str()));
     let mut text = String::new();
-    for host in &report.hosts {
-        if host.outcome != Outcome::Verified {
-            text.push_str(&outcome::line(host, width, style));
-            continue;
+    for block in &blocks {
+        let name = style.bold(&pad(&block.name, width));
+        let _ = writeln!(text, "{name}  {}", tally(block.checks, style));
+        passed(&mut text, block.checks, style);
+        skipped(&mut text, block.checks, style);
+    }
+    if !beside.left_out.is_empty() {
+        let told = format!("left out: {}", beside.left_out.words());
+        let _ = writeln!(text, "{}", style.dim(&told));
+    }
+    text.push_str(&differences(beside.differences, style));
+
+    let mut bad = String::new();
+    for block in blocks
+        .iter()
+        .filter(|block| !Tally::of(block.checks).good())
+    {
+        let _ = writeln!(bad, "{}", style.bold(&block.name));
+        failing(&mut bad, block.checks, style);
+    }
+    let asked = |outcome: &Outcome| *outcome == Outcome::Verified;
+    let width = widest(report.hosts.iter().map(|host| host.host.as_str()));
+    for host in report.hosts.iter().filter(|host| !asked(&host.outcome)) {
+        bad.push_str(&outcome::line(host, width, style));
+    }
+    if !bad.is_empty() {
+        if !text.is_empty() {
+            text.push('\n');
         }
-        let tally = Tally::of(&host.checks);
-        let told = if host.checks.is_empty() {
-            style.warn("nothing to check")
-        } else if tally.good() && tally.pass == 0 {
-            // Nothing was proven, so nothing is good.
-            style.warn(&tally.to_string())
-        } else if tally.good() {
-            style.good(&tally.to_string())
-        } else {
-            style.bad(&tally.to_string())
-        };
-        let _ = writeln!(
-            text,
-            "{}  {told}",
-            style.bold(&pad(host.host.as_str(), width))
-        );
-        let names = widest(host.checks.iter().map(|check| check.check.as_str()));
-        for check in host.checks.iter().filter(|c| c.status == CheckStatus::Pass) {
-            let _ = writeln!(
-                text,
-                "  {}  {}  {}",
-                style.good("pass "),
-                pad(&shown(&check.check), names),
-                shown(&check.evidence)
-            );
-        }
-        skipped(&mut text, &host.checks, style);
-        failing(&mut text, &host.checks, style);
+        text.push_str(&bad);
+    }
+    let listed = blocks.iter().any(|block| {
+        let tally = Tally::of(block.checks);
+        tally.pass + tally.fail + tally.error + tally.stale > 0
+    });
+    if report.hosts.len() + report.links.len() > 1 || listed {
+        let _ = write!(text, "\n{}", summary(report, style));
     }
     text
+}
+
+/// How everything ended, in a line: `cuda: 40 passed, 1 failed · link lan10g: 8 passed`.
+pub fn checks_summary(report: &Report, style: Style) -> String {
+    summary(report, style)
+}
+
+fn summary(report: &Report, style: Style) -> String {
+    let hosts = report.hosts.iter().map(|host| {
+        let told = match host.outcome {
+            Outcome::Verified => tally(&host.checks, style),
+            _ => outcome::brief(host, style),
+        };
+        format!("{}: {told}", host.host)
+    });
+    let links = report
+        .links
+        .iter()
+        .map(|link| format!("link {}: {}", shown(&link.link), tally(&link.checks, style)));
+    let parts: Vec<_> = hosts.chain(links).collect();
+    format!("{}\n", parts.join(" · "))
+}
+
+/// Checks that belong together.
+struct Block<'a> {
+    name: String,
+    checks: &'a [CheckResult],
+}
+
+/// Hosts that were asked, then links.
+fn blocks(report: &Report) -> Vec<Block<'_>> {
+    let hosts = report
+        .hosts
+        .iter()
+        .filter(|host| host.outcome == Outcome::Verified)
+        .map(|host| Block {
+            name: host.host.to_string(),
+            checks: &host.checks,
+        });
+    let links = report.links.iter().map(|link| Block {
+        name: format!("link {}", shown(&link.link)),
+        checks: &link.checks,
+    });
+    hosts.chain(links).collect()
+}
+
+/// `12 passed, 1 failed`, in the colour of what it means.
+fn tally(checks: &[CheckResult], style: Style) -> String {
+    let tally = Tally::of(checks);
+    if checks.is_empty() {
+        style.warn("nothing to check")
+    } else if tally.good() && tally.pass == 0 {
+        // Nothing was proven, so nothing is good.
+        style.warn(&tally.to_string())
+    } else if tally.good() {
+        style.good(&tally.to_string())
+    } else {
+        style.bad(&tally.to_string())
+    }
+}
+
+fn passed(text: &mut String, checks: &[CheckResult], style: Style) {
+    let pass = || checks.iter().filter(|c| c.status == CheckStatus::Pass);
+    let names = widest(pass().map(|check| check.check.as_str()));
+    for check in pass() {
+        let _ = writeln!(
+            text,
+            "  {}  {}  {}{}",
+            style.good("pass "),
+            pad(&shown(&check.check), names),
+            shown(&check.evidence),
+            attempts(check, style),
+        );
+        measured(text, &check.measurements, style);
+    }
+}
+
+/// How often it took, where it took more than once.
+fn attempts(check: &CheckResult, style: Style) -> String {
+    if check.attempts > 1 {
+        style.warn(&format!("  after {} attempts", check.attempts))
+    } else {
+        String::new()
+    }
 }
 
 /// What is not as expected: evidence, expectation and hint.
@@ -74,9 +177,10 @@ pub(super) fn failing(text: &mut String, checks: &[CheckResult], style: Style) {
         };
         let _ = writeln!(
             text,
-            "  {word}  {}  {}{gate}",
+            "  {word}  {}  {}{gate}{}",
             pad(&shown(&check.check), names),
-            shown(found)
+            shown(found),
+            attempts(check, style),
         );
         let mut row = |name: &str, value: &str| {
             let _ = writeln!(
@@ -93,6 +197,7 @@ pub(super) fn failing(text: &mut String, checks: &[CheckResult], style: Style) {
         if let Some(hint) = hint {
             row("hint", hint);
         }
+        measured(text, &check.measurements, style);
     }
 }
 

@@ -35,7 +35,7 @@ pub fn summary(report: &Report, style: Style) -> String {
     format!("{}\n", parts.join(" · "))
 }
 
-fn brief(host: &HostReport, style: Style) -> String {
+pub(super) fn brief(host: &HostReport, style: Style) -> String {
     match &host.outcome {
         Outcome::Unchanged => "unchanged".to_owned(),
         Outcome::Planned { changes } => match &host.plan {
