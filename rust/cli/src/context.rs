@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::HostName;
+use deployctl_core::query::quote;
 use deployctl_core::render::{Facts, TemplateSet};
 use deployctl_core::report::Verdict;
 use deployctl_core::select::Selector;
-use deployctl_engine::clock::System;
+use deployctl_engine::clock::{Clock as _, System};
 use deployctl_engine::connect::{Connector, OverSsh, Sandbox, SshSettings};
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::nix::Nix;
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) global: Global,
     pub(crate) interrupt: Interrupt,
     pub(crate) clock: Arc<System>,
+    /// The command as it was given, for records.
+    pub(crate) said: String,
 }
 
 impl Context {
@@ -37,6 +40,7 @@ impl Context {
             global,
             interrupt,
             clock: Arc::new(System::new()),
+            said: said(),
         }
     }
 
@@ -164,6 +168,11 @@ impl Context {
         Ok(Some(Secret::new(text.lines().next().unwrap_or_default())))
     }
 
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.unix_seconds()
+    }
+
     /// How many hosts at a time.
     pub(crate) fn jobs(&self) -> usize {
         self.global.jobs.into()
@@ -180,6 +189,22 @@ impl Context {
         };
         format!("{}@{controller}", env_vars::user())
     }
+}
+
+/// The command line as a shell would take it again.
+fn said() -> String {
+    let words = std::env::args().skip(1).map(|word| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word
+        } else {
+            quote(&word)
+        }
+    });
+    let words: Vec<String> = std::iter::once("deployctl".to_owned())
+        .chain(words)
+        .collect();
+    words.join(" ")
 }
 
 /// The hosts that `words` select, in the inventory's order.

@@ -15,6 +15,10 @@ pub(crate) const SHARE: &str = "DEPLOYCTL_SHARE";
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// A file with the secret key that signs what is copied to Nix hosts; as `--signing-key-file`.
 pub(crate) const SIGNING_KEY_FILE: &str = "DEPLOYCTL_SIGNING_KEY_FILE";
+/// The probe that is brought to Linux hosts; as `--hostprobe`.
+pub(crate) const HOSTPROBE: &str = "DEPLOYCTL_HOSTPROBE";
+/// Where earlier runs are kept; `~/.local/state` when it is not set.
+const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// Where evaluations are remembered; `~/.cache` when it is not set.
 const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 /// The user's own directory.
@@ -61,6 +65,19 @@ pub(crate) fn cache_directory() -> Option<PathBuf> {
         .filter(|path| path.is_absolute())
         .or_else(|| path(HOME).map(|home| home.join(".cache")))
         .map(|cache| cache.join("deployctl"))
+}
+
+/// See [`HOSTPROBE`].
+pub(crate) fn hostprobe() -> Option<PathBuf> {
+    path(HOSTPROBE)
+}
+
+/// Where deployctl keeps what it cannot find out again; `None` without a home.
+pub(crate) fn state_directory() -> Option<PathBuf> {
+    path(XDG_STATE_HOME)
+        .filter(|path| path.is_absolute())
+        .or_else(|| path(HOME).map(|home| home.join(".local/state")))
+        .map(|state| state.join("deployctl"))
 }
 
 /// See [`REPO`].

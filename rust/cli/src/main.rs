@@ -5,6 +5,7 @@ mod commands;
 mod context;
 mod env_vars;
 mod failure;
+mod moment;
 mod progress;
 mod saved;
 mod show;

@@ -1,5 +1,6 @@
 //! Reports as text for people. Always coloured: the writer strips that where colours are off.
 
+use deployctl_core::accepted::Change;
 use deployctl_core::plan::Plan;
 use deployctl_core::report::Report;
 use deployctl_core::text::{self, Beside, Style};
@@ -32,4 +33,14 @@ pub(crate) fn drift(report: &Report) -> String {
 /// Every host with its checks.
 pub(crate) fn checks(report: &Report, beside: &Beside<'_>) -> String {
     text::checks(report, beside, Style::Ansi)
+}
+
+/// One check that is not as it was accepted.
+pub(crate) fn accepted_change(change: &Change) -> String {
+    text::accepted_change(change, Style::Ansi)
+}
+
+/// What became different since the run before.
+pub(crate) fn became(before: &Report, after: &Report, at: &str) -> String {
+    text::became(before, after, at, Style::Ansi)
 }

@@ -86,9 +86,36 @@ impl Ui {
         self.say(&format!("{}: {}", Tone::Bad.of("error"), failure.text()));
     }
 
+    /// Data for programs, in one line.
+    pub(crate) fn print_json_line(value: &impl Serialize) {
+        let text = serde_json::to_string(value).expect("our types serialise");
+        let mut out = io::stdout().lock();
+        let _ = writeln!(out, "{text}");
+        let _ = out.flush();
+    }
+
+    /// Whether somebody sits there who can be asked.
+    pub(crate) fn is_attended() -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks for a line; `None` when there will be no more.
+    pub(crate) fn ask(question: &str) -> Result<Option<String>, Failure> {
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "{question}");
+        let _ = err.flush();
+        drop(err);
+        let mut answer = String::new();
+        match io::stdin().lock().read_line(&mut answer) {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(answer)),
+            Err(error) => Err(Failure::of(deployctl_core::report::Verdict::Usage, &error)),
+        }
+    }
+
     /// Asks for a yes. Without a terminal nobody can say it: `instead` names the way without asking.
     pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !Self::is_attended() {
             return Err(
                 Failure::usage(format!("{question} nobody is there to answer"))
                     .hint(format!("without a terminal, pass {instead}")),

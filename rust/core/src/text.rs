@@ -16,6 +16,7 @@ mod measured;
 mod outcome;
 mod plan;
 mod status;
+mod watch;
 mod words;
 
 pub use about::{About, Run};
@@ -26,6 +27,8 @@ pub use junit::junit;
 pub use outcome::{report, summary};
 pub use plan::{drift, headline, plan, plans};
 pub use status::status;
+pub use watch::became;
+
 /// Whether words are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {

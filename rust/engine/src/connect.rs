@@ -9,6 +9,10 @@ use deployctl_core::inventory::Inventory;
 use deployctl_core::inventory::host::{Elevation, Host};
 use deployctl_core::name::HostName;
 
+mod reuse;
+
+pub use reuse::Reusing;
+
 use crate::nix::{Daemon, StoreWay};
 use crate::transport::local::Local;
 use crate::transport::ssh::{Become, Secret, Ssh, Target};

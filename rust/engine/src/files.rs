@@ -1,8 +1,8 @@
 //! Files of the repository on the controller.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
-use std::os::unix::fs::FileTypeExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use deployctl_core::render::{RenderErrors, TemplateSet};
@@ -84,6 +84,60 @@ pub fn read_modules(top: &Path) -> Result<TemplateSet, ModulesError> {
         }
     }
     Ok(TemplateSet::new(MODULES, files)?)
+}
+
+/// Writes `bytes` to `path` as a whole or not at all: what stood there before stays until everything is on the
+/// disk. `mode` is for a new file and is subject to the umask.
+///
+/// # Errors
+/// What the system said. A path that ends in nothing, such as `/`, is invalid input.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let folder = folder_of(path)?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".deployctl-")
+        .permissions(std::fs::Permissions::from_mode(mode))
+        .tempfile_in(folder)
+        .map_err(without_path)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path)?;
+    Ok(())
+}
+
+/// Whether [`replace`] would get through: tried, and nothing left behind.
+///
+/// # Errors
+/// What stands in the way.
+pub fn replaceable(path: &Path) -> io::Result<()> {
+    if let Ok(found) = std::fs::metadata(path)
+        && !found.is_file()
+    {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is there and no regular file",
+        ));
+    }
+    let folder = folder_of(path)?;
+    tempfile::Builder::new()
+        .prefix(".deployctl-")
+        .tempfile_in(folder)
+        .map(|_| ())
+        .map_err(without_path)
+}
+
+/// The system's own words: the name of a temporary file tells nobody anything.
+fn without_path(error: io::Error) -> io::Error {
+    let below = error.get_ref().and_then(std::error::Error::source);
+    let code = below.and_then(|below| below.downcast_ref::<io::Error>()?.raw_os_error());
+    code.map_or(error, io::Error::from_raw_os_error)
+}
+
+fn folder_of(path: &Path) -> io::Result<&Path> {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(folder) => Ok(folder),
+        None => Err(io::ErrorKind::InvalidInput.into()),
+    }
 }
 
 /// Reads a regular file of a sane size.

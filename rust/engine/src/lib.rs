@@ -19,6 +19,8 @@ pub mod process;
 pub mod random;
 pub mod repository;
 pub mod rollout;
+pub mod runs;
+pub mod snapshots;
 pub mod transport;
 pub mod tree;
 pub mod verify;

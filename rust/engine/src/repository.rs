@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use deployctl_core::accepted;
+
 use crate::process::Program;
 
 /// The state of a git work tree.
@@ -63,6 +65,17 @@ pub async fn tracked_tree(folder: &Path) -> Option<String> {
             .arguments(arguments)
     };
     said(aside(&["add", "--update"])).await?;
+    // What verification found makes no system another one.
+    let found = format!(":(glob)**/{}", accepted::FILE);
+    let forget = [
+        "rm",
+        "--cached",
+        "--quiet",
+        "--ignore-unmatch",
+        "--",
+        &found,
+    ];
+    said(aside(&forget)).await?;
     let tree = said(aside(&["write-tree"])).await?;
     Some(format!("{}:{prefix}", tree.trim()))
 }
@@ -72,7 +85,10 @@ pub async fn untracked(top: &Path, folders: &[&str]) -> Vec<String> {
     let list = ["ls-files", "--others", "--exclude-standard", "-z", "--"];
     let text = said(git(top).arguments(list).arguments(folders)).await;
     let text = text.unwrap_or_default();
-    text.split_terminator('\0').map(str::to_owned).collect()
+    text.split_terminator('\0')
+        .filter(|file| Path::new(file).file_name() != Some(accepted::FILE.as_ref()))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn git(folder: &Path) -> Program {
@@ -149,6 +165,10 @@ mod tests {
         assert_eq!(tracked_tree(top).await.unwrap(), staged, "committed or not");
 
         std::fs::write(top.join("hosts/a.nix"), "2").unwrap();
+        std::fs::write(top.join("hosts/accepted.snap"), "1").unwrap();
+        assert!(untracked(top, &["hosts"]).await.is_empty());
+        git(top, &["add", "hosts/accepted.snap"]).await;
+        std::fs::write(top.join("hosts/accepted.snap"), "2").unwrap();
         let dirty = tracked_tree(top).await.unwrap();
         assert_ne!(dirty, staged);
         assert!(state(top).await.unwrap().dirty, "the index is as it was");

@@ -55,7 +55,7 @@ pub(crate) struct Verify {
     /// Exit with 3 when all checks pass and something differs from what was accepted
     #[arg(long)]
     pub(crate) exit_code: bool,
-    /// Write the results to FILE as JUnit XML, too
+    /// Write the results to FILE as XML of the `JUnit` kind, too
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Write a page with the results and those of earlier runs to FILE, too

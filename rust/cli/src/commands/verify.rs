@@ -1,54 +1,76 @@
 //! `deployctl verify`
 
+mod asking;
+mod pages;
+mod review;
 mod scope;
+mod session;
+mod snapshots;
+mod watch;
 
-use std::sync::Arc;
+use deployctl_core::report::Verdict;
 
-use deployctl_core::check::{Check, Selection};
-use deployctl_core::name::HostName;
-use deployctl_core::report::{HostReport, Report, Verdict};
-use deployctl_engine::fleet;
-use deployctl_engine::verify::verify;
-
-use self::scope::Scope;
-use super::desired::{Systems, desired};
-use super::rollout;
+use self::session::Session;
 use crate::args;
-use crate::context::{Context, select};
+use crate::context::Context;
 use crate::failure::Failure;
-use crate::show;
-use crate::ui::Ui;
+use crate::ui::{Tone, Ui};
 
 pub(super) async fn run(context: &Context, args: &args::Verify) -> Result<Verdict, Failure> {
-    let selection = Selection::parse(&args.only, &args.skip)?
-        .gates(args.gate)
-        .quick(args.quick);
-    let inventory = context.inventory().await?;
-    let hosts = select(&inventory, &args.hosts.hosts)?;
-    let desires = desired(context, &inventory, &hosts, Systems::Remembered).await?;
-    let scope = Scope::new(&inventory, &hosts, &desires, &selection, !args.no_links)?;
-    let connector = context.connector(&inventory)?;
-    let work = |host: HostName, checks: Result<Vec<Check>, Box<HostReport>>| {
-        let connector = Arc::clone(&connector);
-        async move {
-            match checks {
-                Ok(checks) => verify(connector.as_ref(), host, checks).await,
-                Err(report) => *report,
-            }
-        }
-    };
-    let hosts = fleet::each(scope.hosts, context.jobs(), work, |host, panic| {
-        rollout::broken(host, &panic)
-    })
-    .await;
-    let report = Report::new("verify", hosts);
-    if context.ui.json {
-        Ui::print_json(&report);
-    } else {
-        context.ui.print(&show::checks(&report));
-        for line in &scope.notes {
-            context.ui.say(line);
-        }
+    refuse(context, args)?;
+    let mut session = Session::new(context, args).await?;
+    if let Some(seconds) = args.watch {
+        return watch::watch(&mut session, seconds).await;
     }
-    Ok(report.verdict(false))
+    let done = session.once().await?;
+    session.show(&done, false);
+    for line in &done.notes {
+        context.ui.say(&Tone::Dim.of(line));
+    }
+    let mut rejected = 0;
+    if args.accept {
+        snapshots::accept_all(
+            context.ui,
+            &mut session.snapshots,
+            &done.report,
+            &done.differences,
+        )?;
+    } else if args.review {
+        rejected = review::review(context.ui, &mut session.snapshots, &done.differences)?;
+    }
+    session.keep(&done);
+    session.write(&done).await?;
+    let verdict = session.verdict(&done);
+    Ok(match verdict {
+        Verdict::Done if rejected > 0 => Verdict::Pending,
+        verdict => verdict,
+    })
+}
+
+/// What cannot be, said before anything is asked.
+fn refuse(context: &Context, args: &args::Verify) -> Result<(), Failure> {
+    let option = if args.accept {
+        "--accept"
+    } else if args.review {
+        "--review"
+    } else {
+        return Ok(());
+    };
+    if context.global.sandbox.is_some() {
+        return Err(
+            Failure::usage(format!("`{option}`: a sandbox answers no check"))
+                .hint("accept what real hosts answer"),
+        );
+    }
+    if args.review && context.global.json {
+        return Err(
+            Failure::usage("`--review` asks questions, and `--json` is for programs")
+                .hint("without a terminal, pass `--accept`, then look at `git diff`"),
+        );
+    }
+    if args.review && !Ui::is_attended() {
+        return Err(Failure::usage("`--review`: nobody is there to answer")
+            .hint("without a terminal, pass `--accept`, then look at `git diff`"));
+    }
+    Ok(())
 }

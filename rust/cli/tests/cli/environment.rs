@@ -1,7 +1,7 @@
 //! A home, a repository and a sandbox of one's own, and nothing else in the environment.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -96,17 +96,36 @@ impl TestEnv {
 
     /// The same with other programs on the `PATH`.
     pub(crate) fn with_programs(&self, path: &str, arguments: &[&str]) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_deployctl"))
+        self.with_variables(&[("PATH", Path::new(path))], arguments)
+    }
+
+    /// The same with more in the environment.
+    pub(crate) fn with_variables(&self, variables: &[(&str, &Path)], arguments: &[&str]) -> Said {
+        let output = self
+            .command(arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        self.said(output)
+    }
+
+    /// The program with these arguments, for whoever starts it differently.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deployctl"));
+        command
             .args(arguments)
             .env_clear()
             .env("HOME", self.path("home"))
-            .env("PATH", path)
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("USER", "tester")
             .env("DEPLOYCTL_SSH_CONFIG", "")
             .env("DEPLOYCTL_REPO", &self.repo)
-            .current_dir(self.path("home"))
-            .output()
-            .unwrap();
+            .current_dir(self.path("home"));
+        command
+    }
+
+    /// What a process said, with this folder's path replaced.
+    pub(crate) fn said(&self, output: Output) -> Said {
         let text = |bytes| {
             String::from_utf8(bytes)
                 .unwrap()

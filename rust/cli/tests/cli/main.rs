@@ -8,8 +8,10 @@
 
 mod bad_input;
 mod environment;
+mod host;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kernel;
 mod reference;
 mod sandbox;
 mod systems;
+mod verify;

@@ -123,8 +123,14 @@ impl Accepted {
         self.entries.len()
     }
 
-    /// Takes the changes that `take` says yes to. What could not be read is never taken.
-    pub fn take(&mut self, changes: &[Change], take: impl Fn(&Change) -> bool) {
+    /// Whether it says of a check what was found.
+    pub fn has(&self, change: &Change) -> bool {
+        self.entries.get(&change.check) == change.found.as_ref()
+    }
+
+    /// Takes the changes that `take` says yes to, and returns how many. What could not be read is never taken.
+    pub fn take(&mut self, changes: &[Change], take: impl Fn(&Change) -> bool) -> usize {
+        let mut taken = 0;
         for change in changes {
             if !take(change) || !change.can_be_accepted() {
                 continue;
@@ -133,7 +139,9 @@ impl Accepted {
                 Some(found) => self.entries.insert(change.check.clone(), found.clone()),
                 None => self.entries.remove(&change.check),
             };
+            taken += 1;
         }
+        taken
     }
 }
 

@@ -43,7 +43,7 @@ static MOVING: LazyLock<Regex> = LazyLock::new(|| {
         // Hashes, long or as git shortens them: told from words by a digit.
         r"|(?P<hex>\b[0-9a-f]{7,128}\b)".to_owned(),
         format!(r"|(?P<scaled>(?:\B[-+])?{NUMBER}\ ?{TIME_UNIT}(?:\ ?{NUMBER}\ ?{TIME_UNIT})*\b|(?:\B[-+])?{NUMBER}\ ?{unit}\b)"),
-        format!(r"|(?P<version>\b[vV]\d+(?:\.\d+)+)"),
+        r"|(?P<version>\b[vV]\d+(?:\.\d+)+)".to_owned(),
         // Names keep their digits.
         r"|(?P<name>[\p{L}_][\p{L}\p{N}_]*)".to_owned(),
         format!(r"|(?P<number>(?:\B[-+])?{NUMBER})"),
@@ -121,6 +121,8 @@ impl Redaction {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -159,7 +161,7 @@ mod tests {
             "12 %, 1.5e-3, 3x, 12th",
             "as declared",
         ] {
-            told.push_str(&format!("{text}\n  {}\n", redaction().apply(text)));
+            let _ = write!(told, "{text}\n  {}\n", redaction().apply(text));
         }
         insta::assert_snapshot!(told);
     }

@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::{Glob, GlobMatcher};
-
-use super::link::{self, LinkCheck};
-use super::{Check, concerns};
-use crate::inventory::near;
+use super::Check;
+use super::link::LinkCheck;
 use crate::name::HostName;
+
+mod pattern;
+
+use pattern::{Pattern, patterns};
 
 /// Why a selection selects nothing, or makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -290,96 +291,10 @@ impl Selection {
     }
 }
 
-#[derive(Debug, Clone)]
-struct Pattern {
-    option: &'static str,
-    text: String,
-    glob: Option<GlobMatcher>,
-}
-
-fn patterns<S: AsRef<str>>(
-    option: &'static str,
-    words: &[S],
-) -> Result<Vec<Pattern>, SelectionError> {
-    words
-        .iter()
-        .flat_map(|word| word.as_ref().split(','))
-        .map(str::trim)
-        .map(|text| Pattern::parse(option, text))
-        .collect()
-}
-
-impl Pattern {
-    fn parse(option: &'static str, text: &str) -> Result<Self, SelectionError> {
-        if text.is_empty() {
-            return Err(SelectionError::Empty { option });
-        }
-        let glob = if text.contains(['*', '?', '[', '{']) {
-            let glob = Glob::new(text).map_err(|error| SelectionError::BadGlob {
-                option,
-                pattern: text.to_owned(),
-                cause: error.kind().to_string(),
-            })?;
-            Some(glob.compile_matcher())
-        } else {
-            None
-        };
-        let text = text.to_owned();
-        Ok(Self { option, text, glob })
-    }
-
-    fn fits(&self, check: &Check, link: Option<&str>) -> bool {
-        let on_link = link.is_some();
-        self.fits_word(&check.id)
-            || self.fits_word(check.concern.as_str())
-            || link.is_some_and(|link| self.fits_word(link))
-            || (on_link && self.fits_word(&format!("{}/{}", link::CONCERN, check.id)))
-    }
-
-    fn fits_word(&self, word: &str) -> bool {
-        match &self.glob {
-            Some(glob) => glob.is_match(word),
-            None => word
-                .strip_prefix(self.text.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-        }
-    }
-
-    fn stray(&self, offered: &Offered) -> SelectionError {
-        let ids = offered.hosts.iter().flat_map(|(_, all)| all);
-        let ids = ids.chain(offered.links.iter().map(|one| &one.check));
-        let ids: BTreeSet<&str> = ids.map(|check| check.id.as_str()).collect();
-        let words: BTreeSet<&str> = offered
-            .hosts
-            .iter()
-            .flat_map(|(_, all)| all)
-            .chain(offered.links.iter().map(|one| &one.check))
-            .map(|check| check.concern.as_str())
-            .chain(offered.links.iter().map(|one| one.link.as_ref()))
-            .collect();
-        let elsewhere = concerns().any(|known| known == self.text) && !words.contains(&*self.text);
-        let near = near::nearest(&self.text, ids.iter().chain(&words).copied());
-        let hint = match near {
-            _ if elsewhere => Some(format!("`{}` is not declared there", self.text)),
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None => near::hint("", "known concerns and links", words.iter().copied()),
-        };
-        let hosts: Vec<&str> = offered
-            .hosts
-            .iter()
-            .map(|(host, _)| host.as_str())
-            .collect();
-        SelectionError::NoMatch {
-            option: self.option,
-            pattern: self.text.clone(),
-            hosts: hosts.join(", "),
-            hint,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::check::answer::Found;
     use crate::inventory::text::Label;
@@ -442,17 +357,18 @@ mod tests {
                 let mut text = String::new();
                 for (host, checks) in &chosen.hosts {
                     let ids: Vec<_> = checks.iter().map(|c| c.id.as_str()).collect();
-                    text.push_str(&format!("{host}: {}\n", ids.join(" ")));
+                    let _ = writeln!(text, "{host}: {}", ids.join(" "));
                 }
                 for link in &chosen.links {
-                    text.push_str(&format!("link: {}\n", link.check.id));
+                    let _ = writeln!(text, "link: {}", link.check.id);
                 }
-                text.push_str(&format!(
-                    "idle: {:?}, added: {:?}, left out: {}\n",
+                let _ = writeln!(
+                    text,
+                    "idle: {:?}, added: {:?}, left out: {}",
                     chosen.idle,
                     chosen.added,
                     chosen.left_out.words()
-                ));
+                );
                 text
             }
         }
@@ -488,17 +404,14 @@ mod tests {
                 Ok(selection) => told(selection),
                 Err(error) => format!("{error}\n"),
             };
-            text.push_str(&format!("# only {only:?} skip {skip:?}\n{result}\n"));
+            let _ = write!(text, "# only {only:?} skip {skip:?}\n{result}\n");
         }
         let all = || Selection::parse::<&str>(&[], &[]).unwrap();
         assert!(all().is_whole());
-        text.push_str(&format!("# gate\n{}\n", told(&all().gates(true))));
-        text.push_str(&format!("# quick\n{}\n", told(&all().quick(true))));
+        let _ = write!(text, "# gate\n{}\n", told(&all().gates(true)));
+        let _ = write!(text, "# quick\n{}\n", told(&all().quick(true)));
         let latency = Selection::parse(&["vllm/latency"], &[]).unwrap();
-        text.push_str(&format!(
-            "# only load, quick\n{}",
-            told(&latency.quick(true))
-        ));
+        let _ = write!(text, "# only load, quick\n{}", told(&latency.quick(true)));
         insta::assert_snapshot!(text);
     }
 

@@ -2,36 +2,37 @@
 
 use std::fmt::Write as _;
 
-use super::words::count;
 use super::{Style, shown};
 use crate::accepted::{Change, Difference, Entry};
 
-/// Every host that differs, with each check: what is gone red, what is new green. A host of which nothing was
-/// accepted yet is a line.
+/// Every host that differs, with each check: what is gone red, what is new green. Hosts of which nothing was
+/// accepted yet share a line.
 pub(super) fn differences(differences: &[Difference], style: Style) -> String {
     let mut text = String::new();
-    for difference in differences.iter().filter(|d| !d.changes.is_empty()) {
-        let _ = writeln!(text, "{}", headline(difference, style));
-        if !difference.known {
-            continue;
-        }
+    let differing = || differences.iter().filter(|one| !one.changes.is_empty());
+    for difference in differing().filter(|one| one.known) {
+        let host = style.bold(difference.host.as_str());
+        let _ = writeln!(text, "{host}  {}", style.warn(&headline(difference)));
         for change in &difference.changes {
             text.push_str(&accepted_change(change, style));
         }
+    }
+    let unknown: Vec<&str> = differing()
+        .filter(|one| !one.known)
+        .map(|one| one.host.as_str())
+        .collect();
+    if !unknown.is_empty() {
+        let told = format!(
+            "nothing accepted yet of {}: `--accept` takes this as right",
+            unknown.join(", ")
+        );
+        let _ = writeln!(text, "{}", style.dim(&told));
     }
     text
 }
 
 /// Which file, and how many checks of it differ.
-fn headline(difference: &Difference, style: Style) -> String {
-    let host = style.bold(difference.host.as_str());
-    if !difference.known {
-        let told = format!(
-            "nothing accepted yet: `deployctl verify {} --accept` takes this as right",
-            difference.host
-        );
-        return format!("{host}  {}", style.dim(&told));
-    }
+fn headline(difference: &Difference) -> String {
     let number = |wanted: &dyn Fn(&Change) -> bool| {
         difference
             .changes
@@ -51,17 +52,7 @@ fn headline(difference: &Difference, style: Style) -> String {
     .filter(|(number, _)| *number > 0)
     .map(|(number, word)| format!("{number} {word}"))
     .collect();
-    let told = format!(
-        "{} from {}: {}",
-        if difference.changes.len() == 1 {
-            "1 check differs".to_owned()
-        } else {
-            format!("{} differ", count(difference.changes.len(), "check"))
-        },
-        difference.file,
-        parts.join(", ")
-    );
-    format!("{host}  {}", style.warn(&told))
+    format!("not as in {}: {}", difference.file, parts.join(", "))
 }
 
 /// One check that is not as accepted, as a diff of its lines in the file.

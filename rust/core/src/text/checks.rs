@@ -70,10 +70,6 @@ pub fn checks(report: &Report, beside: &Beside<'_>, style: Style) -> String {
 }
 
 /// How everything ended, in a line: `cuda: 40 passed, 1 failed · link lan10g: 8 passed`.
-pub fn checks_summary(report: &Report, style: Style) -> String {
-    summary(report, style)
-}
-
 fn summary(report: &Report, style: Style) -> String {
     let hosts = report.hosts.iter().map(|host| {
         let told = match host.outcome {

@@ -178,7 +178,7 @@ fn checks() {
             ),
         ],
     );
-    let told = text::checks(&all, Style::Plain);
+    let told = text::checks(&all, &text::Beside::default(), Style::Plain);
     insta::assert_snapshot!(told);
 }
 

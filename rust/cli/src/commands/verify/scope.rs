@@ -1,4 +1,6 @@
-//! Which checks a run makes, of which hosts and links.
+//! Which checks a run makes, of which hosts and links, and which there are beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use deployctl_core::check::link::{self, LinkCheck};
 use deployctl_core::check::{Check, Chosen, LeftOut, Offered, Selection};
@@ -10,13 +12,26 @@ use super::super::desired::Desires;
 use super::super::rollout;
 use crate::failure::Failure;
 
+/// What stands before the ids of checks between hosts where those of hosts are, too.
+pub(super) const LINK_PREFIX: &str = "link/";
+
+/// What a host is asked, or how it ended before.
+pub(super) type Asked = Result<Vec<Check>, Box<HostReport>>;
+
 /// The checks of one run.
 #[derive(Debug)]
 pub(super) struct Scope {
-    /// By host, in the inventory's order; or how the host ended before anybody asked it.
-    pub(super) hosts: Vec<(HostName, Result<Vec<Check>, Box<HostReport>>)>,
-    /// Between those hosts.
+    /// By host, in the inventory's order.
+    pub(super) hosts: Vec<(HostName, Asked)>,
+    /// Between hosts of which one at least is selected.
     pub(super) links: Vec<LinkCheck>,
+    /// Hosts of whose own checks none is selected: there is nothing to tell of them.
+    pub(super) idle: Vec<HostName>,
+    /// Who answers which check of a link.
+    pub(super) askers: BTreeMap<String, HostName>,
+    /// Every check there is of a host, selected or not, as it is called in what was accepted of it. Only of
+    /// hosts of which all are made.
+    pub(super) declared: BTreeMap<HostName, BTreeSet<String>>,
     /// Checks that are not made.
     pub(super) left_out: LeftOut,
     /// What else the user should know of it, a line each.
@@ -28,30 +43,43 @@ impl Scope {
     pub(super) fn new(
         inventory: &Inventory,
         hosts: &[HostName],
-        desires: &Desires,
+        wanted: &Desires,
         selection: &Selection,
-        links: bool,
+        with_links: bool,
     ) -> Result<Self, Failure> {
         let mut offered = Offered::default();
         let mut ended = Vec::new();
-        for (host, desired) in desires {
-            match desired {
-                Ok(desired) => {
-                    let checks = rollout::checks(inventory, &desired.rendered);
-                    offered.hosts.push((host.clone(), checks));
+        let all_links = link::checks(inventory);
+        let mut declared = BTreeMap::new();
+        for (host, desired) in wanted {
+            let desired = match desired {
+                Ok(desired) => desired,
+                Err(report) => {
+                    ended.push((host.clone(), Err(report.clone())));
+                    continue;
                 }
-                Err(report) => ended.push((host.clone(), Err(report.clone()))),
+            };
+            let checks = rollout::checks(inventory, &desired.rendered);
+            // A system that was never evaluated has checks that nobody knows.
+            let facts = inventory.host(host);
+            let known = desired.rendered.closure.is_some()
+                || facts.is_some_and(|facts| {
+                    facts.platform == deployctl_core::inventory::Platform::Ubuntu
+                });
+            if selection.is_whole() && known {
+                let own = checks.iter().map(|check| check.id.clone());
+                let between = all_links.iter().filter(|link| link.from == *host);
+                let between = between.map(|link| format!("{LINK_PREFIX}{}", link.check.id));
+                declared.insert(host.clone(), own.chain(between).collect());
             }
+            offered.hosts.push((host.clone(), checks));
         }
-        let mut notes = Vec::new();
-        if links {
-            let askable = |host: &HostName| offered.hosts.iter().any(|(name, _)| name == host);
-            let (within, without): (Vec<_>, Vec<_>) = link::checks(inventory)
-                .into_iter()
-                .filter(|link| hosts.contains(&link.from) || hosts.contains(&link.peer))
-                .partition(|link| askable(&link.from) && askable(&link.peer));
-            notes.extend(missing(&without, askable));
-            offered.links = within;
+        if with_links {
+            let selected = |host: &HostName| hosts.contains(host);
+            offered.links = all_links;
+            offered
+                .links
+                .retain(|link| selected(&link.from) || selected(&link.peer));
         }
         let Chosen {
             hosts: chosen,
@@ -60,6 +88,7 @@ impl Scope {
             left_out,
             added,
         } = selection.choose(offered)?;
+        let mut notes = Vec::new();
         if !added.is_empty() {
             let added: Vec<&str> = added.iter().map(String::as_str).collect();
             notes.push(format!(
@@ -67,42 +96,22 @@ impl Scope {
                 added.join(", ")
             ));
         }
-        // Whose links alone are checked is not asked anything itself.
-        if !idle.is_empty() {
-            let idle: Vec<&str> = idle.iter().map(HostName::as_str).collect();
-            notes.push(format!(
-                "none of its own checks is selected: {}",
-                idle.join(", ")
-            ));
-        }
-        let mut all: Vec<_> = chosen
-            .into_iter()
-            .map(|(host, checks)| (host, Ok(checks)))
-            .collect();
-        all.extend(ended);
+        let with_checks = chosen.into_iter().map(|(host, checks)| (host, Ok(checks)));
+        let without = idle.iter().map(|host| (host.clone(), Ok(Vec::new())));
+        let mut all: Vec<_> = with_checks.chain(without).chain(ended).collect();
         all.sort_by_key(|(host, _)| hosts.iter().position(|known| known == host));
+        let askers = links
+            .iter()
+            .map(|link| (link.check.id.clone(), link.from.clone()))
+            .collect();
         Ok(Self {
             hosts: all,
             links,
+            idle,
+            askers,
+            declared,
             left_out,
             notes,
         })
     }
-}
-
-/// Links that end at a host which is not asked.
-fn missing(links: &[LinkCheck], askable: impl Fn(&HostName) -> bool) -> Vec<String> {
-    let mut said: Vec<String> = Vec::new();
-    for link in links {
-        let absent = if askable(&link.from) {
-            &link.peer
-        } else {
-            &link.from
-        };
-        let line = format!("link {} is not checked: {absent} is not asked", link.link);
-        if !said.contains(&line) {
-            said.push(line);
-        }
-    }
-    said
 }

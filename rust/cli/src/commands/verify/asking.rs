@@ -1,0 +1,96 @@
+//! One round of asking, as the engine wants it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deployctl_core::inventory::Inventory;
+use deployctl_core::inventory::host::Architecture;
+use deployctl_core::plan::Target;
+use deployctl_core::report::{Problem, Report};
+use deployctl_engine::apply::Surroundings;
+use deployctl_engine::connect::Connector;
+use deployctl_engine::verify::{self, HostWork, Options, Shipments, Work};
+
+use super::super::width;
+use super::scope::Scope;
+use crate::args;
+use crate::context::Context;
+use crate::env_vars;
+use crate::failure::Failure;
+use crate::progress;
+
+/// Asks what `scope` holds.
+pub(super) async fn ask(
+    context: &Context,
+    inventory: &Inventory,
+    connector: Arc<dyn Connector>,
+    scope: Scope,
+    args: &args::Verify,
+) -> Result<Report, Failure> {
+    let names: Vec<_> = scope.hosts.iter().map(|(host, _)| host.clone()).collect();
+    let mut work = Work {
+        links: scope.links,
+        ..Work::default()
+    };
+    for (host, checks) in scope.hosts {
+        let facts = inventory.host(&host).expect("selected from it");
+        let asked = checks.map(|checks| HostWork {
+            architecture: facts.architecture,
+            checks,
+        });
+        work.hosts.push((host, asked));
+    }
+    for host in inventory.hosts().keys() {
+        let target = Target::of(inventory.value(), host).expect("it is in the inventory");
+        work.sessions.insert(host.clone(), target.guards);
+    }
+    let shipments = Arc::new(Shipments::new(context.repo()?, hostprobes(args)));
+    let options = Options {
+        force: args.force,
+        jobs: context.jobs(),
+    };
+    let around = Surroundings {
+        clock: context.clock.clone(),
+        sink: progress::sink(context.ui, width(&names), context.global.verbose),
+        interrupt: context.interrupt.clone(),
+    };
+    Ok(verify::run(connector, work, shipments, options, around).await)
+}
+
+/// The probe for every kind of host: the one that was named, or the one that was installed with us.
+fn hostprobes(args: &args::Verify) -> BTreeMap<Architecture, Result<PathBuf, Problem>> {
+    let named = args.hostprobe.clone().or_else(env_vars::hostprobe);
+    let kinds = [
+        (Architecture::X86_64, "x86_64"),
+        (Architecture::Aarch64, "aarch64"),
+    ];
+    kinds
+        .into_iter()
+        .map(|(architecture, word)| {
+            let found = match &named {
+                Some(path) => Ok(path.clone()),
+                None => installed(word),
+            };
+            (architecture, found)
+        })
+        .collect()
+}
+
+/// `../libexec/deployctl/hostprobe-ARCHITECTURE`, seen from the program.
+fn installed(architecture: &str) -> Result<PathBuf, Problem> {
+    let name = format!("hostprobe-{architecture}");
+    let beside = std::env::current_exe().ok().and_then(|program| {
+        let top = program.parent()?.parent()?;
+        Some(top.join("libexec/deployctl").join(&name))
+    });
+    match beside {
+        Some(path) if path.is_file() => Ok(path),
+        _ => Err(Problem {
+            message: format!("there is no `{name}` beside this program"),
+            hint: Some(format!(
+                "`cargo build --release --package hostprobe --target {architecture}-unknown-linux-musl` builds one, `--hostprobe FILE` names it"
+            )),
+        }),
+    }
+}

@@ -1,0 +1,219 @@
+//! One call of `verify`: what stays the same however often hosts are asked, and one round of asking.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deployctl_core::accepted::Difference;
+use deployctl_core::check::{LeftOut, Selection};
+use deployctl_core::inventory::Inventory;
+use deployctl_core::name::HostName;
+use deployctl_core::report::{Outcome, Report, Verdict};
+use deployctl_core::text::{self, About, Beside};
+use deployctl_engine::connect::{Connector, Reusing};
+use deployctl_engine::{repository, runs};
+
+use super::super::desired::{Desires, Systems, desired};
+use super::asking;
+use super::pages::Pages;
+use super::scope::Scope;
+use super::snapshots::Snapshots;
+use crate::args;
+use crate::context::{Context, select};
+use crate::failure::Failure;
+use crate::moment::rfc3339;
+use crate::ui::{Tone, Ui};
+use crate::{env_vars, show};
+
+/// What stays the same from round to round.
+pub(super) struct Session<'a> {
+    pub(super) context: &'a Context,
+    pub(super) args: &'a args::Verify,
+    pub(super) snapshots: Snapshots,
+    inventory: Inventory,
+    hosts: Vec<HostName>,
+    desires: Desires,
+    selection: Selection,
+    pages: Pages,
+    connector: Arc<dyn Connector>,
+}
+
+/// One round.
+pub(super) struct Done {
+    pub(super) report: Report,
+    /// What differs from what was accepted.
+    pub(super) differences: Vec<Difference>,
+    pub(super) left_out: LeftOut,
+    /// What else the user should know, a line each.
+    pub(super) notes: Vec<String>,
+    /// When it was finished, in seconds since 1970.
+    pub(super) at: u64,
+}
+
+impl<'a> Session<'a> {
+    /// Everything that can go wrong before hosts are asked goes wrong here.
+    pub(super) async fn new(context: &'a Context, args: &'a args::Verify) -> Result<Self, Failure> {
+        let selection = Selection::parse(&args.only, &args.skip)?
+            .gates(args.gate)
+            .quick(args.quick);
+        let pages = Pages::new(args)?;
+        let inventory = context.inventory().await?;
+        let hosts = select(&inventory, &args.hosts.hosts)?;
+        let needed = args.accept || args.review || args.exit_code;
+        let snapshots = Snapshots::read(context.ui, context.repo()?, &inventory, needed)?;
+        let desires = desired(context, &inventory, &hosts, Systems::Remembered).await?;
+        // What is selected is known to be something before anybody is asked.
+        Scope::new(&inventory, &hosts, &desires, &selection, !args.no_links)?;
+        let mut connector = context.connector(&inventory)?;
+        if args.watch.is_some() {
+            connector = Arc::new(Reusing::new(connector));
+        }
+        Ok(Self {
+            context,
+            args,
+            snapshots,
+            inventory,
+            hosts,
+            desires,
+            selection,
+            pages,
+            connector,
+        })
+    }
+
+    /// Asks everything that is selected.
+    pub(super) async fn once(&self) -> Result<Done, Failure> {
+        let scope = Scope::new(
+            &self.inventory,
+            &self.hosts,
+            &self.desires,
+            &self.selection,
+            !self.args.no_links,
+        )?;
+        let Scope {
+            idle,
+            askers,
+            declared,
+            left_out,
+            notes,
+            ..
+        } = &scope;
+        let (idle, askers, declared) = (idle.clone(), askers.clone(), declared.clone());
+        let (left_out, notes) = (*left_out, notes.clone());
+        let mut report = asking::ask(
+            self.context,
+            &self.inventory,
+            Arc::clone(&self.connector),
+            scope,
+            self.args,
+        )
+        .await?;
+        // Reached for a link or not at all: of these themselves nothing was wanted.
+        report
+            .hosts
+            .retain(|host| !idle.contains(&host.host) || host.outcome != Outcome::Verified);
+        Ok(Done {
+            differences: self.snapshots.differences(&report, &askers, &declared),
+            report,
+            left_out,
+            notes,
+            at: self.context.now(),
+        })
+    }
+
+    /// Everything there is to say of it, on standard output.
+    pub(super) fn show(&self, done: &Done, lines: bool) {
+        if !self.context.ui.json {
+            let beside = Beside {
+                left_out: done.left_out,
+                differences: &done.differences,
+            };
+            return self.context.ui.print(&show::checks(&done.report, &beside));
+        }
+        let document = Document {
+            at: rfc3339(done.at),
+            report: &done.report,
+            left_out: done.left_out,
+            accepted: &done.differences,
+        };
+        if lines {
+            Ui::print_json_line(&document);
+        } else {
+            Ui::print_json(&document);
+        }
+    }
+
+    /// The exit code's meaning.
+    pub(super) fn verdict(&self, done: &Done) -> Verdict {
+        let verdict = done.report.verdict(false);
+        let differs = |difference: &Difference| self.snapshots.still(difference);
+        if verdict == Verdict::Done && self.args.exit_code && done.differences.iter().any(differs) {
+            Verdict::Pending
+        } else {
+            verdict
+        }
+    }
+
+    /// Keeps the run for later pages, when it made all checks of somebody. That it cannot be kept is no reason to
+    /// fail.
+    pub(super) fn keep(&self, done: &Done) {
+        if !self.selection.is_whole() || self.context.global.sandbox.is_some() {
+            return;
+        }
+        let Some(folder) = self.runs() else { return };
+        if let Err(error) = runs::keep(&folder, &rfc3339(done.at), &done.report) {
+            self.warn(&Failure::of(Verdict::Internal, &error));
+        }
+    }
+
+    /// Writes the files that were asked for, however the run ended.
+    pub(super) async fn write(&self, done: &Done) -> Result<(), Failure> {
+        if self.pages.is_empty() {
+            return Ok(());
+        }
+        let state = repository::state(&self.context.repo()?).await;
+        let about = About {
+            at: rfc3339(done.at),
+            dirty: state.as_ref().is_some_and(|state| state.dirty),
+            commit: state.and_then(|state| state.commit),
+            command: self.context.said.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let mut earlier = Vec::new();
+        if self.pages.html()
+            && let Some(folder) = self.runs()
+        {
+            let (runs, trouble) = runs::read(&folder);
+            if let Some(trouble) = trouble {
+                self.warn(&Failure::of(Verdict::Internal, &trouble));
+            }
+            // This one was kept just now.
+            earlier = runs;
+            earlier.retain(|run| run.at != about.at || run.report != done.report);
+        }
+        self.pages.write(
+            || text::junit(&done.report, &about),
+            || text::html(&self.inventory, &done.report, &earlier, &about),
+        )
+    }
+
+    /// Where earlier runs of this cluster are.
+    fn runs(&self) -> Option<PathBuf> {
+        let cluster = self.inventory.cluster().name.as_ref();
+        env_vars::state_directory().map(|state| state.join(cluster).join("verify"))
+    }
+
+    fn warn(&self, failure: &Failure) {
+        let word = Tone::Warn.of("warning");
+        self.context.ui.say(&format!("{word}: {}", failure.text()));
+    }
+}
+
+/// A round for programs: the report, and what stands beside it.
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    at: String,
+    #[serde(flatten)]
+    report: &'a Report,
+    left_out: LeftOut,
+    accepted: &'a [Difference],
+}

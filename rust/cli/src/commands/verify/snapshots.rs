@@ -1,0 +1,176 @@
+//! What was accepted of hosts: read before they are asked, compared with what they said, and written.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use deployctl_core::accepted::{self, Accepted, Change, Difference, Found, Redaction};
+use deployctl_core::inventory::Inventory;
+use deployctl_core::name::HostName;
+use deployctl_core::report::{Outcome, Report};
+use deployctl_engine::snapshots::{self, SnapshotError};
+
+use super::scope::LINK_PREFIX;
+use crate::failure::Failure;
+use crate::ui::{Tone, Ui};
+
+/// The files of all hosts.
+pub(super) struct Snapshots {
+    top: PathBuf,
+    redaction: Redaction,
+    files: BTreeMap<HostName, Accepted>,
+}
+
+impl Snapshots {
+    /// Reads them all. One that cannot be understood is an error where it is to be written or to decide the
+    /// exit code, and else a warning: what runs now is more important.
+    pub(super) fn read(
+        ui: Ui,
+        top: PathBuf,
+        inventory: &Inventory,
+        needed: bool,
+    ) -> Result<Self, Failure> {
+        let mut files = BTreeMap::new();
+        for host in inventory.hosts().keys() {
+            match snapshots::read(&top, host) {
+                Ok(file) => {
+                    files.insert(host.clone(), file);
+                }
+                Err(error) if needed => return Err(failure(&error)),
+                Err(error) => ui.say(&format!(
+                    "{}: {}",
+                    Tone::Warn.of("warning"),
+                    failure(&error).text()
+                )),
+            }
+        }
+        Ok(Self {
+            top,
+            redaction: Redaction::new(inventory),
+            files,
+        })
+    }
+
+    /// What `report` says otherwise, host by host.
+    pub(super) fn differences(
+        &self,
+        report: &Report,
+        askers: &BTreeMap<String, HostName>,
+        declared: &BTreeMap<HostName, std::collections::BTreeSet<String>>,
+    ) -> Vec<Difference> {
+        let mut found: BTreeMap<&HostName, Found> = BTreeMap::new();
+        for host in &report.hosts {
+            if host.outcome == Outcome::Verified {
+                let found = found.entry(&host.host).or_default();
+                found.declared = declared.get(&host.host).cloned();
+                found.add("", &host.checks, &self.redaction);
+            }
+        }
+        for result in report.links.iter().flat_map(|link| &link.checks) {
+            if let Some(asker) = askers.get(&result.check) {
+                let found = found.entry(asker).or_default();
+                found.add(LINK_PREFIX, std::slice::from_ref(result), &self.redaction);
+            }
+        }
+        found
+            .into_iter()
+            .filter_map(|(host, found)| {
+                let accepted = self.files.get(host)?;
+                let changes = accepted::diff(accepted, &found);
+                (!changes.is_empty()).then(|| Difference {
+                    host: host.clone(),
+                    file: snapshots::path(host),
+                    known: !accepted.is_empty(),
+                    changes,
+                })
+            })
+            .collect()
+    }
+
+    /// Whether something of `difference` is still not as accepted.
+    pub(super) fn still(&self, difference: &Difference) -> bool {
+        let file = self.files.get(&difference.host);
+        file.is_none_or(|file| difference.changes.iter().any(|change| !file.has(change)))
+    }
+
+    /// Takes those changes of a host that `take` says yes to, writes its file, and returns how many are
+    /// taken.
+    pub(super) fn accept(
+        &mut self,
+        difference: &Difference,
+        take: impl Fn(&Change) -> bool,
+    ) -> Result<usize, Failure> {
+        let file = self.files.entry(difference.host.clone()).or_default();
+        let mut next = file.clone();
+        let taken = next.take(&difference.changes, take);
+        if taken > 0 {
+            snapshots::write(&self.top, &difference.host, &next)
+                .map_err(|error| failure(&error))?;
+            *file = next;
+        }
+        Ok(taken)
+    }
+}
+
+fn failure(error: &SnapshotError) -> Failure {
+    let failure = Failure::of(deployctl_core::report::Verdict::Usage, error);
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Tells what `--accept` did with every host of `report`.
+pub(super) fn accept_all(
+    ui: Ui,
+    snapshots: &mut Snapshots,
+    report: &Report,
+    differences: &[Difference],
+) -> Result<(), Failure> {
+    for difference in differences {
+        let taken = snapshots.accept(difference, |_| true)?;
+        let left = difference.changes.len() - taken;
+        if taken > 0 {
+            ui.say(&format!(
+                "{}: {} accepted into {}",
+                difference.host,
+                checks(taken),
+                difference.file
+            ));
+        }
+        if left > 0 {
+            ui.say(&format!(
+                "{}: {} not accepted, since nothing could be read: {}",
+                difference.host,
+                checks(left),
+                unreadable(difference).join(", ")
+            ));
+        }
+    }
+    for host in &report.hosts {
+        if host.outcome != Outcome::Verified {
+            ui.say(&format!(
+                "{}: nothing accepted, since it was not asked",
+                host.host
+            ));
+        } else if !differences.iter().any(|one| one.host == host.host) {
+            ui.say(&format!("{}: all is as accepted", host.host));
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(difference: &Difference) -> Vec<&str> {
+    difference
+        .changes
+        .iter()
+        .filter(|change| !change.can_be_accepted())
+        .map(|change| change.check.as_str())
+        .collect()
+}
+
+fn checks(number: usize) -> String {
+    match number {
+        1 => "1 check".to_owned(),
+        number => format!("{number} checks"),
+    }
+}

@@ -1,0 +1,77 @@
+//! `--watch`: again and again; after the first round only what changed.
+
+use std::time::Duration;
+
+use deployctl_core::report::{Report, Verdict};
+use deployctl_engine::clock::Clock as _;
+
+use super::session::{Done, Session};
+use crate::failure::Failure;
+use crate::moment::time_of_day;
+use crate::show;
+use crate::ui::Tone;
+
+/// Asks, waits, asks, until somebody stops it; then ends as the last complete round did.
+pub(super) async fn watch(session: &mut Session<'_>, seconds: u32) -> Result<Verdict, Failure> {
+    let context = session.context;
+    let mut last: Option<Done> = None;
+    loop {
+        let done = session.once().await?;
+        if context.interrupt.thrown() {
+            // Broken off half way: it says nothing of the hosts.
+            return ended(session, last.as_ref());
+        }
+        let changed = last
+            .as_ref()
+            .is_none_or(|last| statuses(&last.report) != statuses(&done.report));
+        tell(session, last.as_ref(), &done, seconds);
+        if changed {
+            session.keep(&done);
+        }
+        session.write(&done).await?;
+        last = Some(done);
+        tokio::select! {
+            () = context.clock.sleep(Duration::from_secs(seconds.into())) => {}
+            () = context.interrupt.wait() => return ended(session, last.as_ref()),
+        }
+    }
+}
+
+fn ended(session: &Session<'_>, last: Option<&Done>) -> Result<Verdict, Failure> {
+    match last {
+        Some(last) => Ok(session.verdict(last)),
+        None => Err(Failure::new(
+            Verdict::Internal,
+            "interrupted before everything was asked once",
+        )),
+    }
+}
+
+fn tell(session: &Session<'_>, last: Option<&Done>, done: &Done, seconds: u32) {
+    let ui = session.context.ui;
+    if ui.json {
+        return session.show(done, true);
+    }
+    let at = time_of_day(done.at);
+    match last {
+        None => {
+            session.show(done, false);
+            for line in &done.notes {
+                ui.say(&Tone::Dim.of(line));
+            }
+            let told = format!("asked at {at} UTC, again every {seconds} s; Ctrl-C ends it");
+            ui.say(&Tone::Dim.of(&told));
+        }
+        Some(last) => ui.print(&show::became(&last.report, &done.report, &at)),
+    }
+}
+
+/// Everything that is told when it changes.
+fn statuses(report: &Report) -> Vec<(&str, &str)> {
+    let hosts = report.hosts.iter().flat_map(|host| &host.checks);
+    let links = report.links.iter().flat_map(|link| &link.checks);
+    hosts
+        .chain(links)
+        .map(|check| (check.check.as_str(), check.status.word()))
+        .collect()
+}

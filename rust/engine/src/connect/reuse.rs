@@ -1,0 +1,116 @@
+//! Connections that outlive one run: for what is asked again and again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use deployctl_core::name::HostName;
+
+use super::Connector;
+use crate::nix::StoreWay;
+use crate::transport::{Limits, Output, Transport, TransportError};
+
+/// Hands out the connection that stands, or makes one. One that broke is not handed out again.
+pub struct Reusing {
+    below: Arc<dyn Connector>,
+    standing: Standing,
+}
+
+type Standing = Arc<Mutex<BTreeMap<HostName, Arc<dyn Transport>>>>;
+
+impl Reusing {
+    /// Over `below`, without a connection yet.
+    pub fn new(below: Arc<dyn Connector>) -> Self {
+        Self {
+            below,
+            standing: Standing::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for Reusing {
+    async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
+        let standing = locked(&self.standing).get(host).cloned();
+        let link = match standing {
+            Some(link) => link,
+            None => Arc::from(self.below.connect(host).await?),
+        };
+        Ok(Box::new(Shared::new(host, link, &self.standing)))
+    }
+
+    fn store(&self, host: &HostName) -> Option<StoreWay> {
+        self.below.store(host)
+    }
+}
+
+fn locked(
+    standing: &Mutex<BTreeMap<HostName, Arc<dyn Transport>>>,
+) -> std::sync::MutexGuard<'_, BTreeMap<HostName, Arc<dyn Transport>>> {
+    standing.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One of several holders of a connection.
+struct Shared {
+    host: HostName,
+    link: Arc<dyn Transport>,
+    standing: Standing,
+}
+
+impl Shared {
+    fn new(host: &HostName, link: Arc<dyn Transport>, standing: &Standing) -> Self {
+        locked(standing).insert(host.clone(), Arc::clone(&link));
+        Self {
+            host: host.clone(),
+            link,
+            standing: Arc::clone(standing),
+        }
+    }
+
+    /// Whatever went wrong may come from the connection: the next holder gets a new one.
+    fn looked<T>(&self, result: Result<T, TransportError>) -> Result<T, TransportError> {
+        if result.is_err() {
+            let mut standing = locked(&self.standing);
+            let same = standing
+                .get(&self.host)
+                .is_some_and(|link| Arc::ptr_eq(link, &self.link));
+            if same {
+                standing.remove(&self.host);
+            }
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Transport for Shared {
+    async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
+        self.looked(self.link.run(script, limits).await)
+    }
+
+    async fn put(
+        &self,
+        archive: &[u8],
+        directory: &str,
+        limits: Limits,
+    ) -> Result<(), TransportError> {
+        self.looked(self.link.put(archive, directory, limits).await)
+    }
+
+    async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError> {
+        let link = self.looked(self.link.reconnect(address).await)?;
+        Ok(Box::new(Self::new(
+            &self.host,
+            Arc::from(link),
+            &self.standing,
+        )))
+    }
+
+    fn describe(&self) -> String {
+        self.link.describe()
+    }
+
+    fn is_sandbox(&self) -> bool {
+        self.link.is_sandbox()
+    }
+}
