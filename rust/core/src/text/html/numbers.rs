@@ -4,19 +4,25 @@ use serde::Serialize;
 
 use super::history::{self, Series};
 use super::mark::Mark;
-use super::number::{against, number, sign, unit_of};
+use super::number::{self, against, number, sign, unit_of};
 use super::place::Place;
 use super::plot::{self, Plot, Spark};
-use super::{cut, shown};
-use crate::check::{CheckResult, Measurement};
+use super::{Px, cut, shown};
+use crate::check::{Bound, CheckResult, Limit, Measurement};
 use crate::text::Run;
+
+/// How many of those are told that came near their limits.
+const NEAREST: usize = 6;
 
 /// The measurements of one host or link.
 #[derive(Serialize)]
 pub(super) struct Group {
     name: String,
     kind: &'static str,
+    /// What varies, as it varies.
     cards: Vec<Card>,
+    /// Single numbers and rates, a bar each.
+    bars: Vec<Card>,
 }
 
 /// One measurement.
@@ -31,8 +37,6 @@ struct Card {
     /// The statistic that stands for all, and its value with unit.
     statistic: String,
     value: String,
-    /// What it is held against.
-    limit: Option<String>,
     /// For who cannot see the drawing.
     described: String,
     plot: Option<Plot>,
@@ -49,23 +53,31 @@ pub(super) fn groups(places: &[Place<'_>], history: &[Run]) -> Vec<Group> {
             .iter()
             .enumerate()
             .flat_map(|(index, check)| check.measurements.iter().map(move |m| (index, check, m)))
+            .filter(|(.., m)| !none_of_none(m))
             .collect();
         let cards = all.iter().map(|&(index, check, measurement)| {
             // What is alike is drawn alike, so that lengths can be compared.
-            let alike = all.iter().map(|(.., m)| *m);
-            let scale = plot::scale(
-                alike.filter(|m| m.what == measurement.what && m.unit == measurement.unit),
-            );
-            let drawn = plot::plot(measurement, &scale);
+            let alike = || {
+                let all = all.iter().map(|(.., m)| *m);
+                all.filter(|m| m.what == measurement.what && m.unit == measurement.unit)
+            };
+            let scale = plot::scale(alike());
+            // One length alone, held against nothing, says no more than its number.
+            let compared = alike().count() > 1 || measurement.limit.is_some();
+            let drawn = plot::plot(measurement, &scale).filter(|plot| compared || !plot.is_bar());
             card(place, index, check, measurement, drawn, history)
         });
+        let (bars, cards) = cards.partition(|card| card.plot.as_ref().is_none_or(Plot::is_bar));
         Group {
             name: shown(place.name),
             kind: if place.host.is_some() { "host" } else { "link" },
-            cards: cards.collect(),
+            cards,
+            bars,
         }
     });
-    groups.filter(|group| !group.cards.is_empty()).collect()
+    groups
+        .filter(|group| !group.cards.is_empty() || !group.bars.is_empty())
+        .collect()
 }
 
 fn card(
@@ -79,16 +91,10 @@ fn card(
     let unit = cut(&measurement.unit, 16);
     let judged = plot::judged(measurement);
     let limit = measurement.limit.as_ref().filter(|l| l.value.is_finite());
-    let (value, bound) = match (judged, limit) {
-        (Some((_, value)), Some(limit)) => {
-            let (value, bound) = against(value, limit.value);
-            (value, Some(format!("{} {bound}", sign(limit.bound))))
-        }
-        (Some((_, value)), None) => (number(value), None),
-        (None, limit) => (
-            "—".to_owned(),
-            limit.map(|l| crate::text::html::number::limit(l, "")),
-        ),
+    let value = match (judged, limit) {
+        (Some((_, value)), Some(limit)) => against(value, limit.value).0,
+        (Some((_, value)), None) => number(value),
+        (None, _) => "—".to_owned(),
     };
     let series = history::series(place, check, measurement, history);
     let mark = if measurement.holds() {
@@ -115,8 +121,14 @@ fn card(
             _ => cut(name, 24),
         }),
         value: unit_of(&value, &unit),
-        limit: bound.map(|bound| unit_of(&bound, &unit)),
-        described: unit_of(&said.join(", "), &unit),
+        described: match limit {
+            Some(limit) => format!(
+                "{}, to be {}",
+                unit_of(&said.join(", "), &unit),
+                number::limit(limit, &unit)
+            ),
+            None => unit_of(&said.join(", "), &unit),
+        },
         plot: drawn,
         trend_told: told(&series),
         trend: plot::spark(&series.values, limit.map(|l| l.value)),
@@ -127,6 +139,9 @@ fn told(series: &Series) -> String {
     let values = || series.values.iter().flatten().map(|(value, _)| *value);
     let least = values().fold(f64::INFINITY, f64::min);
     let most = values().fold(f64::NEG_INFINITY, f64::max);
+    if least.total_cmp(&most).is_eq() {
+        return format!("{} runs, always {}", values().count(), number(least));
+    }
     format!(
         "{} runs, {} to {}",
         values().count(),
@@ -140,9 +155,83 @@ fn of(place: &Place<'_>, check: &CheckResult) -> String {
         return shown(&check.check);
     }
     match of_link(&check.check) {
-        (_, Some(way)) => shown(&way),
+        (what, Some(way)) if check.measurements.iter().any(|m| m.what == what) => shown(&way),
+        (what, Some(way)) => shown(&format!("{}, {way}", what.replace('-', " "))),
         (what, None) => shown(what),
     }
+}
+
+/// Whether it says no more than that nothing was lost where nothing may be lost.
+pub(super) fn none_of_none(measurement: &Measurement) -> bool {
+    let no_more = |limit: &Limit| limit.bound == Bound::AtMost && limit.value <= 0.0;
+    measurement.holds() && measurement.limit.as_ref().is_some_and(no_more)
+}
+
+/// How much of what its limit allows a measurement uses up; above 1 where it does not hold.
+pub(super) fn used(measurement: &Measurement) -> f64 {
+    let (Some(limit), Some((_, value))) = (&measurement.limit, plot::judged(measurement)) else {
+        return 0.0;
+    };
+    let (part, whole) = match limit.bound {
+        Bound::AtMost => (value, limit.value),
+        Bound::AtLeast => (limit.value, value),
+    };
+    match part / whole {
+        share if share.is_finite() => share,
+        _ => f64::from(u8::from(!measurement.holds())) * 2.0,
+    }
+}
+
+/// A measurement that came near its limit.
+#[derive(Serialize)]
+pub(super) struct Near {
+    what: String,
+    place: String,
+    anchor: String,
+    /// `95.1 of 100 ms`.
+    told: String,
+    /// In percent.
+    used: Px,
+}
+
+/// What came nearest to its limit and held, nearest first.
+pub(super) fn nearest(places: &[Place<'_>]) -> Vec<Near> {
+    let mut all = Vec::new();
+    for place in places {
+        for (index, check) in place.checks.iter().enumerate() {
+            let held = check.measurements.iter().filter(|m| m.holds());
+            all.extend(held.filter_map(|m| Some((used(m), near(place, index, check, m)?))));
+        }
+    }
+    all.retain(|(used, _)| *used > 0.0);
+    all.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    all.into_iter()
+        .map(|(_, near)| near)
+        .take(NEAREST)
+        .collect()
+}
+
+fn near(place: &Place<'_>, index: usize, check: &CheckResult, m: &Measurement) -> Option<Near> {
+    let limit = m.limit.as_ref()?;
+    let (statistic, value) = plot::judged(m)?;
+    let (value, bound) = against(value, limit.value);
+    let of = match (place.host.is_some(), of_link(&check.check).1) {
+        (false, Some(way)) => format!("{}, {way}", place.name),
+        _ => place.name.to_owned(),
+    };
+    let statistic = if statistic == "value" {
+        String::new()
+    } else {
+        format!("{} ", cut(statistic, 12))
+    };
+    let bound = unit_of(&format!("{} {bound}", sign(limit.bound)), &cut(&m.unit, 12));
+    Some(Near {
+        what: cut(&m.what, 60),
+        place: shown(&of),
+        anchor: place.anchor_of(index),
+        told: format!("{statistic}{value} {bound}"),
+        used: (used(m).clamp(0.0, 1.0) * 100.0).into(),
+    })
 }
 
 /// What of `LINK/WHAT/FROM-to-PEER`, and which way.

@@ -81,6 +81,13 @@ struct LimitLine {
     beyond: Option<(Px, Px)>,
 }
 
+impl Plot {
+    /// Whether it is one bar, low enough for a line of a list.
+    pub(super) fn is_bar(&self) -> bool {
+        self.kind == Kind::Bar.word()
+    }
+}
+
 /// Draws `measurement` on `scale`, or nothing where nothing is known.
 pub(super) fn plot(measurement: &Measurement, scale: &Scale) -> Option<Plot> {
     let samples: Vec<f64> = finite(measurement.samples.iter().copied());
@@ -100,7 +107,7 @@ pub(super) fn plot(measurement: &Measurement, scale: &Scale) -> Option<Plot> {
         Kind::Range => Vec::new(),
         Kind::Bar => bar(measurement, &statistics, &samples, scale, &wrong),
     };
-    let frame = (kind != Kind::Bar).then(|| {
+    let frame = (kind != Kind::Bar || samples.len() > 1).then(|| {
         let all = if samples.is_empty() {
             &statistics
         } else {
@@ -288,7 +295,9 @@ fn marks(measurement: &Measurement, scale: &Scale) -> Vec<Mark> {
         let label = format!("{} {}", cut(&statistic.name, 12), number(statistic.value));
         add(statistic.value, label, is_judged, false);
     }
-    add(scale.low, round(scale.low), false, true);
+    if !scale.log {
+        add(scale.low, round(scale.low), false, true);
+    }
     // What is judged stays, and then what comes first; the end of the scale goes first.
     labels.sort_by_key(|label| (label.item.end, !label.item.judged));
     spread(labels, WIDTH)

@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::mark::Mark;
 use super::number::{against, round, sign, unit_of};
+use super::numbers::{none_of_none, used};
 use super::place::Place;
 use super::plot::width_of;
 use super::{Px, cut, host, numbers, plot};
-use crate::check::Measurement;
 use crate::check::gate::Tally;
+use crate::check::{Bound, Measurement};
 use crate::inventory::Inventory;
 use crate::inventory::cluster::Link;
 use crate::name::HostName;
@@ -25,7 +26,7 @@ mod wide;
 const NAME: f64 = 13.0;
 const SMALL: f64 = 11.0;
 /// Height of a host's box.
-const TALL: f64 = 64.0;
+const TALL: f64 = 80.0;
 /// What stays free around the words in a box.
 const INSIDE: f64 = 12.0;
 /// Measured quantities that a link's box tells.
@@ -87,7 +88,8 @@ struct Words {
 /// A host as it is drawn.
 struct Node {
     name: String,
-    below: String,
+    system: String,
+    tags: Vec<String>,
     told: String,
     mark: Mark,
     anchor: Option<String>,
@@ -103,8 +105,8 @@ struct Hub {
     quantities: Vec<Quantity>,
     /// What is said where nothing was measured.
     unmeasured: Option<String>,
-    /// Indices of its hosts among the nodes.
-    hosts: Vec<usize>,
+    /// Its hosts among the nodes, and how each stands on it.
+    hosts: Vec<(usize, Mark)>,
 }
 
 /// What was measured of a link, each way or the worst of many ways.
@@ -152,14 +154,15 @@ fn node(inventory: &Inventory, places: &[Place<'_>], name: &str) -> Node {
         .hosts()
         .iter()
         .find(|(host, _)| host.as_str() == name);
-    let below = facts.map_or_else(String::new, |(_, facts)| {
-        let mut words = vec![host::system(facts)];
-        words.extend(facts.tags.iter().map(|tag| tag.as_str().to_owned()));
-        words.join(" · ")
-    });
     Node {
         name: cut(name, 63),
-        below,
+        system: facts.map_or_else(String::new, |(_, host)| host::system(host)),
+        tags: facts.map_or_else(Vec::new, |(_, host)| {
+            host.tags
+                .iter()
+                .map(|tag| tag.as_str().to_owned())
+                .collect()
+        }),
         told: place.map_or_else(|| "not asked".to_owned(), told),
         mark: place.map_or(Mark::Skip, Place::mark),
         anchor: place.map(|p| p.anchor.clone()),
@@ -207,70 +210,130 @@ fn hub(name: &str, link: Option<&Link>, places: &[Place<'_>], names: &[&str]) ->
         unmeasured,
         hosts: ends
             .iter()
-            .filter_map(|end| names.iter().position(|name| name == end))
+            .filter_map(|end| {
+                let node = names.iter().position(|name| name == end)?;
+                Some((node, place.map_or(Mark::Skip, |place| mark_of(place, end))))
+            })
             .collect(),
     }
 }
 
-/// What was measured and is held against something, by quantity.
+/// How `host` stands on a link: the worst of the checks that name it.
+fn mark_of(place: &Place<'_>, host: &str) -> Mark {
+    let names = |id: &str| {
+        let ends = id.splitn(3, '/').nth(2).unwrap_or_default();
+        ends == host
+            || ends
+                .strip_prefix(host)
+                .is_some_and(|rest| rest.starts_with("-to-"))
+            || ends
+                .strip_suffix(host)
+                .is_some_and(|rest| rest.ends_with("-to-"))
+    };
+    let checks = place.checks.iter().filter(|check| names(&check.check));
+    checks.map(Mark::of).max().unwrap_or(Mark::Skip)
+}
+
+/// A measurement of a link, of which check and which way.
+struct Measured<'a> {
+    check: &'a str,
+    way: Option<String>,
+    measurement: &'a Measurement,
+}
+
+/// What was measured and is held against something, by quantity; rates first.
 fn quantities(place: &Place<'_>, ends: &[&str]) -> Vec<Quantity> {
-    type Measured<'a> = (Option<String>, &'a Measurement);
     let mut groups: Vec<Vec<Measured<'_>>> = Vec::new();
     for check in place.checks {
-        let way = numbers::of_link(&check.check).1;
-        for measurement in check.measurements.iter().filter(|m| m.limit.is_some()) {
-            let item = (way.clone(), measurement);
-            match groups
-                .iter_mut()
-                .find(|g| g[0].1.what == measurement.what && g[0].1.unit == measurement.unit)
-            {
+        for measurement in check
+            .measurements
+            .iter()
+            .filter(|m| m.limit.is_some() && !none_of_none(m))
+        {
+            let (check, way) = numbers::of_link(&check.check);
+            let item = Measured {
+                check,
+                way,
+                measurement,
+            };
+            let alike = |group: &&mut Vec<Measured<'_>>| {
+                let first = &group[0];
+                first.check == check
+                    && first.measurement.what == measurement.what
+                    && first.measurement.unit == measurement.unit
+            };
+            match groups.iter_mut().find(alike) {
                 Some(group) => group.push(item),
                 None => groups.push(vec![item]),
             }
         }
     }
-    let quantity = |group: &Vec<Measured<'_>>| {
-        let first = group[0].1;
-        let limit = first.limit.as_ref()?;
-        let unit = cut(&first.unit, 12);
-        let text = |m: &Measurement| match (plot::judged(m), &m.limit) {
-            (Some((_, value)), Some(limit)) => against(value, limit.value).0,
-            _ => "—".to_owned(),
-        };
-        let way = |(way, m): &Measured<'_>| Way {
-            text: match direction(way.as_deref(), ends) {
-                Some(arrow) => format!("{arrow} {}", text(m)),
-                None => text(m),
-            },
-            held: m.holds(),
-        };
-        let ways = if ends.len() == 2 && group.len() <= 2 {
-            group.iter().map(way).collect()
-        } else {
-            // Of many ways the worst speaks for all.
-            let worst = group.iter().find(|(_, m)| !m.holds()).unwrap_or(&group[0]);
-            vec![Way {
-                text: match &worst.0 {
-                    Some(way) => format!("{} {}", text(worst.1), cut(way, 40)),
-                    None => text(worst.1),
-                },
-                held: worst.1.holds(),
-            }]
-        };
-        Some(Quantity {
-            what: cut(&first.what, 40),
-            limit: unit_of(
-                &format!("{} {}", sign(limit.bound), round(limit.value)),
-                &unit,
-            ),
-            ways,
-        })
-    };
+    groups.sort_by_key(|group| bound(group[0].measurement) != Some(Bound::AtLeast));
+    let names: Vec<&str> = groups
+        .iter()
+        .map(|g| g[0].measurement.what.as_str())
+        .collect();
     groups
         .iter()
-        .filter_map(quantity)
+        .filter_map(|group| {
+            let alone = names
+                .iter()
+                .filter(|name| **name == group[0].measurement.what)
+                .count()
+                == 1;
+            quantity(group, alone, ends)
+        })
         .take(QUANTITIES)
         .collect()
+}
+
+fn bound(measurement: &Measurement) -> Option<Bound> {
+    measurement.limit.as_ref().map(|limit| limit.bound)
+}
+
+fn quantity(group: &[Measured<'_>], alone: bool, ends: &[&str]) -> Option<Quantity> {
+    let first = group[0].measurement;
+    let limit = first.limit.as_ref()?;
+    let text = |m: &Measurement| match (plot::judged(m), &m.limit) {
+        (Some((_, value)), Some(limit)) => against(value, limit.value).0,
+        _ => "—".to_owned(),
+    };
+    let ways = if ends.len() == 2 && group.len() <= 2 {
+        let way = |item: &Measured<'_>| Way {
+            text: match direction(item.way.as_deref(), ends) {
+                Some(arrow) => format!("{arrow} {}", text(item.measurement)),
+                None => text(item.measurement),
+            },
+            held: item.measurement.holds(),
+        };
+        group.iter().map(way).collect()
+    } else {
+        // Of many ways the worst speaks for all.
+        let worst = group
+            .iter()
+            .max_by(|a, b| used(a.measurement).total_cmp(&used(b.measurement)))?;
+        vec![Way {
+            text: match &worst.way {
+                Some(way) => format!("{} {}", text(worst.measurement), cut(way, 40)),
+                None => text(worst.measurement),
+            },
+            held: worst.measurement.holds(),
+        }]
+    };
+    let name = if alone {
+        first.what.clone()
+    } else {
+        group[0].check.replace('-', " ")
+    };
+    let unit = cut(&first.unit, 12);
+    Some(Quantity {
+        what: cut(&name, 40),
+        limit: unit_of(
+            &format!("{} {}", sign(limit.bound), round(limit.value)),
+            &unit,
+        ),
+        ways,
+    })
 }
 
 /// `→` from the first of two ends to the second, `←` back.
@@ -288,7 +351,11 @@ fn described(nodes: &[Node], hubs: &[Hub]) -> Vec<String> {
         .iter()
         .map(|node| format!("{}: {}.", node.name, node.told));
     let links = hubs.iter().map(|hub| {
-        let joined: Vec<_> = hub.hosts.iter().map(|&n| nodes[n].name.as_str()).collect();
+        let joined: Vec<_> = hub
+            .hosts
+            .iter()
+            .map(|&(n, _)| nodes[n].name.as_str())
+            .collect();
         let measured: Vec<_> = hub
             .quantities
             .iter()
@@ -310,6 +377,19 @@ fn described(nodes: &[Node], hubs: &[Hub]) -> Vec<String> {
 impl Node {
     fn draw(&self, x: f64, y: f64, width: f64) -> Box {
         let room = width - 2.0 * INSIDE;
+        // Whole words only: a tag that was cut is another tag.
+        let tags = self.tags.iter().fold(String::new(), |tags, tag| {
+            let more = if tags.is_empty() {
+                tag.clone()
+            } else {
+                format!("{tags} · {tag}")
+            };
+            if width_of(&more, SMALL) <= room {
+                more
+            } else {
+                tags
+            }
+        });
         let line = |class, y, text: &str, room, size| Words {
             class,
             x: (x + INSIDE).into(),
@@ -334,7 +414,8 @@ impl Node {
             words: vec![
                 line("name", y + 21.0, &self.name, room - 20.0, NAME),
                 line("told", y + 38.0, &self.told, room, SMALL),
-                line("dim", y + 53.0, &self.below, room, SMALL),
+                line("dim", y + 55.0, &self.system, room, SMALL),
+                line("dim", y + 70.0, &tags, room, SMALL),
             ],
         }
     }

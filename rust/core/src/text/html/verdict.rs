@@ -151,6 +151,7 @@ fn good(places: &[Place<'_>]) -> Verdict {
     let (mark, word, text) = if tally.pass > 0 {
         let told = match tally.pass {
             1 => "The one check that was made holds".to_owned(),
+            pass if tally.skip > 0 => format!("All {pass} checks that were made hold"),
             pass => format!("All {pass} checks hold"),
         };
         let mut text = format!("{told} on {}", count(hosts, "host"));

@@ -26,7 +26,8 @@ impl Scale {
             (least, most) = (0.0, 1.0);
         }
         for &limit in limits {
-            if limit <= most.max(0.0) * FAR || most <= 0.0 {
+            // How long a bar is says nothing without its limit.
+            if bars || limit <= most.max(0.0) * FAR || most <= 0.0 {
                 most = most.max(limit);
             }
             least = least.min(limit);
@@ -45,6 +46,14 @@ impl Scale {
         };
         if scale.high > scale.low && scale.span().is_finite() && scale.span() > 0.0 {
             return scale;
+        }
+        if bars && scale.low.total_cmp(&scale.high).is_eq() {
+            // Nothing but noughts, and bars begin there.
+            return Self {
+                low: 0.0,
+                high: 1.0,
+                log: false,
+            };
         }
         // All the same: in the middle of something.
         let around = if least == 0.0 { 1.0 } else { least.abs() * 0.5 };
@@ -86,8 +95,15 @@ mod tests {
 
     #[test]
     fn bars_begin_at_nought() {
+        let nothing = Scale::over(&[0.0, 0.0], &[0.0], true);
+        assert!(nothing.at(0.0) < f64::EPSILON);
         let scale = Scale::over(&[9.41, 9.38], &[9.4], true);
         assert!(scale.low.abs() < f64::EPSILON && scale.high > 9.41);
+    }
+
+    #[test]
+    fn bars_show_how_far_their_limit_is() {
+        assert!(Scale::over(&[0.07], &[1.0], true).at(0.07) < WIDTH / 10.0);
     }
 
     #[test]

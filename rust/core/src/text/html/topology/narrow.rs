@@ -29,7 +29,7 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
         boxes.push(hub.draw(left, y, width));
         hub_at.push(y + 20.0);
         y += hub.height() + GAP;
-        for &node in &hub.hosts {
+        for &(node, _) in &hub.hosts {
             if at[node].is_none() {
                 at[node] = Some(y);
                 y += TALL + GAP;
@@ -49,7 +49,7 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
         let ends = hub
             .hosts
             .iter()
-            .filter_map(|&node| at[node])
+            .filter_map(|&(node, _)| at[node])
             .map(|y| y + TALL / 2.0);
         let all: Vec<f64> = ends.chain([top]).collect();
         let first = all.iter().copied().fold(f64::INFINITY, f64::min);

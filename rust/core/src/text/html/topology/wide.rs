@@ -32,9 +32,14 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
     let mut y = (tall - hubs_tall) / 2.0;
     for hub in hubs {
         boxes.push(hub.draw(x, y, HUB));
-        for node in &hub.hosts {
-            let Some(host) = at[*node] else { continue };
-            lines.push(line(hub, host, (x, y), nodes[*node].anchor.is_some()));
+        for &(node, mark) in &hub.hosts {
+            let Some(host) = at[node] else { continue };
+            let asked = hub.asked && nodes[node].anchor.is_some();
+            lines.push(Line {
+                path: path(hub, host, (x, y)),
+                mark,
+                asked,
+            });
         }
         y += hub.height() + GAP;
     }
@@ -81,7 +86,7 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
 fn sides(nodes: usize, hubs: &[Hub]) -> (Vec<usize>, Vec<usize>) {
     let (mut left, mut right) = (Vec::new(), Vec::new());
     let mut placed = vec![false; nodes];
-    for &node in hubs.iter().flat_map(|hub| &hub.hosts) {
+    for &(node, _) in hubs.iter().flat_map(|hub| &hub.hosts) {
         if std::mem::replace(&mut placed[node], true) {
             continue;
         }
@@ -104,7 +109,7 @@ fn stack(heights: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// From the middle of the host's side to the link's side, at the height where they come nearest.
-fn line(hub: &Hub, host: (f64, f64), link: (f64, f64), asked: bool) -> Line {
+fn path(hub: &Hub, host: (f64, f64), link: (f64, f64)) -> String {
     let from_y = host.1 + TALL / 2.0;
     let to_y = from_y.clamp(link.1 + 16.0, link.1 + hub.height() - 16.0);
     let (from_x, to_x) = if host.0 < link.0 {
@@ -113,11 +118,7 @@ fn line(hub: &Hub, host: (f64, f64), link: (f64, f64), asked: bool) -> Line {
         (host.0, link.0 + HUB)
     };
     let middle = f64::midpoint(from_x, to_x);
-    Line {
-        path: format!(
-            "M{from_x:.1} {from_y:.1}C{middle:.1} {from_y:.1} {middle:.1} {to_y:.1} {to_x:.1} {to_y:.1}"
-        ),
-        mark: hub.mark,
-        asked: asked && hub.asked,
-    }
+    format!(
+        "M{from_x:.1} {from_y:.1}C{middle:.1} {from_y:.1} {middle:.1} {to_y:.1} {to_x:.1} {to_y:.1}"
+    )
 }
