@@ -17,6 +17,8 @@ mod needs;
 #[cfg(test)]
 mod nixos;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod rooms;
