@@ -1,5 +1,7 @@
 //! The uninterruptible power supply, by Network UPS Tools.
 
+use std::time::Duration;
+
 use super::answer::{Answer, Found, Unreadable, number, value};
 use super::{Bound, Check, Declared, Measurement};
 use crate::inventory::power::{Power, Ups};
@@ -133,6 +135,8 @@ fn check(
         trouble(answer)
     })
     .reading_failures()
+    // A driver that was just started has not heard from it yet.
+    .retried(2, Duration::from_secs(3))
     .where_missing("upsc is not installed: the package nut-client brings it")
 }
 

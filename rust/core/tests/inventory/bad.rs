@@ -191,6 +191,24 @@ bad! {
         },
     };
 
+    tensors_without_a_gpu: "hosts.linode.python" = {
+        "environments": {
+            "tools": {"path": "/opt/tools", "imports": {"json": null}, "tensor": {"size": 64, "max_error": 0.01}},
+            "more": {"path": "/opt/tools", "imports": {}, "tensor": null},
+        },
+    };
+    ports_taken_twice:
+        "hosts.cuda.gateway" = {"address": "10.0.0.1", "port": 9100, "credential": null},
+        "hosts.cuda.monitoring" = {
+            "exporters": {
+                "node": {"address": "10.0.0.1", "port": 9100, "path": "/metrics", "metrics": ["node_load1"]},
+                "gpu": {"address": "127.0.0.1", "port": 9100, "path": "/metrics", "metrics": ["nvidia_smi_"]},
+                "ups": {"address": "127.0.0.1", "port": 9100, "path": "/metrics", "metrics": ["network_ups_tools_"]},
+                "far": {"address": "10.0.0.9", "port": 9200, "path": "/metrics", "metrics": ["up"]},
+                "none": {"address": "10.0.0", "port": 9200, "path": "/metrics", "metrics": ["up"]},
+            },
+        };
+
     /// A wrong value does not hide what is wrong elsewhere, not even in the same host.
     many_at_once:
         "hosts.cuda.network.interfaces.cluster0.mtu" = 99999,

@@ -15,3 +15,4 @@ mod gates;
 mod packages;
 mod probe;
 mod rollback;
+mod served;

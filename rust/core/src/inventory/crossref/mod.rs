@@ -11,6 +11,8 @@ mod kernel;
 mod links;
 mod packages;
 mod platform;
+mod python;
+mod served;
 mod services;
 mod way_in;
 
@@ -59,6 +61,8 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         groups::check(name, sound, facts.cluster, findings);
         gpu::check(name, sound, findings);
         services::check(name, sound, findings);
+        served::check(name, &sound.host, findings);
+        python::check(name, sound, findings);
         packages::check(name, &sound.host, findings);
         extra::check(name, &sound.host, findings);
         image::check(name, &sound.host, findings);
