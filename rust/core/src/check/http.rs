@@ -31,7 +31,8 @@ impl Http<'_> {
     /// The status; or, without one, what curl says of the connection.
     pub(super) fn shown(&self, answer: &Answer<'_>) -> String {
         match self.status {
-            0 => answer.everything(),
+            0 if answer.errors().is_empty() => "no connection".to_owned(),
+            0 => answer.errors(),
             status => format!("status {status}"),
         }
     }
