@@ -9,7 +9,13 @@ let
   installer = import ./installer.nix cluster nixos;
   rendered = import ./rendered.nix cluster system;
   program = pkgs.callPackage ../../rust/package.nix { };
-  deployctl = pkgs.callPackage ./deployctl.nix { inherit program; };
+  # Static, so that it runs on any Linux host.
+  hostprobe = pkgs.pkgsStatic.callPackage ../../rust/package.nix { crate = "hostprobe"; };
+  deployctl = pkgs.callPackage ./deployctl.nix {
+    inherit program;
+    # The hosts that it goes to are x86-64; elsewhere `DEPLOYCTL_HOSTPROBE` names a build.
+    hostprobe = if system == "x86_64-linux" then hostprobe else null;
+  };
 
   # forEach NAMES SUFFIX FUNCTION: NAME-SUFFIX → FUNCTION NAME.
   forEach =
@@ -26,13 +32,7 @@ in
   default = deployctl;
   docs = pkgs.callPackage ./docs.nix { deployctl = program; };
 }
-# Static, so that it runs on any Linux host.
-// (
-  if builtins.match ".*-linux" system == null then
-    { }
-  else
-    { hostprobe = pkgs.pkgsStatic.callPackage ../../rust/package.nix { crate = "hostprobe"; }; }
-)
+// (if builtins.match ".*-linux" system == null then { } else { inherit hostprobe; })
 // forEach hosts.disk "image" (name: nixos.${name}.config.system.build.diskoImages)
 // forEach hosts.disk "installer" installer
 // forEach hosts.linode "image" (name: nixos.${name}.config.system.build.images.linode)

@@ -87,6 +87,16 @@ install_rust() {
     fi
 }
 
+# musl_target: makes sure that this Rust links static programs of x86-64; its own target for that brings the C library.
+musl_target() {
+    musl=x86_64-unknown-linux-musl
+    sysroot=$(rustc --print sysroot) || return
+    [ ! -d "$sysroot/lib/rustlib/$musl/lib" ] || return 0
+    have rustup || return
+    echo "installing: Rust's target $musl"
+    rustup --quiet target add "$musl"
+}
+
 # The formatter of Nix files whose opinion counts here, byte for byte nixfmt's; that one is written in
 # Haskell, and Debian has no package of it.
 nixfmt_wanted=0.4.0

@@ -165,10 +165,7 @@ impl Cluster {
     /// deployctl with these arguments, in the repository and the world's network.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.world.controller(deployctl());
-        // Built once, by whoever runs the tests.
-        if let Some(hostprobe) = std::env::var_os("DEPLOYCTL_HOSTPROBE") {
-            command.env("DEPLOYCTL_HOSTPROBE", hostprobe);
-        }
+        command.env("DEPLOYCTL_HOSTPROBE", hostprobe());
         command
             .args(arguments)
             .current_dir(&self.repo)
@@ -210,6 +207,13 @@ pub(crate) fn deployctl() -> PathBuf {
         binary.display()
     );
     binary
+}
+
+/// The probe that is brought to machines: the static one of `tests/run`, or the one beside this test, for the
+/// machines are of this computer's Debian.
+fn hostprobe() -> PathBuf {
+    let built = std::env::var_os("DEPLOYCTL_HOSTPROBE").map(PathBuf::from);
+    built.unwrap_or_else(|| deployctl().with_file_name("hostprobe"))
 }
 
 fn source(relative: &str) -> PathBuf {
