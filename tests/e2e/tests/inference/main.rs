@@ -1,0 +1,226 @@
+//! Our checks against real inference servers: MLX's and vLLM, on the CPU, with a tiny model of Llama's shape.
+//!
+//! Both take a Python environment (`tests/inference/venv`), so `tests/run` starts them itself, and says why
+//! where it cannot.
+
+mod place;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use deployctl_core::check::{Check, CheckResult, CheckStatus, Declared, checks, link};
+use deployctl_core::inventory::{self, Inventory};
+use deployctl_core::name::HostName;
+use deployctl_core::rendered::Rendered;
+use serde_json::{Value, json};
+
+use crate::place::Place;
+
+const MODEL: &str = "test/tiny-llama";
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Standard output of a program of ours, one word.
+fn told(program: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).output()?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "`{}` failed: {words}",
+        program.display()
+    );
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// The environment with that server.
+fn venv(variant: &str) -> Result<PathBuf> {
+    told(&repository().join("tests/inference/venv"), &[variant]).map(PathBuf::from)
+}
+
+/// Makes the model in a cache like the hub's below `home`; the folder with its files.
+fn model(home: &Path) -> Result<String> {
+    let script = repository().join("tests/inference/tiny_model.py");
+    let hub = home.join("hub");
+    told(
+        &venv("mlx")?.join("bin/python"),
+        &[&script.to_string_lossy(), &hub.to_string_lossy(), MODEL],
+    )
+}
+
+/// The project's own hosts, with other facts.
+fn declared(change: impl Fn(&mut Value)) -> Result<Inventory> {
+    let file = repository().join("tests/fixtures/inventory.json");
+    let mut raw: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+    change(&mut raw["hosts"]);
+    inventory::parse(raw.to_string().as_bytes()).map_err(|error| anyhow::anyhow!("{error:?}"))
+}
+
+/// A host's checks.
+fn checks_of(inventory: &Inventory, host: &str) -> Result<Vec<Check>> {
+    let name = HostName::new(host)?;
+    Ok(checks(&Declared {
+        host: inventory.host(&name).context("a host of that name")?,
+        cluster: inventory.cluster(),
+        rendered: &Rendered::empty(name),
+        failed_before: &std::collections::BTreeSet::new(),
+    }))
+}
+
+/// Asks the check of that id.
+fn ask(place: &Place, checks: &[Check], id: &str) -> Result<CheckResult> {
+    let check = checks.iter().find(|check| check.id == id);
+    place.ask(check.with_context(|| format!("no check `{id}`"))?)
+}
+
+/// Asks what a host sees of MLX's server over the link.
+fn ask_link(place: &Place, inventory: &Inventory, what: &str) -> Result<CheckResult> {
+    let id = format!("{what}/cuda-to-mac-mini");
+    let all = link::checks(inventory);
+    let found = all.iter().find(|link| link.check.id.ends_with(&id));
+    place.ask(&found.with_context(|| format!("no check `{id}`"))?.check)
+}
+
+#[track_caller]
+fn assert_passes(result: &CheckResult) {
+    assert_eq!(result.status, CheckStatus::Pass, "{result:#?}");
+}
+
+/// It fails, and what was found says so.
+#[track_caller]
+fn assert_fails(result: &CheckResult, found: &str) {
+    assert!(
+        matches!(result.status, CheckStatus::Fail { .. }) && result.evidence.contains(found),
+        "{result:#?}"
+    );
+}
+
+#[test]
+#[ignore = "needs MLX from PyPI: tests/run starts it"]
+fn mlx_answers_on_its_host_and_over_the_link() -> Result<()> {
+    let mut place = Place::new()?;
+    let home = place.folder.path().join("hf");
+    model(&home)?;
+    let with_model =
+        |id: &str| declared(|hosts| hosts["mac-mini"]["mlx"]["model"]["id"] = json!(id));
+    let inventory = with_model(MODEL)?;
+    let checks = checks_of(&inventory, "mac-mini")?;
+    place.serve(
+        &format!(
+            "env HF_HOME={} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 {}/bin/mlx_lm.server --model {MODEL} --host 10.0.0.2 --port 8080 --decode-concurrency 8",
+            home.display(),
+            venv("mlx")?.display()
+        ),
+        "curl -sS -m 2 http://10.0.0.2:8080/health",
+        Duration::from_secs(90),
+    )?;
+    for id in ["mlx/listening", "mlx/health", "mlx/model", "mlx/chat"] {
+        assert_passes(&ask(&place, &checks, id)?);
+    }
+    for what in ["mlx-health", "mlx-models", "mlx-chat"] {
+        assert_passes(&ask_link(&place, &inventory, what)?);
+    }
+
+    let other = with_model("test/other-llama")?;
+    let checks_of_other = checks_of(&other, "mac-mini")?;
+    assert_fails(
+        &ask(&place, &checks_of_other, "mlx/model")?,
+        "has test/tiny-llama",
+    );
+    assert_fails(&ask(&place, &checks_of_other, "mlx/chat")?, "status 404");
+    assert_fails(&ask_link(&place, &other, "mlx-models")?, "test/tiny-llama");
+    assert_fails(&ask_link(&place, &other, "mlx-chat")?, "404");
+
+    place.stop()?;
+    assert_fails(&ask(&place, &checks, "mlx/listening")?, "nothing listens");
+    assert_fails(&ask(&place, &checks, "mlx/health")?, "status 000");
+    assert_fails(&ask_link(&place, &inventory, "mlx-health")?, "");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs vLLM from PyPI, 6 GB: tests/run --full starts it"]
+fn vllm_is_measured_over_its_socket() -> Result<()> {
+    let mut place = Place::new()?;
+    let home = place.folder.path().join("hf");
+    let path = model(&home)?;
+    let inventory = declared(|hosts| {
+        let cuda = &mut hosts["cuda"];
+        // Right or wrong is what is tested here, not fast or slow.
+        for fact in ["ttft_ms_p95", "itl_ms_p95", "e2e_ms_p99"] {
+            cuda["vllm"]["latency"][fact] = json!(60_000);
+        }
+        cuda["vllm"]["latency"]["requests"] = json!(10);
+        cuda["vllm"]["latency"]["output_tokens"] = json!(32);
+        cuda["vllm"]["group"] = json!("nogroup");
+        cuda["trading"]["user"] = json!("nobody");
+    })?;
+    let checks = checks_of(&inventory, "cuda")?;
+    let served = inventory
+        .host(&HostName::new("cuda")?)
+        .and_then(|host| host.vllm.as_ref());
+    let name = served
+        .context("the host has vLLM")?
+        .model
+        .served_name
+        .to_string();
+    place.ok("mkdir -p /run/vllm /run/credentials/vllm.service && echo poison-4711 >/run/credentials/vllm.service/api-key && chmod 0400 /run/credentials/vllm.service/api-key")?;
+    place.serve(
+        &format!(
+            "env HOME={} VLLM_API_KEY=poison-4711 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 VLLM_CPU_KVCACHE_SPACE=1 \
+             {}/bin/vllm serve {path} --served-model-name {name} --uds /run/vllm/vllm.sock --dtype bfloat16 \
+             --max-model-len 2048 --max-num-seqs 4 --disable-fastapi-docs --enable-per-request-metrics",
+            place.folder.path().display(),
+            venv("vllm")?.display()
+        ),
+        "curl -sS -m 2 -o /dev/null --unix-socket /run/vllm/vllm.sock http://localhost/health",
+        Duration::from_secs(400),
+    )?;
+    for id in ["vllm/health", "vllm/model"] {
+        assert_passes(&ask(&place, &checks, id)?);
+    }
+    let latency = ask(&place, &checks, "vllm/latency")?;
+    println!("{}", latency.evidence);
+    // On a computer with too much to do, all tokens of an answer come at once.
+    if latency.status != CheckStatus::Pass {
+        assert_fails(&latency, "all tokens of an answer came at once");
+    }
+    let value = |what: &str, statistic: &str| {
+        let found = latency
+            .measurements
+            .iter()
+            .find(|measured| measured.what == what);
+        found
+            .and_then(|measured| measured.value(statistic))
+            .with_context(|| format!("no {what}"))
+    };
+    let ours = value("time to first token", "p50")?;
+    let server = value("time to first token, by the server's own clock", "p50")?;
+    ensure!(
+        ours >= server * 0.9,
+        "the first token came after {ours} ms, and the server says {server}"
+    );
+
+    // vLLM's socket is root's, and nobody else may write to it.
+    let id = "trading/inference-latency";
+    assert_fails(&ask(&place, &checks, id)?, "Permission denied");
+    place.ok("chgrp nogroup /run/vllm/vllm.sock && chmod 0660 /run/vllm/vllm.sock")?;
+    let asked = ask(&place, &checks, id)?;
+    println!("{}", asked.evidence);
+    assert_passes(&asked);
+    assert!(!format!("{asked:?}{latency:?}").contains("poison"));
+    place.ok("chmod 0666 /run/vllm/vllm.sock")?;
+    assert_fails(&ask(&place, &checks, id)?, "mode 666");
+
+    place.ok("echo other >/run/credentials/vllm.service/api-key")?;
+    assert_fails(&ask(&place, &checks, "vllm/latency")?, "answered 401");
+    place.stop()?;
+    assert_fails(&ask(&place, &checks, "vllm/health")?, "status 000");
+    assert_fails(&ask(&place, &checks, id)?, "Connection refused");
+    place.ok("rm /run/vllm/vllm.sock")?;
+    assert_fails(&ask(&place, &checks, id)?, "No such file");
+    Ok(())
+}
