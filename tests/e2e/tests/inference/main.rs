@@ -183,7 +183,6 @@ fn vllm_is_measured_over_its_socket() -> Result<()> {
         assert_passes(&ask(&place, &checks, id)?);
     }
     let latency = ask(&place, &checks, "vllm/latency")?;
-    println!("{}", latency.evidence);
     // On a computer with too much to do, all tokens of an answer come at once.
     if latency.status != CheckStatus::Pass {
         assert_fails(&latency, "all tokens of an answer came at once");
@@ -198,10 +197,10 @@ fn vllm_is_measured_over_its_socket() -> Result<()> {
             .with_context(|| format!("no {what}"))
     };
     let ours = value("time to first token", "p50")?;
-    let server = value("time to first token, by the server's own clock", "p50")?;
+    let theirs = value("time to first token, by the server's own clock", "p50")?;
     ensure!(
-        ours >= server * 0.9,
-        "the first token came after {ours} ms, and the server says {server}"
+        ours >= theirs * 0.9,
+        "the first token came after {ours} ms, and the server says {theirs}"
     );
 
     // vLLM's socket is root's, and nobody else may write to it.
@@ -209,7 +208,6 @@ fn vllm_is_measured_over_its_socket() -> Result<()> {
     assert_fails(&ask(&place, &checks, id)?, "Permission denied");
     place.ok("chgrp nogroup /run/vllm/vllm.sock && chmod 0660 /run/vllm/vllm.sock")?;
     let asked = ask(&place, &checks, id)?;
-    println!("{}", asked.evidence);
     assert_passes(&asked);
     assert!(!format!("{asked:?}{latency:?}").contains("poison"));
     place.ok("chmod 0666 /run/vllm/vllm.sock")?;

@@ -31,7 +31,7 @@ impl Place {
             folder: tempfile::tempdir()?,
         };
         // Who is nobody asks, too.
-        place.mode(place.folder.path(), 0o755)?;
+        Self::set_mode(place.folder.path(), 0o755)?;
         let ready = "ip link set lo up && ip address add 10.0.0.1/24 dev lo && ip address add 10.0.0.2/24 dev lo && mountpoint -q /run";
         let start = Instant::now();
         while !place.command(ready).output()?.status.success() {
@@ -142,12 +142,12 @@ impl Place {
             fs::copy(&built, &place).with_context(|| {
                 format!("no `{}`: cargo build --package hostprobe", built.display())
             })?;
-            self.mode(&place, 0o755)?;
+            Self::set_mode(&place, 0o755)?;
         }
         Ok(place)
     }
 
-    fn mode(&self, path: &Path, mode: u32) -> Result<()> {
+    fn set_mode(path: &Path, mode: u32) -> Result<()> {
         use std::os::unix::fs::PermissionsExt as _;
         Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
     }
