@@ -37,9 +37,13 @@ impl Server {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let request = read(&stream);
-                let number = told.lock().unwrap().len();
+                // Before it is answered: whoever asked may look as soon as it was.
+                let number = {
+                    let mut told = told.lock().unwrap();
+                    told.push(request.clone());
+                    told.len() - 1
+                };
                 answer(&request, number, &mut stream);
-                told.lock().unwrap().push(request);
             }
         });
         Self {
