@@ -16,3 +16,4 @@ mod packages;
 mod probe;
 mod rollback;
 mod served;
+mod verify;
