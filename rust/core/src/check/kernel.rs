@@ -10,6 +10,8 @@ use crate::kernel::LOCAL_VERSION;
 use crate::name::ModuleName;
 use crate::query::{Query, quote};
 
+mod features;
+
 pub(super) const CONCERN: &str = "kernel";
 
 pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
@@ -28,24 +30,14 @@ pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
     if !facts.symbols.is_empty() {
         checks.push(symbols(&facts.symbols));
     }
-    let describes = |symbol: &KernelSymbol| symbol.as_str() == "DEBUG_INFO_BTF";
-    if facts
-        .symbols
-        .iter()
-        .any(|(symbol, value)| describes(symbol) && *value != SymbolValue::N)
-    {
-        checks.push(features(
-            "btf",
-            "the kernel describes its types (BTF)",
-            "btf",
-            "yes",
-        ));
-    }
-    checks.push(features(
-        "cgroup",
-        "cgroup version 2",
-        "cgroup",
-        "cgroup2fs",
+    let wanted = |name: &str| {
+        let symbol = facts.symbols.iter().find(|(s, _)| s.as_str() == name);
+        symbol.is_some_and(|(_, value)| *value != SymbolValue::N)
+    };
+    checks.extend(features::checks(
+        wanted("DEBUG_INFO_BTF"),
+        wanted("BPF_SYSCALL"),
+        wanted("IO_URING") || declared.host.trading.is_some(),
     ));
     if let Some(group) = &facts.io_uring_group {
         checks.push(io_uring_group(group.as_str()));
@@ -283,18 +275,6 @@ fn parse_symbols<'a>(
         ));
     }
     Ok(Some(symbols))
-}
-
-fn features(what: &str, expected: &str, key: &'static str, wanted: &'static str) -> Check {
-    let query = Query::inline(
-        "kernel/features",
-        "[ -s /sys/kernel/btf/vmlinux ] && echo btf=yes || echo btf=no\nprintf 'cgroup='; stat -f -c %T /sys/fs/cgroup",
-    );
-    Check::new(CONCERN, what, &query, expected, move |answer| {
-        let pairs = answer.pairs('=')?;
-        let found = value(&pairs, key)?;
-        Ok(Found::when(found == wanted, format!("{key} is {found}")))
-    })
 }
 
 /// `kernel.io_uring_group` holds a group's number, which only the host knows.

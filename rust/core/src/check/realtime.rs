@@ -8,6 +8,8 @@ use super::{Check, Declared, cpus, sysctl};
 use crate::inventory::realtime::{Governor, RealTime};
 use crate::query::{Query, quote};
 
+mod interrupts;
+
 pub(super) const CONCERN: &str = "realtime";
 
 pub(super) fn checks(facts: &RealTime, declared: &Declared<'_>) -> Vec<Check> {
@@ -19,7 +21,8 @@ pub(super) fn checks(facts: &RealTime, declared: &Declared<'_>) -> Vec<Check> {
     let mut checks = vec![
         isolation("isolated", "isolcpus", &wanted),
         isolation("nohz-full", "nohz_full", &wanted),
-        manager(wanted),
+        manager(wanted.clone()),
+        interrupts::check(wanted),
     ];
     if let Some(governor) = facts.governor {
         checks.push(governors(governor));

@@ -6,6 +6,7 @@ use crate::inventory::vllm::Vllm;
 use crate::query::{Query, quote};
 
 mod latency;
+mod process;
 
 pub(super) const CONCERN: &str = "vllm";
 
@@ -17,6 +18,7 @@ pub(super) fn checks(facts: &Vllm, declared: &Declared<'_>) -> Vec<Check> {
         socket(facts),
         health(facts),
         model(facts, unit),
+        process::check(unit, declared),
         latency::check(facts, unit),
     ]
 }
