@@ -43,6 +43,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let (interrupt, thrower) = Interrupt::new();
+    let changes_hosts = matches!(cli.command, Command::Apply(_) | Command::Rollback(_));
     let context = Context::new(cli.global, interrupt);
     let ui = context.ui;
     let runtime = match tokio::runtime::Runtime::new() {
@@ -55,11 +56,15 @@ pub(crate) fn main() -> ExitCode {
     let result = runtime.block_on(async {
         tokio::select! {
             result = run(&context, cli.command) => result,
-            () = second_signal(&context, &thrower) => Err(Failure::new(
-                Verdict::Internal,
-                "interrupted twice: hosts that are not confirmed roll back by themselves",
-            )
-            .hint("ask `deployctl status` how they ended")),
+            () = second_signal(&context, &thrower, changes_hosts) => Err(if changes_hosts {
+                Failure::new(
+                    Verdict::Internal,
+                    "interrupted twice: hosts that are not confirmed roll back by themselves",
+                )
+                .hint("ask `deployctl status` how they ended")
+            } else {
+                Failure::new(Verdict::Internal, "interrupted twice")
+            }),
         }
     });
     // Blocking reads of the terminal must not hold us up.
@@ -74,12 +79,18 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// The first Ctrl-C lets hosts come to a safe end, the second ends us.
-async fn second_signal(context: &Context, thrower: &tokio::sync::watch::Sender<bool>) {
+async fn second_signal(
+    context: &Context,
+    thrower: &tokio::sync::watch::Sender<bool>,
+    changes_hosts: bool,
+) {
     signal().await;
     let _ = thrower.send(true);
-    context
-        .ui
-        .say("interrupted: bringing hosts to a safe end; once more to leave them to themselves");
+    context.ui.say(if changes_hosts {
+        "interrupted: bringing hosts to a safe end; once more to leave them to themselves"
+    } else {
+        "interrupted: coming to an end; once more to leave at once"
+    });
     // One key press may arrive twice: from the terminal, and passed on by a wrapper.
     let _ = tokio::time::timeout(Duration::from_millis(500), std::future::pending::<()>()).await;
     signal().await;

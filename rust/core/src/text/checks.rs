@@ -210,3 +210,127 @@ pub(super) fn skipped(text: &mut String, checks: &[CheckResult], style: Style) {
         let _ = writeln!(text, "  {}", style.dim(&told));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accepted::{Change, Entry, Status};
+    use crate::check::{Bound, Measurement};
+    use crate::name::{ConcernName, HostName};
+    use crate::report::{HostReport, LinkReport, Problem};
+    use crate::text::became;
+
+    fn result(id: &str, status: CheckStatus, evidence: &str) -> CheckResult {
+        CheckResult {
+            check: id.to_owned(),
+            concern: ConcernName::new("vllm").unwrap(),
+            gate: false,
+            status,
+            expected: "what was declared".to_owned(),
+            evidence: evidence.to_owned(),
+            attempts: 1,
+            measurements: Vec::new(),
+        }
+    }
+
+    fn report(ping: CheckStatus, desk: Outcome) -> Report {
+        let host = |name: &str| HostName::new(name).unwrap();
+        let latency = CheckResult {
+            attempts: 3,
+            measurements: vec![
+                Measurement::new("time to first token", "ms")
+                    .statistic("p50", 43.12)
+                    .statistic("p95", 61.0)
+                    .limit("p95", Bound::AtMost, 100.0),
+            ],
+            ..result("vllm/latency", CheckStatus::Pass, "p95 61 ms")
+        };
+        let skip = |id: &str, reason: &str| {
+            let reason = reason.to_owned();
+            result(id, CheckStatus::Skip { reason }, "")
+        };
+        let mut cuda = HostReport::ended(host("cuda"), Outcome::Verified);
+        cuda.checks = vec![
+            result("vllm/health", CheckStatus::Pass, "200"),
+            latency,
+            skip("trading/jitter", "the exchange is open"),
+            skip("trading/arena", "the exchange is open"),
+            skip("vllm/stream", "not asked: `vllm/model` did not pass"),
+        ];
+        Report {
+            links: vec![LinkReport {
+                link: "lan10g".to_owned(),
+                checks: vec![
+                    result("lan10g/mtu/cuda", CheckStatus::Pass, "MTU 9000"),
+                    CheckResult {
+                        attempts: 2,
+                        ..result("lan10g/ping/cuda-to-desk", ping, "3 of 20 lost \u{1b}[2J")
+                    },
+                ],
+            }],
+            ..Report::new("verify", vec![cuda, HostReport::ended(host("desk"), desk)])
+        }
+    }
+
+    fn away() -> Outcome {
+        Outcome::Unreachable {
+            reason: Problem {
+                message: "no connection to `root@desk:22`".to_owned(),
+                hint: Some("is it switched on?".to_owned()),
+            },
+        }
+    }
+
+    #[test]
+    fn what_matters_most_stands_last() {
+        let entry = |status, found: &str| {
+            Some(Entry {
+                status,
+                expected: "what was declared".to_owned(),
+                found: found.to_owned(),
+            })
+        };
+        let change = |check: &str, accepted, found| Change {
+            check: check.to_owned(),
+            accepted,
+            found,
+        };
+        let difference = |host: &str, known| Difference {
+            host: HostName::new(host).unwrap(),
+            file: format!("hosts/{host}/accepted.snap"),
+            known,
+            changes: vec![
+                change(
+                    "vllm/health",
+                    entry(Status::Pass, "#"),
+                    entry(Status::Fail, "no answer"),
+                ),
+                change("vllm/latency", None, entry(Status::Pass, "p95 #")),
+                change("vllm/old", entry(Status::Pass, "#"), None),
+            ],
+        };
+        let differences = [difference("cuda", true), difference("desk", false)];
+        let beside = Beside {
+            left_out: LeftOut {
+                only: 31,
+                quick: 1,
+                ..LeftOut::default()
+            },
+            differences: &differences,
+        };
+        let fail = CheckStatus::Fail { hint: None };
+        let told = checks(&report(fail, away()), &beside, Style::Plain);
+        insta::assert_snapshot!(told);
+    }
+
+    #[test]
+    fn only_what_became_different_is_told() {
+        let good = report(CheckStatus::Pass, Outcome::Verified);
+        let reason = "no answer within 10 s".to_owned();
+        let bad = report(CheckStatus::Error { reason }, away());
+        let told = [(&good, &good), (&good, &bad), (&bad, &good)]
+            .map(|(before, after)| became(before, after, "07:14:03", Style::Plain));
+        assert_eq!(told[0], "");
+        insta::assert_snapshot!(told.join("---\n"));
+    }
+}

@@ -114,3 +114,58 @@ impl Transport for Shared {
         self.link.is_sandbox()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::transport::fake::{Fake, Reply};
+
+    /// Counts connections; hosts break on the word `break`.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    #[async_trait]
+    impl Connector for Counting {
+        async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(Fake::new(host.as_str(), |call| {
+                if matches!(call, crate::transport::fake::Call::Run(script) if script == "break") {
+                    Reply::Fail(TransportError::Lost {
+                        address: "host".to_owned(),
+                        cause: "gone".to_owned(),
+                    })
+                } else {
+                    Reply::says("fine")
+                }
+            })))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_made_once_until_it_breaks() {
+        let below = Arc::new(Counting::default());
+        let reusing = Reusing::new(below.clone());
+        let host = HostName::new("host").unwrap();
+        let limits = Limits::default();
+        for _ in 0..3 {
+            let link = reusing.connect(&host).await.unwrap();
+            assert_eq!(link.run("ask", limits).await.unwrap().stdout, b"fine");
+        }
+        assert_eq!(below.0.load(Ordering::SeqCst), 1);
+        let link = reusing.connect(&host).await.unwrap();
+        assert!(link.run("break", limits).await.is_err());
+        let link = link.reconnect(None).await.unwrap();
+        link.run("ask", limits).await.unwrap();
+        assert_eq!(
+            below.0.load(Ordering::SeqCst),
+            1,
+            "the new one is shared, too"
+        );
+        let link = reusing.connect(&host).await.unwrap();
+        assert!(link.run("break", limits).await.is_err());
+        reusing.connect(&host).await.unwrap();
+        assert_eq!(below.0.load(Ordering::SeqCst), 2);
+    }
+}
