@@ -127,9 +127,10 @@ pub fn replaceable(path: &Path) -> io::Result<()> {
 
 /// The system's own words: the name of a temporary file tells nobody anything.
 fn without_path(error: io::Error) -> io::Error {
-    let below = error.get_ref().and_then(std::error::Error::source);
-    let code = below.and_then(|below| below.downcast_ref::<io::Error>()?.raw_os_error());
-    code.map_or(error, io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path \"") {
+        Some((words, _)) => io::Error::new(error.kind(), words),
+        None => error,
+    }
 }
 
 fn folder_of(path: &Path) -> io::Result<&Path> {
