@@ -35,6 +35,9 @@ mod verdict;
 /// Longest text shown of one thing that was said, in characters.
 const CAP: usize = 600;
 
+/// Earlier runs that are shown: with this one, as many as fit side by side on a phone.
+const RUNS: usize = 22;
+
 const STYLE: &str = include_str!("html/style.css");
 
 static PAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -87,12 +90,13 @@ struct Page<'a> {
     history: Option<history::Timelines>,
 }
 
-/// The page of `report`; `history` holds earlier runs, oldest first, as many as should be shown.
+/// The page of `report`; `history` holds earlier runs, oldest first, of which the last are shown.
 #[expect(
     clippy::missing_panics_doc,
     reason = "the templates are tested with any report"
 )]
 pub fn html(inventory: &Inventory, report: &Report, history: &[Run], about: &About) -> String {
+    let history = &history[history.len().saturating_sub(RUNS)..];
     let places = place::places(report);
     let page = Page {
         style: Value::from_safe_string(STYLE.to_owned()),

@@ -1,5 +1,8 @@
 //! The page, as a strict parser sees it.
 
+use std::sync::LazyLock;
+
+use deployctl_core::check::CheckStatus;
 use deployctl_core::inventory::Inventory;
 use deployctl_core::report::{HostReport, Outcome, Report};
 use deployctl_core::text::{About, Run, html};
@@ -8,7 +11,6 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use crate::any;
 use crate::fixture::{self, Fixture, check, fail, name, named};
-use deployctl_core::check::CheckStatus;
 
 fn page(fixture: &Fixture) -> String {
     html(
@@ -300,12 +302,14 @@ fn of(
     sound(&html(inventory, report, history, about)).map_err(TestCaseError::fail)
 }
 
+/// Read once: it takes longer than a page.
+static FACTS: LazyLock<Inventory> = LazyLock::new(|| named("rich").unwrap().inventory);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn any_report_is_a_sound_page(report in any::report(), history in any::history(), text: String) {
-        let inventory = named("rich").unwrap().inventory;
         let about = About { command: text.clone(), commit: Some(text), ..fixture::about() };
-        of(&inventory, &report, &history, &about)?;
+        of(&FACTS, &report, &history, &about)?;
     }
 }

@@ -181,6 +181,9 @@ pub(super) fn since(place: &Place<'_>, check: &CheckResult, history: &[Run]) -> 
                 oldest = Some(run);
                 runs += 1;
             }
+            // A run that left it out says nothing.
+            None => {}
+            Some(then) if Mark::of(then) == Mark::Skip => {}
             Some(then) if Mark::of(then) == Mark::Pass && oldest.is_none() => {
                 return Some(format!("new: it held on {}", time(&run.at)));
             }

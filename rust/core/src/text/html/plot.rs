@@ -295,7 +295,13 @@ fn marks(measurement: &Measurement, scale: &Scale) -> Vec<Mark> {
         let label = format!("{} {}", cut(&statistic.name, 12), number(statistic.value));
         add(statistic.value, label, is_judged, false);
     }
-    if !scale.log {
+    let told = |value: f64| {
+        measurement
+            .statistics
+            .iter()
+            .any(|s| s.value.total_cmp(&value).is_eq())
+    };
+    if !scale.log && !told(scale.low) {
         add(scale.low, round(scale.low), false, true);
     }
     // What is judged stays, and then what comes first; the end of the scale goes first.
@@ -331,4 +337,47 @@ fn limit_line(measurement: &Measurement, scale: &Scale) -> Option<LimitLine> {
             Bound::AtLeast => (0.0.into(), x.into()),
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(measurement: &Measurement) -> Plot {
+        plot(measurement, &scale([measurement])).unwrap()
+    }
+
+    #[test]
+    fn each_kind_of_drawing() {
+        let latency = Measurement::new("time to first token", "ms")
+            .statistic("p50", 41.0)
+            .statistic("p95", 62.0)
+            .samples([38.0, 40.0, 40.5, 41.0, 41.5, 42.0, 55.0, 62.0, 118.0])
+            .limit("p95", Bound::AtMost, 100.0);
+        let echo = Measurement::new("echo", "µs")
+            .statistic("p50", 9.0)
+            .statistic("max", 4210.0);
+        let rate = Measurement::new("throughput", "Gbit/s")
+            .statistic("mean", 9.2)
+            .limit("mean", Bound::AtLeast, 9.4);
+        insta::assert_json_snapshot!([drawn(&latency), drawn(&echo), drawn(&rate)]);
+    }
+
+    #[test]
+    fn little_and_nothing_is_drawn_too() {
+        let same = Measurement::new("same", "ms")
+            .statistic("p50", 3.0)
+            .statistic("p95", 3.0)
+            .samples([3.0; 9]);
+        let nought = Measurement::new("nought", "%")
+            .statistic("value", 0.0)
+            .limit("value", Bound::AtMost, 0.0);
+        let far = Measurement::new("far", "ms")
+            .statistic("p50", 0.2)
+            .statistic("max", 0.3)
+            .limit("max", Bound::AtMost, 400.0);
+        insta::assert_json_snapshot!([drawn(&same), drawn(&nought), drawn(&far)]);
+        let nothing = Measurement::new("nothing", "ms").limit("p95", Bound::AtMost, 1.0);
+        assert!(plot(&nothing, &scale([&nothing])).is_none());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::float;
 use super::{Drawing, Hub, Line, Node, TALL};
 
 /// Width of the drawing.
@@ -13,7 +14,7 @@ const STEP: f64 = 12.0;
 const RAILS: f64 = 60.0;
 
 pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
-    let count = hubs.iter().map(|_| 1.0).sum::<f64>();
+    let count = float(hubs.len());
     let step = if count > 0.0 {
         STEP.min(RAILS / count)
     } else {
