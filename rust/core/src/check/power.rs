@@ -25,10 +25,7 @@ fn supply(ups: &Ups) -> Vec<Check> {
     let name = format!("{}@{server}", ups.name);
     let query = Query::new(
         "power/ups",
-        format!(
-            "PATH=$PATH:/opt/homebrew/bin:/usr/local/bin\nupsc {}",
-            quote(&name)
-        ),
+        format!("PATH=$PATH:/opt/homebrew/bin upsc {}", quote(&name)),
     );
     let mut checks = vec![check(
         "ups",
