@@ -116,6 +116,9 @@ bad! {
     state_in_a_release: "hosts.linode.trading.state_directory" = "/opt/trading/state", "hosts.linode.trading.session.close" = "09:00";
     firewall_rules: "hosts.cuda.firewall.services.2.name" = "inference", "hosts.cuda.firewall.services.1.from.0" = "10.0.0.1/24", "hosts.cuda.firewall.services.2.interfaces.0" = "cluster1";
     no_time: "hosts.cuda.time.pools" = [], "hosts.cuda.time.servers" = [];
+    /// Nothing else would say so before verification, which cannot measure then.
+    firewall_that_keeps_the_link_out: "hosts.cuda.firewall.services.2.ports" = [5202], "hosts.cuda.firewall.services.1.interfaces" = ["eth0"], "hosts.cuda.gateway" = {"address": "10.0.0.1", "port": 8000, "credential": null};
+    firewall_for_another_network: "hosts.cuda.firewall.services.2.from" = ["10.0.1.0/24"], "hosts.cuda.firewall.services.1.protocol" = "udp", "hosts.cuda.gateway" = {"address": "10.0.0.1", "port": 8000, "credential": null};
     mlx_elsewhere: "hosts.mac-mini.mlx.host" = "10.0.0.9", "hosts.mac-mini.mlx.wired_limit_mib" = 50000;
     one_disk_twice: "hosts.cuda.storage.mounts./mnt/huge" = {"source": "LABEL=models", "fs_type": "ext4", "options": []}, "hosts.cuda.storage.min_free_gib./srv/model" = 3;
 

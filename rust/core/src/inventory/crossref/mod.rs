@@ -12,6 +12,7 @@ mod links;
 mod packages;
 mod platform;
 mod python;
+mod reach;
 mod served;
 mod services;
 mod way_in;
@@ -54,6 +55,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     links::check(facts, findings);
     addresses::check(facts, findings);
     way_in::check(facts, findings);
+    reach::check(facts, findings);
     for (name, sound) in facts.hosts {
         platform::check(name, sound, findings);
         cpus::check(name, &sound.host, findings);

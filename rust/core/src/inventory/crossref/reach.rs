@@ -1,0 +1,107 @@
+//! What a host serves on a link gets through its own firewall.
+
+use std::net::IpAddr;
+
+use super::{Facts, addresses};
+use crate::inventory::cluster::{Endpoint, Port};
+use crate::inventory::error::Findings;
+use crate::inventory::firewall::{Firewall, Protocol, Verdict};
+use crate::inventory::host::Host;
+use crate::inventory::path::FactPath;
+use crate::name::HostName;
+
+pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
+    let Some(cluster) = facts.cluster else {
+        return;
+    };
+    for (link_name, link) in &cluster.links {
+        for (name, end) in &link.endpoints {
+            let Some(sound) = facts.hosts.get(name) else {
+                continue;
+            };
+            let (Some(firewall), Some(network)) = (&sound.host.firewall, &sound.host.network)
+            else {
+                continue;
+            };
+            // Said elsewhere.
+            if !network.interfaces.contains_key(&end.interface) {
+                continue;
+            }
+            let peers: Vec<(&HostName, &Endpoint)> = link
+                .endpoints
+                .iter()
+                .filter(|(peer, _)| *peer != name)
+                .collect();
+            let mut wanted = vec![(
+                link.measure.port,
+                format!("throughput of link `{link_name}` is measured there (`measure.port`)"),
+            )];
+            wanted.extend(served(&sound.host, end));
+            for (port, why) in wanted {
+                check_port(name, firewall, end, &peers, port, &why, findings);
+            }
+        }
+    }
+}
+
+/// The ports that peers ask `host` for inference on, and what for.
+fn served(host: &Host, end: &Endpoint) -> Option<(Port, String)> {
+    let gateway = host.gateway.as_ref()?;
+    let address: IpAddr = gateway.address.as_str().parse().ok()?;
+    let here = address.is_unspecified() || end.address.as_str().parse() == Ok(address);
+    here.then(|| (gateway.port, "`gateway` listens there".to_owned()))
+}
+
+/// At least every peer has to come through on `port`.
+fn check_port(
+    name: &HostName,
+    firewall: &Firewall,
+    end: &Endpoint,
+    peers: &[(&HostName, &Endpoint)],
+    port: Port,
+    why: &str,
+    findings: &mut Findings<'_>,
+) {
+    if firewall.input == Verdict::Accept {
+        return;
+    }
+    let refused: Vec<String> = peers
+        .iter()
+        .filter(|(_, peer)| !admits(firewall, end, peer, port))
+        .map(|(peer, at)| format!("`{peer}` ({})", at.address))
+        .collect();
+    if refused.is_empty() {
+        return;
+    }
+    let port = port.number();
+    findings.add_with_hint(
+        FactPath::host(name).keys("firewall.services"),
+        format!(
+            "does not let {} in on TCP port {port} of `{}`: {why}",
+            refused.join(" and "),
+            end.interface
+        ),
+        format!(
+            "a service of protocol `tcp` with `ports = [ {port} ]`, `from` their network, `interfaces = [ \"{}\" ]`",
+            end.interface
+        ),
+    );
+}
+
+fn admits(firewall: &Firewall, end: &Endpoint, peer: &Endpoint, port: Port) -> bool {
+    let Ok(address) = peer.address.as_str().parse::<IpAddr>() else {
+        // Said elsewhere.
+        return true;
+    };
+    firewall.services.iter().any(|service| {
+        service.protocol == Protocol::Tcp
+            && service.ports.contains(&port)
+            && (service.interfaces.is_empty() || service.interfaces.contains(&end.interface))
+            && (service.from.is_empty()
+                || service
+                    .from
+                    .iter()
+                    .filter_map(addresses::net)
+                    .any(|net| net.contains(&address)))
+    })
+}
