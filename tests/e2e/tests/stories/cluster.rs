@@ -125,6 +125,14 @@ impl Cluster {
         self.declare(host, &facts)
     }
 
+    /// Declares the networks that the machines share.
+    pub(crate) fn declare_links(&self, links: &Value) -> Result<()> {
+        let text = fs::read_to_string(self.repo.join("hosts/cluster.json"))?;
+        let mut cluster: Value = serde_json::from_str(&text)?;
+        cluster["cluster"]["links"] = links.clone();
+        self.declare_cluster(&cluster)
+    }
+
     /// The facts of a host as declared.
     pub(crate) fn facts(&self, host: &str) -> Result<Value> {
         let text = fs::read_to_string(self.repo.join(format!("hosts/{host}/facts.json")))?;

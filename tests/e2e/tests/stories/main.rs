@@ -12,6 +12,7 @@ mod cluster;
 mod demo;
 mod everyday;
 mod gates;
+mod links;
 mod packages;
 mod probe;
 mod rollback;
