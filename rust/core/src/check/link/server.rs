@@ -21,6 +21,10 @@ pub(super) const SILENT: &str = "silent";
 /// All words that stand where a process should, as a pattern of the shell.
 pub(super) const WORDS: &str = "absent | taken | silent";
 
+/// Bytes that iperf3 may write to a file, which a query's cap also limits: it keeps a block of each stream's
+/// data in one that has no name, and is killed where that is not let grow.
+pub(super) const FILE: usize = 1024 * 1024;
+
 /// Seconds that a server outlives the deadline of its check.
 const BEYOND: u64 = 5;
 
@@ -53,7 +57,8 @@ pub(super) fn server(line: &Line<'_>, listener: &End<'_>, check: &Check) -> Serv
         );
     Server {
         start: Query::new(format!("{}/start", check.id), start)
-            .with_deadline(Duration::from_secs(15)),
+            .with_deadline(Duration::from_secs(15))
+            .with_cap(FILE),
         stop: Query::new(format!("{}/stop", check.id), STOP).with_deadline(Duration::from_secs(15)),
     }
 }

@@ -92,7 +92,7 @@ fn query(id: &str, line: &Line<'_>, client: &End<'_>, listener: &End<'_>, way: W
     let intervals = usize::from((seconds + OMIT) / interval + 2);
     Query::new(id, command)
         .with_deadline(deadline(seconds))
-        .with_cap(64 * 1024 + (intervals + 8) * (usize::from(streams) + 1) * 700)
+        .with_cap(server::FILE + (intervals + 8) * (usize::from(streams) + 1) * 700)
 }
 
 /// What the client may take: its measurement, connecting, and the exchange of results.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use deployctl_core::check::evaluate;
 use deployctl_core::check::link::{LinkCheck, Server};
+use deployctl_core::query::Query;
 
 use crate::host::section;
 
@@ -31,33 +32,41 @@ impl Local {
         self.link.server.as_ref().unwrap()
     }
 
-    fn command(&self, script: &str, started: &str) -> Command {
-        let script = script
+    /// The query as a round runs it: in files no longer than its cap.
+    fn command(&self, query: &Query, started: &str) -> Command {
+        let script = query
+            .command
             .replace("10.0.0.1", "127.0.0.1")
             .replace("10.0.0.2", "127.0.0.1")
             .replace("5201", &self.port.to_string())
             .replace("-t 10 -O 2", "-t 1");
         let mut command = Command::new(self.shell);
         command
-            .args(["-c", &format!("started='{started}'\n{script}")])
+            .args([
+                "-c",
+                &format!(
+                    "ulimit -f {}\nstarted='{started}'\n{script}",
+                    query.cap.div_ceil(512)
+                ),
+            ])
             .stdin(Stdio::null());
         command
     }
 
     /// Standard output of a script that ends well.
-    fn say(&self, script: &str, started: &str) -> String {
-        let output = self.command(script, started).output().unwrap();
-        assert!(output.status.success(), "{script}\n{output:?}");
-        assert!(output.stderr.is_empty(), "{script}\n{output:?}");
+    fn say(&self, query: &Query, started: &str) -> String {
+        let output = self.command(query, started).output().unwrap();
+        assert!(output.status.success(), "{query:?}\n{output:?}");
+        assert!(output.stderr.is_empty(), "{query:?}\n{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     fn start(&self) -> String {
-        self.say(&self.server().start.command, "")
+        self.say(&self.server().start, "")
     }
 
     fn stop(&self, started: &str) {
-        self.say(&self.server().stop.command, started);
+        self.say(&self.server().stop, started);
         assert_eq!(self.left(), "", "after stop");
     }
 
@@ -91,7 +100,7 @@ fn a_server_serves_one_client_and_is_gone() {
         assert!(started.parse::<u32>().is_ok(), "{started}");
         assert!(!local.left().is_empty());
 
-        let answer = local.say(&local.link.check.query.command, &started);
+        let answer = local.say(&local.link.check.query, &started);
         let result = evaluate(&local.link.check, Some(&section(0, answer)));
         assert!(
             ["pass", "fail"].contains(&result.status.word()) && result.evidence.contains("Gbit/s"),
@@ -166,18 +175,12 @@ fn what_keeps_a_server_from_listening_is_told() {
 
     // No iperf3: neither there nor here, and each says so itself.
     let local = Local::new("dash", 52019);
-    let nowhere = format!("PATH=/nonexistent\n{}", local.server().start.command);
+    let mut nowhere = local.server().start.clone();
+    nowhere.command.insert_str(0, "PATH=/nonexistent\n");
     assert_eq!(local.say(&nowhere, ""), "absent");
-    assert_eq!(
-        local.say(&local.link.check.query.command, "absent"),
-        "absent"
-    );
-    let client = local
-        .link
-        .check
-        .query
-        .command
-        .replace("PATH=$PATH:", "PATH=");
+    assert_eq!(local.say(&local.link.check.query, "absent"), "absent");
+    let mut client = local.link.check.query.clone();
+    client.command = client.command.replace("PATH=$PATH:", "PATH=");
     assert_eq!(local.say(&client, "1"), "absent-here");
 }
 
