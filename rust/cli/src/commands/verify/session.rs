@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use deployctl_core::accepted::Difference;
+use deployctl_core::check::gate::{self, Decision};
 use deployctl_core::check::{LeftOut, Selection};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
@@ -98,7 +99,7 @@ impl<'a> Session<'a> {
             ..
         } = &scope;
         let (idle, askers, declared) = (idle.clone(), askers.clone(), declared.clone());
-        let (left_out, notes) = (*left_out, notes.clone());
+        let (left_out, mut notes) = (*left_out, notes.clone());
         let mut report = asking::ask(
             self.context,
             &self.inventory,
@@ -111,6 +112,9 @@ impl<'a> Session<'a> {
         report
             .hosts
             .retain(|host| !idle.contains(&host.host) || host.outcome != Outcome::Verified);
+        notes.extend(self.unproven(&report).map(|host| {
+            format!("{host}: every gate was skipped, which proves nothing and is no success")
+        }));
         Ok(Done {
             differences: self.snapshots.differences(&report, &askers, &declared),
             report,
@@ -144,13 +148,26 @@ impl<'a> Session<'a> {
 
     /// The exit code's meaning.
     pub(super) fn verdict(&self, done: &Done) -> Verdict {
-        let verdict = done.report.verdict(false);
+        let mut verdict = done.report.verdict(false);
+        if verdict == Verdict::Done && self.unproven(&done.report).next().is_some() {
+            verdict = Verdict::ChecksFailed;
+        }
         let differs = |difference: &Difference| self.snapshots.still(difference);
         if verdict == Verdict::Done && self.args.exit_code && done.differences.iter().any(differs) {
             Verdict::Pending
         } else {
             verdict
         }
+    }
+
+    /// The hosts of which gates were asked for, and none was made.
+    fn unproven<'r>(&self, report: &'r Report) -> impl Iterator<Item = &'r HostName> {
+        let asked = report.hosts.iter().filter(|_| self.args.gate);
+        asked
+            .filter(|host| {
+                !host.checks.is_empty() && gate::decide(&host.checks) == Decision::Unproven
+            })
+            .map(|host| &host.host)
     }
 
     /// Keeps the run for later pages, when it made all checks of somebody. That it cannot be kept is no reason to

@@ -191,6 +191,12 @@ fn a_sandbox_proves_nothing_and_nothing_is_accepted_of_it() {
         .map(|line| line.replace(|c: char| c.is_ascii_digit(), "N"))
         .collect();
     insta::assert_snapshot!(told.join("\n"));
+    let said = env.run(&["verify", "linode", "--gate"]);
+    assert_eq!(said.code, 4);
+    assert_eq!(
+        said.err,
+        "linode: every gate was skipped, which proves nothing and is no success\n"
+    );
     for option in ["--accept", "--review"] {
         let said = env.run(&["verify", "linode", option]);
         assert_eq!(said.code, 2);
