@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::answer::{Found, Unreadable};
-use super::http::{self, STATUS};
+use super::http::{self, CURL, STATUS};
 use super::{Check, Declared};
 use crate::inventory::gateway::Gateway;
 use crate::query::{Query, quote};
@@ -59,7 +59,7 @@ fn listening(authority: &str, port: u16) -> Check {
 fn health(authority: &str) -> Check {
     let query = Query::new(
         "gateway/health",
-        format!("curl -sS -m 5 -o /dev/null -w {STATUS} http://{authority}/health"),
+        format!("{CURL} -m 5 -o /dev/null -w {STATUS} http://{authority}/health"),
     );
     let expected = format!("GET http://{authority}/health gives 200");
     Check::new(CONCERN, "health", &query, expected, |answer| {
@@ -76,15 +76,15 @@ fn health(authority: &str) -> Check {
     .reading_failures()
 }
 
-/// The key goes to curl on standard input, never in argv.
 fn models(facts: &Gateway, authority: &str, declared: &Declared<'_>) -> Check {
     let url = format!("http://{authority}/v1/models");
     let command = match &facts.credential {
         Some(credential) => format!(
-            "f={}\n[ -r \"$f\" ] || {{ echo 'no key'; exit 0; }}\nprintf 'header = \"Authorization: Bearer %s\"\\n' \"$(cat \"$f\")\" |\ncurl -sS -m 5 -K - -w {STATUS} {url}",
-            quote(&format!("/etc/deployctl/secrets/{credential}"))
+            "f={}\nkey=\n[ -r \"$f\" ] && IFS= read -r key <\"$f\"\n[ -n \"$key\" ] || {{ echo 'no key'; exit 0; }}\n{}",
+            quote(&format!("/etc/deployctl/secrets/{credential}")),
+            http::with_key(&format!("{CURL} -m 5 -K - -w {STATUS} {url}"))
         ),
-        None => format!("curl -sS -m 5 -w {STATUS} {url}"),
+        None => format!("{CURL} -m 5 -w {STATUS} {url}"),
     };
     let query = Query::new("gateway/models", command);
     let wanted = declared
@@ -126,7 +126,7 @@ fn models(facts: &Gateway, authority: &str, declared: &Declared<'_>) -> Check {
 fn closed(authority: &str) -> Check {
     let query = Query::new(
         "gateway/closed",
-        format!("curl -sS -m 5 -o /dev/null -w {STATUS} http://{authority}/v1/models"),
+        format!("{CURL} -m 5 -o /dev/null -w {STATUS} http://{authority}/v1/models"),
     );
     let expected = "without a key it gives 401 or 403";
     Check::new(CONCERN, "closed", &query, expected, |answer| {

@@ -33,7 +33,8 @@ fn check(name: &str, exporter: &Exporter) -> Check {
     let query = Query::new(
         format!("monitoring/{name}"),
         format!(
-            "command -v curl >/dev/null || exit 127\ncurl -sS -m 5 -w {} {} | awk {} {}",
+            "command -v curl >/dev/null || exit 127\n{} -m 5 -w {} {} | awk {} {}",
+            http::CURL,
             http::STATUS,
             quote(&url),
             quote(KEEP),

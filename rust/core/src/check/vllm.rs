@@ -1,6 +1,7 @@
 //! The inference server: its socket, its health, the model it serves.
 
 use super::answer::{Found, Unreadable};
+use super::http::CURL;
 use super::{Check, Declared, http};
 use crate::inventory::vllm::Vllm;
 use crate::query::{Query, quote};
@@ -62,7 +63,7 @@ fn health(facts: &Vllm) -> Check {
     let query = Query::new(
         "vllm/health",
         format!(
-            "curl -sS -m 4 -o /dev/null -w 'status %{{http_code}}\\n' --unix-socket {} http://localhost/health",
+            "{CURL} -m 4 -o /dev/null -w 'status %{{http_code}}\\n' --unix-socket {} http://localhost/health",
             quote(facts.socket.as_str())
         ),
     );
@@ -75,13 +76,16 @@ fn health(facts: &Vllm) -> Check {
     .reading_failures()
 }
 
-/// The key is what systemd handed to the service; it goes to curl on standard input, never in argv.
+/// The key is what systemd handed to the service.
 fn model(facts: &Vllm, unit: &str) -> Check {
     let query = Query::new(
         "vllm/models",
         format!(
-            "for f in /run/credentials/{unit}/*; do [ -r \"$f\" ] && key=$(cat \"$f\"); done\nprintf 'header = \"Authorization: Bearer %s\"\\n' \"${{key:-none}}\" |\ncurl -sS -m 4 -K - -w '\\nstatus %{{http_code}}\\n' --unix-socket {} http://localhost/v1/models",
-            quote(facts.socket.as_str())
+            "key=\nfor f in /run/credentials/{unit}/*; do [ -r \"$f\" ] && IFS= read -r key <\"$f\"; done\n{}",
+            http::with_key(&format!(
+                "{CURL} -m 4 -K - -w '\\nstatus %{{http_code}}\\n' --unix-socket {} http://localhost/v1/models",
+                quote(facts.socket.as_str())
+            ))
         ),
     );
     let wanted = facts.model.served_name.to_string();

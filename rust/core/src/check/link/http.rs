@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::end::{End, Line, asked, unreachable};
 use super::ping::{self, Size};
 use crate::check::answer::{Answer, Found, Unreadable, number};
+use crate::check::http::with_key;
 use crate::check::{Check, Measurement};
 use crate::query::{Query, quote};
 
@@ -175,6 +176,8 @@ fn answer(request: &Request<'_>, id: &str, model: &str, first: u32, hints: Hints
             .or_hint("the model says nothing: is its chat template the right one?")
             .measuring([reply.time("first answer")]))
     })
+    // The model may have to come from disk, and takes the GPU from whoever trades by it.
+    .loading()
     .retried(1, Duration::from_secs(5))
 }
 
@@ -186,7 +189,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// A key goes to curl on standard input, never in argv. A proxy of the host's is for other things.
+    /// Not by a proxy of the host's: that is for other things.
     fn query(&self, id: &str, path: &str, seconds: u32, body: Option<&str>) -> Query {
         // Apple's own is let into the local network.
         let curl = if self.from.is_mac() {
@@ -194,31 +197,26 @@ impl Request<'_> {
         } else {
             "curl"
         };
-        let (config, from_key) = match self.credential {
-            Some(name) => {
-                let file = quote(&format!("{SECRETS}/{name}"));
-                (
-                    format!(
-                        "key=$(sed 's/[\\\\\"]/\\\\&/g' {file} 2>/dev/null)\n\
-                         [ -n \"$key\" ] || {{ echo {NO_KEY}; exit 0; }}\n\
-                         printf 'header = \"Authorization: Bearer %s\"\\n' \"$key\" |\n"
-                    ),
-                    " -K -",
-                )
-            }
-            None => (String::new(), ""),
-        };
+        let from_key = self.credential.map_or("", |_| " -K -");
         let post = body.map_or(String::new(), |body| {
             format!(
                 " -H 'Content-Type: application/json' --data-raw {}",
                 quote(body)
             )
         });
-        let command = format!(
-            "{config}{curl} -q -sS -m {seconds} --noproxy '*' --interface {} -w '\\nstatus %{{http_code}} seconds %{{time_total}}\\n'{from_key}{post} {} 2>&1",
+        let asked = format!(
+            "{curl} -q -sS -m {seconds} --noproxy '*' --interface {} -w '\\nstatus %{{http_code}} seconds %{{time_total}}\\n'{from_key}{post} {} 2>&1",
             quote(&self.from.address.to_string()),
             quote(&format!("{}{path}", self.base)),
         );
+        let command = match self.credential {
+            Some(name) => format!(
+                "f={}\nkey=\n[ -r \"$f\" ] && IFS= read -r key <\"$f\"\n[ -n \"$key\" ] || {{ echo {NO_KEY}; exit 0; }}\n{}",
+                quote(&format!("{SECRETS}/{name}")),
+                with_key(&asked)
+            ),
+            None => asked,
+        };
         Query::new(id, command).with_deadline(Duration::from_secs(u64::from(seconds) + 5))
     }
 }
