@@ -96,6 +96,9 @@ pub(crate) enum Name {
 
 pub(crate) fn run() -> ExitCode {
     let args = Args::parse();
+    // Should memory run out by what is locked and mapped here, nobody else is to pay for it: proc(5). Its children
+    // inherit this.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     if args.touch {
         return item::hugepages::touch(&args);
     }

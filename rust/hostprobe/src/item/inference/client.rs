@@ -63,7 +63,7 @@ impl Client<'_> {
     /// Asks for `tokens` tokens. Trouble begins with the socket.
     pub(super) fn ask(&self, prompt: &str, salt: &str, tokens: u32) -> Result<Answered, Refused> {
         self.try_ask(prompt, salt, tokens).map_err(|mut refused| {
-            let message = &refused.trouble.message;
+            let message = self.hidden(&refused.trouble.message);
             refused.trouble.message = format!("`{}` {message}", self.socket.display());
             refused
         })
@@ -94,7 +94,19 @@ impl Client<'_> {
             }
             heard.take(&chunk[..read], at)?;
         }
+        // Before it is cut short: half a key is one too many.
+        heard.error = self
+            .hidden(&String::from_utf8_lossy(&heard.error))
+            .into_bytes();
         heard.answered(start.elapsed())
+    }
+
+    /// `text` without the key: a server may repeat what it was sent.
+    fn hidden(&self, text: &str) -> String {
+        match &self.key {
+            Some(key) => text.replace(key.as_str(), "(key)"),
+            None => text.to_owned(),
+        }
     }
 
     fn request(&self, prompt: &str, salt: &str, tokens: u32) -> Vec<u8> {

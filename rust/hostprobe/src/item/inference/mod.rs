@@ -20,6 +20,7 @@ use self::prompt::{Prompts, words_for};
 use crate::args::Args;
 use crate::distribution::{Distribution, micros};
 use crate::report::{Item, Trouble};
+use crate::sys::process;
 
 const ITEM: &str = "inference";
 /// Single values kept for each distribution.
@@ -255,6 +256,8 @@ fn read_key(path: &Path) -> Result<String, Trouble> {
     let named = |error: std::io::Error| {
         Trouble::new(format!("cannot read the key `{}`: {error}", path.display()))
     };
+    // What holds a key leaves no dump, and is nobody's to read but root's.
+    process::never_dump();
     let mut text = String::new();
     if path.as_os_str() == "-" {
         std::io::stdin()
