@@ -7,7 +7,7 @@ use deployctl_core::check::Shipment;
 use deployctl_core::inventory::host::Architecture;
 use deployctl_core::report::Problem;
 use deployctl_engine::transport::TransportError;
-use deployctl_engine::transport::fake::Reply;
+use deployctl_engine::transport::fake::{Call, Reply};
 
 use crate::ask::Ask;
 use crate::world::World;
@@ -159,6 +159,55 @@ async fn an_upload_that_fails_costs_the_checks_that_need_it_alone() {
         ];
         let told = world.tell(vec![("cuda", checks)], Vec::new()).await;
         insta::assert_snapshot!(format!("upload_{story}"), told);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_not_filled_further() {
+    let mut world = World::new(&[]);
+    world.write("probe", tiny(X86_64, b"one"));
+    let path = world.path("probe");
+    world.hostprobes.insert(Architecture::X86_64, Ok(path));
+    let fake = world.host("cuda", |asked| {
+        asked.starts_with("put").then(|| {
+            Reply::Fail(TransportError::Put {
+                address: "op@cuda:22".to_owned(),
+                directory: "/var/cache/deployctl".to_owned(),
+                cause: "no space left".to_owned(),
+            })
+        })
+    });
+    let told = world.tell(vec![("cuda", vec![probe("a")])], Vec::new());
+    assert!(told.await.contains("no space left"));
+    let calls = fake.calls();
+    let part = calls.iter().find_map(|call| match call {
+        Call::Put { directory, .. } => directory.rsplit('/').next(),
+        _ => None,
+    });
+    let removes = format!("rm -rf -- \"$d/{}\"", part.unwrap());
+    let Some(Call::Run(last)) = calls.last() else {
+        panic!("{calls:?}");
+    };
+    // As it travels: in single quotes.
+    assert!(last.contains(&removes), "{last}");
+}
+
+#[tokio::test]
+async fn a_cache_that_others_may_write_to_is_not_believed() {
+    let world = with_probe(&tiny(X86_64, b"one"));
+    let first = world.tell(vec![("cuda", vec![probe("a")])], Vec::new());
+    assert!(first.await.contains("put "));
+    let folder = world.path("cuda").join("cache");
+    for mode in [0o775, 0o757] {
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+        let again = world.tell(vec![("cuda", vec![probe("a")])], Vec::new());
+        let again = again.await;
+        assert!(
+            again.contains("put ") && again.contains("a pass"),
+            "{again}"
+        );
+        let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
     }
 }
 

@@ -23,25 +23,32 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Bytes a second that a link should manage.
 const SLOWEST: u64 = 100 << 10;
 
-/// Says `whole` where file $1 in $d has hash $2, is ours and may be run.
+/// Says `whole` where file $1 in $d has hash $2, is ours and may be run, and nobody else can put another one in its
+/// place. What was left behind by somebody who was cut off goes.
 const WHOLE: &str = r#"sum() {
   if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi | cut -c1-64
 }
+ours() {
+  [ -n "$(find "$d" -prune -type d -user "$(id -u)" "$@" 2>/dev/null)" ]
+}
+sweep() {
+  ours && find "$d" -name '.incoming-*' -prune -mmin +60 -exec rm -rf -- {} +
+}
 whole() {
-  [ -n "$(find "$d/$1" -type f -user "$(id -u)" -perm 0755 2>/dev/null)" ] &&
+  ours ! -perm -0020 ! -perm -0002 &&
+    [ -n "$(find "$d/$1" -type f -user "$(id -u)" -perm 0755 2>/dev/null)" ] &&
     [ "$(sum <"$d/$1")" = "$2" ]
 }
 "#;
 
 /// Puts what arrived in $d/$1 in place as $2, whose hash is $3, and removes builds of $4 that came before.
 const PLACE: &str = r#"place() {
-  [ -n "$(find "$d" -prune -type d -user "$(id -u)")" ] || { echo "$d is not ours" >&2; return 1; }
+  ours || { echo "$d is not ours" >&2; return 1; }
   chmod 0755 "$d" "$d/$1/file" && mv -f -- "$d/$1/file" "$d/$2" && rmdir -- "$d/$1" || return
   whole "$2" "$3" || { rm -f -- "$d/$2"; echo "what arrived is not what was sent" >&2; return 1; }
   for old in "$d/$4"-*; do
     [ "$old" = "$d/$2" ] || rm -f -- "$old"
   done
-  find "$d" -name '.incoming-*' -prune -mmin +60 -exec rm -rf -- {} +
 }
 "#;
 
@@ -55,7 +62,7 @@ pub(super) async fn deliver(
     let (file, sha256) = (parcel.file(), &parcel.sha256);
     let path = format!("{DIRECTORY}/{file}");
     let interrupt = &run.around.interrupt;
-    let asked = format!("whole {file} {sha256} && echo whole || echo absent");
+    let asked = format!("sweep\nwhole {file} {sha256} && echo whole || echo absent");
     let (word, _) = say(connection, &asked, interrupt).await?;
     if word == "whole" {
         return Ok(path);
@@ -74,13 +81,30 @@ pub(super) async fn deliver(
     let limits = Limits::default().within(LIMIT + Duration::from_secs(size / SLOWEST));
     let directory = format!("{DIRECTORY}/{incoming}");
     let put = connection.put(&archive, &directory, limits, interrupt);
-    put.await.map_err(|error| error.words())?;
+    if let Err(error) = put.await {
+        // On a full disk, every attempt would leave its part there.
+        if !error.is_final() {
+            let _ = say(
+                connection,
+                &format!("rm -rf -- \"$d/{incoming}\""),
+                interrupt,
+            )
+            .await;
+        }
+        return Err(error.words());
+    }
     let placing = format!(
         "place {incoming} {file} {sha256} {} && echo placed",
         parcel.name
     );
     let (word, complaint) = say(connection, &placing, interrupt).await?;
     if word != "placed" {
+        let _ = say(
+            connection,
+            &format!("rm -rf -- \"$d/{incoming}\""),
+            interrupt,
+        )
+        .await;
         return Err(format!(
             "{file} could not be put into {DIRECTORY}: {complaint}"
         ));
