@@ -28,7 +28,15 @@ pub(super) async fn run(context: &Context, args: &args::Verify) -> Result<Verdic
         context.ui.say(&Tone::Dim.of(line));
     }
     let mut rejected = 0;
-    if args.accept {
+    // What was broken off may have ended otherwise when asked again: it is neither right nor a run to remember.
+    let whole = !context.interrupt.thrown();
+    if !whole {
+        if args.accept || args.review {
+            context
+                .ui
+                .say("nothing accepted: interrupted before everything was asked");
+        }
+    } else if args.accept {
         snapshots::accept_all(
             context.ui,
             &mut session.snapshots,
@@ -38,7 +46,9 @@ pub(super) async fn run(context: &Context, args: &args::Verify) -> Result<Verdic
     } else if args.review {
         rejected = review::review(context.ui, &mut session.snapshots, &done.differences)?;
     }
-    session.keep(&done);
+    if whole {
+        session.keep(&done);
+    }
     session.write(&done).await?;
     let verdict = session.verdict(&done);
     Ok(match verdict {

@@ -99,13 +99,14 @@ impl Snapshots {
         difference: &Difference,
         take: impl Fn(&Change) -> bool,
     ) -> Result<usize, Failure> {
-        let file = self.files.entry(difference.host.clone()).or_default();
-        let mut next = file.clone();
+        // As it is now: asking took minutes, in which somebody else may have accepted something.
+        let mut next =
+            snapshots::read(&self.top, &difference.host).map_err(|error| failure(&error))?;
         let taken = next.take(&difference.changes, take);
         if taken > 0 {
             snapshots::write(&self.top, &difference.host, &next)
                 .map_err(|error| failure(&error))?;
-            *file = next;
+            self.files.insert(difference.host.clone(), next);
         }
         Ok(taken)
     }
