@@ -175,7 +175,7 @@ fn check(
                 let words = answer.everything();
                 return if words.contains("No such file or directory") {
                     Ok(Found::when(false, "there is no table inet deployctl")
-                        .or_hint("apply first; another tool may have flushed the ruleset"))
+                        .or_hint("apply first; where that was done, another tool flushed the ruleset: restart the unit that loads ours"))
                 } else {
                     Err(Unreadable(format!(
                         "nft ended with status {}",

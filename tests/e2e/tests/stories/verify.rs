@@ -154,7 +154,8 @@ fn every_check_passes_or_fails_for_a_planted_reason() -> Result<()> {
 
     // The same in every format, each with its hint or reason.
     let junit = fs::read_to_string(cluster.path("junit.xml"))?;
-    let html = fs::read_to_string(cluster.path("report.html"))?;
+    // A slash of a host's answer is escaped there.
+    let html = fs::read_to_string(cluster.path("report.html"))?.replace("&#x2f;", "/");
     let table = cluster.deployctl(&here(&[]))?.expect(4);
     for check in &red {
         for (kind, text) in [("table", &table.stdout), ("JUnit", &junit), ("HTML", &html)] {
@@ -163,6 +164,8 @@ fn every_check_passes_or_fails_for_a_planted_reason() -> Result<()> {
     }
     assert!(junit.contains("<failure"), "{junit}");
 
+    // The rules lie where they should, so an apply has no reason to load them: the hint says what has.
+    web.ok("systemctl restart nftables-deployctl")?;
     cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
     cluster.deployctl(&here(&[]))?.expect(0);
     Ok(())
