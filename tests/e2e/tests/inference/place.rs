@@ -2,6 +2,7 @@
 //! /run, which nothing outside sees and which end with their last process.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -76,7 +77,11 @@ impl Place {
         let log = self.folder.path().join("server.log");
         let mut command = self.command(&format!("exec {script}"));
         let file = fs::File::create(&log)?;
-        command.stdout(file.try_clone()?).stderr(file);
+        // What it starts itself ends with it.
+        command
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .process_group(0);
         let server = self.server.insert(command.spawn()?);
         let start = Instant::now();
         loop {
@@ -102,7 +107,11 @@ impl Place {
     /// Stops the server, as a crash would: nothing is cleaned up.
     pub(crate) fn stop(&mut self) -> Result<()> {
         if let Some(mut server) = self.server.take() {
-            server.kill()?;
+            let group = format!("-{}", server.id());
+            let killed = Command::new("kill")
+                .args(["-KILL", "--", &group])
+                .output()?;
+            ensure!(killed.status.success(), "the server was gone already");
             server.wait()?;
         }
         Ok(())
