@@ -255,6 +255,43 @@ fn the_key_comes_from_a_file_or_on_standard_input_and_is_shown_nowhere() {
     assert_eq!(item(&empty)["message"], "`-` holds no key");
 }
 
+/// What the request's head says of who asks, slashes as JSON may write them.
+fn bearer(request: &Request) -> String {
+    let line = request.0.lines().find(|line| line.contains("Bearer"));
+    line.unwrap().replace('/', "\\/")
+}
+
+#[test]
+fn a_server_that_repeats_the_key_is_shown_without_it() {
+    let refuses = Server::new(|request, _, stream| {
+        let body = format!("{} {}", "x".repeat(170), bearer(request));
+        let length = body.len();
+        let _ = write!(
+            stream,
+            "HTTP/1.1 401 Unauthorized\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+    });
+    let breaks_off = Server::new(|request, _, stream| {
+        let error = format!("{} {}", "x".repeat(195), bearer(request));
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {{\"error\": {{\"message\": \"{error}\"}}}}\n\n"
+        );
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "poison/4711/poison\n").unwrap();
+    for server in [refuses, breaks_off] {
+        let arguments = ["--requests", "1", "--key-file", key.to_str().unwrap()];
+        let output = server.probe(&arguments, Stdio::null());
+        let item = item(&output);
+        assert_eq!(item["status"], "fail", "{item}");
+        let message = item["message"].as_str().unwrap();
+        assert!(message.contains("xxx"), "{message}");
+        assert!(!format!("{output:?}").contains("pois"), "{message}");
+    }
+}
+
 #[test]
 fn a_socket_that_is_stale_absent_or_forbidden_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();

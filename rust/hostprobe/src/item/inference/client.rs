@@ -63,7 +63,7 @@ impl Client<'_> {
     /// Asks for `tokens` tokens. Trouble begins with the socket.
     pub(super) fn ask(&self, prompt: &str, salt: &str, tokens: u32) -> Result<Answered, Refused> {
         self.try_ask(prompt, salt, tokens).map_err(|mut refused| {
-            let message = self.hidden(&refused.trouble.message);
+            let message = super::short(&self.hidden(&refused.trouble.message));
             refused.trouble.message = format!("`{}` {message}", self.socket.display());
             refused
         })
@@ -104,7 +104,10 @@ impl Client<'_> {
     /// `text` without the key: a server may repeat what it was sent.
     fn hidden(&self, text: &str) -> String {
         match &self.key {
-            Some(key) => text.replace(key.as_str(), "(key)"),
+            // JSON may write a slash with a backslash before it.
+            Some(key) => text
+                .replace(key.as_str(), "(key)")
+                .replace(&key.replace('/', "\\/"), "(key)"),
             None => text.to_owned(),
         }
     }

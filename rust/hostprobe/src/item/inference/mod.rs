@@ -285,6 +285,6 @@ fn short(text: &str) -> String {
         .collect::<Vec<_>>()
         .join(" ")
         .chars()
-        .take(200)
+        .take(240)
         .collect()
 }

@@ -124,7 +124,7 @@ impl Piece {
         if let Some(error) = chunk.error {
             let words = error.pointer("/message").and_then(|it| it.as_str());
             let words = words.map_or_else(|| error.to_string(), str::to_owned);
-            return Err(Trouble::new(format!("broke off: {}", super::short(&words))));
+            return Err(Trouble::new(format!("broke off: {words}")));
         }
         let metrics = chunk.metrics.as_ref();
         let has_text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
