@@ -730,6 +730,8 @@ fn addresses_and_mtu_come_and_go() -> Result<()> {
     let spec = MachineSpec::new("box").base(Base::Python).nic("cluster0");
     let machine = world.boot(&spec)?;
     machine.wait_for_systemd()?;
+    // A container's /sys is read-only, so that udev, which NUT brought along, fails at what netplan asks of it.
+    machine.ok("dpkg --purge --force-depends udev")?;
     let generated =
         || machine.ok("ls -R /run/systemd/network 2>/dev/null; systemctl is-system-running || :");
     let before = generated()?;
