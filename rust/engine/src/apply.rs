@@ -341,7 +341,7 @@ impl Run<'_> {
 
     async fn request_rollback(&mut self) -> Result<(), Outcome> {
         self.rollback_requested = true;
-        let script = command::rollback(Some(&self.task.apply));
+        let script = command::rollback(Some(&self.task.apply), None);
         self.act(&script, VERB_LIMIT).await
     }
 

@@ -5,6 +5,11 @@
 use std::fmt;
 
 use super::quote::sh;
+use super::script::printable;
+use super::status::Failure;
+
+/// Longest text of a reason, in characters.
+const REASON_CHARS: usize = 300;
 
 /// Id of one apply: lower-case letters, digits and inner hyphens, 8 to 40; part of paths and unit names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,9 +78,24 @@ pub fn confirm(apply: &ApplyId, nonce: &str) -> String {
     )
 }
 
-/// Rolls `apply` back, or the open apply.
-pub fn rollback(apply: Option<&ApplyId>) -> String {
-    installed(&apply.map_or_else(|| "rollback".to_owned(), |id| format!("rollback {id}")))
+/// Rolls `apply` back, or the open apply. The host keeps `reason` as why; without one, that it was requested.
+pub fn rollback(apply: Option<&ApplyId>, reason: Option<&Failure>) -> String {
+    let mut arguments = verb_on("rollback", apply);
+    if let Some(Failure { code, text }) = reason {
+        let text: String = printable(text).chars().take(REASON_CHARS).collect();
+        arguments += &[" --reason", code.word(), &sh(&text)].join(" ");
+    }
+    installed(&arguments)
+}
+
+/// Takes the host as it is where the rollback of `apply`, or of the open apply, failed: the apply is over, and what it
+/// left stays. Denied in every other phase.
+pub fn abandon(apply: Option<&ApplyId>) -> String {
+    installed(&(verb_on("rollback", apply) + " --abandon"))
+}
+
+fn verb_on(verb: &str, apply: Option<&ApplyId>) -> String {
+    apply.map_or_else(|| verb.to_owned(), |id| format!("{verb} {id}"))
 }
 
 /// Lets the host decide by itself what an interrupted apply needs, as the dead man does.

@@ -146,11 +146,13 @@ pub enum Event {
     RollbackFailed,
     /// Another apply was started with `--steal`.
     Stolen,
+    /// `rollback --abandon` was called: a person takes the host as it is.
+    Abandoned,
 }
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Started,
         Self::Obstructed,
         Self::Validated,
@@ -174,6 +176,7 @@ impl Event {
         Self::RolledBack,
         Self::RollbackFailed,
         Self::Stolen,
+        Self::Abandoned,
     ];
 }
 
@@ -289,12 +292,14 @@ pub fn next(phase: Phase, event: Event) -> Step {
         (P::RollingBack, E::Interrupted | E::RollbackRequested | E::Stolen | E::DeadlinePassed) => {
             host(A::RollBack, P::RollingBack)
         }
-        (P::RollingBack, E::RolledBack) => host(A::Release, P::RolledBack),
+        (P::RollingBack, E::RolledBack) | (P::RollbackFailed, E::Abandoned) => {
+            host(A::Release, P::RolledBack)
+        }
         (P::RollingBack, E::RollbackFailed) => host(A::CallForHelp, P::RollbackFailed),
 
         // Said again about what is so already.
         (P::Committed, E::Confirmed | E::ConfirmedWrongly | E::ConfirmedTooLate)
-        | (P::RolledBack | P::Refused, E::RollbackRequested)
+        | (P::RolledBack | P::Refused, E::RollbackRequested | E::Abandoned)
         | (
             P::Committed | P::RolledBack | P::RollbackFailed | P::Refused,
             E::DeadlinePassed | E::Stolen,

@@ -20,7 +20,7 @@
 //! | 0 | done as asked |
 //! | 1 | not possible now (wrong nonce, unknown apply, wrong phase); nothing was changed by this call |
 //! | 2 | usage |
-//! | 5 | the apply is rolled back and that was verified |
+//! | 5 | the apply is rolled back and that was verified, or abandoned after a failed rollback |
 //! | 6 | the rollback failed or could not be verified |
 //! | 9 | refused before anything was changed |
 //!
@@ -32,7 +32,9 @@
 //!   the cap of the bundle.
 //! - `confirm ID`: nonce on stdin. Commits; again on a committed apply: 0. Too late, or no room to write the
 //!   commit down: rolls back, 5 or 6.
-//! - `rollback [ID]`: puts back what the (open) apply changed. Works by hand from a console.
+//! - `rollback [ID] [--reason CODE TEXT]`: puts back what the (open) apply changed, and keeps the reason. Works by hand
+//!   from a console.
+//! - `rollback [ID] --abandon`: only where a rollback failed: the host is taken as it is, the apply is over.
 //! - `recover ID | --boot`: what the dead man and the boot unit call; does nothing while the deadline
 //!   is ahead.
 //!

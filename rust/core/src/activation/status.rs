@@ -89,38 +89,73 @@ pub enum FailureCode {
     Units,
     /// Nobody confirmed in time.
     Deadline,
-    /// The host booted, or what worked on the apply was killed.
+    /// The host booted, or what worked on the apply was killed; or the controller was interrupted.
     Interrupted,
-    /// Somebody asked for the rollback.
+    /// The rollback was requested.
     Requested,
+    /// The controller saw a gate fail, or found no new way in.
+    Gate,
     /// Another apply was started with `--steal`.
     Stolen,
     /// What the rollback left behind.
     Rollback,
+    /// The rollback failed, and a person took the host as it was then.
+    Abandoned,
     /// A word that this controller does not know.
     Other,
 }
 
 impl FailureCode {
-    fn from_word(word: &str) -> Self {
-        match word {
-            "lock" => Self::Lock,
-            "stale" => Self::Stale,
-            "space" => Self::Space,
-            "layout" => Self::Layout,
-            "validate" => Self::Validate,
-            "packages" => Self::Packages,
-            "checkpoint" => Self::Checkpoint,
-            "arm" => Self::Arm,
-            "step" => Self::Step,
-            "units" => Self::Units,
-            "deadline" => Self::Deadline,
-            "interrupted" => Self::Interrupted,
-            "requested" => Self::Requested,
-            "stolen" => Self::Stolen,
-            "rollback" => Self::Rollback,
-            _ => Self::Other,
+    /// All that have a word.
+    const ALL: [Self; 17] = [
+        Self::Lock,
+        Self::Stale,
+        Self::Space,
+        Self::Layout,
+        Self::Validate,
+        Self::Packages,
+        Self::Checkpoint,
+        Self::Arm,
+        Self::Step,
+        Self::Units,
+        Self::Deadline,
+        Self::Interrupted,
+        Self::Requested,
+        Self::Gate,
+        Self::Stolen,
+        Self::Rollback,
+        Self::Abandoned,
+    ];
+
+    /// The word in the status frame; `other` for [`FailureCode::Other`].
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::Stale => "stale",
+            Self::Space => "space",
+            Self::Layout => "layout",
+            Self::Validate => "validate",
+            Self::Packages => "packages",
+            Self::Checkpoint => "checkpoint",
+            Self::Arm => "arm",
+            Self::Step => "step",
+            Self::Units => "units",
+            Self::Deadline => "deadline",
+            Self::Interrupted => "interrupted",
+            Self::Requested => "requested",
+            Self::Gate => "gate",
+            Self::Stolen => "stolen",
+            Self::Rollback => "rollback",
+            Self::Abandoned => "abandoned",
+            Self::Other => "other",
         }
+    }
+
+    fn from_word(word: &str) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|code| code.word() == word)
+            .unwrap_or(Self::Other)
     }
 }
 

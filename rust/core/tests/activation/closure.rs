@@ -87,7 +87,7 @@ fn a_rollback_brings_the_old_system_back() {
         assert_eq!(host.state(), before);
         // The copy is kept for another try.
         assert_eq!(host.roots(), "pending new\nprevious old\n");
-        let again = host.run(&command::rollback(Some(&apply_id(APPLY))));
+        let again = host.run(&command::rollback(Some(&apply_id(APPLY)), None));
         assert_eq!(again.exit, Some(5));
         assert_eq!(host.state(), before);
     });

@@ -119,7 +119,7 @@ fn a_rollback_has_its_room() {
         let tree = small.host.tree();
         small.start("first-apply", "apply.sh", ":");
         small.fill();
-        let (exit, phase, failure) = small.ask(&command::rollback(None));
+        let (exit, phase, failure) = small.ask(&command::rollback(None, None));
         assert_eq!((exit, phase), (Some(5), Phase::RolledBack), "{failure}");
         small.empty();
         assert_eq!(small.host.tree(), tree);
@@ -135,7 +135,7 @@ fn a_rollback_without_room_does_not_say_that_it_is_done() {
         };
         let tree = small.host.tree();
         small.start("first-apply", "rollback.sh", FILL);
-        let (exit, phase, failure) = small.ask(&command::rollback(None));
+        let (exit, phase, failure) = small.ask(&command::rollback(None, None));
         assert_eq!(exit, Some(6), "{phase} {failure}");
         assert_ne!(phase, Phase::RolledBack);
         assert!(small.host.state("lease").exists());
@@ -157,7 +157,7 @@ fn a_rollback_without_room_does_not_say_that_it_is_done() {
                 .replace(FILL, ":"),
         )
         .unwrap();
-        let (exit, phase, failure) = small.ask(&command::rollback(None));
+        let (exit, phase, failure) = small.ask(&command::rollback(None, None));
         assert_eq!((exit, phase), (Some(5), Phase::RolledBack), "{failure}");
         assert_eq!(small.host.tree(), tree);
     }

@@ -68,7 +68,7 @@ fn an_apply_is_activated_and_confirmed() {
         let status = host.run(&command::status_of_host());
         assert_eq!(status.phase(), Phase::Committed);
         // It cannot be rolled back any more as an apply.
-        let rollback = host.run(&command::rollback(Some(&apply_id("first-apply"))));
+        let rollback = host.run(&command::rollback(Some(&apply_id("first-apply")), None));
         assert_eq!(
             (rollback.exit, rollback.phase()),
             (Some(1), Phase::Committed)
@@ -84,19 +84,19 @@ fn a_rollback_brings_back_bytes_modes_links_and_absence() {
         let tree = host.tree();
         host.apply("first-apply", &all_kinds());
         assert_ne!(host.tree(), tree);
-        let answer = host.run(&command::rollback(None));
+        let answer = host.run(&command::rollback(None, None));
         assert_eq!(
             (answer.exit, answer.phase()),
             (Some(5), Phase::RolledBack),
             "{answer:?}"
         );
-        assert_eq!(answer.failure(), "Requested somebody asked for it");
+        assert_eq!(answer.failure(), "Requested a rollback was requested");
         assert_eq!(host.tree(), tree);
         assert!(!host.state("lease").exists());
         assert_eq!(host.generation(), 0);
         // Again is no error, and confirm comes too late.
         assert_eq!(
-            host.run(&command::rollback(Some(&apply_id("first-apply"))))
+            host.run(&command::rollback(Some(&apply_id("first-apply")), None))
                 .exit,
             Some(5)
         );

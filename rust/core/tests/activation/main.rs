@@ -12,6 +12,7 @@ mod closure_kept;
 mod full;
 mod launchd;
 mod life;
+mod reasons;
 mod recovery;
 mod sandbox;
 #[path = "../shellcheck/mod.rs"]

@@ -136,7 +136,7 @@ fn a_rollback_that_is_cut_off_is_done_again() {
             let bundle = host.bundle("first-apply", 600, &two_files());
             host.put("first-apply", &with_line(bundle, "rollback.sh", at, cut));
             host.run(&command::start(&apply_id("first-apply"), false));
-            assert_eq!(host.run(&command::rollback(None)).exit, None);
+            assert_eq!(host.run(&command::rollback(None, None)).exit, None);
             assert_eq!(
                 host.run(&command::status_of_host()).phase(),
                 Phase::RollingBack
@@ -202,7 +202,7 @@ fn a_commit_that_is_cut_off_before_it_is_one_changes_nothing() {
                 assert_eq!(host.confirm("first-apply").exit, Some(0));
                 assert_eq!(host.generation(), 1);
             } else {
-                assert_eq!(host.run(&command::rollback(None)).exit, Some(5));
+                assert_eq!(host.run(&command::rollback(None, None)).exit, Some(5));
                 assert_eq!(host.tree(), tree);
                 // Nothing of it is in the way of the next.
                 let next = host.apply("second-apply", &two_files());
@@ -323,7 +323,10 @@ fn a_rollback_of_nothing_says_so() {
         host.apply("first-apply", &two_files());
         assert_eq!(host.confirm("first-apply").exit, Some(0));
         let tree = host.tree();
-        let output = host.command(&command::rollback(None)).output().unwrap();
+        let output = host
+            .command(&command::rollback(None, None))
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
@@ -348,7 +351,7 @@ fn a_deadline_that_passes_rolls_back() {
                 _ => {
                     let second = host.apply("second-apply", &[("/etc/c", file("c", 0o644))]);
                     assert_eq!(second.phase(), Phase::Activated, "{second:?}");
-                    host.run(&command::rollback(None));
+                    host.run(&command::rollback(None, None));
                     host.run(&command::status(&apply_id("first-apply"), 0, None))
                 }
             };
@@ -421,7 +424,7 @@ fn what_cannot_be_put_back_is_said_and_can_be_done_again() {
         // Somebody puts a full directory where a file was.
         fs::remove_file(host.at("/etc/a")).unwrap();
         host.write("/etc/a/b", "in the way\n", 0o644);
-        let answer = host.run(&command::rollback(None));
+        let answer = host.run(&command::rollback(None, None));
         assert_eq!(
             (answer.exit, answer.phase()),
             (Some(6), Phase::RollbackFailed),
@@ -436,13 +439,13 @@ fn what_cannot_be_put_back_is_said_and_can_be_done_again() {
         let second = host.apply("second-apply", &[("/etc/c", file("c", 0o644))]);
         assert_eq!(second.phase(), Phase::Refused);
         assert!(
-            second.failure().contains("put it right by hand"),
+            second.failure().contains("host.sh rollback --abandon`"),
             "{}",
             second.failure()
         );
         assert_eq!(host.recover("first-apply").exit, Some(6));
         fs::remove_dir_all(host.at("/etc/a")).unwrap();
-        let answer = host.run(&command::rollback(None));
+        let answer = host.run(&command::rollback(None, None));
         assert_eq!(
             (answer.exit, answer.phase()),
             (Some(5), Phase::RolledBack),

@@ -233,7 +233,7 @@ impl NixHost {
     }
 
     pub(crate) fn rollback(&self) -> Answer {
-        self.run(&command::rollback(None))
+        self.run(&command::rollback(None, None))
     }
 
     /// Runs `script`; a stand-in that is made to `kill` ends all of it.

@@ -45,7 +45,9 @@ pub(crate) fn bring(host: &Sandbox, event: Event, times: usize) {
             host.write(BOOT_ID, &format!("boot {times}\n"), 0o644);
             host.recover(APPLY);
         }
-        Event::RollbackRequested => drop(host.run(&command::rollback(Some(&apply_id(APPLY))))),
+        Event::RollbackRequested => {
+            drop(host.run(&command::rollback(Some(&apply_id(APPLY)), None)));
+        }
         Event::Stolen => {
             let thief = format!("thief-{times}-apply");
             host.put(
@@ -54,7 +56,7 @@ pub(crate) fn bring(host: &Sandbox, event: Event, times: usize) {
             );
             host.run(&command::start(&apply_id(&thief), true));
             // The thief goes again, so that the next event meets only the first apply.
-            host.run(&command::rollback(Some(&apply_id(&thief))));
+            host.run(&command::rollback(Some(&apply_id(&thief)), None));
         }
         other => unreachable!("{other:?} is not brought about from outside"),
     }

@@ -29,7 +29,19 @@ newline='
 
 # --- small things -------------------------------------------------------------------------------
 
-flush() { [ -n "$SANDBOX" ] || sync "$@"; }
+# flush PATH…: a sandbox only looks whether they are there, as `sync` would.
+flush() {
+  if [ -z "$SANDBOX" ]; then
+    sync "$@"
+    return
+  fi
+  for fl_path in "$@"; do
+    if [ ! -e "$fl_path" ]; then
+      printf 'nothing to sync at %s\n' "$fl_path"
+      return 1
+    fi
+  done
+}
 
 # keep FILE LINE: replaces FILE; a power cut leaves the old line or the new one.
 keep() {

@@ -140,8 +140,19 @@ settle() {
     try mv -fT -- "$1" "$2"
     shift 2
   done
-  if [ "$directories" != ' ' ]; then try flush $directories; fi
+  sync_directories
   prepared='' to_sync='' directories=' '
+}
+
+# sync_directories: those that are still there. One that went away since was ours, and its own parent is among them.
+sync_directories() {
+  sd_there=
+  for sd_directory in $directories; do
+    if [ -d "$sd_directory" ]; then sd_there="$sd_there $sd_directory"; fi
+  done
+  [ -n "$sd_there" ] || return 0
+  this='sync directories'
+  try flush $sd_there
 }
 
 # original N PATH: as it was before deployctl first managed it.

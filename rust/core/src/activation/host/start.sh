@@ -123,7 +123,7 @@ settle_other() {
   case $phase in committed | rolled-back | refused) exit 0 ;; esac
   so_text="apply \`$ID\` of \`$m_holder\` holds this host: $phase"
   if [ "$phase" = rollback-failed ]; then
-    so_text="$so_text; put it right by hand, then run \`sh $S/host.sh rollback\`"
+    so_text="$so_text; try again with \`sh $S/host.sh rollback\`, or take the host as it is with \`sh $S/host.sh rollback --abandon\`"
   elif time_left; then
     so_text="$so_text, $left s left"
   fi

@@ -214,9 +214,19 @@ answer_rolled_back() {
   esac
 }
 
-rollback() { # [--stolen]
-  rb_code=requested rb_text='somebody asked for it'
-  if [ "${1-}" = --stolen ]; then rb_code=stolen rb_text="another apply was started with \`--steal\`"; fi
+rollback() { # [--stolen | --abandon | --reason CODE TEXT]
+  rb_code=requested rb_text='a rollback was requested'
+  case ${1-} in
+    '') ;;
+    --stolen) rb_code=stolen rb_text="another apply was started with \`--steal\`" ;;
+    --abandon) abandon ;;
+    --reason)
+      [ $# -eq 3 ] || usage
+      case $2 in '' | *[!a-z-]*) usage ;; esac
+      rb_code=$2 rb_text=$(one_line "$3")
+      ;;
+    *) usage ;;
+  esac
   read_meta
   phase
   case $phase in
@@ -236,6 +246,31 @@ rollback() { # [--stolen]
     staged | validated | checkpointed) refuse "$rb_code" "$rb_text" ;;
   esac
   roll_back "$rb_code" "$rb_text"
+  answer_rolled_back
+}
+
+# one_line TEXT: what others wrote, so that it can stand in the status frame.
+one_line() {
+  printf '%s' "$1" | tr '\n\t' '  ' | tr -d '\000-\037\177' | cut -c 1-1200
+}
+
+# abandon: a person has looked at what a rollback left, and takes the host as it is. Ends the program.
+abandon() {
+  read_meta
+  lock_work 60 || answer 1
+  phase
+  case $phase in
+    rollback-failed) ;;
+    refused | rolled-back) answer_rolled_back ;;
+    *) answer 1 ;;
+  esac
+  line "$D/failure"
+  keep "$D/failure" "abandoned the host was taken as it is, with what the rollback could not put back: ${line#rollback }" || answer 1
+  keep_phase rolled-back || answer 1
+  rm -f "$D/ballast" "$D/nonce"
+  disarm
+  release_lease
+  printf '==> abandoned: the host is taken as it is\n' >>"$D/log"
   answer_rolled_back
 }
 
@@ -305,7 +340,7 @@ idle() {
 # --- main --------------------------------------------------------------------------------------------------------------------------
 
 usage() {
-  printf 'usage: host.sh start ID [--steal] | run ID | status [ID [OFFSET]] [--extend SECONDS] | confirm ID | rollback [ID] | recover ID|--boot\n' >&2
+  printf 'usage: host.sh start ID [--steal] | run ID | status [ID [OFFSET]] [--extend SECONDS] | confirm ID | rollback [ID] [--reason CODE TEXT | --abandon] | recover ID|--boot\n' >&2
   exit 2
 }
 
@@ -373,7 +408,7 @@ main() {
   shift
   case $verb in start | run | status | confirm | rollback | recover) ;; *) usage ;; esac
   case $verb:${1-} in
-    status: | status:--* | rollback: | recover:--boot)
+    status: | status:--* | rollback: | rollback:--* | recover:--boot)
       # Without an id: the apply that has the lease; for status else the last one.
       if read_lease; then
         main_id=$lease_apply
