@@ -15,7 +15,7 @@ use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::nix::Nix;
 use deployctl_engine::nix::cache::EvaluationCache;
 use deployctl_engine::nix::supply::Supply;
-use deployctl_engine::transport::ssh::Secret;
+use deployctl_engine::transport::Secret;
 use deployctl_engine::{files, nix};
 
 use crate::args::Global;
@@ -152,20 +152,24 @@ impl Context {
     fn sudo_password(&self) -> Result<Option<Secret>, Failure> {
         if self.global.ask_sudo_password {
             let word = Ui::password("password for sudo on the hosts: ")?;
-            return Ok(Some(Secret::new(&word)));
+            let secret = Secret::new(word.as_bytes());
+            return secret
+                .map(Some)
+                .map_err(|error| Failure::usage("what was typed is no password").cause(&error));
         }
         let file = self.global.sudo_password_file.clone();
         let Some(file) = file.or_else(env_vars::sudo_password_file) else {
             return Ok(None);
         };
-        let text = std::fs::read_to_string(&file).map_err(|error| {
-            Failure::usage(format!(
-                "cannot read the password file `{}`",
-                file.display()
-            ))
-            .cause(&error)
+        let failure =
+            |what: &str| Failure::usage(format!("{what} the password file `{}`", file.display()));
+        let text = std::fs::read(&file).map_err(|error| failure("cannot read").cause(&error))?;
+        let secret = Secret::new(&text).map_err(|error| {
+            failure("there is no password in")
+                .cause(&error)
+                .hint("its first line is the password, in the bytes that the host expects")
         })?;
-        Ok(Some(Secret::new(text.lines().next().unwrap_or_default())))
+        Ok(Some(secret))
     }
 
     /// Seconds since 1970.

@@ -150,6 +150,7 @@ impl From<TransportError> for Failure {
         let verdict = match &error {
             TransportError::HostKey { .. } | TransportError::Privilege { .. } => Verdict::Refused,
             TransportError::Connect { .. }
+            | TransportError::NoShell { .. }
             | TransportError::Lost { .. }
             | TransportError::Timeout { .. } => Verdict::Unreachable,
             TransportError::TooMuch { .. }

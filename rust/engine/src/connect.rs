@@ -15,9 +15,9 @@ pub use reuse::Reusing;
 
 use crate::nix::{Daemon, StoreWay};
 use crate::transport::local::Local;
-use crate::transport::ssh::{Become, Secret, Ssh, Target};
+use crate::transport::ssh::{Become, Ssh, Target};
 use crate::transport::ssh_config::{SshFiles, Way};
-use crate::transport::{Transport, TransportError};
+use crate::transport::{Password, Secret, Transport, TransportError};
 
 /// Makes transports.
 #[async_trait]
@@ -150,6 +150,7 @@ pub fn way(name: &HostName, host: &Host) -> Way {
 pub fn target(name: &HostName, host: &Host, password: Option<&Secret>) -> Target {
     Target {
         host: name.clone(),
+        user: host.connection.user.to_string(),
         described: described(host),
         becoming: becoming(host, password),
     }
@@ -172,6 +173,6 @@ fn becoming(host: &Host, password: Option<&Secret>) -> Become {
     match (host.connection.elevation, password) {
         (Elevation::None, _) => Become::Root,
         (Elevation::Sudo, None) => Become::Sudo,
-        (Elevation::Sudo, Some(password)) => Become::SudoPassword(password.clone()),
+        (Elevation::Sudo, Some(password)) => Become::SudoPassword(Password::new(password.clone())),
     }
 }

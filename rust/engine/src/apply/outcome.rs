@@ -103,6 +103,7 @@ pub(crate) fn transport(error: &TransportError) -> Outcome {
     };
     match error {
         TransportError::Connect { .. }
+        | TransportError::NoShell { .. }
         | TransportError::Lost { .. }
         | TransportError::Timeout { .. } => Outcome::Unreachable { reason },
         TransportError::HostKey { .. } | TransportError::Privilege { .. } => Outcome::Refused {

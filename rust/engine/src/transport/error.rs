@@ -26,8 +26,20 @@ pub enum TransportError {
     Privilege {
         /// `user@address:port`.
         address: String,
-        /// sudo's own words, stripped of control sequences.
+        /// What was seen, with sudo's own words, stripped of control sequences.
         cause: String,
+        /// What to do, where the cause is known.
+        hint: Option<String>,
+    },
+    /// Connected, but the login runs something else than what it is told.
+    #[error("`{address}` gives no shell: {cause}")]
+    NoShell {
+        /// `user@address:port`.
+        address: String,
+        /// How that ended and what it said, stripped of control sequences.
+        cause: String,
+        /// What to do.
+        hint: Option<String>,
     },
     /// The connection broke while something ran; how that ended is not known.
     #[error("the connection to `{address}` was lost: {cause}")]
@@ -78,19 +90,11 @@ impl TransportError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Connect { hint, .. } => return hint.clone(),
+            Self::Connect { hint, .. }
+            | Self::Privilege { hint, .. }
+            | Self::NoShell { hint, .. } => return hint.clone(),
             Self::HostKey { .. } => {
                 "another machine may be answering there; when the host was reinstalled, run `deployctl adopt --replace`"
-            }
-            Self::Privilege { cause, .. } => {
-                let cause = cause.to_ascii_lowercase();
-                if cause.contains("not in the sudoers") || cause.contains("not allowed") {
-                    "give this user the right to run `/bin/sh` by sudo, or set `connection.user` to one who may"
-                } else if cause.contains("not found") {
-                    "install sudo there, or set `connection.user` to `root`"
-                } else {
-                    "pass `--ask-sudo-password`, or allow this user sudo without a password"
-                }
             }
             Self::Lost { .. } => {
                 "what was started goes on by itself: ask `deployctl status` how it ended"

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use async_trait::async_trait;
 use deployctl_core::name::HostName;
 
+use super::markers::Markers;
 use super::pump::{self, Input, PumpError};
 use super::{Limits, Output, Transport, TransportError};
 
@@ -72,7 +73,7 @@ impl Local {
 
     async fn shell(
         &self,
-        command: &[&str],
+        then: &str,
         input: &[u8],
         limits: Limits,
     ) -> Result<Output, TransportError> {
@@ -80,12 +81,14 @@ impl Local {
             action: format!("run a script in `{}`", self.root.display()),
             source,
         };
+        let markers = Markers::new("sandbox");
         #[expect(
             clippy::disallowed_methods,
             reason = "a transport owns the shell it talks to"
         )]
         let mut child = tokio::process::Command::new("/bin/sh")
-            .args(command)
+            .arg("-c")
+            .arg(format!("echo {}; {then}", markers.ready.trim_end()))
             .env("LC_ALL", "C")
             .env("DEPLOYCTL_ROOT", &self.root)
             .env("DEPLOYCTL_SANDBOX", "1")
@@ -104,7 +107,8 @@ impl Local {
             unreachable!("all three were piped");
         };
         let input = Input {
-            preface: b"",
+            markers: &markers,
+            password: None,
             body: input,
         };
         let talk = async {
@@ -126,6 +130,10 @@ impl Local {
             Ok(Err(PumpError::TooMuch(cap))) => TransportError::TooMuch {
                 address: self.describe(),
                 cap,
+            },
+            Ok(Err(PumpError::Noise)) => TransportError::TooMuch {
+                address: self.describe(),
+                cap: pump::NOISE,
             },
             Ok(Err(PumpError::Io(source))) => local(source),
             Err(_) => TransportError::Timeout {
@@ -171,8 +179,8 @@ async fn end_group(group: u32) {
 impl Transport for Local {
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
         self.refuse_links("")?;
-        let start = format!("echo {}; exec /bin/sh -s", pump::READY);
-        self.shell(&["-c", &start], script.as_bytes(), limits).await
+        self.shell("exec /bin/sh -s", script.as_bytes(), limits)
+            .await
     }
 
     async fn put(
@@ -184,8 +192,7 @@ impl Transport for Local {
         self.refuse_links(directory)?;
         let mut input = format!("{}{directory}\n", self.root.display()).into_bytes();
         input.extend_from_slice(archive);
-        let start = format!("echo {}; {}", pump::READY, super::UNPACK);
-        let output = self.shell(&["-c", &start], &input, limits).await?;
+        let output = self.shell(super::UNPACK, &input, limits).await?;
         super::unpacked(&output, &self.describe(), directory)
     }
 

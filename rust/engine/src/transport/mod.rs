@@ -2,9 +2,13 @@
 
 mod error;
 pub mod fake;
+mod handover;
 pub mod host_key;
 pub mod local;
+mod markers;
+mod no_root;
 mod pump;
+mod secret;
 pub mod ssh;
 pub mod ssh_config;
 mod ssh_words;
@@ -14,6 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use error::TransportError;
+pub use secret::{BadSecret, Password, Secret};
 
 /// How much a call may take. A host that answers more or longer is cut off with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,36 +2,45 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::sync::mpsc;
 
 use super::Limits;
+use super::handover::{Handover, hand_over};
+use super::markers::Markers;
+use super::secret::Password;
 
-/// The shell says this line once it runs as root. What stands before it (a chatty login script) is
-/// dropped; without it nothing ran.
-pub(super) const READY: &str = "deployctl-ready";
+/// Start-up files of a login shell may print this much.
+pub(super) const NOISE: usize = 2 << 20;
 
-/// Ends the lines that are not the script's: a password that sudo did not ask for.
-pub(super) const SENTINEL: &str = "deployctl-end-of-preface";
-
-/// How far into the output the ready line is looked for.
-const READY_WITHIN: usize = 64 << 10;
+/// So much of it is kept, for where no shell comes.
+const KEPT: usize = 4 << 10;
 
 /// What goes in.
 pub(super) struct Input<'a> {
-    /// Sent at once. When it is not empty, `body` waits for the ready line.
-    pub(super) preface: &'a [u8],
+    /// What the shell says on its way.
+    pub(super) markers: &'a Markers,
+    /// Handed over when it is asked for. Where there is one, `body` waits for the ready line.
+    pub(super) password: Option<&'a Password>,
     /// The script or archive.
     pub(super) body: &'a [u8],
 }
 
 /// What came out.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Heard {
-    /// Standard output after the ready line; `None` when that never came.
+    /// Standard output after the ready line; `None` when that never came, and nothing ran.
     pub(super) stdout: Option<Vec<u8>>,
-    /// Standard error.
+    /// The beginning of what stood before it.
+    pub(super) before: Vec<u8>,
+    /// Standard error, without sudo's questions and what stood before the last.
     pub(super) stderr: Vec<u8>,
+    /// Whether the login shell ran our command.
+    pub(super) shell: bool,
+    /// Whose password sudo asked for, where it asked in our words.
+    pub(super) prompted: Option<String>,
+    /// What became of the password.
+    pub(super) handover: Handover,
 }
 
 /// Why listening stopped early.
@@ -39,112 +48,186 @@ pub(super) struct Heard {
 pub(super) enum PumpError {
     /// More bytes than this.
     TooMuch(usize),
+    /// More than [`NOISE`] before a shell was there.
+    Noise,
     /// Reading failed.
     Io(io::Error),
 }
 
-/// Feeds `input` and listens until both outputs end. Does not mind when the shell stops reading:
-/// its exit status tells more.
+/// What the listeners tell the writer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// The shell is about to ask for the password.
+    Asks,
+    /// sudo asks for the password, in our words.
+    Prompts,
+    /// The shell runs as root.
+    Ready,
+}
+
+/// Feeds `input` and listens until both outputs end, or sudo waits for another password. Does not mind
+/// when the shell stops reading: its exit status tells more.
 pub(super) async fn pump(
-    mut stdin: impl AsyncWrite + Unpin,
+    stdin: impl AsyncWrite + Unpin,
     stdout: impl AsyncRead + Unpin,
     stderr: impl AsyncRead + Unpin,
     input: Input<'_>,
     limits: Limits,
 ) -> Result<Heard, PumpError> {
-    let (signal, mut signals) = mpsc::channel(2);
-    let refused = signal.clone();
-    let write = async move {
-        let waits = !input.preface.is_empty();
-        if waits {
-            let _ = stdin.write_all(input.preface).await;
-            let _ = stdin.flush().await;
-        }
-        if !waits || signals.recv().await == Some(Signal::Ready) {
-            let _ = stdin.write_all(input.body).await;
-            let _ = stdin.shutdown().await;
-        }
-        drop(stdin);
-        Ok(())
+    let (signal, signals) = mpsc::channel(16);
+    let mut said = Said::default();
+    let mut complaints = Vec::new();
+    let listening = {
+        let listen = listen(stdout, &mut said, input.markers, limits, signal.clone());
+        let complain = complain(stderr, &mut complaints, input.markers, limits, signal);
+        async { tokio::try_join!(listen, complain).map(|_| ()) }
     };
-    let listen = listen(stdout, limits.stdout + READY_WITHIN, signal);
-    let complain = complaints(stderr, limits.stderr, refused);
-    let ((), stdout, stderr) =
-        tokio::try_join!(write, listen, complain).map_err(|error| match error {
-            PumpError::TooMuch(cap) if cap > limits.stdout => PumpError::TooMuch(limits.stdout),
-            error => error,
-        })?;
-    let stdout = after_ready(&stdout).map(<[u8]>::to_vec);
-    match stdout {
-        Some(bytes) if bytes.len() > limits.stdout => Err(PumpError::TooMuch(limits.stdout)),
-        stdout => Ok(Heard { stdout, stderr }),
-    }
+    let handover = {
+        let talk = hand_over(stdin, &input, signals);
+        tokio::pin!(listening, talk);
+        let first = tokio::select! {
+            biased;
+            ended = &mut listening => {
+                ended?;
+                None
+            }
+            handover = &mut talk => Some(handover),
+        };
+        match first {
+            // The listeners are gone, so the writer ends as well.
+            None => talk.await,
+            // Where it was refused, whoever still listens at the other end has had its time.
+            Some(handover) => {
+                if handover.refusal().is_none() {
+                    listening.await?;
+                }
+                handover
+            }
+        }
+    };
+    let (prompted, stderr) = without_prompts(&complaints, input.markers);
+    Ok(Heard {
+        stdout: said.ready.then_some(said.heard),
+        before: said.before,
+        stderr,
+        shell: said.shell,
+        prompted,
+        handover,
+    })
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Signal {
-    Ready,
-    PasswordRefused,
+/// Standard output so far.
+#[derive(Debug, Default)]
+struct Said {
+    heard: Vec<u8>,
+    before: Vec<u8>,
+    shell: bool,
+    asks: bool,
+    ready: bool,
 }
 
 async fn listen(
     mut from: impl AsyncRead + Unpin,
-    cap: usize,
+    said: &mut Said,
+    markers: &Markers,
+    limits: Limits,
     signal: mpsc::Sender<Signal>,
-) -> Result<Vec<u8>, PumpError> {
-    let mut heard = Vec::new();
-    let mut ready = false;
-    while read_some(&mut from, &mut heard, cap).await? {
-        if !ready && after_ready(&heard).is_some() {
-            ready = true;
-            let _ = signal.send(Signal::Ready).await;
+) -> Result<(), PumpError> {
+    let mut searched = 0;
+    while from
+        .read_buf(&mut said.heard)
+        .await
+        .map_err(PumpError::Io)?
+        > 0
+    {
+        if !said.ready {
+            let asked = said.asks;
+            search(said, markers, &mut searched);
+            if said.asks && !asked {
+                let _ = signal.send(Signal::Asks).await;
+            }
+            if said.ready {
+                let _ = signal.send(Signal::Ready).await;
+            } else if said.heard.len() > NOISE {
+                return Err(PumpError::Noise);
+            }
+        }
+        if said.ready && said.heard.len() > limits.stdout {
+            return Err(PumpError::TooMuch(limits.stdout));
         }
     }
-    Ok(heard)
+    if !said.ready {
+        let kept = said.heard.len().min(KEPT);
+        said.before = said.heard[..kept].to_vec();
+        for marker in [&markers.shell, &markers.asks] {
+            if let Some(at) = find(&said.before, marker, 0) {
+                said.before.drain(at..at + marker.len());
+            }
+        }
+    }
+    Ok(())
 }
 
-async fn complaints(
+/// Looks for the markers in what came since the last look.
+fn search(said: &mut Said, markers: &Markers, searched: &mut usize) {
+    let longest = markers.shell.len().max(markers.ready.len());
+    let from = searched.saturating_sub(longest);
+    said.shell |= find(&said.heard, &markers.shell, from).is_some();
+    said.asks |= find(&said.heard, &markers.asks, from).is_some();
+    *searched = said.heard.len();
+    if let Some(at) = find(&said.heard, &markers.ready, from) {
+        said.ready = true;
+        said.heard.drain(..at + markers.ready.len());
+    }
+}
+
+async fn complain(
     mut from: impl AsyncRead + Unpin,
-    cap: usize,
-    signal: mpsc::Sender<Signal>,
-) -> Result<Vec<u8>, PumpError> {
-    let mut heard = Vec::new();
-    let mut refused = false;
-    while read_some(&mut from, &mut heard, cap).await? {
-        // Without this, sudo would read the script as its next passwords.
-        if !refused && contains(&heard, b"try again") {
-            refused = true;
-            let _ = signal.send(Signal::PasswordRefused).await;
-        }
-    }
-    Ok(heard)
-}
-
-/// Whether more may come.
-async fn read_some(
-    from: &mut (impl AsyncRead + Unpin),
     heard: &mut Vec<u8>,
-    cap: usize,
-) -> Result<bool, PumpError> {
-    let count = from.read_buf(heard).await.map_err(PumpError::Io)?;
-    if heard.len() > cap {
-        return Err(PumpError::TooMuch(cap));
+    markers: &Markers,
+    limits: Limits,
+    signal: mpsc::Sender<Signal>,
+) -> Result<(), PumpError> {
+    let mut searched = 0;
+    while from.read_buf(heard).await.map_err(PumpError::Io)? > 0 {
+        if heard.len() > limits.stderr {
+            return Err(PumpError::TooMuch(limits.stderr));
+        }
+        while let Some(at) = find(heard, &markers.prompt, searched) {
+            searched = at + markers.prompt.len();
+            let _ = signal.send(Signal::Prompts).await;
+        }
+        searched = searched.max(heard.len().saturating_sub(markers.prompt.len() - 1));
     }
-    Ok(count > 0)
+    Ok(())
 }
 
-/// What follows the ready line.
-fn after_ready(heard: &[u8]) -> Option<&[u8]> {
-    let line = format!("{READY}\n");
-    let window = &heard[..heard.len().min(READY_WITHIN)];
-    let start = window
-        .windows(line.len())
-        .position(|part| part == line.as_bytes())?;
-    Some(&heard[start + line.len()..])
+/// Where `marker` begins at or after `from`.
+fn find(heard: &[u8], marker: &str, from: usize) -> Option<usize> {
+    heard[from.min(heard.len())..]
+        .windows(marker.len())
+        .position(|part| part == marker.as_bytes())
+        .map(|at| from + at)
 }
 
-fn contains(heard: &[u8], word: &[u8]) -> bool {
-    heard.windows(word.len()).any(|part| part == word)
+/// Whose password was asked for first, and what was said after that, without the questions.
+fn without_prompts(heard: &[u8], markers: &Markers) -> (Option<String>, Vec<u8>) {
+    let Some(at) = find(heard, &markers.prompt, 0) else {
+        return (None, heard.to_vec());
+    };
+    let mut rest = &heard[at..];
+    let mut account = None;
+    let mut kept = Vec::new();
+    while let Some(at) = find(rest, &markers.prompt, 0) {
+        kept.extend_from_slice(&rest[..at]);
+        rest = &rest[at + markers.prompt.len()..];
+        let end = rest.iter().position(|byte| *byte == b':');
+        let name = &rest[..end.unwrap_or(0)];
+        account.get_or_insert_with(|| String::from_utf8_lossy(name).into_owned());
+        rest = &rest[end.map_or(0, |end| end + 1)..];
+    }
+    kept.extend_from_slice(rest);
+    (account, kept)
 }
 
 #[cfg(test)]
@@ -153,7 +236,8 @@ mod tests {
 
     async fn hear(stdout: &[u8], limits: Limits) -> Result<Heard, PumpError> {
         let input = Input {
-            preface: b"",
+            markers: &Markers::new("x"),
+            password: None,
             body: b"true\n",
         };
         pump(tokio::io::sink(), stdout, &b""[..], input, limits).await
@@ -161,14 +245,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_chatty_login_script_is_dropped_and_a_missing_ready_line_is_noticed() {
-        let heard = hear(b"welcome!\ndeployctl-ready\nanswer", Limits::default())
-            .await
-            .unwrap();
+        let heard = hear(
+            b"welcome!\ndeployctl-ready-x\nanswer deployctl-ready-x\n",
+            Limits::default(),
+        );
+        let heard = heard.await.unwrap();
+        assert_eq!(
+            heard.stdout.as_deref(),
+            Some(&b"answer deployctl-ready-x\n"[..])
+        );
+        let heard = hear(
+            b"deployctl-ready\ndeployctl-shell-x\nThis account is not available.\n",
+            Limits::default(),
+        );
+        let heard = heard.await.unwrap();
+        assert!(heard.stdout.is_none() && heard.shell);
+        assert_eq!(
+            heard.before,
+            b"deployctl-ready\nThis account is not available.\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_loud_login_script_is_heard_out_and_an_endless_one_is_not() {
+        let mut loud = vec![b'x'; NOISE - 100];
+        loud.extend_from_slice(b"deployctl-ready-x\nanswer");
+        let heard = hear(&loud, Limits::default()).await.unwrap();
         assert_eq!(heard.stdout.as_deref(), Some(&b"answer"[..]));
-        let heard = hear(b"This account is not available.\n", Limits::default())
-            .await
-            .unwrap();
-        assert_eq!(heard.stdout, None);
+        let endless = vec![b'x'; NOISE + 100];
+        let heard = hear(&endless, Limits::default()).await;
+        assert!(matches!(heard, Err(PumpError::Noise)));
     }
 
     #[tokio::test]
@@ -177,58 +283,22 @@ mod tests {
             stdout: 4,
             ..Limits::default()
         };
-        let full = hear(b"deployctl-ready\n1234", limits).await.unwrap();
-        assert_eq!(full.stdout.as_deref(), Some(&b"1234"[..]));
+        let full = hear(b"noise\ndeployctl-ready-x\n1234", limits).await;
+        assert_eq!(full.unwrap().stdout.as_deref(), Some(&b"1234"[..]));
         assert!(matches!(
-            hear(b"deployctl-ready\n12345", limits).await,
+            hear(b"deployctl-ready-x\n12345", limits).await,
             Err(PumpError::TooMuch(4))
         ));
     }
 
-    #[tokio::test]
-    async fn the_script_is_held_back_until_the_password_was_taken() {
-        let (ours, theirs) = tokio::io::duplex(1024);
-        let shell = async move {
-            let (mut from, mut to) = tokio::io::split(theirs);
-            let mut line = vec![0; 5];
-            from.read_exact(&mut line).await.unwrap();
-            assert_eq!(line, b"word\n");
-            to.write_all(b"deployctl-ready\n").await.unwrap();
-            let mut script = vec![0; 3];
-            from.read_exact(&mut script).await.unwrap();
-            to.write_all(&script).await.unwrap();
-            to.shutdown().await.unwrap();
-        };
-        let (stdout, stdin) = tokio::io::split(ours);
-        let input = Input {
-            preface: b"word\n",
-            body: b"id\n",
-        };
-        let (heard, ()) = tokio::join!(
-            pump(stdin, stdout, &b""[..], input, Limits::default()),
-            shell
-        );
-        assert_eq!(heard.unwrap().stdout.as_deref(), Some(&b"id\n"[..]));
-    }
-
-    #[tokio::test]
-    async fn the_script_is_never_offered_to_sudo_as_a_password() {
-        let (ours, mut theirs) = tokio::io::duplex(1024);
-        let input = Input {
-            preface: b"wrong\n",
-            body: b"rm -rf x\n",
-        };
-        let pumped = pump(
-            ours,
-            &b""[..],
-            &b"Sorry, try again.\n"[..],
-            input,
-            Limits::default(),
-        )
-        .await;
-        assert_eq!(pumped.unwrap().stdout, None);
-        let mut sent = String::new();
-        theirs.read_to_string(&mut sent).await.unwrap();
-        assert_eq!(sent, "wrong\n");
+    #[test]
+    fn questions_and_the_lecture_before_them_are_taken_out() {
+        let markers = Markers::new("x");
+        let heard = b"We trust you.\ndeployctl-password-x-ann:Sorry.\ndeployctl-password-x-ann:sudo: no password was provided\n";
+        let (account, rest) = without_prompts(heard, &markers);
+        assert_eq!(account.as_deref(), Some("ann"));
+        assert_eq!(rest, b"Sorry.\nsudo: no password was provided\n");
+        let (account, rest) = without_prompts(b"plain", &markers);
+        assert_eq!((account, rest), (None, b"plain".to_vec()));
     }
 }

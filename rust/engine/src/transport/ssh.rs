@@ -2,45 +2,34 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use deployctl_core::name::HostName;
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use openssh::{Child, ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 
+use super::markers::Markers;
 use super::pump::{self, Input, PumpError};
 use super::ssh_config::SshFiles;
-use super::{Limits, Output, Transport, TransportError, ssh_words};
+use super::{Limits, Output, Password, Transport, TransportError, no_root, ssh_words};
+use crate::random;
 
 /// ssh gives up on a connection that does not stand after this long, in seconds.
 const CONNECT_SECONDS: u64 = 10;
 
+/// How long a status is waited for that tells nothing any more.
+const LAST_STATUS: Duration = Duration::from_secs(2);
+
 /// How the login becomes root.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Become {
     /// It is root.
     Root,
     /// By `sudo -n`.
     Sudo,
-    /// By `sudo -S`, with this password.
-    SudoPassword(Secret),
-}
-
-/// A word that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes one line; its line end is dropped.
-    pub fn new(line: &str) -> Self {
-        Self(line.trim_end_matches(['\r', '\n']).to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
+    /// By sudo, with this password where sudo wants one.
+    SudoPassword(Password),
 }
 
 /// Where and as whom.
@@ -48,6 +37,8 @@ impl fmt::Debug for Secret {
 pub struct Target {
     /// The alias in the ssh configuration.
     pub host: HostName,
+    /// Who logs in.
+    pub user: String,
     /// `user@address:port`, for people.
     pub described: String,
     /// How to become root there.
@@ -60,6 +51,9 @@ pub struct Ssh {
     // Before `files`: its master is told to end by a socket in their directory.
     session: Session,
     files: Arc<SshFiles>,
+    markers: Markers,
+    /// Whether sudo there takes its question from us.
+    prompted: AtomicBool,
 }
 
 impl fmt::Debug for Ssh {
@@ -124,33 +118,17 @@ impl Ssh {
             },
             None => target,
         };
+        let nonce = random::word().map_err(|source| TransportError::Local {
+            action: "read random bytes".to_owned(),
+            source,
+        })?;
         Ok(Self {
             target,
             session,
             files,
+            markers: Markers::new(&nonce),
+            prompted: AtomicBool::new(false),
         })
-    }
-
-    /// The words of the remote command line: `/bin/sh` only, since the login shell may be any.
-    /// Nothing here differs from run to run, and nothing is secret.
-    fn command(&self, then: &str) -> (String, Vec<u8>) {
-        let ready = pump::READY;
-        match &self.target.becoming {
-            Become::Root => (format!("/bin/sh -c 'echo {ready}; {then}'"), Vec::new()),
-            Become::Sudo => (
-                format!("env LC_ALL=C sudo -n -- /bin/sh -c 'echo {ready}; {then}'"),
-                Vec::new(),
-            ),
-            // sudo takes the password line only when it wants one; the shell then drops what is
-            // left up to the sentinel. `read` takes a byte at a time, so what follows stays.
-            Become::SudoPassword(Secret(password)) => (
-                format!(
-                    "env LC_ALL=C sudo -S -p \"\" -- /bin/sh -c 'while IFS= read -r l && [ \"$l\" != {sentinel} ]; do :; done; echo {ready}; {then}'",
-                    sentinel = pump::SENTINEL,
-                ),
-                format!("{password}\n{}\n", pump::SENTINEL).into_bytes(),
-            ),
-        }
     }
 
     async fn talk(
@@ -159,7 +137,9 @@ impl Ssh {
         body: &[u8],
         limits: Limits,
     ) -> Result<Output, TransportError> {
-        let (command, preface) = self.command(then);
+        let becoming = &self.target.becoming;
+        let prompted = self.prompted.load(Ordering::Relaxed);
+        let command = self.markers.command(becoming, prompted, then);
         let conversation = async {
             let mut child = self
                 .session
@@ -169,7 +149,7 @@ impl Ssh {
                 .stderr(Stdio::piped())
                 .spawn()
                 .await
-                .map_err(|error| self.lost(&error))?;
+                .map_err(|error| self.no_session(&error))?;
             let (Some(stdin), Some(stdout), Some(stderr)) = (
                 child.stdin().take(),
                 child.stdout().take(),
@@ -177,47 +157,36 @@ impl Ssh {
             ) else {
                 unreachable!("all three were piped");
             };
+            let password = match becoming {
+                Become::Root | Become::Sudo => None,
+                Become::SudoPassword(password) => Some(password),
+            };
             let input = Input {
-                preface: &preface,
+                markers: &self.markers,
+                password,
                 body,
             };
-            let heard = pump::pump(stdin, stdout, stderr, input, limits)
+            let mut heard = pump::pump(stdin, stdout, stderr, input, limits)
                 .await
-                .map_err(|error| match error {
-                    PumpError::TooMuch(cap) => TransportError::TooMuch {
-                        address: self.describe(),
-                        cap,
-                    },
-                    PumpError::Io(error) => TransportError::Lost {
-                        address: self.describe(),
-                        cause: error.to_string(),
-                    },
-                })?;
-            let status = match child.wait().await {
-                Ok(status) => status.code(),
-                // The crate reads 127 as its own error.
-                Err(openssh::Error::Remote(_)) => Some(127),
-                // Ended by a signal there, or with the connection: the master knows.
-                Err(openssh::Error::RemoteProcessTerminated)
-                    if self.session.check().await.is_ok() =>
-                {
-                    Some(128)
-                }
-                Err(error) => return Err(self.lost(&error)),
-            };
-            match (heard.stdout, status) {
-                (Some(stdout), Some(status)) => Ok(Output {
-                    status,
+                .map_err(|error| self.unheard(error))?;
+            if heard.prompted.is_some() {
+                self.prompted.store(true, Ordering::Relaxed);
+            }
+            if let Some(stdout) = heard.stdout.take() {
+                return Ok(Output {
+                    status: self.status(child).await?,
                     stdout,
                     stderr: heard.stderr,
-                }),
-                (stdout, status) => Err(ssh_words::no_shell(
-                    &self.describe(),
-                    status,
-                    &stdout.unwrap_or_default(),
-                    &heard.stderr,
-                )),
+                });
             }
+            // Whoever refused a password need not end by itself.
+            let status = tokio::time::timeout(LAST_STATUS, self.status(child)).await;
+            let (user, password) = (&self.target.user, password.is_some());
+            Err(match status {
+                Ok(Err(lost)) if !heard.shell => lost,
+                Ok(status) => no_root::why(&self.describe(), user, password, status.ok(), &heard),
+                Err(_) => no_root::why(&self.describe(), user, password, None, &heard),
+            })
         };
         tokio::time::timeout(limits.deadline, conversation)
             .await
@@ -227,10 +196,58 @@ impl Ssh {
             })?
     }
 
-    fn lost(&self, error: &openssh::Error) -> TransportError {
+    async fn status(&self, child: Child<&Session>) -> Result<i32, TransportError> {
+        match child.wait().await {
+            Ok(status) => status.code().ok_or_else(|| self.gone("it has no status")),
+            // The crate reads 127 as its own error.
+            Err(openssh::Error::Remote(_)) => Ok(127),
+            // Ended by a signal there, or with the connection: the master knows.
+            Err(openssh::Error::RemoteProcessTerminated) if self.session.check().await.is_ok() => {
+                Ok(128)
+            }
+            Err(error) => Err(self.gone(&in_full(&error))),
+        }
+    }
+
+    /// Nothing was started.
+    fn no_session(&self, error: &openssh::Error) -> TransportError {
+        let cause = in_full(error);
+        // The connection stands, and sshd opens no session in it.
+        if cause.contains("refused by peer") {
+            return TransportError::NoShell {
+                address: self.describe(),
+                cause,
+                hint: Some("sshd there allows no more sessions: see `MaxSessions`".to_owned()),
+            };
+        }
+        self.gone(&cause)
+    }
+
+    fn unheard(&self, error: PumpError) -> TransportError {
+        match error {
+            PumpError::TooMuch(cap) => TransportError::TooMuch {
+                address: self.describe(),
+                cap,
+            },
+            PumpError::Noise => TransportError::NoShell {
+                address: self.describe(),
+                cause: format!(
+                    "what runs at login prints more than {} MiB",
+                    pump::NOISE >> 20
+                ),
+                hint: Some(
+                    "look at the start-up files of the login shell there, and at /etc/ssh/sshrc"
+                        .to_owned(),
+                ),
+            },
+            PumpError::Io(error) => self.gone(&error.to_string()),
+        }
+    }
+
+    fn gone(&self, cause: &str) -> TransportError {
         TransportError::Lost {
             address: self.describe(),
-            cause: in_full(error),
+            cause: cause.to_owned(),
         }
     }
 }

@@ -81,36 +81,6 @@ fn last_words(words: &str) -> String {
     printable(line.as_bytes())
 }
 
-/// Reads why a shell never came to be root.
-pub(super) fn no_shell(
-    address: &str,
-    status: Option<i32>,
-    stdout: &[u8],
-    stderr: &[u8],
-) -> TransportError {
-    let mut cause = printable(stderr);
-    if cause.is_empty() {
-        cause = printable(stdout);
-    }
-    if cause.is_empty() {
-        cause = status.map_or_else(
-            || "the login shell ended without a word".to_owned(),
-            |status| format!("the login shell exited with {status}"),
-        );
-    }
-    let address = address.to_owned();
-    if cause.contains("sudo") || cause.contains("try again") {
-        return TransportError::Privilege { address, cause };
-    }
-    TransportError::Connect {
-        address,
-        cause,
-        hint: Some(
-            "the account must be allowed to run `/bin/sh`: check its login shell".to_owned(),
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -142,25 +112,6 @@ mod tests {
             };
             let hint = error.hint().unwrap_or_default();
             let _ = write!(shown, "{error}\n{cause}  hint: {hint}\n");
-        }
-        insta::assert_snapshot!(shown);
-    }
-
-    #[test]
-    fn why_there_is_no_root_shell() {
-        let cases: [(&[u8], &[u8]); 6] = [
-            (b"", b"sudo: a password is required\n"),
-            (b"", b"op is not in the sudoers file.\n"),
-            (b"", b"sudo: sorry, you must have a tty to run sudo\n"),
-            (b"", b"Sorry, try again.\nsudo: no password was provided\nsudo: 1 incorrect password attempt\n"),
-            (b"", b"bash: line 1: sudo: command not found\n"),
-            (b"This account is currently not available.\n", b""),
-        ];
-        let mut shown = String::new();
-        for (stdout, stderr) in cases {
-            let error = no_shell("op@cuda:22", Some(1), stdout, stderr);
-            let hint = error.hint().unwrap_or_default();
-            let _ = write!(shown, "{error}\n  hint: {hint}\n");
         }
         insta::assert_snapshot!(shown);
     }

@@ -47,6 +47,7 @@ impl Unanswered {
                 error,
                 TransportError::Connect { .. }
                     | TransportError::HostKey { .. }
+                    | TransportError::NoShell { .. }
                     | TransportError::Privilege { .. }
             ),
             Self::Broken(AskError::Unreadable { .. }) => false,

@@ -163,6 +163,7 @@ async fn a_host_that_does_not_answer_at_all_is_an_outcome() {
         Some(Reply::Fail(TransportError::Privilege {
             address: "op@mute:22".to_owned(),
             cause: "a password is required".to_owned(),
+            hint: Some("pass `--ask-sudo-password`".to_owned()),
         }))
     });
     world.host("odd", |_| Some(Reply::says("welcome\n")));

@@ -1,0 +1,196 @@
+//! How a password gets to sudo, and to nobody else: written when it is asked for, once, and followed by
+//! nothing until a root shell says that it is there.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
+
+use super::pump::{Input, Signal};
+use super::secret::{Password, Tried};
+
+/// A sudo that takes its question from us says at once when it wants another password; this long it may
+/// look the account up (LDAP, a second factor on a telephone).
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One that does not cannot say so in words that are the same everywhere: it only stays silent.
+const SHORT_PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long sudo may say its last words once nothing more comes in.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+
+/// What became of the password.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Handover {
+    /// Nobody asked for it, or there is none.
+    #[default]
+    None,
+    /// It was followed by a root shell.
+    Taken,
+    /// It was not.
+    Refused(Refusal),
+}
+
+/// How a password is known not to have been taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// sudo asked once more.
+    AskedAgain,
+    /// Neither a shell nor an end came in time.
+    Silence,
+    /// sudo ended.
+    Ended,
+    /// Another connection of this run tried it before.
+    Earlier,
+}
+
+impl Handover {
+    /// How it was refused.
+    pub(super) fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::None | Self::Taken => None,
+        }
+    }
+}
+
+/// Writes the password when it is asked for, and the body when the shell is ready; without a password,
+/// the body at once. Ends standard input in either case.
+pub(super) async fn hand_over(
+    mut stdin: impl AsyncWrite + Unpin,
+    input: &Input<'_>,
+    mut signals: Receiver<Signal>,
+) -> Handover {
+    let handover = match input.password {
+        None => Handover::None,
+        Some(password) => match signals.recv().await {
+            None | Some(Signal::Ready) => Handover::None,
+            Some(asked) => give(&mut stdin, password, &mut signals, asked).await,
+        },
+    };
+    if handover.refusal().is_none() {
+        let _ = stdin.write_all(input.body).await;
+    }
+    let _ = stdin.shutdown().await;
+    drop(stdin);
+    if handover.refusal().is_some() {
+        let _ = timeout(LAST_WORDS, async {
+            while signals.recv().await.is_some() {}
+        })
+        .await;
+    }
+    handover
+}
+
+async fn give(
+    stdin: &mut (impl AsyncWrite + Unpin),
+    password: &Password,
+    signals: &mut Receiver<Signal>,
+    asked: Signal,
+) -> Handover {
+    let mut tried = password.turn().await;
+    if *tried == Tried::Refused {
+        return Handover::Refused(Refusal::Earlier);
+    }
+    let _ = stdin.write_all(&password.line()).await;
+    let _ = stdin.flush().await;
+    let refusal = outcome(signals, asked == Signal::Prompts).await;
+    *tried = match refusal {
+        None => Tried::Taken,
+        Some(_) => Tried::Refused,
+    };
+    refusal.map_or(Handover::Taken, Handover::Refused)
+}
+
+/// Waits for what a password brings. `prompted` is whether sudo asked for it in our words.
+async fn outcome(signals: &mut Receiver<Signal>, mut prompted: bool) -> Option<Refusal> {
+    loop {
+        let patience = if prompted { PATIENCE } else { SHORT_PATIENCE };
+        match timeout(patience, signals.recv()).await {
+            Err(_) => return Some(Refusal::Silence),
+            Ok(None) => return Some(Refusal::Ended),
+            Ok(Some(Signal::Ready)) => return None,
+            Ok(Some(Signal::Prompts)) if prompted => return Some(Refusal::AskedAgain),
+            Ok(Some(Signal::Prompts)) => prompted = true,
+            Ok(Some(Signal::Asks)) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::sync::mpsc;
+
+    use super::super::markers::Markers;
+    use super::super::secret::Secret;
+    use super::*;
+
+    /// What is written when the host says this, and what became of the password.
+    async fn written(password: &Password, said: Vec<Signal>) -> (String, Handover) {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (signal, signals) = mpsc::channel(16);
+        for word in said {
+            signal.send(word).await.unwrap();
+        }
+        drop(signal);
+        let input = Input {
+            markers: &Markers::new("x"),
+            password: Some(password),
+            body: b"id\n",
+        };
+        let handover = hand_over(ours, &input, signals).await;
+        let mut text = String::new();
+        theirs.read_to_string(&mut text).await.unwrap();
+        (text, handover)
+    }
+
+    fn password() -> Password {
+        Password::new(Secret::new(b"word").unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_password_that_nobody_asks_for_is_not_written() {
+        let (text, handover) = written(&password(), vec![Signal::Ready]).await;
+        assert_eq!((text.as_str(), handover), ("id\n", Handover::None));
+    }
+
+    #[tokio::test]
+    async fn it_is_written_once_whoever_says_that_it_is_asked_for() {
+        for said in [
+            vec![Signal::Asks, Signal::Prompts, Signal::Ready],
+            vec![Signal::Prompts, Signal::Asks, Signal::Ready],
+            vec![Signal::Prompts, Signal::Ready],
+            vec![Signal::Asks, Signal::Ready],
+        ] {
+            let (text, handover) = written(&password(), said).await;
+            assert_eq!((text.as_str(), handover), ("word\nid\n", Handover::Taken));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_question_gets_neither_the_password_nor_the_script() {
+        let password = password();
+        let said = vec![Signal::Asks, Signal::Prompts, Signal::Prompts];
+        let (text, handover) = written(&password, said).await;
+        assert_eq!(
+            (text.as_str(), handover.refusal()),
+            ("word\n", Some(Refusal::AskedAgain))
+        );
+        let (text, handover) = written(&password, vec![Signal::Prompts]).await;
+        assert_eq!(
+            (text.as_str(), handover.refusal()),
+            ("", Some(Refusal::Earlier))
+        );
+    }
+
+    #[tokio::test]
+    async fn the_end_of_sudo_is_an_answer() {
+        let (text, handover) = written(&password(), vec![Signal::Asks]).await;
+        assert_eq!(
+            (text.as_str(), handover.refusal()),
+            ("word\n", Some(Refusal::Ended))
+        );
+    }
+}
