@@ -9,6 +9,10 @@ pub enum Base {
     Python,
     /// Debian 13 with Nix and its daemon.
     Nix,
+    /// A small server on the oldest systemd that is supported.
+    Debian11,
+    /// A small server on a new systemd.
+    Debian13,
 }
 
 impl Base {
@@ -17,6 +21,8 @@ impl Base {
             Self::Plain => "plain",
             Self::Python => "python",
             Self::Nix => "nix",
+            Self::Debian11 => "debian11",
+            Self::Debian13 => "debian13",
         }
     }
 }

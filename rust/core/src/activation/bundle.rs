@@ -9,7 +9,7 @@ use super::script::{Scripts, kind_word, printable};
 use crate::closure::StorePath;
 use crate::name::ManagedPath;
 use crate::observed::generation_lists;
-use crate::plan::{PathTarget, Plan};
+use crate::plan::{PathChange, PathTarget, Plan};
 use crate::rendered::{Entry, PathState, Rendered};
 
 /// What an apply is, beside its plan.
@@ -78,6 +78,9 @@ pub const HOST_PROGRAM: &str = concat!(
     include_str!("host/state.sh"),
     include_str!("host/files.sh"),
     include_str!("host/system.sh"),
+    include_str!("host/units.sh"),
+    include_str!("host/sshd.sh"),
+    include_str!("host/network.sh"),
     include_str!("host/packages.sh"),
     include_str!("host/validate.sh"),
     include_str!("host/boot.sh"),
@@ -157,10 +160,18 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         "before",
         lines(plan.paths.iter().map(|c| state_line(&c.path, &c.before))),
     );
+    let leaves = |change: &&PathChange| {
+        scripts
+            .entry(change)
+            .is_none_or(|managed| managed.entry == Entry::Absent)
+    };
+    let all = parents(plan.paths.iter());
+    let needed = parents(plan.paths.iter().filter(|change| !leaves(change)));
     file(
-        "parents",
-        lines(parents(plan).into_iter().map(str::to_owned)),
+        "leaving",
+        lines(all.difference(&needed).map(|path| (*path).to_owned())),
     );
+    file("parents", lines(all.iter().map(|path| (*path).to_owned())));
     file(
         "baseline",
         lines(plan.failed_units.iter().map(ToString::to_string)),
@@ -218,10 +229,10 @@ fn state_line(path: &ManagedPath, state: &PathState) -> String {
     }
 }
 
-/// Every directory above a path that changes, `/` left out.
-fn parents(plan: &Plan) -> BTreeSet<&str> {
+/// Every directory above a path of `changes`, `/` left out.
+fn parents<'a>(changes: impl Iterator<Item = &'a PathChange>) -> BTreeSet<&'a str> {
     let mut parents = BTreeSet::new();
-    for change in &plan.paths {
+    for change in changes {
         let mut path = change.path.as_str();
         while let Some((parent, _)) = path.rsplit_once('/')
             && !parent.is_empty()

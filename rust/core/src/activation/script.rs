@@ -1,6 +1,7 @@
 //! The scripts of one plan: straight lines of calls of what `host.sh` defines.
 
 mod closure;
+mod network;
 mod words;
 
 use std::fmt::Write as _;
@@ -54,6 +55,8 @@ pub(super) struct Scripts<'a> {
     window: u32,
 }
 
+/// What reads all files of netplan.
+const NETPLAN: [&str; 2] = ["netplan", "generate"];
 /// Longest time that apt may take before the dead man steps in, in seconds.
 const PACKAGES_SECONDS: u32 = 1800;
 /// Longest time that `update-initramfs` and `update-grub` may take, in seconds.
@@ -122,6 +125,12 @@ impl<'a> Scripts<'a> {
         self.plan.follow_ups.contains(&follow_up)
     }
 
+    /// Calls `function` with the parts of the network that change, if there are any.
+    fn call_network(&self, script: &mut Script, function: &str) {
+        let parts = network::parts(self.plan, self.rendered);
+        script.call_if_any(function, &Vec::from_iter(parts));
+    }
+
     fn install_words(&self) -> Vec<&str> {
         self.installs.iter().map(String::as_str).collect()
     }
@@ -169,7 +178,12 @@ impl<'a> Scripts<'a> {
             }
         }
         self.closure_validate(&mut script);
-        if validators.is_empty() && self.installs.is_empty() {
+        // Whatever of it changes, all of it has to be read, foreign files too.
+        let netplan = network::parts(self.plan, self.rendered).contains("netplan")
+            && !validators
+                .iter()
+                .any(|argv| argv.ends_with(&NETPLAN.map(str::to_owned)));
+        if validators.is_empty() && self.installs.is_empty() && !netplan {
             return script;
         }
         script.call("merge_begin", &[]);
@@ -189,9 +203,15 @@ impl<'a> Scripts<'a> {
             }
         }
         script.call("merge_end", &[]);
+        if !self.installs.is_empty() {
+            script.call("packages_come", &[]);
+        }
         for argv in validators {
             let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
             script.call("validator", &argv);
+        }
+        if netplan {
+            script.call("validator", &NETPLAN);
         }
         script.call_if_any("packages_may_go", &self.replaced());
         script.call_if_any("packages_simulate", &self.install_words());
@@ -215,9 +235,14 @@ impl<'a> Scripts<'a> {
         if self.needs(FollowUp::Firewall) {
             script.call("checkpoint_firewall", &[FIREWALL_TABLE.0, FIREWALL_TABLE.1]);
         }
-        if self.needs(FollowUp::Network) {
-            script.call("checkpoint_network", &[]);
+        self.call_network(&mut script, "checkpoint_network");
+        if self.needs(FollowUp::Udev) {
+            script.call("checkpoint_udev", &[]);
         }
+        if self.needs(FollowUp::Initramfs) || self.needs(FollowUp::Bootloader) {
+            script.call("checkpoint_boot_files", &[]);
+        }
+        script.call_if_any("checkpoint_holds", &self.packages(PackageAction::Hold));
         self.closure_checkpoint(&mut script);
         script
     }
@@ -255,6 +280,9 @@ impl<'a> Scripts<'a> {
         self.place(&mut script, |change| {
             !is_apt(change) && !is_sysusers(change)
         });
+        if !self.installs.is_empty() {
+            script.call("validate_again", &[]);
+        }
         self.follow_up(&mut script);
         script
     }
@@ -333,9 +361,7 @@ impl<'a> Scripts<'a> {
             arguments.extend(self.files_with(FollowUp::Firewall));
             script.call("firewall", &arguments);
         }
-        if self.needs(FollowUp::Network) {
-            script.call("network", &[]);
-        }
+        self.call_network(script, "network");
         let is_mount = |unit: &&UnitChange| {
             let name = unit.unit.as_str();
             [".mount", ".automount", ".swap"]
@@ -423,9 +449,7 @@ impl<'a> Scripts<'a> {
         if self.needs(FollowUp::Firewall) {
             script.call("firewall_back", &[FIREWALL_TABLE.0, FIREWALL_TABLE.1]);
         }
-        if self.needs(FollowUp::Network) {
-            script.call("network_back", &[]);
-        }
+        self.call_network(&mut script, "network_back");
         for unit in &self.plan.units {
             let seconds = unit.start_timeout_seconds.to_string();
             script.call("unit_back", &[unit.unit.as_str(), &seconds]);
@@ -457,6 +481,9 @@ impl<'a> Scripts<'a> {
             if unit.actions.contains(&UnitAction::Original) {
                 script.call("forget", &[&format!("unit:{}", unit.unit)]);
             }
+        }
+        for name in self.packages(PackageAction::Unhold) {
+            script.call("forget", &[&format!("hold:{name}")]);
         }
         self.closure_commit(&mut script);
         script

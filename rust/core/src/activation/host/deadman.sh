@@ -19,6 +19,8 @@ start_timer() { "${manager}_timer" "$1"; }         # SECONDS: calls `recover` th
 timer_active() { "${manager}_timer_active"; }
 boot_unit() { "${manager}_boot"; }                 # a boot calls `recover --boot`
 
+going_down() { [ "$manager" = systemd ] && [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; }
+
 disarm() {
   rm -f "$D/deadline"
   if [ -n "$manager" ]; then "${manager}_disarm"; fi

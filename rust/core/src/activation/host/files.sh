@@ -170,7 +170,12 @@ put_state() {
   read -r ps_kind _ ps_mode ps_owner ps_group _ <<LINE
 $3
 LINE
-  if [ -n "$SANDBOX" ]; then ps_account=; else ps_account="-o $ps_owner -g $ps_group"; fi
+  ps_account=
+  if [ -z "$SANDBOX" ]; then
+    # An owner without a name is its number.
+    case $ps_owner in _unknown) ;; _[0-9]*) ps_account="-o ${ps_owner#_}" ;; *) ps_account="-o $ps_owner" ;; esac
+    case $ps_group in _unknown) ;; _[0-9]*) ps_account="$ps_account -g ${ps_group#_}" ;; *) ps_account="$ps_account -g $ps_group" ;; esac
+  fi
   pl_new=.${2%/*}/.deployctl-$1.new
   case $ps_kind in
     f | l)

@@ -2,9 +2,45 @@
 # --- packages: forward only --------------------------------------------------------------------------------------------
 
 apt() {
-  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none \
-    apt-get -q -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-    -o Dpkg::Use-Pty=0 --allow-change-held-packages "$@" </dev/null
+  waiting env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none \
+    apt-get -q -o DPkg::Lock::Timeout=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+    -o Dpkg::Use-Pty=0 --allow-change-held-packages "$@"
+}
+
+# waiting COMMAND…: again and again as long as others hold a lock of apt or of dpkg, of whatever it is: apt itself only
+# waits for two of them. Fails as the command does.
+lock_seconds=300
+waiting() {
+  clock
+  wa_end=$((now + lock_seconds)) wa_told=
+  while :; do
+    rm -f "$D/.done"
+    { if "$@" </dev/null; then : >"$D/.done"; fi; } 2>&1 | tee "$D/.apt" | no_lock_lines
+    if [ -e "$D/.done" ]; then return 0; fi
+    if ! grep -q "$lock_lines" "$D/.apt"; then return 1; fi
+    clock
+    if [ "$now" -ge "$wa_end" ]; then
+      grep "$lock_lines" "$D/.apt"
+      printf 'waited %s s for it\n' "$lock_seconds"
+      return 1
+    fi
+    lock_holder
+    if [ "$lock_holder" != "$wa_told" ]; then
+      wa_told=$lock_holder
+      printf 'waits for %s\n' "$lock_holder" >>"$D/log"
+    fi
+    sleep 1
+  done
+}
+
+lock_lines='Could not get lock \|[Uu]nable to \(lock\|acquire\) \|locked by another process\|unable to access the dpkg database'
+no_lock_lines() { grep --line-buffered -v -e "$lock_lines" -e '^Waiting for cache lock' || :; }
+
+# lock_holder: in $lock_holder, who holds the lock that $D/.apt complains of.
+lock_holder() {
+  lh_pid=$(sed -n -e 's/.*held by process \([0-9]*\).*/\1/p' -e 's/.*process with pid \([0-9]*\).*/\1/p' "$D/.apt" | head -n 1)
+  line "/proc/${lh_pid:-none}/comm"
+  lock_holder="apt's lock, held by process ${lh_pid:-unknown}${line:+ ($line)}"
 }
 
 # invalid CODE TEXT: ends the validation (always in a subshell).
@@ -29,7 +65,7 @@ packages_simulate() {
   step "simulate packages $*"
   if ! simulate "$@"; then
     # The package lists may be older than the pin.
-    apt update || invalid packages "\`apt-get update\` failed: $(last_lines)"
+    apt update || cannot "\`apt-get update\` failed"
     simulate "$@" || simulation_failed
   fi
   ps_removed=
@@ -96,7 +132,19 @@ apt_candidate() {
 packages_download() {
   if [ -n "$SANDBOX" ]; then return; fi
   step "download packages"
-  apt -y --download-only install -- "$@" || invalid packages "cannot download packages: $(last_lines)"
+  apt -y --download-only install -- "$@" || cannot "cannot download packages"
+}
+
+# cannot WHAT: refuses with the cause that apt gave.
+cannot() {
+  if grep -q "$lock_lines" "$D/.apt"; then
+    lock_holder
+    invalid packages "$1: waited $lock_seconds s for $lock_holder; try again when it is done"
+  fi
+  if grep -q 'dpkg was interrupted' "$D/.apt"; then
+    invalid packages "dpkg was interrupted on this host before$(unfinished_packages): run \`dpkg --configure -a\` there first"
+  fi
+  invalid packages "$1: $(last_lines)"
 }
 
 packages_install() {
@@ -115,7 +163,7 @@ packages_install() {
   if [ -n "$may_go" ]; then apt -y install -- "$@"; else apt -y --no-remove install -- "$@"; fi
   pi_status=$?
   # An upgrade takes a package's hold away; whether it is held is not the upgrade's to say.
-  if [ -s "$D/held" ]; then xargs apt-mark hold -- <"$D/held" >/dev/null; fi
+  if [ -s "$D/held" ]; then waiting xargs -a "$D/held" apt-mark hold -- >/dev/null; fi
   release_services
   if [ "$pi_status" -ne 0 ]; then
     die "packages: $(last_lines 7)$(unfinished_packages)"
@@ -139,7 +187,7 @@ package_hold() {
     return
   fi
   step "hold packages $*"
-  try apt-mark hold -- "$@"
+  try waiting apt-mark hold -- "$@"
 }
 
 package_unhold() {
@@ -148,7 +196,27 @@ package_unhold() {
     return
   fi
   step "unhold packages $*"
-  try apt-mark unhold -- "$@"
+  # What was held before deployctl came is not ours to let go.
+  pu_ours=
+  for pu_name in "$@"; do
+    if saved "$S/original/holds" "$pu_name" && [ "$value" = held ]; then
+      printf 'stays held, as it was before: %s\n' "$pu_name"
+    else
+      pu_ours="$pu_ours $pu_name"
+    fi
+  done
+  if [ -n "$pu_ours" ]; then try waiting apt-mark unhold -- $pu_ours; fi
+}
+
+checkpoint_holds() { # NAME…: those that will be held
+  if [ -n "$SANDBOX" ]; then return; fi
+  ch_held=" $(apt-mark showhold | tr '\n' ' ')"
+  for ch_name in "$@"; do
+    case $ch_held in
+      *" $ch_name "*) printf '%s held\n' "$ch_name" ;;
+      *) printf '%s free\n' "$ch_name" ;;
+    esac
+  done >>"$D/checkpoint/holds" || die "cannot save which packages are held"
 }
 
 # packages_back NAME…: what was installed stays; it is said, and whether dpkg could finish it.
@@ -156,16 +224,25 @@ packages_back() {
   if [ -n "$SANDBOX" ]; then return; fi
   release_services
   case $journal in *'install packages '*) ;; *) return ;; esac
-  printf 'packages kept: %s%s\n' "$*" "$(unfinished_packages)"
-  : >"$D/packages-kept"
+  pb_unfinished=$(unfinished_packages)
+  printf 'packages kept: %s%s\n' "$*" "$pb_unfinished"
+  printf '%s\n' "${pb_unfinished:+$pb_unfinished: run \`dpkg --configure -a\`}" >"$D/packages-kept"
 }
 
 hold_back() {
   if [ -n "$SANDBOX" ] || ! did "hold packages $*"; then return; fi
-  apt-mark unhold -- "$@" || complain "packages \`$*\` are still held"
+  hb_ours=
+  for hb_name in "$@"; do
+    if ! checkpointed holds "$hb_name" || [ "$value" = free ]; then hb_ours="$hb_ours $hb_name"; fi
+  done
+  if [ -z "$hb_ours" ]; then return; fi
+  lock_seconds=60
+  waiting apt-mark unhold -- $hb_ours || complain "packages \`${hb_ours# }\` are still held"
 }
 
 unhold_back() {
   if [ -n "$SANDBOX" ] || ! did "unhold packages $*"; then return; fi
-  apt-mark hold -- "$@" || complain "packages \`$*\` are no longer held"
+  lock_seconds=60
+  waiting apt-mark hold -- "$@" || complain "packages \`$*\` are no longer held"
 }
+

@@ -28,7 +28,7 @@ start() { # [--steal | --validate]
   check_generation
   check_stale
   check_space
-  rm -f "$D/why"
+  rm -f "$D/why" "$D/later"
   validate || {
     line "$D/why"
     refuse "${line%% *}" "${line#* }"
@@ -79,7 +79,14 @@ check_layout() {
   stat -L -c '%u %g %a %F|%n' -- $cl_list >"$D/.parents" 2>/dev/null
   while read -r cl_user cl_group cl_mode cl_rest; do
     cl_path=${cl_rest#*|}
-    case $cl_rest in directory*) ;; *) refuse layout "\`$cl_path\` is not a directory" ;; esac
+    case $cl_rest in
+      directory*) ;;
+      *)
+        # What only has to go from there is gone already.
+        if grep -qxF -e "$cl_path" "$D/leaving"; then continue; fi
+        refuse layout "\`$cl_path\` is not a directory"
+        ;;
+    esac
     if [ "$cl_user" != 0 ]; then refuse layout "\`$cl_path\` is not owned by root, so what lies in it cannot be managed"; fi
     case $cl_mode in
       *[2367]) refuse layout "\`$cl_path\` is writable by everybody, so what lies in it cannot be managed" ;;

@@ -8,7 +8,7 @@ states() {
   while read -r st_path; do st_list="$st_list .$st_path"; done <"$1"
   [ -n "$st_list" ] || return 0
   # By way of a variable, since `stat` fails as well where a path is not there, and a full disk must not look like that.
-  st_found=$(stat -c '%f %a %U %G %n' -- $st_list 2>/dev/null)
+  st_found=$(stat -c '%f %a %U:%u %G:%g %n' -- $st_list 2>/dev/null)
   printf '%s\n' "$st_found" >"$D/.stat" || return 1
   st_files=
   while read -r st_type _ _ _ st_name; do
@@ -25,6 +25,10 @@ states() {
       continue
     fi
     st_name=
+    account_word "$st_owner"
+    st_owner=$account_word
+    account_word "$st_group"
+    st_group=$account_word
     if [ -n "$SANDBOX" ]; then st_owner=- st_group=-; fi
     case $st_type in
       8???)
@@ -38,6 +42,15 @@ states() {
   done <"$1"
   exec 3<&- 4<&-
   [ -z "$st_bad" ]
+}
+
+# account_word NAME:NUMBER: the name as a plan spells it, in $account_word: `_4711` for one that has none.
+account_word() {
+  account_word=${1%:*}
+  case $account_word in
+    UNKNOWN) account_word=_${1##*:} ;;
+    *[!a-z0-9_-]* | [!a-z_]* | ????????????????????????????????*) account_word=_unknown ;;
+  esac
 }
 
 # differing EXPECTED FOUND: the paths whose lines differ, in $differing. A line `? … PATH` expects nothing.
@@ -82,6 +95,7 @@ checkpoint_units() {
   if [ -n "$SANDBOX" ]; then return; fi
   step "checkpoint units"
   unit_states "$@" >"$D/checkpoint/units" || die "cannot ask systemd for the state of units: $(last_lines)"
+  checkpoint_run_sshd
 }
 
 checkpoint_firewall() { # FAMILY TABLE
@@ -89,10 +103,32 @@ checkpoint_firewall() { # FAMILY TABLE
   nft list table "$1" "$2" >"$D/checkpoint/firewall" 2>/dev/null || rm -f "$D/checkpoint/firewall"
 }
 
-checkpoint_network() {
+checkpoint_network() { # netplan|networkd|any…
   if [ -n "$SANDBOX" ]; then return; fi
   addresses >"$D/checkpoint/addresses"
   mtus >"$D/checkpoint/mtus"
+  works_now network network_readable "$@"
+}
+
+checkpoint_udev() {
+  if [ -z "$SANDBOX" ] && udev_runs; then works_now udev udevadm control --reload; fi
+}
+
+# What boots the host, so that it is seen whether it was written anew.
+boot_files() { stat -c '%n %s %Y %i' /boot/initrd* /boot/grub/grub.cfg 2>/dev/null || :; }
+
+checkpoint_boot_files() {
+  if [ -n "$SANDBOX" ]; then return; fi
+  boot_files >"$D/checkpoint/boot-files" || die "cannot save what boots this host"
+}
+
+# works_now WORD COMMAND…: whether the step of a rollback called WORD could be done before anything was changed.
+works_now() {
+  wn_word=$1
+  shift
+  "$@" >"$D/.works" 2>&1 && return
+  printf 'does not work before the apply: %s: %s\n' "$wn_word" "$(head -n 1 "$D/.works")"
+  printf '%s\n' "$wn_word" >>"$D/checkpoint/broken" || die "cannot write down what does not work"
 }
 
 # checkpointed FILE WORD: the line of checkpoint/FILE that begins with WORD, without it, in $value.
@@ -149,6 +185,7 @@ originals() {
   fi
   merge_originals sysctls sysctl || return 1
   merge_originals units unit || return 1
+  merge_originals holds hold || return 1
   whole "$S/original/index.new"
 }
 
@@ -160,7 +197,7 @@ whole() {
 }
 
 keep_originals() {
-  for ko_file in sysctls units index; do
+  for ko_file in sysctls units holds index; do
     mv -f "$S/original/$ko_file.new" "$S/original/$ko_file" || return 1
   done
   flush "$S/original"

@@ -18,7 +18,17 @@ sysctl_set() { # KEY VALUE
   fi
   step "sysctl $1 = $2"
   [ -e "/proc/sys/$1" ] || die "\`$this\`: the kernel has no such setting"
-  printf '%s\n' "$2" 2>/dev/null >"/proc/sys/$1" || die "\`$this\`: the kernel does not take it"
+  write_sysctl "$1" "$2" || die "\`$this\`: $why"
+}
+
+# write_sysctl KEY VALUE: fails with the kernel's reason in $why.
+write_sysctl() {
+  why=$(printf '%s\n' "$2" | tee "/proc/sys/$1" 2>&1 >/dev/null) && return
+  case $why in
+    *'Read-only file system') why="\`/proc/sys\` is read-only here (a container?)" ;;
+    *) why="the kernel does not take it${why:+: ${why##*: }}" ;;
+  esac
+  return 1
 }
 
 sysctl_original() { # KEY
@@ -34,7 +44,7 @@ sysctl_back() { # KEY
   sb_was=$value
   if read_sysctl "$1" && [ "$value" = "$sb_was" ]; then return; fi
   step "sysctl $1 = $sb_was"
-  printf '%s\n' "$sb_was" 2>/dev/null >"/proc/sys/$1" || :
+  write_sysctl "$1" "$sb_was" || :
   if ! read_sysctl "$1" || [ "$value" != "$sb_was" ]; then complain "sysctl \`$1\` is \`$value\` and was \`$sb_was\`"; fi
 }
 
@@ -59,171 +69,6 @@ module_back() { # NAME
   modprobe -r -- "$1" || printf 'kept: module %s is in use\n' "$1"
 }
 
-# --- units ----------------------------------------------------------------------------------------------------------
-
-# unit_states UNIT…: a line `UNIT ACTIVE FILE-STATE LOAD` each, `-` for nothing. systemd answers in the order asked.
-unit_states() {
-  systemctl show -p LoadState -p ActiveState -p UnitFileState -- "$@" >"$D/.units" || return 1
-  exec 3<"$D/.units"
-  for us_unit in "$@"; do
-    us_load=- us_active=- us_file=-
-    while IFS='=' read -r key value; do
-      case $key in
-        LoadState) us_load=$value ;;
-        ActiveState) us_active=$value ;;
-        UnitFileState) us_file=${value:--} ;;
-        '') break ;;
-      esac
-    done <&3
-    printf '%s %s %s %s\n' "$us_unit" "$us_active" "$us_file" "$us_load"
-  done
-  exec 3<&-
-}
-
-unit() { # ACTION UNIT [SECONDS]
-  if [ -n "$SANDBOX" ]; then
-    skip "unit $1 $2"
-    return
-  fi
-  step "unit $1 $2"
-  case $1 in
-    enable | disable) try systemctl --quiet "$1" -- "$2" ;;
-    stop) try systemctl stop -- "$2" ;;
-    reload) try timeout "$3" systemctl reload-or-restart -- "$2" ;;
-    *)
-      # A unit that failed often enough is not started again before this.
-      systemctl reset-failed -- "$2" 2>/dev/null || :
-      timeout "$3" systemctl "$1" -- "$2" || {
-        journalctl --quiet --no-pager --output=cat --lines=5 --unit="$2" 2>/dev/null
-        die "\`$this\`: $(last_lines)"
-      }
-      ;;
-  esac
-  case $1 in start | restart | reload) started="$started $2" ;; esac
-}
-started=
-
-# unit_release UNIT: before its files go: as far down as it was before deployctl first managed it.
-unit_release() {
-  if [ -n "$SANDBOX" ]; then
-    skip "unit original $1"
-    return
-  fi
-  if ! saved "$S/original/units" "$1"; then return; fi
-  case $value in active' '* | activating' '* | reloading' '*) ;; *) unit stop "$1" ;; esac
-  case $value in *' enabled '*) ;; *)
-    step "unit disable $1"
-    systemctl --quiet disable -- "$1" || : ;;
-  esac
-}
-
-# unit_original UNIT: after its files are back: as far up as it was.
-unit_original() {
-  if [ -n "$SANDBOX" ] || ! saved "$S/original/units" "$1"; then return; fi
-  uo_was=$value
-  case $uo_was in *' enabled '*) unit enable "$1" ;; esac
-  case $uo_was in active' '*) unit restart "$1" 120 ;; esac
-}
-
-# unit_halt UNIT: first part of a rollback, while the new unit files are still there.
-unit_halt() {
-  if [ -n "$SANDBOX" ] || ! touched_unit "$1" || ! checkpointed units "$1"; then return; fi
-  case $value in
-    active' '* | activating' '* | reloading' '*) ;;
-    *)
-      step "stop $1"
-      if [ -n "$boot_mode" ]; then
-        systemctl --no-block stop -- "$1" 2>/dev/null || :
-      else
-        systemctl stop -- "$1" || :
-      fi
-      ;;
-  esac
-  case $value in
-    *' enabled '*) ;;
-    *) if did "unit enable $1"; then systemctl --quiet disable -- "$1" || :; fi ;;
-  esac
-}
-
-# unit_back UNIT SECONDS: last part of a rollback.
-unit_back() {
-  if [ -n "$SANDBOX" ] || ! checkpointed units "$1"; then return; fi
-  if ! touched_unit "$1"; then return; fi
-  ub_was=$value
-  case $ub_was in
-    *' enabled '*)
-      if did "unit disable $1"; then
-        step "enable $1"
-        systemctl --quiet enable -- "$1" || complain "unit \`$1\` is not enabled as it was"
-      fi
-      ;;
-  esac
-  if [ -n "$boot_mode" ]; then return; fi
-  systemctl reset-failed -- "$1" 2>/dev/null || :
-  case $ub_was in
-    active' '* | activating' '* | reloading' '*)
-      step "restart $1"
-      timeout "$2" systemctl restart -- "$1" || complain "unit \`$1\` does not start as it did"
-      ;;
-  esac
-}
-
-touched_unit() {
-  for tu_action in start stop restart reload enable disable; do
-    if did "unit $tu_action $1"; then return 0; fi
-  done
-  return 1
-}
-
-# units_settled: what was started is active, or ended well, and nothing failed that had not failed before.
-units_settled() {
-  if [ -n "$SANDBOX" ] || [ "$manager" != systemd ]; then return; fi
-  if [ -n "$started" ]; then
-    # A program that dies at once needs a moment to do so.
-    sleep 1
-    step "look at the units"
-    unit_states $started >"$D/.started" || die "cannot ask systemd for the state of units: $(last_lines)"
-    while read -r su_unit su_active _; do
-      case $su_active in
-        failed | activating)
-          journalctl --quiet --no-pager --output=cat --lines=10 --unit="$su_unit" 2>/dev/null
-          die "\`$su_unit\` is $su_active after its start: $(last_lines)"
-          ;;
-      esac
-    done <"$D/.started"
-  fi
-  failed_now=$(systemctl list-units --state=failed --plain --no-legend --full | cut -d ' ' -f 1)
-  for su_unit in $failed_now; do
-    case $su_unit in deployctl-*) continue ;; esac
-    if saved "$D/baseline" "$su_unit"; then continue; fi
-    die "\`$su_unit\` failed, and had not failed before"
-  done
-}
-
-verify_units() {
-  if [ -n "$SANDBOX$boot_mode" ] || [ ! -s "$D/checkpoint/units" ]; then return; fi
-  vu_units=
-  while read -r vu_unit _; do vu_units="$vu_units $vu_unit"; done <"$D/checkpoint/units"
-  unit_states $vu_units >"$D/.after" || {
-    complain "cannot ask systemd for the state of units"
-    return
-  }
-  exec 3<"$D/.after"
-  while read -r vu_unit vu_was vu_was_file _; do
-    read -r _ vu_is vu_is_file _ <&3
-    case $vu_was:$vu_is in
-      active:active | inactive:inactive | failed:* | inactive:failed | activating:* | reloading:* | deactivating:*) ;;
-      active:*) complain "unit \`$vu_unit\` is $vu_is and was active" ;;
-      *:active | *:activating) complain "unit \`$vu_unit\` is $vu_is and was $vu_was" ;;
-    esac
-    case $vu_was_file:$vu_is_file in
-      enabled:enabled) ;;
-      enabled:* | *:enabled) complain "unit \`$vu_unit\` is ${vu_is_file} and was ${vu_was_file}" ;;
-    esac
-  done <"$D/checkpoint/units"
-  exec 3<&-
-}
-
 # --- follow-ups -------------------------------------------------------------------------------------------------------
 
 # follow WORD COMMAND…: a step that a sandbox leaves out.
@@ -239,28 +84,58 @@ follow() {
 }
 
 sysusers() { follow sysusers systemd-sysusers "$@"; }
-tmpfiles() { follow tmpfiles systemd-tmpfiles --create "$@"; }
+tmpfiles() { follow tmpfiles make_tmpfiles "$@"; }
 udev() { follow udev reload_udev; }
 daemon_reload() { follow daemon-reload systemctl daemon-reload; }
-network() { follow network apply_network; }
 initramfs() { follow initramfs update-initramfs -u; }
 bootloader() { follow bootloader update-grub; }
 firewall() { follow firewall load_firewall "$@"; }
 
-reload_udev() { udevadm control --reload && udevadm trigger && udevadm settle --timeout=30; }
+# A container has none, or may not write to /sys.
+udev_runs() { command -v udevadm >/dev/null && [ -S /run/udev/control ]; }
 
-apply_network() {
-  if command -v netplan >/dev/null && command -v udevadm >/dev/null; then
-    netplan apply
-  elif command -v netplan >/dev/null; then
-    # A container without udev.
-    netplan generate && networkctl reload
-  elif systemctl --quiet is-active systemd-networkd.service; then
-    networkctl reload
-  else
-    printf 'neither netplan nor systemd-networkd is in use\n'
-    return 1
+reload_udev() {
+  if ! udev_runs; then
+    printf 'skip: no udev runs here\n'
+    return
   fi
+  udevadm control --reload || return 1
+  if [ ! -w /sys ]; then
+    printf 'skip: udev cannot try its devices again, since /sys is read-only here\n'
+    return
+  fi
+  udevadm trigger && udevadm settle --timeout=30
+}
+
+# systemd before 250 does not know `:MODE`, which leaves alone what is there already. What is there is left out for it.
+make_tmpfiles() { # FILE…
+  if [ "$(systemd_version)" -lt 250 ]; then
+    mt_n=0
+    for mt_file in "$@"; do
+      set -- "$@" "$D/.tmpfiles$mt_n.conf"
+      shift
+      without_colons ".$mt_file" >"$D/.tmpfiles$mt_n.conf" || return 1
+      mt_n=$((mt_n + 1))
+    done
+  fi
+  systemd-tmpfiles --create "$@"
+}
+
+without_colons() { # FILE
+  while IFS= read -r wc_line || [ -n "$wc_line" ]; do
+    case $wc_line in
+      [!\#]*' :'*)
+        wc_path=${wc_line#* }
+        if [ -e ".${wc_path%% *}" ]; then continue; fi
+        printf '%s\n' "$wc_line" | sed 's/ :/ /g'
+        ;;
+      *) printf '%s\n' "$wc_line" ;;
+    esac
+  done <"$1"
+}
+
+systemd_version() {
+  systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p'
 }
 
 # load_firewall FAMILY TABLE FILE…: our table, all at once, and nobody else's.
@@ -294,12 +169,33 @@ again() {
   shift
   if [ -n "$SANDBOX$boot_mode" ] || ! did "$ag_word"; then return; fi
   printf '==> %s again\n' "$ag_word"
-  "$@" || complain "$ag_word: $(last_lines)"
+  if "$@"; then return; fi
+  ag_text="$ag_word: $(last_lines)"
+  if saved "$D/checkpoint/broken" "$ag_word"; then
+    printf 'told: it did not work before this apply either: %s\n' "$ag_text"
+  else
+    complain "$ag_text"
+  fi
 }
 
 udev_back() { again udev reload_udev; }
-initramfs_back() { again initramfs update-initramfs -u; }
-bootloader_back() { again bootloader update-grub; }
+initramfs_back() { boot_files_back initramfs update-initramfs -u; }
+bootloader_back() { boot_files_back bootloader update-grub; }
+
+# boot_files_back WORD COMMAND…: where it fails and nothing was written by the activation either, the host boots as before.
+boot_files_back() {
+  if [ -n "$SANDBOX$boot_mode" ] || ! did "$1"; then return; fi
+  bb_word=$1
+  shift
+  printf '==> %s again\n' "$bb_word"
+  if "$@"; then return; fi
+  bb_text="$bb_word: $(last_lines)"
+  if [ -e "$D/checkpoint/boot-files" ] && [ "$(boot_files)" = "$(cat "$D/checkpoint/boot-files")" ]; then
+    printf 'told: what boots this host is as it was, though: %s\n' "$bb_text"
+  else
+    complain "$bb_text"
+  fi
+}
 
 daemon_reload_back() {
   if [ -n "$SANDBOX" ]; then return; fi
@@ -308,6 +204,8 @@ daemon_reload_back() {
 }
 
 firewall_back() { # FAMILY TABLE
+  # Without it nothing was loaded.
+  if ! command -v nft >/dev/null; then return; fi
   again firewall load_checkpointed_firewall "$1" "$2"
 }
 
@@ -320,42 +218,3 @@ load_checkpointed_firewall() {
   fi
 }
 
-addresses() {
-  ip -o addr show scope global | while read -r _ ad_interface ad_family ad_address ad_rest; do
-    case $ad_rest in *dynamic* | *temporary*) continue ;; esac
-    printf '%s %s %s\n' "$ad_interface" "$ad_family" "$ad_address"
-  done
-}
-
-mtus() {
-  for mt_file in /sys/class/net/*/mtu; do
-    read -r value <"$mt_file" || continue
-    mt_interface=${mt_file%/mtu}
-    printf '%s %s\n' "${mt_interface##*/}" "$value"
-  done
-}
-
-network_back() {
-  if [ -n "$SANDBOX$boot_mode" ] || ! did network; then return; fi
-  again network apply_network
-  # What the restored files do not say, because it was set by hand, is set by hand.
-  addresses >"$D/.addresses"
-  while read -r nb_line; do
-    if ! grep -qxF -e "$nb_line" "$D/checkpoint/addresses"; then
-      set -- $nb_line
-      ip addr del "$3" dev "$1" || :
-    fi
-  done <"$D/.addresses"
-  while read -r nb_line; do
-    if ! grep -qxF -e "$nb_line" "$D/.addresses"; then
-      set -- $nb_line
-      ip addr add "$3" dev "$1" 2>/dev/null || ip addr show dev "$1" | grep -qF " $3 " || complain "address \`$3\` of \`$1\` is gone"
-    fi
-  done <"$D/checkpoint/addresses"
-  while read -r nb_interface nb_mtu; do
-    line "/sys/class/net/$nb_interface/mtu"
-    if [ -n "$line" ] && [ "$line" != "$nb_mtu" ]; then
-      ip link set dev "$nb_interface" mtu "$nb_mtu" || complain "the MTU of \`$nb_interface\` is $line and was $nb_mtu"
-    fi
-  done <"$D/checkpoint/mtus"
-}

@@ -79,6 +79,10 @@ merge_by_copy() {
   mount --bind "$D/merged/whole" /etc && mount -o remount,bind,ro /etc
 }
 
+# packages_come: what a validator or a unit needs and is not there may come with a package of this apply.
+packages_come=
+packages_come() { packages_come=1; }
+
 validator() { # COMMAND…
   if [ -n "$SANDBOX" ]; then
     skip "validate $*"
@@ -86,7 +90,7 @@ validator() { # COMMAND…
   fi
   step "validate $*"
   if ! command -v "$1" >/dev/null; then
-    printf 'skip: %s is not installed yet\n' "$1"
+    later "skip: $1 is not installed yet" "$@"
     return
   fi
   va_made=
@@ -100,8 +104,66 @@ validator() { # COMMAND…
       done
       ;;
   esac
-  "$@" </dev/null
+  quietly "$@"
   va_status=$?
   if [ -n "$va_made" ]; then rmdir /run/sshd; fi
-  if [ "$va_status" -ne 0 ]; then invalid validate "\`$*\` failed with $va_status: $(last_lines)"; fi
+  if [ "$va_status" -eq 0 ]; then return; fi
+  if [ -n "$packages_come" ] && only_programs_missing; then
+    later "skip: a program of it is not installed yet" "$@"
+    return
+  fi
+  invalid validate "\`$*\` failed with $va_status: $(last_lines)"
 }
+
+# quietly COMMAND…: what it says is only worth reading when it fails.
+quietly() {
+  case ${1##*/} in
+    systemd-analyze)
+      if [ "$(systemd_version)" -lt 250 ]; then without_recursion "$@"; else "$@"; fi ;;
+    *) "$@" ;;
+  esac </dev/null >"$D/.validator" 2>&1
+  qu_status=$?
+  if [ "$qu_status" -ne 0 ]; then cat "$D/.validator"; fi
+  return "$qu_status"
+}
+
+# systemd before 250 does not know --recursive-errors, and takes only the unit itself to be in error.
+without_recursion() {
+  for wr_word in "$@"; do
+    shift
+    case $wr_word in --recursive-errors=*) ;; *) set -- "$@" "$wr_word" ;; esac
+  done
+  "$@"
+}
+
+# only_programs_missing: all that the validator complained of are programs of units that are not there.
+only_programs_missing() {
+  grep -q 'is not executable: No such file or directory' "$D/.validator" &&
+    ! grep -v -e 'is not executable: No such file or directory' -e '^Unit .* has a bad unit file setting' "$D/.validator" | grep -q .
+}
+
+# later WORD COMMAND…: tries it again when the packages are there, in the window: see `validate_again`.
+later() {
+  printf '%s\n' "$1"
+  shift
+  if [ -z "$packages_come" ]; then return; fi
+  { printf '%s\n' "$#" "$@"; } >>"$D/later" || invalid validate "cannot write down what is to be validated later"
+}
+
+# validate_again: with the files and the packages in place, before any unit is started. netplan's own step reads its files.
+validate_again() {
+  if [ -n "$SANDBOX" ] || [ ! -s "$D/later" ]; then return; fi
+  while read -r vl_count; do
+    set --
+    while [ "$vl_count" -gt 0 ]; do
+      IFS= read -r vl_word
+      set -- "$@" "$vl_word"
+      vl_count=$((vl_count - 1))
+    done
+    step "validate $*"
+    if [ "${1##*/}" != netplan ] && command -v "$1" >/dev/null; then
+      quietly "$@" || die "\`$*\` failed: $(last_lines)"
+    fi
+  done <"$D/later"
+}
+

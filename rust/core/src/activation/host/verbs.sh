@@ -172,6 +172,7 @@ roll_back() {
     compare_paths
     . "$D/rollback.sh"
     if [ -e "$D/reboot-required" ]; then rm -f /run/reboot-required "$D/reboot-required"; fi
+    keep_run_sshd
     verify_paths
     verify_units
     [ -z "$complained" ] || exit 3
@@ -184,7 +185,10 @@ roll_back() {
   fi
   line "$D/failure"
   if [ -e "$D/packages-kept" ]; then
-    case $line in *'; packages kept') ;; *) line="$line; packages kept" ;; esac
+    rb_failure=$line
+    line "$D/packages-kept"
+    case $rb_failure in *'; packages kept'*) ;; *) rb_failure="$rb_failure; packages kept$line" ;; esac
+    line=$rb_failure
     keep "$D/failure" "$line"
   fi
   if [ "$rb_status" -ne 0 ] || [ -s "$D/left" ]; then
@@ -294,6 +298,8 @@ recover() {
         # In time: so it is left alone, unless nobody is at work who should be.
         if { [ "$phase" = activated ] && [ ! -e "$D/committing" ]; } || ! idle; then
           if [ -z "$manager" ] || timer_active || start_timer "$left" || timer_active; then answer 0; fi
+          # A host that goes down starts nothing any more.
+          if going_down; then blame interrupted "the host went down before it was confirmed"; fi
           blame arm "the dead man could not be set anew"
           end_run
         fi

@@ -1,261 +1,25 @@
 //! The program that runs on hosts, on real machines: systemd, nftables, live sysctls, apt, a reboot.
 
-use std::collections::BTreeSet;
+mod draft;
+mod first;
+mod locks;
+mod network;
+mod ssh;
+mod units;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use deployctl_core::activation::{
-    ApplyId, ApplyMeta, Phase, bundle, command,
-    status::{self, ApplyStatus},
-};
-use deployctl_core::name::{
-    AccountName, ConcernName, HostName, ManagedPath, PackageName, SysctlKey, UnitName,
-};
-use deployctl_core::observed::{Identity, OsRelease};
-use deployctl_core::plan::{
-    PackageAction, PackageChange, PathChange, PathTarget, Plan, SysctlChange, UnitAction,
-    UnitChange,
-};
-use deployctl_core::rendered::{
-    Entry, FollowUp, ManagedEntry, Mode, Ownership, PathState, Rendered, Sha256Hex,
-};
-use deployctl_e2e::{AptRepo, Base, Machine, MachineSpec, World, real_packages};
+use deployctl_core::activation::{Phase, command, status::ApplyStatus};
+use deployctl_core::plan::UnitAction;
+use deployctl_core::rendered::FollowUp;
+use deployctl_e2e::{AptRepo, Machine, MachineSpec, World, real_packages};
 
-const NONCE: &str = "it's a nonce";
+use crate::draft::{Draft, ask, confirm, failure, log};
+
 const SETTING: &str = "/proc/sys/net/core/somaxconn";
 
-/// A plan in the making.
-struct Draft<'a> {
-    machine: &'a Machine,
-    plan: Plan,
-    rendered: Rendered,
-    window: u32,
-    /// Last line of the activation, and the seconds until the first timer elapses.
-    last: Option<(&'static str, u32)>,
-}
-
-impl<'a> Draft<'a> {
-    fn new(machine: &'a Machine) -> Result<Self> {
-        let host = HostName::new(machine.name())?;
-        let generation = machine.ok("cat /var/lib/deployctl/generation 2>/dev/null || echo 0")?;
-        let failed = machine
-            .ok("systemctl list-units --state=failed --plain --no-legend | cut -d ' ' -f 1")?;
-        Ok(Self {
-            machine,
-            rendered: Rendered::empty(host.clone()),
-            window: 60,
-            last: None,
-            plan: Plan {
-                id: "0123456789abcdef".to_owned(),
-                host,
-                identity: Identity {
-                    machine_id_sha256: String::new(),
-                    hostname: machine.name().to_owned(),
-                },
-                os: OsRelease {
-                    id: "debian".to_owned(),
-                    version: "12".to_owned(),
-                },
-                boot_id: machine
-                    .read("/proc/sys/kernel/random/boot_id")?
-                    .trim()
-                    .to_owned(),
-                base_generation: generation.trim().parse()?,
-                failed_units: failed
-                    .lines()
-                    .map(UnitName::new)
-                    .collect::<Result<_, _>>()?,
-                paths: Vec::new(),
-                packages: Vec::new(),
-                units: Vec::new(),
-                sysctls: Vec::new(),
-                modules: Vec::new(),
-                follow_ups: BTreeSet::new(),
-                reboot: Vec::new(),
-                drift: Vec::new(),
-                findings: Vec::new(),
-                closure: None,
-            },
-        })
-    }
-
-    fn file(self, path: &str, content: &str, follow_ups: &[FollowUp]) -> Result<Self> {
-        self.checked_file(path, content, follow_ups, &[])
-    }
-
-    fn checked_file(
-        mut self,
-        path: &str,
-        content: &str,
-        follow_ups: &[FollowUp],
-        validator: &[&str],
-    ) -> Result<Self> {
-        let entry = Entry::File {
-            content: content.to_owned(),
-            ownership: owned("644", "root", "root")?,
-        };
-        let name = ManagedPath::new(path)?;
-        self.plan.paths.push(PathChange {
-            path: name.clone(),
-            concern: None,
-            before: observe(self.machine, path)?,
-            after: PathTarget::entry(&entry),
-            diff: None,
-        });
-        self.plan.follow_ups.extend(follow_ups);
-        let managed = ManagedEntry {
-            concern: ConcernName::new("extra")?,
-            template: None,
-            facts: BTreeSet::new(),
-            entry,
-            follow_ups: follow_ups.iter().copied().collect(),
-            validator: (!validator.is_empty())
-                .then(|| validator.iter().map(ToString::to_string).collect()),
-        };
-        self.rendered.entries.insert(name, managed);
-        Ok(self)
-    }
-
-    fn original(mut self, path: &str, follow_ups: &[FollowUp]) -> Result<Self> {
-        self.plan.paths.push(PathChange {
-            path: ManagedPath::new(path)?,
-            concern: None,
-            before: observe(self.machine, path)?,
-            after: PathTarget::Original,
-            diff: None,
-        });
-        self.plan.follow_ups.extend(follow_ups);
-        Ok(self)
-    }
-
-    fn unit(mut self, unit: &str, actions: &[UnitAction]) -> Result<Self> {
-        self.plan.units.push(UnitChange {
-            unit: UnitName::new(unit)?,
-            concern: None,
-            actions: actions.to_vec(),
-            reason: String::new(),
-            start_timeout_seconds: 20,
-        });
-        Ok(self)
-    }
-
-    fn sysctl(mut self, key: &str, after: Option<&str>) -> Result<Self> {
-        self.plan.sysctls.push(SysctlChange {
-            key: SysctlKey::new(key)?,
-            before: None,
-            after: after.map(str::to_owned),
-        });
-        Ok(self)
-    }
-
-    fn package(mut self, name: &str, version: Option<&str>) -> Result<Self> {
-        for action in [PackageAction::Install, PackageAction::Hold] {
-            self.plan.packages.push(PackageChange {
-                name: PackageName::new(name)?,
-                concern: None,
-                before: None,
-                after: version.map(str::to_owned),
-                action,
-                replaces: std::collections::BTreeSet::new(),
-            });
-        }
-        Ok(self)
-    }
-
-    fn window(mut self, seconds: u32) -> Self {
-        self.window = seconds;
-        self
-    }
-
-    /// Ends the activation with `line`, with a first timer of `allow` seconds.
-    fn last(mut self, line: &'static str, allow: u32) -> Self {
-        self.last = Some((line, allow));
-        self
-    }
-
-    /// Stages and starts it, and follows it until the host waits or is done.
-    fn apply(self, id: &str) -> Result<ApplyStatus> {
-        let apply = apply_id(id);
-        let meta = ApplyMeta {
-            apply_id: apply.clone(),
-            holder: "test@controller".to_owned(),
-            nonce: NONCE.to_owned(),
-            deadline_seconds: self.window,
-            started_at: 0,
-        };
-        for mut file in bundle(&self.plan, &self.rendered, &meta).files {
-            if let Some((line, allow)) = self.last {
-                let text = match file.name.as_str() {
-                    "apply.sh" => format!("\n{line}\n"),
-                    // The last of a key counts.
-                    "meta" => format!("allow {allow}\n"),
-                    _ => String::new(),
-                };
-                file.bytes.extend(text.into_bytes());
-            }
-            let path = format!("{}/{}", apply.directory(), file.name);
-            self.machine.write(&path, file.bytes)?;
-        }
-        let mut status = ask(self.machine, &command::start(&apply, false))?;
-        let patience = Instant::now();
-        while !status.phase.is_final() && status.phase != Phase::Activated {
-            assert!(patience.elapsed() < Duration::from_secs(60), "{status:?}");
-            std::thread::sleep(Duration::from_millis(100));
-            status = ask(self.machine, &command::status(&apply, 0, None))?;
-        }
-        Ok(status)
-    }
-}
-
-fn apply_id(id: &str) -> ApplyId {
-    ApplyId::new(id).expect("tests use good ids")
-}
-
-fn owned(mode: &str, owner: &str, group: &str) -> Result<Ownership> {
-    Ok(Ownership {
-        mode: Mode::try_from(mode.to_owned()).map_err(anyhow::Error::msg)?,
-        owner: AccountName::new(owner)?,
-        group: AccountName::new(group)?,
-    })
-}
-
-fn observe(machine: &Machine, path: &str) -> Result<PathState> {
-    if !machine.exists(path)? {
-        return Ok(PathState::Absent);
-    }
-    let text = machine.ok(&format!(
-        "stat -c '%a %U %G' {path}; sha256sum {path} | cut -d ' ' -f 1"
-    ))?;
-    let words: Vec<&str> = text.split_whitespace().collect();
-    Ok(PathState::File {
-        sha256: Sha256Hex::from_hex(words[3]).context("a hash")?,
-        ownership: owned(words[0], words[1], words[2])?,
-    })
-}
-
-fn ask(machine: &Machine, script: &str) -> Result<ApplyStatus> {
-    let output = machine.exec(script)?;
-    let status = status::parse(output.stdout.as_bytes()).with_context(|| format!("{output:?}"))?;
-    assert_eq!(output.stderr, "", "{script}");
-    status.apply.context("an apply")
-}
-
-fn confirm(machine: &Machine, id: &str) -> Result<Phase> {
-    Ok(ask(machine, &command::confirm(&apply_id(id), NONCE))?.phase)
-}
-
-fn log(status: &ApplyStatus) -> String {
-    String::from_utf8_lossy(&status.log.bytes).into_owned()
-}
-
-fn failure(status: &ApplyStatus) -> String {
-    match &status.failure {
-        Some(failure) => format!("{:?} {}", failure.code, failure.text),
-        None => String::new(),
-    }
-}
-
-fn service(command: &str) -> String {
+pub(crate) fn service(command: &str) -> String {
     format!(
         "[Unit]\nDescription=a service of the tests\n[Service]\nExecStart={command}\n[Install]\nWantedBy=multi-user.target\n"
     )
@@ -721,38 +485,5 @@ fn packages_go_forward_and_nothing_else_goes() -> Result<()> {
     }
     assert!(!machine.exists("/usr/sbin/policy-rc.d")?);
     assert!(versions("cuda-toolkit-12-6")?.starts_with("ii"));
-    Ok(())
-}
-
-#[test]
-fn addresses_and_mtu_come_and_go() -> Result<()> {
-    let world = World::new()?;
-    let spec = MachineSpec::new("box").base(Base::Python).nic("cluster0");
-    let machine = world.boot(&spec)?;
-    machine.wait_for_systemd()?;
-    // A container's /sys is read-only, so that udev, which NUT brought along, fails at what netplan asks of it.
-    machine.ok("dpkg --purge --force-depends udev")?;
-    let generated =
-        || machine.ok("ls -R /run/systemd/network 2>/dev/null; systemctl is-system-running || :");
-    let before = generated()?;
-    let netplan = |mtu: &str| {
-        Draft::new(&machine)?.checked_file(
-            "/etc/netplan/60-deployctl.yaml",
-            &format!("network:\n  version: 2\n  renderer: networkd\n  ethernets:\n    cluster0:\n      mtu: {mtu}\n      addresses: [10.0.0.1/30]\n"),
-            &[FollowUp::Network],
-            &["netplan", "generate"],
-        )
-    };
-    let status = netplan("nine thousand")?.apply("refused-apply")?;
-    assert_eq!(status.phase, Phase::Refused, "{}", log(&status));
-    assert!(failure(&status).contains("netplan"), "{}", failure(&status));
-    assert_eq!(generated()?, before);
-    let status = netplan("9000")?.apply("network-apply")?;
-    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
-    let applied = "ip -o addr show dev cluster0 | grep -q 10.0.0.1/30 && grep -qx 9000 /sys/class/net/cluster0/mtu";
-    machine.wait_until(Duration::from_secs(10), applied)?;
-    let status = ask(&machine, "sh /var/lib/deployctl/host.sh rollback")?;
-    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
-    machine.ok("! ip -o addr show dev cluster0 | grep 10.0.0.1/30 && grep -x 1500 /sys/class/net/cluster0/mtu")?;
     Ok(())
 }

@@ -1,0 +1,275 @@
+# --- units ----------------------------------------------------------------------------------------------------------
+
+# unit_states UNIT…: a line `UNIT ACTIVE FILE-STATE LOAD ID` each, `-` for nothing. ID is another name where UNIT is an
+# alias. systemd answers in the order asked.
+unit_states() {
+  systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -- "$@" >"$D/.units" || return 1
+  exec 3<"$D/.units"
+  for us_unit in "$@"; do
+    us_load=- us_active=- us_file=- us_id=$us_unit
+    while IFS='=' read -r key value; do
+      case $key in
+        Id) us_id=${value:-$us_unit} ;;
+        LoadState) us_load=$value ;;
+        ActiveState) us_active=$value ;;
+        UnitFileState) us_file=${value:--} ;;
+        '') break ;;
+      esac
+    done <&3
+    printf '%s %s %s %s %s\n' "$us_unit" "$us_active" "$us_file" "$us_load" "$us_id"
+  done
+  exec 3<&-
+}
+
+# real_name UNIT: its own name in $real where UNIT is an alias, which systemd neither enables nor disables, and which goes
+# along with what it stands for. What is so now in $un_active and $un_load; what is not loaded now, as it was before.
+real_name() {
+  real=$1 un_active=- un_load=-
+  unit_states "$1" >"$D/.unit" || return 1
+  read -r _ un_active _ un_load real <"$D/.unit"
+  if [ "$un_load" != loaded ] && checkpointed units "$1"; then id_in "$value" "$1"; fi
+}
+
+# id_in `ACTIVE FILE-STATE LOAD ID` UNIT: the id in $real.
+id_in() {
+  case $1 in
+    *' '*' '*' '*) real=${1##* } ;;
+    *) real=$2 ;;
+  esac
+}
+
+unit() { # ACTION UNIT [SECONDS]
+  if [ -n "$SANDBOX" ]; then
+    skip "unit $1 $2"
+    return
+  fi
+  step "unit $1 $2"
+  real_name "$2" || die "cannot ask systemd for \`$2\`: $(last_lines)"
+  case $1 in
+    enable) try systemctl --quiet enable -- "$real" ;;
+    disable | stop) unit_down "$1" ;;
+    *)
+      unit_up "$1" "$3"
+      started="$started $2"
+      ;;
+  esac
+}
+started=
+
+# unit_down disable|stop: $real. One that is gone or masked is as it should be.
+unit_down() {
+  case $un_load:$un_active in
+    not-found:inactive | not-found:failed | masked:inactive | masked:failed)
+      printf 'as it should be: %s is %s\n' "$real" "$un_load"
+      # Links that nothing stands behind any more.
+      if [ "$1:$un_load" = disable:not-found ]; then systemctl --quiet disable -- "$real" >/dev/null 2>&1 || :; fi
+      ;;
+    masked:*) if [ "$1" = stop ]; then try systemctl stop -- "$real"; fi ;;
+    *) try systemctl --quiet "$1" -- "$real" ;;
+  esac
+}
+
+# unit_up start|restart|reload SECONDS: $real.
+unit_up() {
+  up_action=$1
+  if is_ssh_service; then ssh_action; fi
+  case $up_action in
+    nothing) return ;;
+    reload) up_action=reload-or-restart ;;
+    *)
+      # A unit that failed often enough is not started again before this.
+      systemctl reset-failed -- "$real" 2>/dev/null || :
+      ;;
+  esac
+  up_since=$(date +%s)
+  timeout "$2" systemctl "$up_action" -- "$real" >"$D/.systemctl" 2>&1
+  up_status=$?
+  cat "$D/.systemctl"
+  if [ "$up_status" -eq 0 ]; then return; fi
+  unit_words "$real" "$up_since"
+  # What systemd says of its own is the cause, unless it only says where to look.
+  case $(head -n 1 "$D/.systemctl") in
+    '' | 'Job for '*) ;;
+    *) words=$(head -n 1 "$D/.systemctl") ;;
+  esac
+  if [ "$up_status" -eq 124 ]; then words="not done within $2 s${words:+; $words}"; fi
+  keep_run_sshd
+  die "\`$this\`: ${words:-ended with $up_status}"
+}
+
+# unit_words UNIT SINCE: what UNIT said since then, in one line in $words; where it said nothing, what systemd says of it.
+# Not what others did in its control group: without pam_systemd, sessions live in the one of sshd.
+unit_words() {
+  journalctl --sync >/dev/null 2>&1 || :
+  uw_unit=$1 uw_since=$2
+  systemctl show -p ExecStartPre -p ExecStart -p ExecReload -- "$1" >"$D/.exec" || :
+  uw_own="_SYSTEMD_UNIT=$uw_unit _TRANSPORT=stdout"
+  uw_programs=$(sed -n 's/.*{ path=\([^ ;]*\) ;.*/\1/p' "$D/.exec")
+  uw_pids=$(sed -n 's/.* ; pid=\([1-9][0-9]*\) ;.*/\1/p' "$D/.exec")
+  for uw_program in $uw_programs; do
+    uw_own="$uw_own + _SYSTEMD_UNIT=$uw_unit SYSLOG_IDENTIFIER=${uw_program##*/}"
+  done
+  # The journal cannot say any more to which unit a process belonged that died at once.
+  for uw_pid in $uw_pids; do uw_own="$uw_own + _PID=$uw_pid"; done
+  words=$(unit_lines $uw_own)
+  if [ -z "$words" ]; then
+    words=$(unit_lines _PID=1 UNIT="$uw_unit" + _SYSTEMD_UNIT="$uw_unit" UNIT="$uw_unit")
+  fi
+}
+
+unit_lines() { # MATCH…
+  journalctl --quiet --no-pager --output=cat --lines=20 --since="@$uw_since" "$@" 2>/dev/null |
+    grep -v -e '^Start' -e '^Reloading ' -e 'Scheduled restart job' -e '^Stopped ' | uniq >"$D/.words"
+  cat "$D/.words" >&2
+  # shellcheck disable=SC2016 # `$` is sed's last line
+  tail -n 4 "$D/.words" | sed '$!s/$/; /' | tr -d '\000-\037\177' | cut -c 1-600
+}
+
+# unit_release UNIT: before its files go: as far down as it was before deployctl first managed it.
+unit_release() {
+  if [ -n "$SANDBOX" ]; then
+    skip "unit original $1"
+    return
+  fi
+  if ! saved "$S/original/units" "$1"; then return; fi
+  ur_was=$value
+  case $ur_was in active' '* | activating' '* | reloading' '*) ;; *) unit stop "$1" ;; esac
+  case $ur_was in *' enabled '*) ;; *)
+    step "unit disable $1"
+    real_name "$1" || die "cannot ask systemd for \`$1\`: $(last_lines)"
+    systemctl --quiet disable -- "$real" || : ;;
+  esac
+}
+
+# unit_original UNIT: after its files are back: as far up as it was. One that is gone or masked since stays so.
+unit_original() {
+  if [ -n "$SANDBOX" ] || ! saved "$S/original/units" "$1"; then return; fi
+  uo_was=$value
+  real_name "$1" || die "cannot ask systemd for \`$1\`: $(last_lines)"
+  case $un_load in
+    not-found | masked)
+      printf 'stays as it is: %s is %s\n' "$1" "$un_load"
+      return
+      ;;
+  esac
+  case $uo_was in *' enabled '*) unit enable "$1" ;; esac
+  case $uo_was in active' '*) unit restart "$1" 120 ;; esac
+}
+
+# unit_halt UNIT: first part of a rollback, while the new unit files are still there.
+unit_halt() {
+  if [ -n "$SANDBOX" ] || ! touched_unit "$1" || ! checkpointed units "$1"; then return; fi
+  id_in "$value" "$1"
+  case $value in
+    active' '* | activating' '* | reloading' '*) ;;
+    *)
+      step "stop $1"
+      if [ -n "$boot_mode" ]; then
+        systemctl --no-block stop -- "$real" 2>/dev/null || :
+      else
+        systemctl stop -- "$real" || :
+      fi
+      ;;
+  esac
+  case $value in
+    *' enabled '*) ;;
+    *) if did "unit enable $1"; then systemctl --quiet disable -- "$real" || :; fi ;;
+  esac
+}
+
+# unit_back UNIT SECONDS: last part of a rollback.
+unit_back() {
+  if [ -n "$SANDBOX" ] || ! checkpointed units "$1"; then return; fi
+  if ! touched_unit "$1"; then return; fi
+  ub_was=$value
+  id_in "$value" "$1"
+  case $ub_was in
+    *' enabled '*)
+      if did "unit disable $1"; then
+        step "enable $1"
+        systemctl --quiet enable -- "$real" || complain "unit \`$1\` is not enabled as it was"
+      fi
+      ;;
+  esac
+  if [ -n "$boot_mode" ]; then return; fi
+  systemctl reset-failed -- "$real" 2>/dev/null || :
+  case $ub_was in
+    active' '* | activating' '* | reloading' '*)
+      step "restart $1"
+      if ! timeout "$2" systemctl restart -- "$real"; then
+        if could_start "$ub_was"; then
+          complain "unit \`$1\` does not start as it did"
+        else
+          printf 'told: %s ran, and nothing could have started it again before this apply either\n' "$1"
+        fi
+      fi
+      ;;
+  esac
+}
+
+# could_start `ACTIVE FILE-STATE LOAD ID`: its unit file was there. One that was deleted under a unit that runs was not.
+could_start() {
+  case $1 in
+    *' not-found '* | *' masked '* | *' bad-setting '* | *' error '*) return 1 ;;
+  esac
+}
+
+touched_unit() {
+  for tu_action in start stop restart reload enable disable; do
+    if did "unit $tu_action $1"; then return 0; fi
+  done
+  return 1
+}
+
+# units_settled: what was started is active, or ended well, and nothing failed that had not failed before.
+units_settled() {
+  if [ -n "$SANDBOX" ] || [ "$manager" != systemd ]; then return; fi
+  if [ -n "$started" ]; then
+    # A program that dies at once needs a moment to do so.
+    us_since=$(($(date +%s) - 1))
+    sleep 1
+    step "look at the units"
+    unit_states $started >"$D/.started" || die "cannot ask systemd for the state of units: $(last_lines)"
+    while read -r su_unit su_active _ _ su_id; do
+      case $su_active in
+        failed | activating)
+          unit_words "$su_id" "$us_since"
+          keep_run_sshd
+          die "\`$su_unit\` is $su_active after its start: $words"
+          ;;
+      esac
+    done <"$D/.started"
+  fi
+  failed_now=$(systemctl list-units --state=failed --plain --no-legend --full | cut -d ' ' -f 1)
+  for su_unit in $failed_now; do
+    case $su_unit in deployctl-*) continue ;; esac
+    if saved "$D/baseline" "$su_unit"; then continue; fi
+    die "\`$su_unit\` failed, and had not failed before"
+  done
+}
+
+verify_units() {
+  if [ -n "$SANDBOX$boot_mode" ] || [ ! -s "$D/checkpoint/units" ]; then return; fi
+  vu_units=
+  while read -r vu_unit _ _ _ vu_id; do vu_units="$vu_units ${vu_id:-$vu_unit}"; done <"$D/checkpoint/units"
+  unit_states $vu_units >"$D/.after" || {
+    complain "cannot ask systemd for the state of units"
+    return
+  }
+  exec 3<"$D/.after"
+  while read -r vu_unit vu_was vu_was_file vu_load vu_id; do
+    read -r _ vu_is vu_is_file _ <&3
+    if ! could_start "$vu_was $vu_was_file $vu_load $vu_id"; then vu_was=$vu_is; fi
+    case $vu_was:$vu_is in
+      active:active | inactive:inactive | failed:* | inactive:failed | activating:* | reloading:* | deactivating:*) ;;
+      active:*) complain "unit \`$vu_unit\` is $vu_is and was active" ;;
+      *:active | *:activating) complain "unit \`$vu_unit\` is $vu_is and was $vu_was" ;;
+    esac
+    case $vu_was_file:$vu_is_file in
+      enabled:enabled) ;;
+      enabled:* | *:enabled) complain "unit \`$vu_unit\` is ${vu_is_file} and was ${vu_was_file}" ;;
+    esac
+  done <"$D/checkpoint/units"
+  exec 3<&-
+}
+
