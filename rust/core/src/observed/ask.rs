@@ -121,8 +121,12 @@ const SHOW_UNITS: &str = r#"show() {
       ConditionTimestampMonotonic) stamp=$value ;;
       '')
         if [ "$state$result" = inactiveno ] && [ "$stamp" != 0 ]; then
-          systemd-analyze condition --unit="$id" >/dev/null 2>&1
-          if [ "$?" = 1 ]; then printf '\nId=%s\nConditionNow=no\n' "$id"; fi
+          # Before systemd 250 it knows no --unit, and fails as well.
+          told=$(systemd-analyze condition --unit="$id" 2>&1)
+          case $?:$told in
+            *'unrecognized option'*) ;;
+            1:*) printf '\nId=%s\nConditionNow=no\n' "$id" ;;
+          esac
         fi
         state='' result='' stamp=''
         ;;

@@ -11,6 +11,7 @@ mod closures_stand_in;
 mod cluster;
 mod demo;
 mod everyday;
+mod first;
 mod gates;
 mod links;
 mod packages;

@@ -187,6 +187,7 @@ find_apply() {
 # What core wrote down for us.
 read_meta() {
   m_holder='' m_base=0 m_boot='' m_window=60 m_allow=60 m_cap=600 m_need=0 m_kind='' m_system=''
+  [ -r "$D/meta" ] || return 0
   while read -r key value; do
     case $key in
       holder) m_holder=$value ;;

@@ -187,6 +187,7 @@ package_hold() {
     return
   fi
   step "hold packages $*"
+  lock_seconds=60
   try waiting apt-mark hold -- "$@"
 }
 
@@ -196,6 +197,7 @@ package_unhold() {
     return
   fi
   step "unhold packages $*"
+  lock_seconds=60
   # What was held before deployctl came is not ours to let go.
   pu_ours=
   for pu_name in "$@"; do

@@ -91,6 +91,13 @@ initramfs() { follow initramfs update-initramfs -u; }
 bootloader() { follow bootloader update-grub; }
 firewall() { follow firewall load_firewall "$@"; }
 
+# sweep_accounts: a systemd-sysusers that was killed leaves copies of the account files, with the passwords in them.
+sweep_accounts() {
+  if [ -n "$SANDBOX" ] || ! did sysusers || [ ! -e "$D/checkpoint/states" ]; then return; fi
+  find ./etc -maxdepth 1 -type f -newer "$D/checkpoint/states" \
+    \( -name '.#passwd*' -o -name '.#group*' -o -name '.#shadow*' -o -name '.#gshadow*' \) -delete || :
+}
+
 # A container has none, or may not write to /sys.
 udev_runs() { command -v udevadm >/dev/null && [ -S /run/udev/control ]; }
 

@@ -169,6 +169,7 @@ roll_back() {
     rolling=1
     printf '==> roll back\n'
     sweep
+    sweep_accounts
     compare_paths
     . "$D/rollback.sh"
     if [ -e "$D/reboot-required" ]; then rm -f /run/reboot-required "$D/reboot-required"; fi
