@@ -1,5 +1,5 @@
 # A program of the workspace: deployctl, or hostprobe. Only what programs are made of is their source,
-# so that a change of a fact, a module or a test builds none anew; `withTests` takes everything and
+# so that a change of a fact or a test builds none anew; `withTests` takes everything and
 # runs the tests.
 {
   lib,
@@ -27,9 +27,12 @@ let
     ./core/Cargo.toml
     ./core/src
     ./engine/Cargo.toml
+    ./engine/build.rs
     ./engine/src
     ./hostprobe/Cargo.toml
     ./hostprobe/src
+    # The program carries them.
+    ../modules/ubuntu
     # Cargo wants to see every member of the workspace.
     ../tests/e2e/Cargo.toml
     ../tests/e2e/src

@@ -1,9 +1,16 @@
 # `deployctl render` as a derivation: the files of one Ubuntu host.
-{ inputs, inventory, ... }:
+{
+  inputs,
+  inventory,
+  folder,
+}:
 system: name:
 let
   pkgs = inputs.nixpkgs.legacyPackages.${system};
   deployctl = pkgs.callPackage ../../rust/package.nix { };
+  # A cluster's own modules; the program carries the others.
+  own = folder + "/../modules/ubuntu";
+  link = if builtins.pathExists own then "ln -s ${own} repo/modules/ubuntu" else "";
 in
 pkgs.runCommand "${name}-rendered"
   {
@@ -14,7 +21,7 @@ pkgs.runCommand "${name}-rendered"
   ''
     mkdir -p repo/hosts repo/modules
     touch repo/hosts/default.nix
-    ln -s ${../ubuntu} repo/modules/ubuntu
+    ${link}
     deployctl --repo repo --inventory "$inventoryPath" render --out rendered ${name}
     mv rendered/${name} "$out"
   ''

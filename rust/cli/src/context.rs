@@ -16,7 +16,7 @@ use deployctl_engine::nix::Nix;
 use deployctl_engine::nix::cache::EvaluationCache;
 use deployctl_engine::nix::supply::Supply;
 use deployctl_engine::transport::Secret;
-use deployctl_engine::{files, nix};
+use deployctl_engine::{modules, nix};
 
 use crate::args::Global;
 use crate::env_vars;
@@ -87,12 +87,7 @@ impl Context {
 
     /// The templates, and the facts as they see them.
     pub(crate) fn sources(&self, inventory: &Inventory) -> Result<(TemplateSet, Facts), Failure> {
-        let repo = self.repo()?;
-        // A cluster of one's own may leave policy to the modules that came with the program.
-        let top = env_vars::share()
-            .filter(|_| !repo.join("modules/ubuntu").exists())
-            .unwrap_or(repo);
-        let templates = files::read_modules(&top)?;
+        let templates = modules::read(&self.repo()?)?;
         Ok((templates, Facts::from_inventory(inventory.value())))
     }
 

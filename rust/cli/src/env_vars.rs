@@ -9,8 +9,6 @@ pub(crate) const SUDO_PASSWORD_FILE: &str = "DEPLOYCTL_SUDO_PASSWORD_FILE";
 pub(crate) const SSH_CONFIG: &str = "DEPLOYCTL_SSH_CONFIG";
 /// The repository; as `--repo`.
 pub(crate) const REPO: &str = "DEPLOYCTL_REPO";
-/// A folder whose `modules/ubuntu` is used where the repository has none of its own.
-pub(crate) const SHARE: &str = "DEPLOYCTL_SHARE";
 /// Colours are off when it is set to anything (<https://no-color.org>).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// A file with the secret key that signs what is copied to Nix hosts; as `--signing-key-file`.
@@ -83,11 +81,6 @@ pub(crate) fn state_directory() -> Option<PathBuf> {
 /// See [`REPO`].
 pub(crate) fn repo() -> Option<PathBuf> {
     path(REPO)
-}
-
-/// See [`SHARE`].
-pub(crate) fn share() -> Option<PathBuf> {
-    path(SHARE)
 }
 
 /// See [`NO_COLOR`].

@@ -8,7 +8,7 @@ use deployctl_core::inventory::InventoryErrors;
 use deployctl_core::render::RenderErrors;
 use deployctl_core::report::{Problem, Verdict};
 use deployctl_core::select::SelectError;
-use deployctl_engine::files::ModulesError;
+use deployctl_engine::modules::ModulesError;
 use deployctl_engine::nix::NixError;
 use deployctl_engine::transport::TransportError;
 

@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod history;
 pub mod interrupt;
 pub mod kernel;
+pub mod modules;
 pub mod nix;
 pub mod prepare;
 pub mod process;

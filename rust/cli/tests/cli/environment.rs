@@ -31,6 +31,19 @@ pub(crate) struct TestEnv {
 impl TestEnv {
     /// This repository, its checked-in inventory, and an empty sandbox.
     pub(crate) fn new() -> Self {
+        Self::of("inventory.json")
+    }
+
+    /// What `nix flake init -t` makes, and nothing more: no modules.
+    pub(crate) fn from_template() -> Self {
+        let mut env = Self::of("template.json");
+        let own = env.path("repo");
+        copy(&env.repo.join("modules/flake/template"), &own);
+        env.repo = own;
+        env
+    }
+
+    fn of(fixture: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let env = Self {
@@ -38,11 +51,8 @@ impl TestEnv {
             repo: repo.canonicalize().unwrap(),
         };
         std::fs::create_dir(env.path("home")).unwrap();
-        std::fs::copy(
-            env.repo.join("tests/fixtures/inventory.json"),
-            env.path("inventory.json"),
-        )
-        .unwrap();
+        let fixture = env.repo.join("tests/fixtures").join(fixture);
+        std::fs::copy(fixture, env.path("inventory.json")).unwrap();
         env
     }
 

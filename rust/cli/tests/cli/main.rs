@@ -14,4 +14,5 @@ mod kernel;
 mod reference;
 mod sandbox;
 mod systems;
+mod template;
 mod verify;

@@ -36,16 +36,19 @@ impl TemplateSet {
     /// Reads modules out of `files`, whose keys are paths below `root` (such as
     /// `ssh/module.toml`); `root` itself, such as `modules/ubuntu`, is what messages name.
     pub fn new(root: &str, files: BTreeMap<String, String>) -> Result<Self, RenderErrors> {
+        Self::layered(&[(root, files)])
+    }
+
+    /// The same of several roots: a concern's folder of a later one replaces, whole, that of an
+    /// earlier one.
+    pub fn layered(layers: &[(&str, BTreeMap<String, String>)]) -> Result<Self, RenderErrors> {
         let mut errors = Vec::new();
-        let mut folders: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        for (path, text) in files {
-            let (concern, below) = path.split_once('/').unwrap_or((path.as_str(), ""));
-            let folder = folders.entry(concern.to_owned()).or_default();
-            folder.insert(below.to_owned(), text);
+        let mut folders = BTreeMap::new();
+        for (root, files) in layers {
+            folders.extend(folders_of(root, files));
         }
         let mut modules = BTreeMap::new();
-        for (concern, templates) in folders {
-            let folder = format!("{root}/{concern}");
+        for (concern, (folder, templates)) in folders {
             match Module::read(&concern, folder, templates) {
                 Ok((name, module)) => {
                     modules.insert(name, module);
@@ -69,6 +72,22 @@ impl TemplateSet {
     pub fn concerns(&self) -> impl Iterator<Item = &ConcernName> {
         self.modules.keys()
     }
+}
+
+/// Every concern's folder, as messages name it, and what is in it.
+fn folders_of(
+    root: &str,
+    files: &BTreeMap<String, String>,
+) -> BTreeMap<String, (String, BTreeMap<String, String>)> {
+    let mut folders = BTreeMap::new();
+    for (path, text) in files {
+        let (concern, below) = path.split_once('/').unwrap_or((path, ""));
+        let (_, templates) = folders
+            .entry(concern.to_owned())
+            .or_insert_with(|| (format!("{root}/{concern}"), BTreeMap::new()));
+        templates.insert(below.to_owned(), text.clone());
+    }
+    folders
 }
 
 impl Module {

@@ -1,0 +1,42 @@
+//! A cluster of one's own: the template's files and the program, nothing else.
+
+use crate::environment::TestEnv;
+
+#[test]
+fn a_cluster_from_the_template_plans_and_renders() {
+    let env = TestEnv::from_template();
+    let planned = env.run(&["plan", "--exit-code"]);
+    assert_eq!(planned.code, 3, "{}", planned.err);
+    let out = env.path("rendered");
+    let rendered = env.run(&["render", "--out", out.to_str().unwrap()]);
+    assert_eq!(rendered.code, 0, "{}", rendered.err);
+    assert!(out.join("web/etc/nftables.d/deployctl.nft").is_file());
+    let applied = env.run(&["apply", "--yes"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    assert_eq!(env.run(&["plan", "--exit-code"]).code, 0);
+}
+
+#[test]
+fn what_the_program_carries_is_named_as_its_own() {
+    let env = TestEnv::from_template();
+    insta::assert_snapshot!(env.run(&["why", "/etc/timezone"]).out);
+}
+
+#[test]
+fn a_module_of_the_repository_replaces_that_of_the_program() {
+    let env = TestEnv::from_template();
+    let module = env.repo().join("modules/ubuntu/time");
+    std::fs::create_dir_all(&module).unwrap();
+    // It writes nothing, where the program's writes chrony's configuration.
+    std::fs::write(module.join("module.toml"), "").unwrap();
+    assert_eq!(env.run(&["why", "/etc/chrony/chrony.conf"]).code, 2);
+    assert_eq!(env.run(&["why", "/etc/timezone"]).code, 0);
+    std::fs::write(module.join("unused"), "").unwrap();
+    let said = env.run(&["plan"]);
+    assert_eq!(said.code, 2);
+    assert!(
+        said.err.starts_with("error: modules/ubuntu/time/unused:1:"),
+        "{}",
+        said.err
+    );
+}
