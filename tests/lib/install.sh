@@ -18,6 +18,11 @@ as_root() {
     fi
 }
 
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+        "$@" >/dev/null
+}
+
 # install_missing PROGRAM=PACKAGES...: installs the packages of those programs that are not there.
 install_missing() {
     missing=''
@@ -33,9 +38,37 @@ install_missing() {
     fi
     echo "installing:$missing"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update || return
+    keep_services_stopped
+    installed=0
     # shellcheck disable=SC2086 # a list of package names
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-        $missing >/dev/null
+    if ! apt_install $missing; then
+        # One that this distribution has not must not keep the others away.
+        for package in $missing; do
+            apt_install "$package" 2>/dev/null || {
+                echo "cannot install: $package" >&2
+                installed=1
+            }
+        done
+    fi
+    let_services_start
+    return "$installed"
+}
+
+# Servers are wanted as programs: one that starts would listen on this machine, or set its clock.
+policy=/usr/sbin/policy-rc.d
+
+keep_services_stopped() {
+    [ ! -e "$policy" ] || return 0
+    # shellcheck disable=SC2016 # $policy is for the shell that root gets
+    as_root sh -c 'printf "#!/bin/sh\n# by deployctl, for one installation\nexit 101\n" >"$1" && chmod 0755 "$1"' \
+        sh "$policy" || :
+}
+
+# What an interrupted installation left goes as well.
+let_services_start() {
+    if grep -qs '^# by deployctl' "$policy"; then
+        as_root rm -f "$policy"
+    fi
 }
 
 # rust_wanted: the oldest Rust that builds this repository.

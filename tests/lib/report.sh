@@ -70,6 +70,25 @@ count() {
     grep -oE "[0-9]+ $1" "$report/lines" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
+# count_lacking USER FILE: tests that passed for want of something are skipped, not passed. A program that root
+# could have installed is a failure.
+count_lacking() {
+    sort -u "$2" >"$report/lacked"
+    while IFS= read -r line; do
+        passed=$((passed - 1))
+        case $1:$line in
+        0:*'(package '*)
+            failed=$((failed + 1))
+            printf '  %s\n' "$line" >>"$report/failures"
+            ;;
+        *)
+            skipped=$((skipped + 1))
+            printf '  %s\n' "$line" >>"$report/skips"
+            ;;
+        esac
+    done <"$report/lacked"
+}
+
 # finish: says how it went; the last line is the numbers alone.
 finish() {
     printf '\n=== stages\n'

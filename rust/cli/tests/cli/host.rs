@@ -2,7 +2,6 @@
 //! of `HOSTS`, each with checks of its own whose answers are files.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::demand::demand;
 use crate::environment::{Said, TestEnv};
 
 /// Hosts of the inventory, and how each means this machine: no two may have one address.
@@ -29,12 +29,13 @@ impl Drop for Answering {
 }
 
 impl Answering {
-    /// `None`, with the reason on stderr, where no sshd is installed.
+    /// `None` where the test is skipped for want of sshd.
     pub(crate) fn new() -> Option<Self> {
-        if !Path::new("/usr/sbin/sshd").exists() {
-            let _ = writeln!(std::io::stderr(), "skip: no /usr/sbin/sshd on this machine");
-            return None;
-        }
+        let sshd = Path::new("/usr/sbin/sshd");
+        let sshd = demand(
+            sshd.exists().then_some(sshd),
+            "sshd (package openssh-server)",
+        )?;
         let env = TestEnv::with_own_modules();
         for key in ["host_key", "login_key"] {
             let made = Command::new("ssh-keygen")
@@ -61,7 +62,7 @@ impl Answering {
         fs::write(env.path("ssh_config"), own).unwrap();
         // Where root runs sshd, it wants this empty directory.
         let _ = fs::create_dir("/run/sshd");
-        let sshd = Command::new("/usr/sbin/sshd")
+        let sshd = Command::new(sshd)
             .args(["-D", "-e", "-f"])
             .arg(env.path("sshd_config"))
             .stdin(Stdio::null())

@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+#[path = "../../../../tests/lib/demand.rs"]
+mod demand;
 mod environment;
 mod host;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -7,6 +7,7 @@ use std::process::Command;
 use deployctl_core::activation::{Phase, command, status};
 use deployctl_core::closure::SystemKind;
 
+use crate::demand::demand;
 use crate::sandbox::{SHELLS, Sandbox, Want, apply_id, file};
 use crate::stand_in::NixHost;
 
@@ -16,19 +17,13 @@ const OLD: usize = 150_000;
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// Nothing, with the reason on stderr, where this may not mount.
     fn over(host: &Sandbox) -> Option<Self> {
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=16m,mode=0755", "tmpfs"])
             .arg(host.root())
             .output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self(host.root())),
-            other => {
-                eprintln!("skipped: cannot mount a small file system: {other:?}");
-                None
-            }
-        }
+        let mounted = mounted.is_ok_and(|output| output.status.success());
+        demand(mounted.then(|| Self(host.root())), "the right to mount")
     }
 }
 

@@ -3,12 +3,13 @@
     clippy::disallowed_methods,
     reason = "tests look at what the host program did, on real directories"
 )]
-#![expect(clippy::print_stderr, reason = "a test that cannot run here says why")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod closure;
 mod closure_cut;
 mod closure_kept;
+#[path = "../../../../tests/lib/demand.rs"]
+mod demand;
 mod full;
 mod launchd;
 mod life;

@@ -4,10 +4,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, prepares its repository, and says why it skips"
+    reason = "a test fails by panicking, and prepares its repository"
 )]
 
+#[path = "../../../../tests/lib/demand.rs"]
+mod demand;
 mod played;
 mod real;
 mod world;

@@ -8,6 +8,7 @@ use deployctl_engine::nix::supply::SupplyError;
 use deployctl_engine::nix::{Daemon, Image, SystemError};
 use serde_json::json;
 
+use crate::demand::demand;
 use crate::world::World;
 
 /// `@run@` is what the builder of the system's one dependency does, `@for@` the kind of computer.
@@ -187,8 +188,8 @@ async fn an_image_is_built_and_its_files_are_found() {
     let Some(world) = World::real(&flake("true", HERE)) else {
         return;
     };
-    if HERE != "x86_64-linux" {
-        eprintln!("skip: the host of this image is an x86-64 one");
+    let fits = HERE == "x86_64-linux";
+    if demand(fits.then_some(()), "an x86-64 computer").is_none() {
         return;
     }
     let (name, host) = world.host();

@@ -18,6 +18,8 @@ use deployctl_engine::nix::{Daemon, Nix, StoreWay};
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 use serde_json::{Value, json};
 
+use crate::demand::demand;
+
 pub(crate) struct World {
     folder: tempfile::TempDir,
     pub(crate) interrupt: Interrupt,
@@ -62,22 +64,20 @@ impl World {
         world
     }
 
-    /// The real Nix; `None`, with the reason on stderr, where there is none that may build.
+    /// The real Nix; `None` where the test is skipped, since there is none that may build.
     pub(crate) fn real(flake: &str) -> Option<Self> {
         let programs = ["nix", "nix-store"].map(|name| Path::new("/usr/bin").join(name));
-        if !programs.iter().all(|path| path.exists()) {
-            eprintln!("skip: there is no Nix (package nix-bin)");
-            return None;
-        }
+        let installed = programs.iter().all(|path| path.exists());
+        demand(installed.then_some(()), "nix (package nix-bin)")?;
         let mounts = ["--mount", "mount", "--bind", "/nix", "/nix"];
         let may_mount = || Command::new("unshare").args(mounts).output();
         let apart = is_root()
             && fs::create_dir_all("/nix").is_ok()
             && may_mount().is_ok_and(|done| done.status.success());
-        if !apart {
-            eprintln!("skip: only root may mount a `/nix` of its own");
-            return None;
-        }
+        demand(
+            apart.then_some(()),
+            "the right to mount a `/nix` of its own",
+        )?;
         let world = Self::new();
         for path in programs {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();

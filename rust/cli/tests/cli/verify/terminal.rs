@@ -4,16 +4,18 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::demand::demand;
 use crate::host::Answering;
 
 const PROMPT: &str = "[a/r/s/A/q/?] ";
 
-/// Runs it on a terminal, answering each prompt in turn. What it said, and its exit code. `None` without
-/// `script`.
+/// Runs it on a terminal, answering each prompt in turn. What it said, and its exit code. `None` where the
+/// test is skipped for want of `script`.
 fn review(lab: &Answering, own: &[&str], answers: &[&str]) -> Option<(String, i32)> {
-    if !Path::new("/usr/bin/script").exists() || cfg!(not(target_os = "linux")) {
-        return None;
-    }
+    // Other systems' `script` takes other options.
+    let script = Path::new("/usr/bin/script");
+    let fits = script.exists() && cfg!(target_os = "linux");
+    let script = demand(fits.then_some(script), "script (package bsdutils)")?;
     let wanted = lab.start(own);
     let mut words = vec![wanted.get_program()];
     words.extend(wanted.get_args());
@@ -21,7 +23,7 @@ fn review(lab: &Answering, own: &[&str], answers: &[&str]) -> Option<(String, i3
         .iter()
         .map(|word| format!("'{}'", word.to_str().unwrap()))
         .collect();
-    let mut command = Command::new("/usr/bin/script");
+    let mut command = Command::new(script);
     // What is typed is not shown again, whenever it arrives.
     command
         .arg("-qec")
