@@ -7,6 +7,7 @@ mod gates;
 mod log_tail;
 pub(crate) mod outcome;
 mod patience;
+mod refusal;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use deployctl_core::name::HostName;
 use deployctl_core::query;
 use deployctl_core::report::{Outcome, Problem};
 
+use super::refusal;
 use super::{Task, problem};
 use crate::transport::TransportError;
 
@@ -40,7 +41,7 @@ pub(super) fn of(
             Outcome::Refused {
                 reasons: vec![problem(
                     format!("`{}`: {text}", task.host),
-                    refusal_hint(code),
+                    refusal::hint(code, &text),
                 )],
             }
         }
@@ -77,22 +78,6 @@ fn rollback_reason(said: Option<(FailureCode, String)>, checks: &[CheckResult]) 
         return closed.join("; ");
     }
     said.map_or_else(|| "the host gave no reason".to_owned(), |(_, text)| text)
-}
-
-fn refusal_hint(code: FailureCode) -> Option<&'static str> {
-    Some(match code {
-        FailureCode::Lock => {
-            "wait for it, or roll it back and take over with `deployctl apply --steal`"
-        }
-        FailureCode::Stale => "plan again: `deployctl plan`",
-        FailureCode::Space => "make room there",
-        FailureCode::Layout => "what stands there must be changed by hand; nothing was touched",
-        FailureCode::Validate => "correct the facts or the template; nothing was changed",
-        FailureCode::Packages => {
-            "compare the pins with what the archive offers; nothing was changed"
-        }
-        _ => return None,
-    })
 }
 
 /// A transport error before or while something ran there.

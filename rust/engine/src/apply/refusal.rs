@@ -1,0 +1,128 @@
+//! What to do about a refusal, as far as the host's own words name its cause.
+
+use deployctl_core::activation::status::FailureCode;
+
+/// The next step; `None` where nothing was said that leads to one.
+pub(super) fn hint(code: FailureCode, said: &str) -> Option<&'static str> {
+    Some(match code {
+        FailureCode::Lock => {
+            "wait for it, or roll it back and take over with `deployctl apply --steal`"
+        }
+        FailureCode::Stale => "plan again: `deployctl plan`",
+        FailureCode::Space => "make room there",
+        FailureCode::Layout => "what stands there must be changed by hand; nothing was touched",
+        FailureCode::Validate => {
+            "correct the file that it names: by the facts or the template where it is ours, else on the host; nothing was changed"
+        }
+        FailureCode::Packages => return packages(said),
+        _ => return None,
+    })
+}
+
+/// Parts of what apt and dpkg say, and what helps then; the first that is found counts, since one cause has others follow.
+const OF_APT: &[(&[&str], &str)] = &[
+    (
+        &["dpkg was interrupted"],
+        "on the host, as root: `dpkg --configure -a`; nothing was changed",
+    ),
+    (
+        &[
+            "Could not get lock",
+            "Unable to acquire the dpkg frontend lock",
+            "Unable to lock",
+        ],
+        "another apt or dpkg is at work on the host: apply again once it has ended; nothing was changed",
+    ),
+    (
+        &[
+            "You don't have enough free space",
+            "No space left on device",
+        ],
+        "make room on the host; nothing was changed",
+    ),
+    (
+        &[
+            "Temporary failure resolving",
+            "Could not resolve",
+            "Could not connect",
+            "Unable to connect",
+            "Cannot initiate the connection",
+            "Connection failed",
+            "Connection timed out",
+        ],
+        "the host cannot reach that archive: look at its sources, proxy, name servers and firewall; nothing was changed",
+    ),
+    (
+        &[
+            "NO_PUBKEY",
+            "is not signed",
+            "EXPKEYSIG",
+            "is not valid yet",
+            "is expired",
+        ],
+        "the host does not trust that archive: look at its key and at the host's clock; nothing was changed",
+    ),
+    (
+        &[
+            "was not found",
+            "has no installation candidate",
+            "Unable to locate package",
+        ],
+        "compare the pins with what the archive offers; nothing was changed",
+    ),
+    (
+        &["unmet dependencies", "held broken packages", "Conflicts:"],
+        "the declared packages exclude each other or one on the host: apt says which; nothing was changed",
+    ),
+];
+
+fn packages(said: &str) -> Option<&'static str> {
+    let told = |(signs, _): &&(&[&str], &str)| signs.iter().any(|sign| said.contains(sign));
+    OF_APT.iter().find(told).map(|(_, hint)| *hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// apt's words as they were met; the last has no known cause, so nothing is advised.
+    #[test]
+    fn only_a_cause_that_was_said_has_a_hint() {
+        for (said, word) in [
+            (
+                "cannot download packages: E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.",
+                "dpkg --configure -a",
+            ),
+            (
+                "`apt-get update` failed: E: Could not get lock /var/lib/apt/lists/lock. It is held by process 20205 (python3)",
+                "another apt",
+            ),
+            (
+                "cannot download packages: E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
+                "another apt",
+            ),
+            (
+                "Err:1 http://a.example stable InRelease Temporary failure resolving 'a.example' E: Version '2.0' for 'x' was not found",
+                "cannot reach",
+            ),
+            ("E: Version '2.0' for 'x' was not found", "pins"),
+            ("E: Package 'x' has no installation candidate", "pins"),
+            (
+                "The following packages have unmet dependencies: a : Conflicts: b but 1 is to be installed",
+                "exclude each other",
+            ),
+            (
+                "W: GPG error: http://a.example stable InRelease: NO_PUBKEY 12",
+                "key",
+            ),
+            (
+                "E: You don't have enough free space in /var/cache/apt/archives/.",
+                "room",
+            ),
+        ] {
+            let hint = hint(FailureCode::Packages, said).unwrap_or_default();
+            assert!(hint.contains(word), "{said}: {hint}");
+        }
+        assert_eq!(hint(FailureCode::Packages, "E: something else"), None);
+    }
+}
