@@ -10,6 +10,8 @@ use super::{Check, Declared, span};
 use crate::inventory::system::{Journald, System, UnattendedUpgrades};
 use crate::query::{Query, quote};
 
+mod failed;
+
 pub(super) const CONCERN: &str = "system";
 
 pub(super) fn checks(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
@@ -26,7 +28,7 @@ pub(super) fn checks(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
     if let Some(seconds) = facts.watchdog_seconds {
         checks.push(watchdog(seconds));
     }
-    checks.push(failed_units(declared));
+    checks.extend(failed::checks(declared));
     checks
 }
 
@@ -94,6 +96,11 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
             .find(|(user, _)| user.as_str() == name);
         // NixOS has shells below its store.
         let nixos = declared.is_nixos();
+        let made = if nixos {
+            "apply makes it with the system"
+        } else {
+            "apply makes it; one that was deleted since, `systemd-sysusers` on the host makes again"
+        };
         let shell = user.map(|(_, user)| program(user.shell.as_str(), nixos).to_owned());
         let groups: BTreeSet<String> = user
             .map(|(_, user)| user.groups.iter().map(ToString::to_string).collect())
@@ -114,7 +121,7 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
             expected,
             move |answer| {
                 let Some(account) = parse_account(answer, &key)? else {
-                    return Ok(Found::when(false, "no such user").or_hint("apply first"));
+                    return Ok(Found::when(false, "no such user").or_hint(made));
                 };
                 let holds = groups
                     .iter()
@@ -386,66 +393,4 @@ fn watchdog(seconds: u32) -> Check {
         )
         .or_hint("systemd takes it up by daemon-reexec; no watchdog device, no watchdog"))
     })
-}
-
-/// What has failed, by the manager's own count and list. Units that had failed before an apply do not
-/// speak against it.
-fn failed_units(declared: &Declared<'_>) -> Check {
-    let query = Query::new(
-        "system/failed-units",
-        "systemctl show -p NFailedUnits\nsystemctl list-units --state=failed --plain --no-legend --no-pager --full",
-    );
-    let before: BTreeSet<String> = declared
-        .failed_before
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let expected = if before.is_empty() {
-        "no unit has failed".to_owned()
-    } else {
-        format!(
-            "no unit has failed but those that had before: {}",
-            join(&before)
-        )
-    };
-    Check::new(CONCERN, "failed-units", &query, expected, move |answer| {
-        let failed = parse_failed(answer)?;
-        let new: BTreeSet<String> = failed
-            .iter()
-            .filter(|unit| !before.contains(**unit))
-            .map(ToString::to_string)
-            .collect();
-        let evidence = if failed.is_empty() {
-            "none has failed".to_owned()
-        } else {
-            format!("failed: {}", failed.join(", "))
-        };
-        let first = new.iter().next().cloned().unwrap_or_default();
-        Ok(Found::when(new.is_empty(), evidence).or_hint(format!(
-            "on the host: systemctl status {first}; journalctl -u {first} -b"
-        )))
-    })
-    .gate_if(true)
-}
-
-fn parse_failed<'a>(answer: &Answer<'a>) -> Result<Vec<&'a str>, Unreadable> {
-    let mut lines = answer.lines()?;
-    let count = lines
-        .next()
-        .and_then(|line| line.strip_prefix("NFailedUnits="));
-    let count: usize = number(
-        "NFailedUnits",
-        count.ok_or_else(|| Unreadable::new("no count of failed units"))?,
-    )?;
-    let units: Vec<&str> = lines
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    if units.len() == count {
-        Ok(units)
-    } else {
-        Err(Unreadable(format!(
-            "{count} failed units, {} listed",
-            units.len()
-        )))
-    }
 }

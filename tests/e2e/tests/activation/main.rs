@@ -242,6 +242,30 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
         failure(&status),
         "Step `worse.service` failed, and had not failed before"
     );
+    machine.ok("systemctl reset-failed worse")?;
+
+    // A timer's job and what somebody starts by hand fail in their own time.
+    let draft = motd("with failed jobs\n")?;
+    machine.write(
+        "/etc/systemd/system/nightly.service",
+        "[Service]\nType=oneshot\nExecStart=/bin/false\n",
+    )?;
+    machine.write(
+        "/etc/systemd/system/nightly.timer",
+        "[Timer]\nOnActiveSec=0\nAccuracySec=1ms\n",
+    )?;
+    machine.ok(
+        "systemctl daemon-reload; systemctl start nightly.timer; systemd-run --quiet false
+         for _ in 1 2 3 4 5 6 7 8 9; do systemctl is-failed nightly && break; sleep 0.2; done",
+    )?;
+    let status = draft.apply("jobs-apply")?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    assert!(
+        log(&status).contains("the job nightly.service failed"),
+        "{}",
+        log(&status)
+    );
+    assert_eq!(confirm(&machine, "jobs-apply")?, Phase::Committed);
     Ok(())
 }
 

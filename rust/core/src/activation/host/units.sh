@@ -221,6 +221,16 @@ touched_unit() {
   return 1
 }
 
+# is_job UNIT: a timer or somebody started it in its own time, and this apply does not touch it.
+is_job() {
+  case $1 in *.service) ;; *) return 1 ;; esac
+  if saved "$D/checkpoint/units" "$1"; then return 1; fi
+  case $(systemctl show --property=Transient,TriggeredBy -- "$1") in
+    *Transient=yes* | *TriggeredBy=*.timer*) return 0 ;;
+  esac
+  return 1
+}
+
 # units_settled: what was started is active, or ended well, and nothing failed that had not failed before.
 units_settled() {
   if [ -n "$SANDBOX" ] || [ "$manager" != systemd ]; then return; fi
@@ -244,6 +254,10 @@ units_settled() {
   for su_unit in $failed_now; do
     case $su_unit in deployctl-*) continue ;; esac
     if saved "$D/baseline" "$su_unit"; then continue; fi
+    if is_job "$su_unit"; then
+      printf 'the job %s failed in its own time: no rollback\n' "$su_unit"
+      continue
+    fi
     die "\`$su_unit\` failed, and had not failed before"
   done
 }
