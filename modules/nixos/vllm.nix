@@ -111,12 +111,17 @@ in
         LimitNOFILE = 65536;
         # Neither PrivateDevices= nor MemoryDenyWriteExecute=: it needs the GPU and compiles as it runs.
         DevicePolicy = "closed";
-        DeviceAllow = [
-          "/dev/nvidia0 rw"
-          "/dev/nvidiactl rw"
-          "/dev/nvidia-uvm rw"
-          "/dev/nvidia-uvm-tools rw"
-        ];
+        DeviceAllow =
+          if host.nvidia.gpu.count or 1 > 1 then
+            # Every GPU, whichever numbers they have, and what they speak to each other by.
+            [ "char-nvidia* rw" ]
+          else
+            [
+              "/dev/nvidia0 rw"
+              "/dev/nvidiactl rw"
+              "/dev/nvidia-uvm rw"
+              "/dev/nvidia-uvm-tools rw"
+            ];
         NoNewPrivileges = "yes";
         ProtectSystem = "strict";
         ProtectHome = "yes";

@@ -20,7 +20,8 @@ fn main() -> io::Result<()> {
     for path in paths {
         let below = path.strip_prefix(MODULES).map_err(io::Error::other)?;
         let below = below.to_str().ok_or(io::ErrorKind::InvalidData)?;
-        let text = fs::canonicalize(&path)?;
+        let text = fs::canonicalize(&path)?.into_os_string();
+        let text = text.to_str().ok_or(io::ErrorKind::InvalidData)?;
         let _ = writeln!(code, "    ({below:?}, include_str!({text:?})),");
     }
     code.push(']');

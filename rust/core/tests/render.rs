@@ -160,6 +160,59 @@ fn golden_tree_of_a_debian_host() {
     golden_of("debian", &rendered);
 }
 
+/// One GPU is what the golden trees show.
+#[test]
+fn every_gpu_gets_its_power_cap_and_is_open_to_the_server() {
+    let mut inventory = inventory();
+    inventory["hosts"]["cuda"]["nvidia"]["gpu"]["count"] = 2.into();
+    let rendered = rendered_of(&Facts::from_inventory(&inventory), "cuda");
+    let text = |path: &str| {
+        let (_, entry) = rendered
+            .entries
+            .iter()
+            .find(|(at, _)| at.as_str() == path)
+            .unwrap();
+        show(entry)
+    };
+    let script = text("/etc/deployctl/libexec/nvidia-power-limit");
+    let unit = text("/etc/systemd/system/vllm.service");
+    let devices: Vec<&str> = unit
+        .lines()
+        .filter(|line| line.starts_with("DeviceAllow="))
+        .collect();
+    insta::assert_snapshot!(format!("{script}\n{}", devices.join("\n")));
+
+    // As a shell runs it, with a GPU of another kind beside the two.
+    let folder = tempfile::tempdir().unwrap();
+    let smi = folder.path().join("nvidia-smi");
+    let lines = "#!/bin/sh\ncase $1 in --query*) printf 'GPU-a, NVIDIA GeForce RTX 3090\\nGPU-b, NVIDIA T400\\nGPU-c, NVIDIA GeForce RTX 3090\\n' ;; *) echo \"$*\"; [ \"$2\" != \"$BROKEN\" ] ;; esac\n";
+    std::fs::write(&smi, lines).unwrap();
+    std::fs::set_permissions(&smi, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (_, script) = script.split_once("set -eu\n").unwrap();
+    let script = script
+        .replace("$(cat /sys/module/nvidia/version)", "1")
+        .replace("$(modinfo -F version nvidia)", "1");
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    let run = |broken: &str| {
+        let output = std::process::Command::new("sh")
+            .args(["-euc", &script])
+            .env("PATH", &path)
+            .env("BROKEN", broken)
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    assert_eq!(
+        run(""),
+        (true, "-i GPU-a -pl 280\n-i GPU-c -pl 280\n".to_owned())
+    );
+    assert_eq!(run("GPU-a"), (false, "-i GPU-a -pl 280\n".to_owned()));
+    assert!(!run("GPU-c").0);
+}
+
 #[test]
 fn a_mac_needs_a_closure() {
     let mac = HostName::new("mac-mini").unwrap();

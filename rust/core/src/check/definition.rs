@@ -50,6 +50,16 @@ pub struct Retry {
     pub times: u8,
     /// How long to wait before each.
     pub pause: Duration,
+    /// Where there are some, it is asked again only while its evidence holds one of these words: what passes by itself.
+    pub only: &'static [&'static str],
+}
+
+impl Retry {
+    /// Whether to ask again after `asked` answers, the last with that evidence.
+    pub fn again(&self, asked: u8, evidence: &str) -> bool {
+        asked <= self.times
+            && (self.only.is_empty() || self.only.iter().any(|word| evidence.contains(word)))
+    }
 }
 
 /// A file that comes from the machine that runs deployctl. The query finds its path in `$shipped`, and what
@@ -100,7 +110,7 @@ impl Check {
             needs: None,
             ships: None,
             reads_failures: false,
-            where_missing: "a command that it takes is not installed: apply first",
+            where_missing: "a command that it takes is not installed on the host",
             judge: Box::new(judge),
         }
     }
@@ -122,7 +132,27 @@ impl Check {
     /// Asks again up to `times` times, `pause` later each.
     #[must_use]
     pub(super) fn retried(mut self, times: u8, pause: Duration) -> Self {
-        self.retry = Retry { times, pause };
+        self.retry = Retry {
+            times,
+            pause,
+            only: &[],
+        };
+        self
+    }
+
+    /// The same, only while the evidence holds one of `words`.
+    #[must_use]
+    pub(super) fn retried_while(
+        mut self,
+        words: &'static [&'static str],
+        times: u8,
+        pause: Duration,
+    ) -> Self {
+        self.retry = Retry {
+            times,
+            pause,
+            only: words,
+        };
         self
     }
 

@@ -7,6 +7,7 @@ use super::{Check, Declared};
 use crate::inventory::cluster::Port;
 use crate::inventory::firewall::{Egress, Firewall, Protocol, Service, Verdict as Policy};
 
+mod beside;
 mod ruleset;
 
 use crate::query::Query;
@@ -17,25 +18,39 @@ pub(super) const CONCERN: &str = "firewall";
 pub(super) fn checks(facts: &Firewall, declared: &Declared<'_>) -> Vec<Check> {
     let mut query = Query::new("firewall/table", "nft -j list table inet deployctl");
     query.cap = 1024 * 1024;
+    let ssh_port = declared.host.ssh.as_ref().map(|ssh| ssh.port);
+    // The way in decides confirm; nothing else is worth a rollback.
+    let way_in = |service: &Service| {
+        service.protocol == Protocol::Tcp
+            && ssh_port.is_some_and(|port| service.ports.contains(&port))
+    };
+    let gate = facts.services.iter().any(way_in);
     let mut checks = vec![
+        loaded(declared, &query).gate_if(gate),
         policy("input", Hook::Input, facts.input, &query),
         policy("output", Hook::Output, facts.output, &query),
     ];
-    let ssh_port = declared.host.ssh.as_ref().map(|ssh| ssh.port);
     for service in &facts.services {
-        // The way in decides confirm; nothing else is worth a rollback.
-        let way_in = service.protocol == Protocol::Tcp
-            && ssh_port.is_some_and(|port| service.ports.contains(&port));
         let accept = Accept::service(service);
-        checks.push(accepted("service", &accept, &query).gate_if(way_in));
+        checks.push(accepted("service", &accept, &query).gate_if(way_in(service)));
     }
-    if facts.output == Policy::Drop {
-        checks.extend(
-            facts
-                .egress
-                .iter()
-                .map(|egress| accepted("egress", &Accept::egress(egress), &query)),
-        );
+    let egress: Vec<Accept> = match facts.output {
+        Policy::Drop => facts.egress.iter().map(Accept::egress).collect(),
+        Policy::Accept => Vec::new(),
+    };
+    checks.extend(
+        egress
+            .iter()
+            .map(|accept| accepted("egress", accept, &query)),
+    );
+    let open: Vec<Accept> = facts
+        .services
+        .iter()
+        .map(Accept::service)
+        .chain(egress)
+        .collect();
+    if !open.is_empty() {
+        checks.push(beside::check(open));
     }
     if facts.input == Policy::Drop {
         checks.push(nothing_else(
@@ -100,7 +115,8 @@ impl Accept {
 
     fn show(&self) -> String {
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
-        let mut text = format!("{} {} is let through", self.protocol, ports.join(","));
+        let ports = ports.join(",");
+        let mut text = format!("our table lets {} {ports} through", self.protocol);
         for (word, names) in [("on", &self.interfaces), ("for", &self.peers)] {
             if !names.is_empty() {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -158,6 +174,43 @@ fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
+/// Our table is there. Without it nothing is known of its chains and rules, and that is one failure.
+fn loaded(declared: &Declared<'_>, query: &Query) -> Check {
+    let unit = if declared.is_nixos() {
+        "nftables.service".to_owned()
+    } else {
+        declared
+            .service(CONCERN)
+            .map_or_else(String::new, |(unit, _)| unit.to_string())
+    };
+    Check::new(
+        CONCERN,
+        "table",
+        query,
+        "table inet deployctl is loaded",
+        move |answer: &Answer<'_>| {
+            if answer.status == 0 {
+                let table = ruleset::parse(answer)?;
+                let chains = table.chain_names().collect::<Vec<_>>().join(", ");
+                return Ok(Found::when(true, format!("with {chains}")));
+            }
+            if !answer.everything().contains("No such file or directory") {
+                return Err(unreadable(answer));
+            }
+            Ok(Found::when(false, ABSENT).or_hint(format!(
+                "never applied, or another tool flushed the ruleset: `systemctl restart {unit}` loads it again"
+            )))
+        },
+    )
+    .reading_failures()
+}
+
+const ABSENT: &str = "there is no table inet deployctl";
+
+fn unreadable(answer: &Answer<'_>) -> Unreadable {
+    Unreadable(format!("nft ended with status {}", answer.status))
+}
+
 /// A check over the table; an absent table is a failure, not an error.
 fn check(
     what: &str,
@@ -170,23 +223,16 @@ fn check(
         what,
         query,
         expected,
-        move |answer: &Answer<'_>| {
-            if answer.status != 0 {
-                let words = answer.everything();
-                return if words.contains("No such file or directory") {
-                    Ok(Found::when(false, "there is no table inet deployctl")
-                        .or_hint("apply first; where that was done, another tool flushed the ruleset: restart the unit that loads ours"))
-                } else {
-                    Err(Unreadable(format!(
-                        "nft ended with status {}",
-                        answer.status
-                    )))
-                };
+        move |answer: &Answer<'_>| match answer.status {
+            0 => judge(&ruleset::parse(answer)?),
+            _ if answer.everything().contains("No such file or directory") => {
+                Ok(Found::when(false, ABSENT))
             }
-            judge(&ruleset::parse(answer)?)
+            _ => Err(unreadable(answer)),
         },
     )
     .reading_failures()
+    .needing("firewall/table")
 }
 
 fn policy(what: &str, hook: Hook, wanted: Policy, query: &Query) -> Check {
@@ -236,7 +282,7 @@ fn accepted(group: &str, accept: &Accept, query: &Query) -> Check {
                 })
                 .collect();
             let evidence = if shut.is_empty() {
-                "let through".to_owned()
+                "it does".to_owned()
             } else {
                 format!("shut: {}", shut.join(", "))
             };

@@ -24,11 +24,7 @@ pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
     let (branch, persistence) = (facts.branch, facts.persistence);
     let mode = if persistence { "Enabled" } else { "Disabled" };
     let mut checks = vec![
-        check("gpu", &query, format!("a GPU named {name}"), &name, |gpu| {
-            // Compared whole: a 3090 Ti is no 3090.
-            Ok(Found::when(gpu.declared, gpu.name)
-                .or_hint("another GPU than declared is in the machine"))
-        }),
+        presence(&query, &name, gpu.count.unwrap_or(1)),
         check(
             "memory",
             &query,
@@ -115,7 +111,31 @@ pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
     checks
 }
 
-/// A check of the declared GPU, or of the first where it is not there.
+/// As many GPUs of the declared name as declared; others may be there beside them.
+fn presence(query: &Query, name: &str, count: u8) -> Check {
+    let expected = match count {
+        1 => format!("a GPU named {name}"),
+        count => format!("{count} GPUs named {name}"),
+    };
+    let name = name.to_owned();
+    asking(query, "gpu", expected, move |gpus| {
+        // Compared whole: a 3090 Ti is no 3090.
+        let found = gpus.iter().filter(|gpu| gpu.name == name).count();
+        let names: Vec<&str> = gpus.iter().map(|gpu| gpu.name).collect();
+        let hint = if found > usize::from(count) {
+            format!(
+                "say `nvidia.gpu.count = {found}`: those beyond {count} are left without power cap"
+            )
+        } else if found > 0 {
+            "a GPU is missing: look at its power and slot: lspci -nn | grep -i nvidia".to_owned()
+        } else {
+            "another GPU than declared is in the machine".to_owned()
+        };
+        Ok(Found::when(found == usize::from(count), names.join(", ")).or_hint(hint))
+    })
+}
+
+/// A check of every GPU of the declared name. Without one it would only repeat that.
 fn check(
     what: &str,
     query: &Query,
@@ -124,14 +144,54 @@ fn check(
     judge: impl Fn(&Gpu<'_>) -> Result<Found, Unreadable> + Send + Sync + 'static,
 ) -> Check {
     let name = name.to_owned();
-    Check::new(CONCERN, what, query, expected, move |answer| {
-        if let Some(trouble) = trouble(answer) {
-            return Ok(trouble);
+    asking(query, what, expected, move |gpus| {
+        let mut all: Option<Found> = None;
+        for gpu in gpus.iter().filter(|gpu| gpu.name == name) {
+            let found = judge(gpu)?;
+            all = Some(match all {
+                None => found,
+                Some(before) => both(before, found),
+            });
         }
-        let gpus = parse(answer, &name)?;
-        let gpu = gpus.iter().find(|gpu| gpu.declared).or(gpus.first());
-        judge(gpu.ok_or_else(|| Unreadable::new("no GPU in the answer"))?)
+        all.ok_or_else(|| Unreadable(format!("no GPU named {name} in the answer")))
     })
+    .needing("nvidia/gpu")
+}
+
+/// What two GPUs show: the evidence of both where it differs, and what is wrong with either.
+fn both(first: Found, second: Found) -> Found {
+    let evidence = if first.evidence.ends_with(&second.evidence) {
+        first.evidence
+    } else {
+        format!("{}, {}", first.evidence, second.evidence)
+    };
+    let holds = match first.holds {
+        Holds::Yes => second.holds,
+        wrong => wrong,
+    };
+    Found {
+        evidence,
+        holds,
+        measured: Vec::new(),
+    }
+}
+
+fn asking(
+    query: &Query,
+    what: &str,
+    expected: String,
+    judge: impl Fn(&[Gpu<'_>]) -> Result<Found, Unreadable> + Send + Sync + 'static,
+) -> Check {
+    Check::new(
+        CONCERN,
+        what,
+        query,
+        expected,
+        move |answer| match trouble(answer) {
+            Some(trouble) => Ok(trouble),
+            None => judge(&parse(answer)?),
+        },
+    )
     .reading_failures()
     .where_missing(NO_DRIVER)
 }
@@ -172,7 +232,6 @@ fn trouble(answer: &Answer<'_>) -> Option<Found> {
 }
 
 struct Gpu<'a> {
-    declared: bool,
     name: &'a str,
     driver: &'a str,
     memory: &'a str,
@@ -184,7 +243,7 @@ struct Gpu<'a> {
 }
 
 /// One GPU a line, in the order of the query's fields.
-fn parse<'a>(answer: &Answer<'a>, declared: &str) -> Result<Vec<Gpu<'a>>, Unreadable> {
+fn parse<'a>(answer: &Answer<'a>) -> Result<Vec<Gpu<'a>>, Unreadable> {
     if answer.status != 0 {
         return Err(Unreadable(format!(
             "nvidia-smi ended with status {}",
@@ -204,7 +263,6 @@ fn parse<'a>(answer: &Answer<'a>, declared: &str) -> Result<Vec<Gpu<'a>>, Unread
                 pcie_generation,
                 capability,
             ] => Ok(Gpu {
-                declared: name == declared,
                 name,
                 driver,
                 memory,

@@ -88,15 +88,27 @@ struct Installed<'a> {
     version: &'a str,
     held: bool,
     complete: bool,
+    /// Neither installed nor gone: what began was not ended.
+    halfway: bool,
 }
 
 fn judge(answer: &Answer<'_>, wants: &[Want]) -> Result<Found, Unreadable> {
     let installed = parse(answer)?;
+    // apt refuses everything until that is ended.
+    let halfway: Vec<&str> = wants
+        .iter()
+        .map(|want| want.name.as_str())
+        .filter(|name| installed.get(name).is_some_and(|package| package.halfway))
+        .collect();
     let wrong: Vec<String> = wants
         .iter()
         .filter_map(|want| {
             let name = &want.name;
-            let Some(package) = installed.get(name.as_str()).filter(|p| p.complete) else {
+            let package = installed.get(name.as_str());
+            if package.is_some_and(|package| package.halfway) {
+                return Some(format!("{name} is unpacked or half configured"));
+            }
+            let Some(package) = package.filter(|package| package.complete) else {
                 return Some(format!("{name} is not installed"));
             };
             if let Some(version) = want.version.as_deref().filter(|v| *v != package.version) {
@@ -107,9 +119,12 @@ fn judge(answer: &Answer<'_>, wants: &[Want]) -> Result<Found, Unreadable> {
         .collect();
     Ok(if wrong.is_empty() {
         Found::when(true, format!("{} as declared", wants.len()))
-    } else {
+    } else if halfway.is_empty() {
         Found::when(false, wrong.join(", "))
             .or_hint("apply installs what is missing; a newer version goes back by hand only")
+    } else {
+        Found::when(false, wrong.join(", "))
+            .or_hint("an installation was interrupted: on the host, as root: `dpkg --configure -a`")
     })
 }
 
@@ -124,6 +139,14 @@ fn parse<'a>(answer: &Answer<'a>) -> Result<BTreeMap<&'a str, Installed<'a>>, Un
                     version,
                     held: want == "hold",
                     complete: status == "installed",
+                    halfway: matches!(
+                        status,
+                        "unpacked"
+                            | "half-configured"
+                            | "half-installed"
+                            | "triggers-awaited"
+                            | "triggers-pending"
+                    ),
                 };
                 packages.insert(name, package);
             }

@@ -27,7 +27,8 @@ fn supply(ups: &Ups) -> Vec<Check> {
         "power/ups",
         format!("PATH=$PATH:/opt/homebrew/bin upsc {}", quote(&name)),
     );
-    let mut checks = vec![check(
+    let mut checks = vec![answers(&query, &name)];
+    checks.push(check(
         "ups",
         &query,
         format!("{name} is on line and well"),
@@ -41,7 +42,7 @@ fn supply(ups: &Ups) -> Vec<Check> {
                 None => found.or_hint("neither on line nor on battery: look at the supply itself"),
             })
         },
-    )];
+    ));
     let least = f64::from(ups.min_charge_percent);
     checks.push(check(
         "ups-charge",
@@ -91,6 +92,8 @@ const WRONG: &[(&str, &str)] = &[
     ("ALARM", "on the host: upsc says which alarm as ups.alarm"),
 ];
 
+const NO_CLIENT: &str = "upsc is not installed: the package nut-client brings it";
+
 /// Parts of what upsc says instead of an answer.
 const TROUBLES: &[(&str, &str)] = &[
     (
@@ -99,7 +102,7 @@ const TROUBLES: &[(&str, &str)] = &[
     ),
     (
         "Data stale",
-        "its driver has lost the supply: `pollonly` helps with some models; the cable",
+        "its driver has not heard from the supply, and was given time: `pollonly` helps with some models; the cable",
     ),
     (
         "Unknown UPS",
@@ -132,9 +135,27 @@ fn check(
         trouble(answer)
     })
     .reading_failures()
-    // A driver that was just started has not heard from it yet.
-    .retried(2, Duration::from_secs(3))
-    .where_missing("upsc is not installed: the package nut-client brings it")
+    .where_missing(NO_CLIENT)
+    .needing("power/ups-answers")
+}
+
+/// NUT hears of the supply. Without that, nothing is known of it, and that is one failure.
+fn answers(query: &Query, name: &str) -> Check {
+    let expected = format!("NUT answers for {name}");
+    Check::new(CONCERN, "ups-answers", query, expected, |answer| {
+        if answer.status == 0 {
+            let told = answer.pairs(':')?;
+            value(&told, "ups.status")?;
+            let model = told.get("ups.model").copied().unwrap_or("it does");
+            return Ok(Found::when(true, model));
+        }
+        trouble(answer)
+    })
+    .reading_failures()
+    // A driver that was just started has not heard from it yet, and many lose it for 8 to 15 s every few minutes
+    // (nut#3576).
+    .retried(5, Duration::from_secs(4))
+    .where_missing(NO_CLIENT)
 }
 
 fn trouble(answer: &Answer<'_>) -> Result<Found, Unreadable> {

@@ -1,6 +1,7 @@
 //! systemd units, for every concern that declares some.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::answer::{Answer, Found, Holds, Unreadable};
 use super::{Check, Declared};
@@ -43,17 +44,28 @@ fn of(units: &BTreeMap<UnitName, UnitWant>, declared: &Declared<'_>) -> Vec<Chec
                 None => {}
             }
             let name = unit.as_str().to_owned();
+            let file = format!("/etc/systemd/system/{unit}");
+            let ours = declared
+                .rendered
+                .entries
+                .keys()
+                .any(|path| path.as_str() == file);
             Check::new(
                 want.concern.as_str(),
                 &format!("unit/{unit}"),
                 &query,
                 format!("{unit} {}", expected.join(" and ")),
-                move |answer| judge(answer, &name, running, enabled),
+                move |answer| judge(answer, &name, running, enabled, ours),
             )
+            .retried_while(&[STARTING, BOOTING], 10, Duration::from_secs(3))
             .gate_if(!declared.failed_before.contains(unit))
         })
         .collect()
 }
+
+/// In the evidence of what passes by itself.
+const STARTING: &str = "activating";
+const BOOTING: &str = "still booting";
 
 /// The services that concerns bring by `NixOS` modules, by the names they have there. Which of them start
 /// at boot is part of the system itself.
@@ -91,8 +103,9 @@ fn query<'a>(units: impl Iterator<Item = &'a UnitName>) -> Query {
     let units: Vec<String> = units.map(|unit| quote(unit.as_str())).collect();
     Query::new(
         "units",
+        // Before the units, so that theirs is the status of the whole.
         format!(
-            "systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p ConditionResult -p ConditionTimestampMonotonic -- {}",
+            "case $(systemctl is-system-running 2>/dev/null) in initializing | starting) printf 'booting\\n\\n' ;; esac\nsystemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p ConditionResult -p ConditionTimestampMonotonic -- {}",
             units.join(" ")
         ),
     )
@@ -103,8 +116,10 @@ fn judge(
     unit: &str,
     running: Option<bool>,
     enabled: Option<bool>,
+    ours: bool,
 ) -> Result<Found, Unreadable> {
     let state = parse(answer, unit)?;
+    let booting = answer.text()?.starts_with("booting\n");
     let get = |key: &str| super::answer::value(&state, key);
     let (load, active, sub) = (get("LoadState")?, get("ActiveState")?, get("SubState")?);
     let file = state.get("UnitFileState").copied().unwrap_or_default();
@@ -115,9 +130,12 @@ fn judge(
     };
     let evidence = format!("{load}, {active} ({sub}), {file}");
     if load == "not-found" {
-        return Ok(
-            Found::when(false, evidence).or_hint(format!("`{unit}` is not there: apply first"))
-        );
+        let hint = if ours {
+            format!("`{unit}` is not there: apply writes it")
+        } else {
+            format!("`{unit}` is not there: install what brings it, or take it out of the facts")
+        };
+        return Ok(Found::when(false, evidence).or_hint(hint));
     }
     // A oneshot that ended well stays `active (exited)` only with RemainAfterExit=; `activating` is
     // no success yet.
@@ -144,9 +162,17 @@ fn judge(
         });
     }
     let holds = load == "loaded" && running.is_none_or(|wanted| wanted == runs) && startable;
-    Ok(Found::when(holds, evidence).or_hint(format!(
-        "on the host: systemctl status {unit}; journalctl -u {unit} -b"
-    )))
+    if booting && !holds {
+        let hint =
+            "what it starts may yet come: `systemctl is-system-running --wait`, then ask again";
+        return Ok(Found::when(false, format!("{evidence}; the host is {BOOTING}")).or_hint(hint));
+    }
+    let hint = if active == STARTING {
+        format!("it has not ended its start: ask again, or on the host: systemctl status {unit}")
+    } else {
+        format!("on the host: systemctl status {unit}; journalctl -u {unit} -b")
+    };
+    Ok(Found::when(holds, evidence).or_hint(hint))
 }
 
 /// The block of `unit`: systemctl separates them by empty lines, and names every alias.

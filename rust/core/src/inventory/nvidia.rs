@@ -23,7 +23,7 @@ pub struct Nvidia {
     pub packages: BTreeMap<PackageName, PackageVersion>,
     /// Whether the driver stays loaded without clients.
     pub persistence: bool,
-    /// Power cap in watts.
+    /// Power cap of each GPU in watts.
     #[schemars(range(min = 50, max = 1200))]
     pub power_limit_watts: u32,
     /// Modules loaded at boot.
@@ -36,6 +36,10 @@ pub struct Nvidia {
 pub struct Gpu {
     /// Its name, whole.
     pub name: ProductName,
+    /// How many of that name the host has; 1 where it is not said. The power cap and the services that compute are for
+    /// all of them.
+    #[schemars(with = "u8", range(min = 1, max = 16), extend("x-optional" = true))]
+    pub count: Option<u8>,
     /// Memory in MiB.
     #[schemars(range(min = 1024, max = 1_048_576))]
     pub memory_mib: u32,

@@ -57,3 +57,26 @@ fn links_need_links_before_them_and_ship_nothing() {
         assert!(before.insert(check.id.clone()), "`{}` twice", check.id);
     }
 }
+
+#[test]
+fn a_unit_is_asked_again_only_while_its_state_passes_by_itself() {
+    let checks = checks_of("linode");
+    let unit = checks
+        .iter()
+        .find(|check| check.id == "time/unit/chrony.service")
+        .unwrap();
+    for (asked, evidence, again) in [
+        (1, "loaded, activating (start), enabled", true),
+        (10, "loaded, activating (start), enabled", true),
+        (11, "loaded, activating (start), enabled", false),
+        (
+            1,
+            "loaded, inactive (dead), enabled; the host is still booting",
+            true,
+        ),
+        (1, "loaded, failed (failed), enabled", false),
+        (1, "loaded, inactive (dead), enabled", false),
+    ] {
+        assert_eq!(unit.retry.again(asked, evidence), again, "{evidence}");
+    }
+}

@@ -149,7 +149,7 @@ impl<'a> Agenda<'a> {
             result.status,
             CheckStatus::Fail { .. } | CheckStatus::Error { .. }
         );
-        item.settled = !bad || self.once || item.asked > item.check.retry.times;
+        item.settled = !bad || self.once || !item.check.retry.again(item.asked, &result.evidence);
         item.last = Some(CheckResult {
             attempts: item.asked,
             ..result

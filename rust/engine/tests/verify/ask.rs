@@ -43,7 +43,11 @@ impl Ask {
 
     pub(crate) fn retried(mut self, times: u8, seconds: u64) -> Self {
         let pause = Duration::from_secs(seconds);
-        self.0.retry = Retry { times, pause };
+        self.0.retry = Retry {
+            times,
+            pause,
+            only: &[],
+        };
         self
     }
 

@@ -176,6 +176,7 @@ async fn each_attempt_has_a_server_of_its_own() {
     link.check.retry = deployctl_core::check::Retry {
         times: 3,
         pause: std::time::Duration::from_secs(4),
+        only: &[],
     };
     insta::assert_snapshot!(told_with_log(World::new(&HOSTS), link).await);
 }

@@ -140,6 +140,9 @@ fn what_a_host_serves_is_asked_of_the_real_programs() -> Result<()> {
     // Until chronyd has heard enough, and the driver has told the server.
     sleep(Duration::from_secs(6));
     insta::assert_snapshot!("served_as_declared", asked(&cluster)?);
+    // A supply that is not heard for a while is asked again.
+    machine.ok("systemctl stop nut-driver@cyberpower; systemd-run --quiet --on-active=8 systemctl start nut-driver@cyberpower")?;
+    insta::assert_snapshot!("served_as_declared", asked(&cluster)?);
 
     // Now everything at once goes wrong behind the file's back.
     serve(machine, "0.0.0.0")?;

@@ -1,4 +1,4 @@
-//! `nft -j list table` reduced to what a packet filter of ours says.
+//! `nft -j list` reduced to what packet filters say of new connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,17 @@ pub(super) enum Verdict {
     Other,
 }
 
+/// What a table does to new connections of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A rule accepts them, for somebody at least.
+    Open,
+    /// No rule does.
+    Shut,
+    /// A rule decides whose conditions nft does not show whole.
+    Untold,
+}
+
 /// One rule: `None` is no condition of that kind.
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -46,6 +57,10 @@ pub(super) struct Rule {
     pub(super) interfaces: Option<BTreeSet<String>>,
     /// Whether it has conditions of other kinds: connection state, limits, ICMP types.
     narrowed: bool,
+    /// Whether some of its conditions are not shown, so that it may be about any port.
+    untold: bool,
+    /// The chain where it goes on.
+    next: Option<String>,
     pub(super) verdict: Verdict,
 }
 
@@ -61,6 +76,59 @@ impl Table {
         self.rules
             .iter()
             .filter(move |rule| self.base_chains(hook).any(|chain| chain.name == rule.chain))
+    }
+
+    /// What drops whatever no rule of the chains at `hook` accepts, for people; `None` where nothing does.
+    pub(super) fn closed(&self, hook: Hook) -> Option<String> {
+        let policy = self
+            .base_chains(hook)
+            .find(|chain| chain.policy.as_deref() == Some("drop"));
+        if let Some(chain) = policy {
+            return Some(format!("chain {} drops by policy", chain.name));
+        }
+        self.reached(hook)
+            .find(|rule| rule.verdict == Verdict::Drop && rule.is_unconditional())
+            .map(|rule| format!("chain {} drops everything else", rule.chain))
+    }
+
+    /// What the chains at `hook`, and those that they lead to, do to new connections to `port`.
+    pub(super) fn way(&self, hook: Hook, protocol: &str, port: u16) -> Way {
+        let mut way = Way::Shut;
+        for rule in self.reached(hook) {
+            if rule.accepts(protocol, port) {
+                return Way::Open;
+            }
+            let other = rule.protocol.as_deref().is_some_and(|of| of != protocol);
+            if rule.untold && !other && rule.verdict != Verdict::Drop {
+                way = Way::Untold;
+            }
+        }
+        way
+    }
+
+    /// The chains' names, in order.
+    pub(super) fn chain_names(&self) -> impl Iterator<Item = &str> {
+        self.chains.keys().map(String::as_str)
+    }
+
+    /// Whether a chain's name begins like that.
+    pub(super) fn has_chain_named(&self, start: &str) -> bool {
+        self.chains.keys().any(|name| name.starts_with(start))
+    }
+
+    /// The rules of the chains at `hook` and of all that they lead to, under whatever condition.
+    fn reached(&self, hook: Hook) -> impl Iterator<Item = &Rule> {
+        let mut open: Vec<&str> = self.base_chains(hook).map(|c| c.name.as_str()).collect();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            if seen.insert(name) {
+                let rules = self.rules.iter().filter(|rule| rule.chain == name);
+                open.extend(rules.filter_map(|rule| rule.next.as_deref()));
+            }
+        }
+        self.rules
+            .iter()
+            .filter(move |rule| seen.contains(rule.chain.as_str()))
     }
 
     fn base_chains(&self, hook: Hook) -> impl Iterator<Item = &Chain> {
@@ -90,6 +158,7 @@ impl Rule {
         };
         self.verdict != Verdict::Other
             && !self.narrowed
+            && !self.untold
             && self
                 .protocol
                 .as_deref()
@@ -101,6 +170,29 @@ impl Rule {
             })
             && met(&self.peers, peer)
             && met(&self.interfaces, interface)
+    }
+
+    /// Whether it accepts new connections to `port` from somebody; of those that it also asks for more, those that name
+    /// the port count.
+    fn accepts(&self, protocol: &str, port: u16) -> bool {
+        let named = self.ports.as_ref().map(|ports| {
+            ports
+                .iter()
+                .any(|&(first, last)| (first..=last).contains(&port))
+        });
+        self.verdict == Verdict::Accept
+            && !self.untold
+            && self.protocol.as_deref().is_none_or(|of| of == protocol)
+            && named.unwrap_or_else(|| self.opens())
+    }
+
+    fn is_unconditional(&self) -> bool {
+        self.protocol.is_none()
+            && self.ports.is_none()
+            && self.peers.is_none()
+            && self.interfaces.is_none()
+            && !self.narrowed
+            && !self.untold
     }
 
     /// Whether it lets new connections in from outside: by port, by peer or altogether. Loopback,
@@ -152,12 +244,44 @@ struct Document {
 /// Reads the table; an error where it holds no chain at all.
 pub(super) fn parse(answer: &Answer<'_>) -> Result<Table, Unreadable> {
     let document: Document = answer.json()?;
+    let table = read_table(&document.nftables.iter().collect::<Vec<_>>())?;
+    if table.chains.is_empty() {
+        return Err(Unreadable::new("no chain in the table"));
+    }
+    Ok(table)
+}
+
+/// The tables beside ours that see IP packets, by their family and name. An error where nft says nothing at all.
+pub(super) fn others(answer: &Answer<'_>) -> Result<Vec<(String, Table)>, Unreadable> {
+    let document: Document = answer.json()?;
+    if document.nftables.is_empty() {
+        return Err(Unreadable::new("not even the version of nft in the answer"));
+    }
+    let mut tables: BTreeMap<(&str, &str), Vec<&Value>> = BTreeMap::new();
+    for object in &document.nftables {
+        let Some(part) = object.as_object().and_then(|object| object.values().next()) else {
+            continue;
+        };
+        let (family, name) = (part["family"].as_str(), part["table"].as_str());
+        if let (Some(family @ ("ip" | "ip6" | "inet")), Some(name)) = (family, name)
+            && (family, name) != ("inet", "deployctl")
+        {
+            tables.entry((family, name)).or_default().push(object);
+        }
+    }
+    let read = |((family, name), objects): ((&str, &str), Vec<&Value>)| {
+        Ok((format!("{family} {name}"), read_table(&objects)?))
+    };
+    tables.into_iter().map(read).collect()
+}
+
+fn read_table(objects: &[&Value]) -> Result<Table, Unreadable> {
     let mut table = Table {
         chains: BTreeMap::new(),
         rules: Vec::new(),
     };
     let mut sets: BTreeMap<String, Value> = BTreeMap::new();
-    for object in &document.nftables {
+    for object in objects {
         if let Some(set) = object.get("set") {
             if let (Some(name), Some(elements)) = (set["name"].as_str(), set.get("elem")) {
                 sets.insert(format!("@{name}"), elements.clone());
@@ -168,13 +292,10 @@ pub(super) fn parse(answer: &Answer<'_>) -> Result<Table, Unreadable> {
             table.chains.insert(chain.name.clone(), chain);
         }
     }
-    for object in &document.nftables {
+    for object in objects {
         if let Some(rule) = object.get("rule") {
             table.rules.push(read_rule(rule, &sets)?);
         }
-    }
-    if table.chains.is_empty() {
-        return Err(Unreadable::new("no chain in the table"));
     }
     Ok(table)
 }
@@ -190,6 +311,8 @@ fn read_rule(json: &Value, sets: &BTreeMap<String, Value>) -> Result<Rule, Unrea
         peers: None,
         interfaces: None,
         narrowed: false,
+        untold: false,
+        next: None,
         verdict: Verdict::Other,
     };
     for part in json["expr"].as_array().into_iter().flatten() {
@@ -199,12 +322,30 @@ fn read_rule(json: &Value, sets: &BTreeMap<String, Value>) -> Result<Rule, Unrea
         match kind.as_str() {
             "accept" => rule.verdict = Verdict::Accept,
             "drop" | "reject" => rule.verdict = Verdict::Drop,
-            "counter" | "log" | "jump" | "goto" | "return" | "comment" => {}
+            "jump" | "goto" => rule.next = value["target"].as_str().map(str::to_owned),
+            "counter" | "log" | "return" | "comment" => {}
+            "xt" => read_extension(value, &mut rule),
+            // A map from ports to verdicts.
+            "vmap" => rule.untold = true,
             "match" => read_match(value, sets, &mut rule),
             _ => rule.narrowed = true,
         }
     }
     Ok(rule)
+}
+
+/// An extension of iptables, of which nft shows no more than its name.
+fn read_extension(json: &Value, rule: &mut Rule) {
+    match json["name"].as_str() {
+        Some("REJECT") => rule.verdict = Verdict::Drop,
+        Some("LOG" | "comment") => {}
+        // None of them is about ports.
+        Some(
+            "addrtype" | "conntrack" | "hl" | "icmp" | "icmp6" | "limit" | "pkttype" | "rt"
+            | "state" | "ttl",
+        ) => rule.narrowed = true,
+        _ => rule.untold = true,
+    }
 }
 
 fn read_match(json: &Value, sets: &BTreeMap<String, Value>, rule: &mut Rule) {
@@ -234,7 +375,8 @@ fn read_match(json: &Value, sets: &BTreeMap<String, Value>, rule: &mut Rule) {
                 rule.protocol = Some(protocol.to_owned());
             }
             rule.ports = right.iter().map(|port| range(port)).collect();
-            rule.narrowed |= rule.ports.is_none();
+            // A set that is filled elsewhere.
+            rule.untold |= rule.ports.is_none();
         }
         (None, (Some("ip" | "ip6"), Some("saddr" | "daddr"))) if equal => {
             rule.peers = Some(networks(&right));

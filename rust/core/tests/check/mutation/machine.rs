@@ -338,14 +338,39 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     (
         "system/failed-units",
         "",
-        "NFailedUnits=1\nvllm.service loaded failed failed vLLM\n",
+        "NFailedUnits=1\nunit vllm.service\n",
         "fail",
+    ),
+    (
+        "system/failed-units",
+        "",
+        "NFailedUnits=1\njob vllm.service\n",
+        "fail",
+    ),
+    (
+        "system/failed-jobs",
+        "",
+        "NFailedUnits=1\njob certbot.service\n",
+        "fail",
+    ),
+    (
+        "system/failed-jobs",
+        "",
+        "NFailedUnits=1\ncertbot.service loaded failed failed Certbot\n",
+        "error",
     ),
     (
         "system/failed-units",
         "NFailedUnits=0",
         "NFailedUnits=1",
         "error",
+    ),
+    ("firewall/table", "\"chain\":{", "\"chaim\":{", "error"),
+    (
+        "firewall/other-tables",
+        "\"name\":\"INPUT\",\"handle\":1,\"type\":\"filter\",\"hook\":\"input\",\"prio\":0,\"policy\":\"accept\"",
+        "\"name\":\"INPUT\",\"handle\":1,\"type\":\"filter\",\"hook\":\"input\",\"prio\":0,\"policy\":\"drop\"",
+        "fail",
     ),
     (
         "firewall/input",

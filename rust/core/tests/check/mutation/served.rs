@@ -154,6 +154,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ("monitoring/gpu", "status 200", "status 0", "fail"),
     ("monitoring/ups", "status 200", "status 503", "fail"),
     ("monitoring/ups", "samples 41\n", "", "error"),
+    ("power/ups-answers", "", "Error: Data stale\n", "error"),
     (
         "power/ups",
         "ups.status: OL\n",
