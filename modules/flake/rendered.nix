@@ -3,6 +3,7 @@
   inputs,
   inventory,
   folder,
+  ...
 }:
 system: name:
 let
