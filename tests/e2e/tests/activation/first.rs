@@ -66,7 +66,8 @@ fn a_first_apply_that_fails_leaves_nothing_on_debian_13() -> Result<()> {
 #[test]
 #[ignore = "takes many minutes; by hand"]
 fn fifty_first_applies() -> Result<()> {
-    story(Base::Debian13, 50)
+    // The last round of a machine may be a commit, which ends its story.
+    (0..9).try_for_each(|_| story(Base::Debian13, CUTS.len()))
 }
 
 #[expect(
@@ -93,7 +94,7 @@ fn story(base: Base, rounds: usize) -> Result<()> {
         match status.phase {
             Phase::Committed => {
                 assert_eq!(machine.ok("cat /etc/hostname")?, "named\n", "{told}");
-                machine.ok("systemctl is-active demo; systemctl --quiet disable --now demo; nft delete table inet deployctl")?;
+                machine.ok("systemctl is-active demo")?;
                 break;
             }
             Phase::RolledBack | Phase::Refused => {
