@@ -53,6 +53,9 @@ pub(crate) struct Global {
     /// When to use colours
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(crate) color: Color,
+    /// Log in as NAME instead of the inventory's `connection.user`; NAME needs sudo there
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) user: Option<String>,
     /// Ask for the password that sudo wants on the hosts
     #[arg(long, global = true)]
     pub(crate) ask_sudo_password: bool,

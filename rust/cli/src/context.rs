@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deployctl_core::inventory::{self, Inventory};
-use deployctl_core::name::HostName;
+use deployctl_core::name::{HostName, LoginName};
 use deployctl_core::query::quote;
 use deployctl_core::render::{Facts, TemplateSet};
 use deployctl_core::report::Verdict;
@@ -139,9 +139,18 @@ impl Context {
     pub(crate) fn ssh_settings(&self) -> Result<SshSettings, Failure> {
         Ok(SshSettings {
             runtime: env_vars::runtime_directory(),
-            user_config: env_vars::ssh_config(),
+            user_config: ssh_config()?,
+            user: self.ssh_user()?,
             sudo_password: self.sudo_password()?,
         })
+    }
+
+    /// Who logs in instead of the inventory's users.
+    fn ssh_user(&self) -> Result<Option<LoginName>, Failure> {
+        let user = self.global.user.clone().or_else(env_vars::ssh_user);
+        user.map(LoginName::new)
+            .transpose()
+            .map_err(|error| Failure::of(Verdict::Usage, &error))
     }
 
     fn sudo_password(&self) -> Result<Option<Secret>, Failure> {
@@ -188,6 +197,30 @@ impl Context {
         };
         format!("{}@{controller}", env_vars::user())
     }
+}
+
+/// The user's own ssh configuration, for ssh to read.
+fn ssh_config() -> Result<String, Failure> {
+    let Some(named) = env_vars::ssh_config() else {
+        return Ok("~/.ssh/config".to_owned());
+    };
+    if named.as_os_str().is_empty() {
+        return Ok(String::new());
+    }
+    let failure = |error: &dyn std::error::Error| {
+        let message = format!(
+            "cannot read `{}`, which {} names",
+            named.display(),
+            env_vars::SSH_CONFIG
+        );
+        Failure::usage(message).cause(error)
+    };
+    let path = std::path::absolute(&named).map_err(|error| failure(&error))?;
+    std::fs::File::open(&path).map_err(|error| failure(&error))?;
+    path.into_os_string().into_string().map_err(|_| {
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "its path is not UTF-8");
+        failure(&error)
+    })
 }
 
 /// The command line as a shell would take it again.

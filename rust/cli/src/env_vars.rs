@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub(crate) const SUDO_PASSWORD_FILE: &str = "DEPLOYCTL_SUDO_PASSWORD_FILE";
 /// The ssh configuration read after our own blocks instead of `~/.ssh/config`; empty for none.
 pub(crate) const SSH_CONFIG: &str = "DEPLOYCTL_SSH_CONFIG";
+/// Who logs in on the hosts instead of the inventory's `connection.user`; as `--user`.
+pub(crate) const SSH_USER: &str = "DEPLOYCTL_SSH_USER";
 /// The repository; as `--repo`.
 pub(crate) const REPO: &str = "DEPLOYCTL_REPO";
 /// Colours are off when it is set to anything (<https://no-color.org>).
@@ -43,13 +45,18 @@ pub(crate) fn sudo_password_file() -> Option<PathBuf> {
     path(SUDO_PASSWORD_FILE)
 }
 
-/// See [`SSH_CONFIG`].
+/// See [`SSH_CONFIG`]; `None` where it is not set.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is where the environment is read"
 )]
-pub(crate) fn ssh_config() -> String {
-    env::var(SSH_CONFIG).unwrap_or_else(|_| "~/.ssh/config".to_owned())
+pub(crate) fn ssh_config() -> Option<PathBuf> {
+    env::var_os(SSH_CONFIG).map(PathBuf::from)
+}
+
+/// See [`SSH_USER`].
+pub(crate) fn ssh_user() -> Option<String> {
+    text(SSH_USER)
 }
 
 /// See [`SIGNING_KEY_FILE`].

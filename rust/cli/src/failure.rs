@@ -148,7 +148,9 @@ impl From<SelectionError> for Failure {
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let verdict = match &error {
-            TransportError::HostKey { .. } | TransportError::Privilege { .. } => Verdict::Refused,
+            TransportError::HostKey { .. }
+            | TransportError::Unadopted { .. }
+            | TransportError::Privilege { .. } => Verdict::Refused,
             TransportError::Connect { .. }
             | TransportError::NoShell { .. }
             | TransportError::Lost { .. }

@@ -188,6 +188,17 @@ name!(
         && t.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
 );
 
+name!(
+    /// Whoever logs in by ssh: accounts of a directory as well, such as `first.last` or `DOMAIN\\user`.
+    LoginName,
+    "login",
+    "letters, digits and `_.@+\\-`, beginning with none of `.@+\\-` and not ending in `\\`, at most 255",
+    |t| all(t, 255, |b| b.is_ascii_alphanumeric() || b"_.@+\\-".contains(&b))
+        && !t.starts_with(['-', '.', '@', '+', '\\'])
+        && !t.ends_with('\\')
+        && !t.contains("\\\\")
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,5 +257,19 @@ mod tests {
         assert!(PackageName::new("g++").is_ok());
         assert!(ManagedPath::new(format!("/etc/{}", "x".repeat(201))).is_err());
         assert!(ManagedPath::new("/etc/.deployctl.new").is_err());
+        for good in [
+            "first.last",
+            "ann@corp.example",
+            "DOMAIN\\ann",
+            "Operator",
+            "_x-1",
+        ] {
+            assert!(LoginName::new(good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            "", "-x", "a b", "a\\", "a\\\\b", "a%b", "a'b", "a\nb", "\\a",
+        ] {
+            assert!(LoginName::new(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -16,7 +16,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ask::{AskError, ask};
 use crate::transport::ssh::{Ssh, Target};
-use crate::transport::ssh_config::{SshFiles, Way};
+use crate::transport::ssh_config::Way;
+use crate::transport::ssh_files::SshFiles;
 use crate::transport::{TransportError, host_key};
 
 /// Who a host is, as it stands in `identity.json`.
@@ -96,12 +97,11 @@ pub async fn shown_key(
     way: &Way,
     others: &[Way],
     user_config: &str,
-    described: &str,
 ) -> Result<String, TransportError> {
     let ways = with(way, others, Vec::new());
     let files =
         SshFiles::write(runtime, &ways, user_config).map_err(|source| local(&way.host, source))?;
-    host_key::shown(&files, &way.host, described).await
+    host_key::shown(&files, &way.host).await
 }
 
 /// Connects to the host with this key alone and asks who it is.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deployctl_core::inventory::Inventory;
 use deployctl_core::inventory::host::{Elevation, Host};
-use deployctl_core::name::HostName;
+use deployctl_core::name::{HostName, LoginName};
 
 mod reuse;
 
@@ -16,7 +16,8 @@ pub use reuse::Reusing;
 use crate::nix::{Daemon, StoreWay};
 use crate::transport::local::Local;
 use crate::transport::ssh::{Become, Ssh, Target};
-use crate::transport::ssh_config::{SshFiles, Way};
+use crate::transport::ssh_config::Way;
+use crate::transport::ssh_files::SshFiles;
 use crate::transport::{Password, Secret, Transport, TransportError};
 
 /// Makes transports.
@@ -26,7 +27,7 @@ pub trait Connector: Send + Sync {
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError>;
 
     /// The way to the Nix store of `host`; `None` where there can be none.
-    fn store(&self, host: &HostName) -> Option<StoreWay> {
+    async fn store(&self, host: &HostName) -> Option<StoreWay> {
         let _ = host;
         None
     }
@@ -69,6 +70,8 @@ pub struct SshSettings {
     pub runtime: PathBuf,
     /// The user's own ssh configuration; empty for none.
     pub user_config: String,
+    /// Who logs in instead of the inventory's `connection.user`.
+    pub user: Option<LoginName>,
     /// The password for sudo.
     pub sudo_password: Option<Secret>,
 }
@@ -79,7 +82,7 @@ impl OverSsh {
         let ways: Vec<Way> = inventory
             .hosts()
             .iter()
-            .map(|(name, host)| way(name, host))
+            .map(|(name, host)| way(name, host, settings.user.as_ref()))
             .collect();
         let files =
             SshFiles::write(&settings.runtime, &ways, &settings.user_config).map_err(|source| {
@@ -91,12 +94,12 @@ impl OverSsh {
                     source,
                 }
             })?;
-        let targets = inventory
-            .hosts()
+        let targets = ways
             .iter()
-            .map(|(name, host)| {
-                let target = target(name, host, settings.sudo_password.as_ref());
-                (name.clone(), target)
+            .zip(inventory.hosts().values())
+            .map(|(way, host)| {
+                let target = target(way, host, settings.sudo_password.as_ref());
+                (way.host.clone(), target)
             })
             .collect();
         Ok(Self {
@@ -114,11 +117,11 @@ impl Connector for OverSsh {
         Ok(Box::new(ssh))
     }
 
-    fn store(&self, host: &HostName) -> Option<StoreWay> {
+    async fn store(&self, host: &HostName) -> Option<StoreWay> {
         let target = self.targets.get(host)?;
         Some(StoreWay {
             host: host.clone(),
-            ssh_config: self.files.config(),
+            road: self.files.road(host).await.ok()?,
             daemon: match target.becoming {
                 Become::Sudo => Daemon::Sudo,
                 // Nobody can type a password into the protocol.
@@ -128,15 +131,15 @@ impl Connector for OverSsh {
     }
 }
 
-/// How ssh reaches a host, with the keys that `adopt` pinned.
-pub fn way(name: &HostName, host: &Host) -> Way {
+/// How ssh reaches a host, with the keys that `adopt` pinned; `user` logs in instead of the inventory's.
+pub fn way(name: &HostName, host: &Host, user: Option<&LoginName>) -> Way {
     let connection = &host.connection;
     Way {
         host: name.clone(),
         address: connection.address.to_string(),
         port: connection.port.number(),
-        user: connection.user.to_string(),
-        jump: connection.jump.as_ref().map(ToString::to_string),
+        user: user.map_or_else(|| connection.user.to_string(), ToString::to_string),
+        jump: connection.jump.clone(),
         host_keys: host
             .identity
             .iter()
@@ -146,33 +149,24 @@ pub fn way(name: &HostName, host: &Host) -> Way {
     }
 }
 
-/// Whom to log in as, and how that becomes root.
-pub fn target(name: &HostName, host: &Host, password: Option<&Secret>) -> Target {
+/// How the login of `way` becomes root on `host`.
+pub fn target(way: &Way, host: &Host, password: Option<&Secret>) -> Target {
     Target {
-        host: name.clone(),
-        user: host.connection.user.to_string(),
-        described: described(host),
-        becoming: becoming(host, password),
+        host: way.host.clone(),
+        user: way.user.clone(),
+        described: way.described(),
+        becoming: becoming(way, host, password),
     }
 }
 
-fn described(host: &Host) -> String {
-    let connection = &host.connection;
-    format!(
-        "{}@{}:{}",
-        connection.user,
-        connection.address,
-        connection.port.number()
-    )
-}
-
-fn becoming(host: &Host, password: Option<&Secret>) -> Become {
-    if host.connection.user.as_str() == "root" {
+fn becoming(way: &Way, host: &Host, password: Option<&Secret>) -> Become {
+    // The inventory says how its own login becomes root; another one has sudo.
+    let own = way.user == host.connection.user.as_str();
+    if way.user == "root" || (own && host.connection.elevation == Elevation::None) {
         return Become::Root;
     }
-    match (host.connection.elevation, password) {
-        (Elevation::None, _) => Become::Root,
-        (Elevation::Sudo, None) => Become::Sudo,
-        (Elevation::Sudo, Some(password)) => Become::SudoPassword(Password::new(password.clone())),
+    match password {
+        None => Become::Sudo,
+        Some(password) => Become::SudoPassword(Password::new(password.clone())),
     }
 }

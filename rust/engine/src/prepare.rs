@@ -97,7 +97,7 @@ pub async fn prepare(
     if let Some(system) = &wanted.system
         && !link.is_sandbox()
         && !runs(&observed, &system.source)
-        && let Some(way) = connector.store(&host)
+        && let Some(way) = connector.store(&host).await
     {
         // To another machine than the one that is meant, nothing is brought.
         let first = plan(&wanted.target, &wanted.rendered, &observed, options);

@@ -23,13 +23,13 @@ pub(super) async fn run(context: &Context, args: &args::Adopt) -> Result<Verdict
     let ways: Vec<Way> = inventory
         .hosts()
         .iter()
-        .map(|(name, host)| way(name, host))
+        .map(|(name, host)| way(name, host, settings.user.as_ref()))
         .collect();
-    let own = way(&name, host);
-    let target = target(&name, host, settings.sudo_password.as_ref());
+    let own = way(&name, host, settings.user.as_ref());
+    let target = target(&own, host, settings.sudo_password.as_ref());
     let (runtime, user_config) = (settings.runtime.as_path(), settings.user_config.as_str());
 
-    let key = adopt::shown_key(runtime, &own, &ways, user_config, &target.described).await?;
+    let key = adopt::shown_key(runtime, &own, &ways, user_config).await?;
     let shown = adopt::fingerprint(&key).ok_or_else(|| {
         Failure::new(
             Verdict::Internal,

@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
     let sink = progress::sink(context.ui, width(&hosts), context.global.verbose);
     let connector = context.connector(&inventory)?;
     let work = |host: HostName, desired: Result<Desired, Box<HostReport>>| {
-        let (sink, way) = (Arc::clone(&sink), connector.store(&host));
+        let (sink, connector) = (Arc::clone(&sink), Arc::clone(&connector));
         async move {
             let Some(system) = desired?.system else {
                 let reason = "it is given files; `deployctl render` shows them".to_owned();
@@ -38,6 +38,7 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
             let Some(derivation) = &system.source.derivation else {
                 unreachable!("it was evaluated just now");
             };
+            let way = connector.store(&host).await;
             system
                 .supply
                 .build(&host, &system.host, derivation, way.as_ref(), &sink)

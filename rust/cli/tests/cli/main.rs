@@ -13,6 +13,7 @@ mod environment;
 mod host;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kernel;
+mod login;
 mod reference;
 mod sandbox;
 mod systems;

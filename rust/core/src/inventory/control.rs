@@ -13,7 +13,7 @@ pub(super) fn check(path: &FactPath, value: &Value, findings: &mut Findings<'_>)
                 findings.add_with_hint(
                     path.clone(),
                     format!("holds the control character U+{:04X}", u32::from(c)),
-                    "texts are one line each; only `extra.files.*.content` and `extra.checks.*.command` may hold line breaks and tabs",
+                    hint(text),
                 );
             }
         }
@@ -37,6 +37,16 @@ pub(super) fn check(path: &FactPath, value: &Value, findings: &mut Findings<'_>)
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A file of one line ends with a line break, and `readFile` keeps it.
+fn hint(text: &str) -> &'static str {
+    let line = text.strip_suffix('\n');
+    if line.is_some_and(|line| !line.is_empty() && !line.chars().any(is_control)) {
+        "a file read by `builtins.readFile` ends with a line break: `builtins.replaceStrings [ \"\\n\" ] [ \"\" ] (builtins.readFile ./FILE)`"
+    } else {
+        "texts are one line each; only `extra.files.*.content` and `extra.checks.*.command` may hold line breaks and tabs"
     }
 }
 

@@ -25,7 +25,7 @@ use super::realtime::RealTime;
 use super::ssh::Ssh;
 use super::storage::Storage;
 use super::system::System;
-use super::text::{Address, Label, Line, PublicKey, Sha256Text, Version};
+use super::text::{Label, Line, PublicKey, Sha256Text, SshAddress, Version};
 use super::time::Time;
 use super::trading::Trading;
 use super::vllm::Vllm;
@@ -188,11 +188,11 @@ pub enum Architecture {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
-    /// DNS name or address.
-    pub address: Address,
+    /// DNS name, alias of ssh's configuration, or address: what `ssh` is called with.
+    pub address: SshAddress,
     /// SSH port.
     pub port: Port,
-    /// Who logs in: one of the cluster's operators, or root.
+    /// Who logs in: one of the cluster's operators, or root; `--user` names another for a run.
     pub user: AccountName,
     /// How that user becomes root.
     #[serde(rename = "become")]

@@ -11,6 +11,7 @@ pub mod cuda;
 mod error;
 pub mod extra;
 pub mod firewall;
+mod forms;
 pub mod gateway;
 pub mod hardware;
 pub mod host;

@@ -5,6 +5,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 use super::error::{Findings, path_of, value_at};
+use super::forms;
 use super::near;
 use super::path::FactPath;
 use super::schema::{VALIDATOR, expectation, part};
@@ -93,10 +94,11 @@ fn wrong_value(path: &FactPath, value: &Value, schema: &Value, findings: &mut Fi
         {
             Some("write the number without quotes".to_owned())
         }
+        (Some(text), None) => forms::hint(path, text),
         _ => None,
     };
     let (kind, whole) = match value {
-        Value::String(_) if hint.is_none() || schema.get("enum").is_some() => ("", ""),
+        Value::String(_) if !takes(schema, "integer") && !takes(schema, "number") => ("", ""),
         Value::String(_) => ("the text ", ""),
         Value::Number(n) if n.is_f64() && takes(schema, "integer") => ("", "a whole number "),
         _ => ("", ""),

@@ -58,7 +58,10 @@ texts! {
     Line, r"^[^\x00-\x1f\x7f]{1,300}$", "one line of text, at most 300 characters";
     /// A word of our own: names of links, firewall rules, tags, credentials.
     Label, r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$", "lower-case letters, digits and inner hyphens, at most 63";
-    /// Where a host is reached: a DNS name or an IP address.
+    /// Where ssh reaches a host: a DNS name, an alias of ssh's configuration, or an IP address, checked for
+    /// real by the cross-references.
+    SshAddress, r"^[A-Za-z0-9:_][A-Za-z0-9._:-]{0,252}(%[A-Za-z0-9._-]{1,15})?$", "a DNS name, an alias of ssh's configuration, or an IP address";
+    /// Where a service is reached: a DNS name or an IP address.
     Address, r"^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$", "a DNS name or an IP address";
     /// An IP address, checked for real by the cross-references.
     IpText, r"^[0-9A-Fa-f.:]{2,45}$", "an IP address such as `10.0.0.1`";
@@ -71,7 +74,7 @@ texts! {
     /// A network service as macOS names it.
     NetworkService, r"^[A-Za-z0-9][A-Za-z0-9 ./_-]{0,63}$", "letters, digits, spaces and `./_-`";
     /// A public SSH key in one line.
-    PublicKey, r"^(ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}|ecdsa-sha2-nistp(256|384|521) AAAAE2VjZHNhLXNoYTItbmlzdH[A-Za-z0-9+/]{100,}={0,2}|ssh-rsa AAAAB3NzaC1yc2E[A-Za-z0-9+/]{300,}={0,2}|sk-ssh-ed25519@openssh\.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t[A-Za-z0-9+/]{40,}={0,2}|sk-ecdsa-sha2-nistp256@openssh\.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20[A-Za-z0-9+/]{100,}={0,2})( [A-Za-z0-9@._+-]{1,100})?$", "a whole public key: `ssh-ed25519 AAAA… comment` (ed25519, ecdsa, rsa of 2048 bits or more, or a security key)";
+    PublicKey, r"^(ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}|ecdsa-sha2-nistp(256|384|521) AAAAE2VjZHNhLXNoYTItbmlzdH[A-Za-z0-9+/]{100,}={0,2}|ssh-rsa AAAAB3NzaC1yc2E[A-Za-z0-9+/]{300,}={0,2}|sk-ssh-ed25519@openssh\.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t[A-Za-z0-9+/]{40,}={0,2}|sk-ecdsa-sha2-nistp256@openssh\.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20[A-Za-z0-9+/]{100,}={0,2})( (?=.{1,100}$)[\p{L}\p{N}@._+-]+( [\p{L}\p{N}@._+-]+)*)?$", "a whole public key: `ssh-ed25519 AAAA… comment` (ed25519, ecdsa, rsa of 2048 bits or more, or a security key)";
     /// A time zone of the tz database.
     TimeZone, r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$", "a time zone such as `Australia/Sydney`";
     /// The start of a package's name, for unattended-upgrades' list.

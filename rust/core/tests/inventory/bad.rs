@@ -65,6 +65,11 @@ bad! {
     wrong_name: "hosts.cuda.network.interfaces" = {"cluster 0": {}}, "hosts:cuda:kernel:sysctl:swappiness" = "1";
     control_characters: "hosts.cuda.description" = "a\nb", "hosts.cuda.hardware.board" = "\u{1b}[2J", "hosts.cuda.connection.address" = "a\rb", "hosts.linode.description" = "a\u{202e}b";
     breaking_out: "hosts:cuda:kernel:sysctl:vm.swappiness" = "1\nkernel.panic = 1", "hosts.cuda.kernel.command_line.0" = "quiet\" init=/bin/sh", "hosts.cuda.storage.mounts./srv/models.options.0" = "noatime,suid", "hosts.cuda.vllm.model.id" = "a{{ b }}", "hosts.cuda.system.timezone" = "../../etc/shadow", "hosts.cuda.hugepages.mount" = "/mnt/../etc";
+    an_address_in_another_form: "hosts.cuda.connection.address" = "10.9.1.2:22", "hosts.linode.connection.address" = "ssh://op@[2001:db8::1]:2222";
+    an_address_that_programs_read_differently: "hosts.cuda.connection.address" = "10.9.1.256", "hosts.linode.connection.address" = "10.9.11";
+    a_login_of_a_directory: "hosts.cuda.connection.user" = "first.last", "hosts.linode.connection.user" = "DOMAIN\\ann";
+    a_key_with_a_comment_that_is_none: "cluster.operators.operator.keys" = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkS6uGBo5FVxjcBcmTzEDBLNVCPqcNJD/sAqVrs1bEb Bob's laptop"];
+    a_key_read_from_a_file: "cluster.operators.operator.keys" = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkS6uGBo5FVxjcBcmTzEDBLNVCPqcNJD/sAqVrs1bEb a@b\n"];
     bad_key: "cluster.operators.operator.keys" = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkS6uGBo5FVxjcB operator@macbook"];
 
     link_to_an_unknown_host: "cluster.links.lan10g.endpoints.mac-mni" = {"interface": "en0", "address": "10.0.0.3"};

@@ -88,3 +88,25 @@ fn schema() {
 fn reference() {
     insta::assert_snapshot!(inventory::reference());
 }
+
+#[test]
+fn an_address_and_a_key_may_be_written_as_people_have_them() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkS6uGBo5FVxjcBcmTzEDBLNVCPqcNJD/sAqVrs1bEb";
+    for comment in [
+        "",
+        " bob",
+        " bob at home",
+        " jörg@büro",
+        " bob@host.example",
+    ] {
+        let mut raw = base();
+        raw["cluster"]["operators"]["operator"]["keys"] =
+            serde_json::json!([format!("{key}{comment}")]);
+        assert!(parse(&raw).is_ok(), "{comment:?}");
+    }
+    for address in ["fe80::1%eth0", "gpu_node", "lab-7", "x.example.com"] {
+        let mut raw = base();
+        raw["hosts"]["cuda"]["connection"]["address"] = address.into();
+        assert!(parse(&raw).is_ok(), "{address:?}");
+    }
+}

@@ -91,7 +91,9 @@ pub(crate) fn transport(error: &TransportError) -> Outcome {
         | TransportError::NoShell { .. }
         | TransportError::Lost { .. }
         | TransportError::Timeout { .. } => Outcome::Unreachable { reason },
-        TransportError::HostKey { .. } | TransportError::Privilege { .. } => Outcome::Refused {
+        TransportError::HostKey { .. }
+        | TransportError::Unadopted { .. }
+        | TransportError::Privilege { .. } => Outcome::Refused {
             reasons: vec![reason],
         },
         TransportError::TooMuch { .. }

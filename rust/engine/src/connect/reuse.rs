@@ -39,8 +39,8 @@ impl Connector for Reusing {
         Ok(Box::new(Shared::new(host, link, &self.standing)))
     }
 
-    fn store(&self, host: &HostName) -> Option<StoreWay> {
-        self.below.store(host)
+    async fn store(&self, host: &HostName) -> Option<StoreWay> {
+        self.below.store(host).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Brings closures to a host's store, and lets a host build its own.
 
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::path::Path;
 
 use deployctl_core::closure::StorePath;
 use deployctl_core::inventory::nix::{BuildOn, Nix as Facts};
@@ -13,6 +14,7 @@ use super::{Nix, SystemError};
 use crate::event::EventKind;
 use crate::interrupt::Interrupt;
 use crate::process::Program;
+use crate::transport::ssh_files::Road;
 
 /// Where hosts keep `nix-daemon` and what it calls; the login's own `PATH` may know nothing of it.
 const PATH: &str = "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -20,10 +22,10 @@ const PATH: &str = "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
 /// The way to a host's store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreWay {
-    /// The alias in the ssh configuration.
+    /// Its name in the inventory.
     pub host: HostName,
-    /// What `ssh -F` is given.
-    pub ssh_config: PathBuf,
+    /// How ssh is called.
+    pub road: Road,
     /// As whom the store is spoken to.
     pub daemon: Daemon,
 }
@@ -81,26 +83,43 @@ impl StoreWay {
         };
         format!(
             "ssh-ng://{}?remote-program={}{compress}",
-            self.host,
+            self.named(),
             percent_encoded(&program)
         )
+    }
+
+    /// What stands for the host in a store's URL: what ssh connects to, but for what a URL would need in
+    /// brackets and encoded.
+    fn named(&self) -> &str {
+        let destination = self.road.destination();
+        if destination.contains([':', '%']) {
+            self.host.as_str()
+        } else {
+            destination
+        }
     }
 
     /// `program` with ssh told to use our configuration. Nix makes one connection of its own: it hangs on
     /// some versions when ssh shares one.
     fn reached_by(&self, program: Program) -> Program {
-        program.variable(
-            "NIX_SSHOPTS",
-            format!(
-                "-F {} -o BatchMode=yes -o ControlMaster=no -o ControlPath=none -o ConnectTimeout=10 -o ServerAliveInterval=5",
-                self.ssh_config.display()
-            ),
-        )
+        let mut options = format!(
+            "-F {} -o ControlMaster=no -o ControlPath=none",
+            self.road.config().display()
+        );
+        if self.named() == self.host.as_str() {
+            let address = self.road.way().address.replace('%', "%%");
+            let _ = write!(options, " -o HostName={address}");
+        }
+        let program = program.variable("NIX_SSHOPTS", options);
+        if self.road.jumps() {
+            // As for our own ssh: the login shell of this account may be none.
+            return program.variable("SHELL", "/bin/sh");
+        }
+        program
     }
 }
 
 fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             encoded.push(char::from(byte));

@@ -1,5 +1,7 @@
 //! Where a way to a host can break.
 
+use deployctl_core::name::HostName;
+
 /// Where a way to a host broke.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -14,12 +16,20 @@ pub enum TransportError {
         hint: Option<String>,
     },
     /// The host's key is not the pinned one.
-    #[error("the host key of `{address}` is not the pinned one")]
+    #[error("the host key of `{address}` is not the pinned one: {cause}")]
     HostKey {
         /// `user@address:port`.
         address: String,
         /// ssh's own words, stripped of control sequences.
         cause: String,
+    },
+    /// No key of the host is pinned, so nobody knows whether it is the right one.
+    #[error("`{host}` (`{address}`) was not adopted yet: no host key of it is pinned")]
+    Unadopted {
+        /// `user@address:port`.
+        address: String,
+        /// Its name in the inventory.
+        host: HostName,
     },
     /// Connected, but not allowed to become root.
     #[error("`{address}`: cannot become root: {cause}")]
@@ -93,6 +103,11 @@ impl TransportError {
             Self::Connect { hint, .. }
             | Self::Privilege { hint, .. }
             | Self::NoShell { hint, .. } => return hint.clone(),
+            Self::Unadopted { host, .. } => {
+                return Some(format!(
+                    "`deployctl adopt {host}` shows its key and pins it"
+                ));
+            }
             Self::HostKey { .. } => {
                 "another machine may be answering there; when the host was reinstalled, run `deployctl adopt --replace`"
             }

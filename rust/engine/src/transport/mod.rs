@@ -6,11 +6,13 @@ mod handover;
 pub mod host_key;
 pub mod local;
 mod markers;
+mod master;
 mod no_root;
 mod pump;
 mod secret;
 pub mod ssh;
 pub mod ssh_config;
+pub mod ssh_files;
 mod ssh_words;
 
 use std::time::Duration;

@@ -18,7 +18,7 @@ pub(super) fn why(
     }
     let words = printable(&heard.stderr);
     let (cause, hint) = match heard.handover.refusal() {
-        Some(refusal) => refused(refusal, user, heard, words),
+        Some(refusal) => refused(refusal, user, heard, &words),
         None if matches!(status, Some(126 | 127)) => (
             or_status(words, status),
             Some("install sudo there, or set `connection.user` to `root`".to_owned()),
@@ -36,7 +36,7 @@ pub(super) fn why(
 }
 
 /// After a password was handed over, or would have been.
-fn refused(refusal: Refusal, user: &str, heard: &Heard, words: String) -> (String, Option<String>) {
+fn refused(refusal: Refusal, user: &str, heard: &Heard, words: &str) -> (String, Option<String>) {
     // Not every sudo puts a name where `%p` stands.
     let named = |account: &&str| !account.is_empty() && !account.contains('%');
     let other = heard.prompted.as_deref().filter(named);
@@ -46,7 +46,7 @@ fn refused(refusal: Refusal, user: &str, heard: &Heard, words: String) -> (Strin
                 &format!(
                     "sudo wants the password of `{other}`, and did not take the one that was passed"
                 ),
-                &words,
+                words,
             ),
             Some(format!(
                 "`rootpw`, `targetpw` or `runaspw` in the host's sudoers says so: pass the password of `{other}`, or take that out"
@@ -56,21 +56,21 @@ fn refused(refusal: Refusal, user: &str, heard: &Heard, words: String) -> (Strin
     let once = "it was tried once, and is not tried again in this run";
     match refusal {
         Refusal::AskedAgain => (
-            quoting("sudo did not take the password that was passed", &words),
+            quoting("sudo did not take the password that was passed", words),
             Some(format!(
                 "is it the password of `{user}` on this host? {once}"
             )),
         ),
         Refusal::Silence => (
-            quoting("no shell came after the password that was passed", &words),
+            quoting("no shell came after the password that was passed", words),
             Some(format!("is it the right one? {once}")),
         ),
         Refusal::Ended => {
-            let hint = stated(&words, user).unwrap_or_else(|| {
+            let hint = stated(words, user).unwrap_or_else(|| {
                 format!("is it the right one, and may `{user}` run `/bin/sh` by sudo? {once}")
             });
             (
-                quoting("sudo ended after the password that was passed", &words),
+                quoting("sudo ended after the password that was passed", words),
                 Some(hint),
             )
         }

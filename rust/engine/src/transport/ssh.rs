@@ -7,16 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deployctl_core::name::HostName;
-use openssh::{Child, ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use openssh::{Child, Session, Stdio};
 
 use super::markers::Markers;
 use super::pump::{self, Input, PumpError};
-use super::ssh_config::SshFiles;
-use super::{Limits, Output, Password, Transport, TransportError, no_root, ssh_words};
+use super::ssh_files::SshFiles;
+use super::{Limits, Output, Password, Transport, TransportError, master, no_root};
 use crate::random;
-
-/// ssh gives up on a connection that does not stand after this long, in seconds.
-const CONNECT_SECONDS: u64 = 10;
 
 /// How long a status is waited for that tells nothing any more.
 const LAST_STATUS: Duration = Duration::from_secs(2);
@@ -35,7 +32,7 @@ pub enum Become {
 /// Where and as whom.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The alias in the ssh configuration.
+    /// Its name in the inventory.
     pub host: HostName,
     /// Who logs in.
     pub user: String,
@@ -74,43 +71,8 @@ impl Ssh {
             action: format!("prepare the connection to `{}`", target.host),
             source,
         };
-        let config = match address {
-            Some(address) => files.config_at(&target.host, address).map_err(local)?,
-            None => files.config(),
-        };
-        let mut builder = SessionBuilder::default();
-        builder
-            .config_file(config)
-            .control_directory(files.directory())
-            .control_persist(ControlPersist::IdleFor(
-                const { std::num::NonZeroUsize::new(60).expect("60 is not 0") },
-            ))
-            .known_hosts_check(KnownHosts::Strict)
-            .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
-            .server_alive_interval(Duration::from_secs(5));
-        let deadline = Duration::from_secs(3 * CONNECT_SECONDS);
-        let session = tokio::time::timeout(deadline, builder.connect_mux(target.host.as_str()))
-            .await
-            .map_err(|_| TransportError::Timeout {
-                address: target.described.clone(),
-                seconds: deadline.as_secs(),
-            })?
-            .map_err(|error| match error {
-                openssh::Error::Connect(words) if words.raw_os_error().is_none() => {
-                    ssh_words::refused_connection(&target.described, &words.to_string())
-                }
-                openssh::Error::Connect(source) | openssh::Error::Master(source) => {
-                    TransportError::Local {
-                        action: "start `ssh`".to_owned(),
-                        source,
-                    }
-                }
-                other => TransportError::Connect {
-                    address: target.described.clone(),
-                    cause: in_full(&other),
-                    hint: None,
-                },
-            })?;
+        let road = files.road(&target.host).await.map_err(local)?;
+        let session = master::start(&files, &road, address).await?;
         let target = match address {
             Some(address) => Target {
                 described: format!("{} at {address}", target.host),

@@ -1,94 +1,103 @@
-//! The one ssh configuration of a run: every ssh process reads it by `-F`, `nix copy` included.
+//! The text of the ssh configuration by which one host is reached. Every ssh process for that host reads it
+//! by `-F`, `nix copy`'s included.
 
 use std::fmt::Write as _;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deployctl_core::name::HostName;
 
 /// How ssh reaches one host of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    /// The alias that ssh is called with, and under which the host's keys are pinned.
+    /// Its name in the inventory, under which its keys are pinned.
     pub host: HostName,
-    /// DNS name or address.
+    /// DNS name, alias of the user's configuration, or address.
     pub address: String,
     /// TCP port.
     pub port: u16,
     /// Login.
     pub user: String,
-    /// Another host of the inventory, or anything that `ProxyJump` understands.
-    pub jump: Option<String>,
+    /// The host of the inventory to go through.
+    pub jump: Option<HostName>,
     /// Pinned public keys, `type base64` each; none before the host was adopted.
     pub host_keys: Vec<String>,
 }
 
-/// A private directory (0700) that holds the configuration, the pinned keys and the control
-/// sockets of a run. Dropping it deletes them.
+impl Way {
+    /// `user@address:port`, for people.
+    pub fn described(&self) -> String {
+        if self.address.contains(':') {
+            format!("{}@[{}]:{}", self.user, self.address, self.port)
+        } else {
+            format!("{}@{}:{}", self.user, self.address, self.port)
+        }
+    }
+}
+
+/// What of a configuration is the same for all hosts.
 #[derive(Debug)]
-pub struct SshFiles {
-    directory: tempfile::TempDir,
-    overrides: std::sync::atomic::AtomicU32,
+pub(super) struct Common<'a> {
+    /// The pinned keys of all hosts.
+    pub(super) known_hosts: &'a Path,
+    /// The file that holds the user's own configuration, and the system's.
+    pub(super) own: &'a Path,
+    /// Whether ssh knows what came with OpenSSH 8.7.
+    pub(super) knows_session_type: bool,
 }
 
-impl SshFiles {
-    /// Writes the files for `ways` below `parent` (short, since a socket's path may have 104
-    /// bytes at most). `user_config` comes after our own blocks, then the system's.
-    pub fn write(parent: &Path, ways: &[Way], user_config: &str) -> io::Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("deployctl-")
-            .tempdir_in(parent)?;
-        let known_hosts = directory.path().join("known_hosts");
-        private_file(&known_hosts, &known_hosts_text(ways))?;
-        private_file(
-            &directory.path().join("config"),
-            &config_text(ways, &known_hosts, user_config)?,
-        )?;
-        Ok(Self {
-            directory,
-            overrides: std::sync::atomic::AtomicU32::new(0),
-        })
-    }
+/// The lines of a configuration that hold whatever the user's own says: the first value wins.
+const PINS: &str = "\
+StrictHostKeyChecking yes
+UpdateHostKeys no
+CheckHostIP no
+PermitLocalCommand no
+ForwardAgent no
+ForwardX11 no
+ClearAllForwardings yes
+Tunnel no
+RequestTTY no
+RemoteCommand none
+VisualHostKey no
+LogLevel INFO
+BatchMode yes
+ConnectTimeout 10
+ServerAliveInterval 5
+";
 
-    /// What `ssh -F` is given.
-    pub fn config(&self) -> PathBuf {
-        self.directory.path().join("config")
-    }
+/// Options that would take standard input or the process away. An older ssh has none of them, and
+/// refuses a configuration that names them.
+const SESSION_PINS: &str = "\
+SessionType default
+StdinNull no
+ForkAfterAuthentication no
+";
 
-    /// Where control sockets live.
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
+/// The configuration for `way`; `proxy` is the command that reaches the host it goes through.
+pub(super) fn text(way: &Way, proxy: Option<&str>, common: &Common<'_>) -> io::Result<String> {
+    let mut text = String::new();
+    let _ = writeln!(text, "Port {}", way.port);
+    let _ = writeln!(text, "User {}", login(&way.user)?);
+    if let Some(proxy) = proxy {
+        let _ = writeln!(text, "ProxyCommand {proxy}");
     }
-
-    /// A configuration that reaches `host` at `address` and is the common one for the rest; the
-    /// pinned keys stay the same.
-    pub fn config_at(&self, host: &HostName, address: &str) -> io::Result<PathBuf> {
-        let number = self
-            .overrides
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let path = self.directory.path().join(format!("config-{number}"));
-        let text = format!(
-            "Host {host}\n  HostName {}\nMatch all\nInclude {}\n",
-            word(address)?,
-            quoted(&self.config())
-        );
-        private_file(&path, &text)?;
-        Ok(path)
+    if !way.host_keys.is_empty() {
+        let _ = writeln!(text, "HostKeyAlias {}", way.host);
+        let _ = writeln!(text, "UserKnownHostsFile {}", common.known_hosts.display());
+        let _ = writeln!(text, "GlobalKnownHostsFile none");
+        let _ = writeln!(text, "HostKeyAlgorithms {}", algorithms(&way.host_keys)?);
+        let _ = writeln!(text, "KnownHostsCommand none");
     }
+    text.push_str(PINS);
+    if common.knows_session_type {
+        text.push_str(SESSION_PINS);
+    }
+    let _ = writeln!(text, "Include {}", common.own.display());
+    Ok(text)
 }
 
-fn private_file(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?
-        .write_all(text.as_bytes())
-}
-
-fn known_hosts_text(ways: &[Way]) -> String {
+/// The lines of `known_hosts` that pin the keys of all hosts.
+pub(super) fn known_hosts<'a>(ways: impl Iterator<Item = &'a Way>) -> String {
     let mut text = String::new();
     for way in ways {
         for key in &way.host_keys {
@@ -98,40 +107,11 @@ fn known_hosts_text(ways: &[Way]) -> String {
     text
 }
 
-fn config_text(ways: &[Way], known_hosts: &Path, user_config: &str) -> io::Result<String> {
-    let mut text = String::new();
-    for way in ways {
-        let _ = writeln!(text, "Host {}", way.host);
-        let _ = writeln!(text, "  HostName {}", word(&way.address)?);
-        let _ = writeln!(text, "  Port {}", way.port);
-        let _ = writeln!(text, "  User {}", word(&way.user)?);
-        if let Some(jump) = &way.jump {
-            let _ = writeln!(text, "  ProxyJump {}", word(jump)?);
-        }
-        if !way.host_keys.is_empty() {
-            let _ = writeln!(text, "  HostKeyAlias {}", way.host);
-            let _ = writeln!(text, "  UserKnownHostsFile {}", quoted(known_hosts));
-            let _ = writeln!(text, "  GlobalKnownHostsFile none");
-            let _ = writeln!(text, "  HostKeyAlgorithms {}", algorithms(&way.host_keys)?);
-            let _ = writeln!(text, "  KnownHostsCommand none");
-        }
-        text.push_str("  CheckHostIP no\n");
-    }
-    // First value wins: what stands above cannot be changed by what is included below.
-    text.push_str("Match all\n  StrictHostKeyChecking yes\n  UpdateHostKeys no\n");
-    text.push_str("  PermitLocalCommand no\n  ForwardAgent no\n  ForwardX11 no\n  ClearAllForwardings yes\n  RequestTTY no\n");
-    if !user_config.is_empty() {
-        let _ = writeln!(text, "Include {}", include(user_config)?);
-    }
-    text.push_str("Include /etc/ssh/ssh_config\n");
-    Ok(text)
-}
-
 /// The signature algorithms that the pinned keys can make, so that a host cannot offer another key.
 fn algorithms(keys: &[String]) -> io::Result<String> {
     let mut found: Vec<&str> = Vec::new();
     for key in keys {
-        let kind = word(key.split_whitespace().next().unwrap_or_default())?;
+        let kind = word(key.split_whitespace().next().unwrap_or_default(), "")?;
         let names: &[&str] = match kind {
             "ssh-rsa" => &["rsa-sha2-512", "rsa-sha2-256"],
             other => &[other],
@@ -141,44 +121,36 @@ fn algorithms(keys: &[String]) -> io::Result<String> {
     Ok(found.join(","))
 }
 
-/// A value that ssh reads as one word. Addresses come from a checked inventory; this is the fence
-/// behind it.
-fn word(text: &str) -> io::Result<&str> {
-    let plain = |c: char| c.is_ascii_graphic() && !"\"'\\#".contains(c);
-    if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!(
-                "`{}` cannot stand in an ssh configuration",
-                text.escape_debug()
-            ),
-        ));
+/// An address as the one word that ssh is called with: a name, IPv4, or IPv6 with a zone. Addresses come
+/// from a checked inventory; this is the fence behind it.
+pub(super) fn address(text: &str) -> io::Result<&str> {
+    word(text, "%")
+}
+
+/// A login: `DOMAIN\user` as well.
+fn login(text: &str) -> io::Result<&str> {
+    if text.ends_with('\\') || text.contains("\\\\") {
+        return Err(unfit(text));
     }
-    // `%` starts a token in HostName; it is doubled nowhere, since no address needs it.
-    if text.contains('%') {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("`{text}` holds a `%`, which ssh would expand"),
-        ));
+    word(text, "\\")
+}
+
+fn word<'a>(text: &'a str, more: &str) -> io::Result<&'a str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._:@+-".contains(c) || more.contains(c);
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
+        return Err(unfit(text));
     }
     Ok(text)
 }
 
-fn quoted(path: &Path) -> String {
-    format!("\"{}\"", path.display())
-}
-
-fn include(path: &str) -> io::Result<String> {
-    if path.contains(['"', '\n', '\\']) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!(
-                "`{}` cannot stand in an ssh configuration",
-                path.escape_debug()
-            ),
-        ));
-    }
-    Ok(format!("\"{path}\""))
+fn unfit(text: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "`{}` cannot stand in an ssh configuration",
+            text.escape_debug()
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -196,22 +168,30 @@ mod tests {
         }
     }
 
+    fn common() -> Common<'static> {
+        Common {
+            known_hosts: Path::new("/run/x/known_hosts"),
+            own: Path::new("/run/x/own"),
+            knows_session_type: true,
+        }
+    }
+
     #[test]
     fn adopted_hosts_are_strict_and_the_users_own_configuration_comes_last() {
-        let ways = [
-            Way {
-                host_keys: vec!["ssh-ed25519 AAAA".to_owned(), "ssh-rsa BBBB".to_owned()],
-                ..way("cuda")
-            },
-            Way {
-                jump: Some("cuda".to_owned()),
-                ..way("linode")
-            },
-        ];
-        let config = config_text(&ways, Path::new("/run/x/known_hosts"), "~/.ssh/config").unwrap();
+        let cuda = Way {
+            host_keys: vec!["ssh-ed25519 AAAA".to_owned(), "ssh-rsa BBBB".to_owned()],
+            ..way("cuda")
+        };
+        let adopted = text(&cuda, None, &common()).unwrap();
+        let proxy = "ssh -F /run/x/cuda -W [%h]:%p cuda.example";
+        let old = Common {
+            knows_session_type: false,
+            ..common()
+        };
+        let behind = text(&way("linode"), Some(proxy), &old).unwrap();
         insta::assert_snapshot!(format!(
-            "{config}--- known_hosts\n{}",
-            known_hosts_text(&ways)
+            "{adopted}--- known_hosts\n{}--- an unadopted one behind it, for an old ssh\n{behind}",
+            known_hosts([&cuda].into_iter())
         ));
     }
 
@@ -221,15 +201,22 @@ mod tests {
             "",
             "-oProxyCommand=x",
             "a b",
-            "a\nProxyCommand x",
+            "a\nPort 1",
             "a#b",
             "%h",
+            "a${x}",
+            "a'b",
         ] {
-            let ways = [Way {
-                address: bad.to_owned(),
+            let user = Way {
+                user: bad.to_owned(),
                 ..way("cuda")
-            }];
-            assert!(config_text(&ways, Path::new("/x"), "").is_err(), "{bad:?}");
+            };
+            assert!(text(&user, None, &common()).is_err(), "{bad:?}");
+            assert_eq!(address(bad).is_ok(), bad == "%h", "{bad:?}");
         }
+        for good in ["DOMAIN\\ann", "first.last", "ann@corp", "_x"] {
+            assert_eq!(login(good).unwrap(), good);
+        }
+        assert!(login("DOMAIN\\").is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! What ssh and sudo say when something does not work, read once and in one place.
 
 use super::TransportError;
+use super::ssh_config::Way;
+use super::ssh_files::{Jump, Road};
 
 /// Host output for people: UTF-8, one line, no control sequences, at most 2000 characters.
 pub(super) fn printable(bytes: &[u8]) -> String {
@@ -24,21 +26,105 @@ pub(super) fn printable(bytes: &[u8]) -> String {
     line.chars().take(2000).collect()
 }
 
-/// Turns ssh's standard error after a failed connect into an error with a hint. ssh has one exit code
-/// for everything (255), so its words are all there is.
-pub(super) fn refused_connection(address: &str, words: &str) -> TransportError {
-    let address = address.to_owned();
-    let cause = last_words(words);
-    if words.contains("REMOTE HOST IDENTIFICATION HAS CHANGED")
-        || words.contains("no matching host key type found")
-        || words.contains("Host key verification failed") && !words.contains("host key is known")
-    {
+/// Turns what ssh said before it gave up into an error that names the host at which the way ends. ssh has
+/// one exit code for everything (255), so its words are all there is.
+pub(super) fn refused(road: &Road, words: &str) -> TransportError {
+    // ssh calls a connection by a host on the way so; why it ended, that host's own ssh said.
+    if words.contains("UNKNOWN port") {
+        for (number, jump) in road.jumps.iter().enumerate() {
+            let log = std::fs::read(&jump.log).unwrap_or_default();
+            let said = String::from_utf8_lossy(&log);
+            if causes(&said).is_empty() {
+                continue;
+            }
+            if said.contains("open failed") || said.contains("stdio forwarding failed") {
+                let next = road
+                    .jumps
+                    .get(number + 1)
+                    .map_or(&road.way, |next| &next.way);
+                return beyond(&jump.way, next, &said);
+            }
+            return at(&jump.way, &road.jumps[..number], &said);
+        }
+    }
+    at(&road.way, &road.jumps, words)
+}
+
+/// A host on the way was reached, and reaches no further.
+fn beyond(jump: &Way, next: &Way, words: &str) -> TransportError {
+    let hint = if words.contains("administratively prohibited") {
+        format!(
+            "sshd on `{}` forwards nothing there: see `AllowTcpForwarding` and `PermitOpen`",
+            jump.host
+        )
+    } else {
+        format!(
+            "`{}` is reached by `{}`, as `connection.jump` says: is it on, and does sshd listen there?",
+            next.host, jump.host
+        )
+    };
+    TransportError::Connect {
+        address: next.described(),
+        cause: format!("`{}` cannot reach it: {}", jump.host, causes(words)),
+        hint: Some(hint),
+    }
+}
+
+/// The way ends at the host of `way`, behind `jumps`.
+fn at(way: &Way, jumps: &[Jump], words: &str) -> TransportError {
+    let address = way.described();
+    if let Some(wrong) = wrong_here(words) {
+        return TransportError::Local {
+            action: wrong.to_owned(),
+            source: std::io::Error::other(causes(words)),
+        };
+    }
+    let changed = words.contains("REMOTE HOST IDENTIFICATION HAS CHANGED")
+        || words.contains("no matching host key type found");
+    if changed || words.contains("Host key verification failed") {
+        if way.host_keys.is_empty() && !changed {
+            let host = way.host.clone();
+            return TransportError::Unadopted { address, host };
+        }
+        let cause = shown_key(words).unwrap_or_else(|| causes(words));
         return TransportError::HostKey { address, cause };
     }
-    let hint = if words.contains("host key is known") {
-        "this machine does not know the host's key: run `deployctl adopt` to pin it"
-    } else if words.contains("Permission denied") {
-        "no key of yours opens this account: check `connection.user`, the agent (`ssh-add -l`) and IdentityFile"
+    TransportError::Connect {
+        cause: causes(words),
+        hint: hint(way, jumps, words),
+        address,
+    }
+}
+
+/// What is wrong on this computer, so that no host is to blame.
+fn wrong_here(words: &str) -> Option<&'static str> {
+    let configuration = [
+        "Bad configuration option",
+        "Bad owner or permissions",
+        "bad configuration options",
+        "missing argument",
+        "percent_",
+        "invalid environment variable expansion",
+        "keyword ",
+    ];
+    let sockets = [
+        "unix_listener",
+        "too long for Unix domain socket",
+        "muxserver_listen",
+    ];
+    let said = |list: &[&str]| list.iter().any(|part| words.contains(part));
+    if said(&configuration) {
+        Some("use the ssh configuration of this computer")
+    } else if said(&sockets) {
+        Some("make a control socket for ssh on this computer")
+    } else {
+        None
+    }
+}
+
+fn hint(way: &Way, jumps: &[Jump], words: &str) -> Option<String> {
+    let text = if words.contains("Permission denied") {
+        return Some(no_key(way, jumps, words));
     } else if words.contains("Too many authentication failures") {
         "the agent offers too many keys: name one with IdentityFile and IdentitiesOnly in ~/.ssh/config"
     } else if words.contains("Could not resolve hostname") {
@@ -50,42 +136,111 @@ pub(super) fn refused_connection(address: &str, words: &str) -> TransportError {
         || words.contains("unreachable")
     {
         "is the machine on, and reachable from here?"
-    } else if words.contains("Bad configuration option")
-        || words.contains("Bad owner or permissions")
-    {
-        "ssh does not accept a configuration file of this machine"
+    } else if words.contains("Not allowed at this time") {
+        "sshd there shuts this computer out for a while after failed logins (`PerSourcePenalties`): wait a minute"
+    } else if words.contains("UNKNOWN port") {
+        "the program that ssh's configuration names for the way there (ProxyCommand, ProxyJump) ended"
     } else if words.contains("Connection closed") || words.contains("Connection reset") {
-        "sshd closed the door before asking for a key: is it starting, or limited by MaxStartups?"
+        "sshd closed the door before asking for a key: is it starting, at its limit (`MaxStartups`), or shutting this computer out for a while after failed logins (`PerSourcePenalties`)?"
     } else {
-        return TransportError::Connect {
-            address,
-            cause,
-            hint: None,
-        };
+        return None;
     };
-    TransportError::Connect {
-        address,
-        cause,
-        hint: Some(hint.to_owned()),
-    }
+    Some(text.to_owned())
 }
 
-/// The last line that says something; the lines before it are banners and warnings.
-fn last_words(words: &str) -> String {
-    let line = words
+/// The login was refused. In brackets, sshd lists the ways in that it still offers.
+fn no_key(way: &Way, jumps: &[Jump], words: &str) -> String {
+    let offers_password = words
+        .rsplit_once("Permission denied (")
+        .and_then(|(_, list)| list.split_once(')'))
+        .is_some_and(|(list, _)| {
+            list.contains("password") || list.contains("keyboard-interactive")
+        });
+    if offers_password {
+        let port = way.port;
+        let hops: Vec<String> = jumps.iter().map(|jump| jump.way.described()).collect();
+        let jump = match hops.as_slice() {
+            [] => String::new(),
+            hops => format!("-o ProxyJump={} ", hops.join(",")),
+        };
+        return format!(
+            "deployctl logs in by key only, and no key of yours opens this account: lay one there with the password, `ssh-copy-id {jump}-p {port} {}@{}`; where sudo wants a password as well: `--ask-sudo-password`",
+            way.user, way.address
+        );
+    }
+    "no key of yours opens this account: check `connection.user` (or log in as another by `--user`), the agent (`ssh-add -l`; a key with a passphrase counts only there) and IdentityFile".to_owned()
+}
+
+/// The fingerprint of the key that a host showed instead of a pinned one.
+fn shown_key(words: &str) -> Option<String> {
+    let mut lines = words.lines().map(str::trim);
+    let at = lines.find(|line| line.starts_with("The fingerprint for the "))?;
+    let kind = at
+        .strip_prefix("The fingerprint for the ")?
+        .split(' ')
+        .next()?;
+    let print = lines.next()?.trim_end_matches('.');
+    let printed = print.starts_with("SHA256:") && print.len() < 60;
+    printed.then(|| format!("it showed the {kind} key {}", printable(print.as_bytes())))
+}
+
+/// The lines that say something of the end: not warnings about what ssh did, and no banner's frame.
+fn causes(words: &str) -> String {
+    let said: Vec<&str> = words
         .lines()
         .map(str::trim)
-        .rfind(|line| !line.is_empty() && !line.starts_with("Warning: Permanently added"))
-        .unwrap_or("ssh said nothing");
-    let line = line.strip_prefix("ssh: ").unwrap_or(line);
-    printable(line.as_bytes())
+        .filter(|line| !line.is_empty() && !line.starts_with(['@', '*', '#']))
+        .filter(|line| !line.starts_with("Warning: Permanently added"))
+        .filter(|line| !line.contains("UNKNOWN port") && *line != "stdio forwarding failed")
+        .map(|line| line.strip_prefix("ssh: ").unwrap_or(line))
+        .collect();
+    // What stands first may be a banner; the end is what counts, and what led to it.
+    let last = &said[said.len().saturating_sub(3)..];
+    let text = printable(last.join("; ").as_bytes());
+    if text.is_empty() && !words.trim().is_empty() {
+        return printable(words.as_bytes());
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
+    use std::path::{Path, PathBuf};
+
+    use deployctl_core::name::HostName;
 
     use super::*;
+
+    fn way(name: &str, adopted: bool) -> Way {
+        Way {
+            host: HostName::new(name).unwrap(),
+            address: format!("{name}.example"),
+            port: 22,
+            user: "op".to_owned(),
+            jump: None,
+            host_keys: adopted
+                .then(|| "ssh-ed25519 AAAA".to_owned())
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn road(jumps: Vec<Jump>, adopted: bool) -> Road {
+        Road {
+            way: way("cuda", adopted),
+            config: PathBuf::from("/x/cuda.conf"),
+            destination: "cuda.example".to_owned(),
+            jumps,
+        }
+    }
+
+    fn told(error: &TransportError) -> String {
+        let source = std::error::Error::source(error)
+            .map_or_else(String::new, |source| format!("\n  cause: {source}"));
+        let hint = error.hint().unwrap_or_else(|| "(none)".to_owned());
+        format!("{error}{source}\n  hint: {hint}\n")
+    }
 
     #[test]
     fn sshs_words_become_a_place_a_cause_and_a_hint() {
@@ -95,23 +250,72 @@ mod tests {
             "ssh: connect to host 127.0.0.1 port 1: Connection refused\r\n",
             "ssh: Could not resolve hostname nowhere.invalid: Name or service not known\r\n",
             "op@10.0.0.1: Permission denied (publickey).\r\n",
-            "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\n",
+            "op@10.0.0.1: Permission denied (publickey,password).\r\n",
+            "op@10.0.0.1: Permission denied (publickey,keyboard-interactive).\r\n",
+            "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\nDisconnected from 10.0.0.1 port 22\r\n",
             "No ED25519 host key is known for cuda and you have requested strict checking.\r\nHost key verification failed.\r\n",
-            "@@@@@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@@@@@\r\nHost key verification failed.\r\n",
+            "@@@@@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@@@@@\r\nIT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r\nThe fingerprint for the ED25519 key sent by the remote host is\nSHA256:jHLD7wnqGYhqYxJdDcCkrcpvtRA+kVvsPAyjlGEmy0M.\r\nPlease contact your system administrator.\r\nHost key verification failed.\r\n",
             "Unable to negotiate with 10.0.0.1 port 22: no matching host key type found. Their offer: ssh-rsa\r\n",
-            "/tmp/x/config: line 3: Bad configuration option: nonsense\r\n",
+            "/tmp/x/config: line 3: Bad configuration option: nonsense\r\n/tmp/x/config: terminating, 1 bad configuration options\r\n",
+            "Bad owner or permissions on /home/op/.ssh/config\r\n",
+            "unix_listener: path \"/run/x\" too long for Unix domain socket\r\n",
             "kex_exchange_identification: read: Connection reset by peer\r\nConnection reset by 10.0.0.1 port 22\r\n",
-            "",
+            "Not allowed at this time\r\nConnection closed by 10.0.0.1 port 22\r\n",
+            "Connection closed by UNKNOWN port 65535\r\n",
+            "ssh ended without a word: exit status: 255",
         ];
         let mut shown = String::new();
         for words in cases {
-            let error = refused_connection("op@cuda:22", words);
-            let cause = match &error {
-                TransportError::HostKey { cause, .. } => format!("  cause: {cause}\n"),
-                _ => String::new(),
-            };
-            let hint = error.hint().unwrap_or_default();
-            let _ = write!(shown, "{error}\n{cause}  hint: {hint}\n");
+            let adopted = !words.contains("is known for");
+            shown.push_str(&told(&refused(&road(Vec::new(), adopted), words)));
+        }
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_host_on_the_way_answers_for_itself() {
+        let place = tempfile::tempdir().unwrap();
+        let logs = [place.path().join("outer"), place.path().join("inner")];
+        let jump = |name, log: &Path| Jump {
+            way: way(name, name == "outer"),
+            log: log.to_owned(),
+        };
+        let mut shown = String::new();
+        for (outer, inner) in [
+            (
+                "REMOTE HOST IDENTIFICATION HAS CHANGED\nHost key verification failed.\n",
+                "",
+            ),
+            (
+                "",
+                "No ED25519 host key is known for 10.0.0.2 and you have requested strict checking.\nHost key verification failed.\n",
+            ),
+            (
+                "op@outer: Permission denied (publickey).\n",
+                "Connection closed by UNKNOWN port 65535\n",
+            ),
+            (
+                "",
+                "channel 0: open failed: administratively prohibited: open failed\nstdio forwarding failed\n",
+            ),
+            (
+                "channel 0: open failed: connect failed: No route to host\nstdio forwarding failed\n",
+                "Connection closed by UNKNOWN port 65535\n",
+            ),
+            (
+                "ssh: connect to host 10.0.0.2 port 22: Connection refused\n",
+                "",
+            ),
+            ("", ""),
+        ] {
+            std::fs::write(&logs[0], outer).unwrap();
+            std::fs::write(&logs[1], inner).unwrap();
+            let jumps = vec![jump("outer", &logs[0]), jump("inner", &logs[1])];
+            let error = refused(
+                &road(jumps, true),
+                "Connection closed by UNKNOWN port 65535\r\n",
+            );
+            let _ = write!(shown, "{}", told(&error));
         }
         insta::assert_snapshot!(shown);
     }

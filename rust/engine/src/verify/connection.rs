@@ -47,6 +47,7 @@ impl Unanswered {
                 error,
                 TransportError::Connect { .. }
                     | TransportError::HostKey { .. }
+                    | TransportError::Unadopted { .. }
                     | TransportError::NoShell { .. }
                     | TransportError::Privilege { .. }
             ),

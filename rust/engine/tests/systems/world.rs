@@ -10,12 +10,14 @@ use deployctl_core::closure::StorePath;
 use deployctl_core::inventory::host::Host;
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::HostName;
+use deployctl_engine::connect;
 use deployctl_engine::event::{EventKind, Sink};
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::nix::cache::EvaluationCache;
 use deployctl_engine::nix::supply::{Needed, Source, Supply, SupplyError};
 use deployctl_engine::nix::{Daemon, Nix, StoreWay};
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
+use deployctl_engine::transport::ssh_files::Road;
 use serde_json::{Value, json};
 
 use crate::demand::demand;
@@ -205,7 +207,11 @@ impl World {
         });
         let way = StoreWay {
             host: name.clone(),
-            ssh_config: "/run/deployctl/config".into(),
+            road: Road::direct(
+                connect::way(&name, &host, None),
+                "/run/deployctl/linode.conf".into(),
+                "192.0.2.7".to_owned(),
+            ),
             daemon,
         };
         let needed = Needed {

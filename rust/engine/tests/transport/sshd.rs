@@ -10,7 +10,8 @@ use std::time::Duration;
 use deployctl_core::name::HostName;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::ssh::{Become, Ssh, Target};
-use deployctl_engine::transport::ssh_config::{SshFiles, Way};
+use deployctl_engine::transport::ssh_config::Way;
+use deployctl_engine::transport::ssh_files::SshFiles;
 
 pub(crate) struct Server {
     process: Child,

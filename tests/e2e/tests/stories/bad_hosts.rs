@@ -39,8 +39,8 @@ fn a_host_that_nobody_adopted_is_refused() -> Result<()> {
     let cluster = cluster_of(web())?;
     cluster
         .deployctl(&["apply", "web", "--yes"])?
-        .expect(8)
-        .says("adopt");
+        .expect(9)
+        .says("deployctl adopt web");
     untouched(&cluster);
     let wrong = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     cluster

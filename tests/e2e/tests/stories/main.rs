@@ -18,4 +18,6 @@ mod packages;
 mod probe;
 mod rollback;
 mod served;
+mod sudo;
 mod verify;
+mod ways_in;

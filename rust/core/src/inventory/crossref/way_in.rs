@@ -6,6 +6,7 @@ use super::{Facts, SoundHost};
 use crate::inventory::cluster::Cluster;
 use crate::inventory::error::Findings;
 use crate::inventory::firewall::{Protocol, Verdict};
+use crate::inventory::forms;
 use crate::inventory::host::Elevation;
 use crate::inventory::near;
 use crate::inventory::path::FactPath;
@@ -26,6 +27,13 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
             );
         }
         let way = &host.connection;
+        if let Some((problem, hint)) = forms::misread(way.address.as_str()) {
+            findings.push(
+                FactPath::host(name).keys("connection.address"),
+                problem,
+                hint,
+            );
+        }
         let place = (way.address.as_str(), way.port.number(), way.jump.as_ref());
         if let Some(other) = by_address.insert(place, name) {
             findings.add(

@@ -1,0 +1,50 @@
+//! What a user says about the login, checked before any host is asked.
+
+use std::path::Path;
+
+use crate::environment::{Said, TestEnv};
+
+/// `status` of a host that nobody reaches, so that an exit code of 2 was decided here.
+fn status(env: &TestEnv, variables: &[(&str, &Path)], arguments: &[&str]) -> Said {
+    let inventory = env.path("inventory.json");
+    let mut all = vec!["--inventory", inventory.to_str().unwrap(), "status", "cuda"];
+    all.extend(arguments);
+    env.with_variables(variables, &all)
+}
+
+#[test]
+fn a_password_that_is_none_is_refused_here() {
+    let env = TestEnv::new();
+    let file = env.path("password");
+    let name = file.to_str().unwrap();
+    let mut shown = String::new();
+    for bytes in [
+        &b""[..],
+        b"\nsecond line\n",
+        b"\xef\xbb\xbfword\n",
+        b"w\0o\0r\0d\0",
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let said = status(&env, &[], &["--sudo-password-file", name]);
+        assert_eq!(said.code, 2, "{}", said.all());
+        shown.push_str(&said.err);
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_told_at_once() {
+    let env = TestEnv::new();
+    let missing = env.path("nowhere/config");
+    let said = status(&env, &[("DEPLOYCTL_SSH_CONFIG", &missing)], &[]);
+    insta::assert_snapshot!(said.all());
+}
+
+#[test]
+fn a_login_that_is_none_is_refused() {
+    let env = TestEnv::new();
+    let said = status(&env, &[], &["--user=-oProxyCommand=reboot"]);
+    insta::assert_snapshot!(said.all());
+    let said = status(&env, &[("DEPLOYCTL_SSH_USER", Path::new("a b"))], &[]);
+    assert_eq!(said.code, 2, "{}", said.all());
+}

@@ -1,0 +1,94 @@
+//! The ssh process that holds a connection.
+
+use std::io;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use openssh::Session;
+
+use super::ssh_files::{Road, SshFiles};
+use super::{TransportError, ssh_words};
+
+/// ssh gives up by itself well before; each host on the way has its own 10 seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Connects along `road`, to `address` instead of the usual one when it is named. The process ends when the
+/// session is dropped; should this process be killed first, it ends after a minute without a channel.
+pub(super) async fn start(
+    files: &SshFiles,
+    road: &Road,
+    address: Option<&str>,
+) -> Result<Session, TransportError> {
+    let local = |source| TransportError::Local {
+        action: format!("prepare the connection to `{}`", road.way.host),
+        source,
+    };
+    let directory = tempfile::Builder::new()
+        .prefix("m")
+        .tempdir_in(files.directory())
+        .map_err(local)?;
+    let log = directory.path().join("log");
+    let arguments = road.arguments(address).map_err(local)?;
+    forget(road);
+    let run = command(road)
+        .arg("-E")
+        .arg(&log)
+        .arg("-S")
+        .arg(directory.path().join("master"))
+        .args(["-M", "-f", "-N", "-oControlPersist=60s"])
+        .args(arguments)
+        .stderr(Stdio::null())
+        .status();
+    let status = tokio::time::timeout(PATIENCE, run)
+        .await
+        .map_err(|_| TransportError::Timeout {
+            address: road.way.described(),
+            seconds: PATIENCE.as_secs(),
+        })?
+        .map_err(not_started)?;
+    if status.success() {
+        return Ok(Session::new_native_mux(directory));
+    }
+    Err(ssh_words::refused(road, &said(&log, status)))
+}
+
+/// ssh, along `road`.
+pub(super) fn command(road: &Road) -> tokio::process::Command {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "transports own their ssh processes"
+    )]
+    let mut command = tokio::process::Command::new("ssh");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true);
+    if road.jumps() {
+        // The login shell of this account (nologin, where a service runs this) is asked to start the ssh
+        // for the host on the way.
+        command.env("SHELL", "/bin/sh");
+    }
+    command
+}
+
+/// ssh appends: what it said of earlier connections is not of this one.
+pub(super) fn forget(road: &Road) {
+    for jump in &road.jumps {
+        let _ = std::fs::remove_file(&jump.log);
+    }
+}
+
+pub(super) fn not_started(source: io::Error) -> TransportError {
+    TransportError::Local {
+        action: "start `ssh`".to_owned(),
+        source,
+    }
+}
+
+fn said(log: &Path, status: ExitStatus) -> String {
+    match std::fs::read(log) {
+        Ok(bytes) if !bytes.trim_ascii().is_empty() => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => format!("ssh ended without a word: {status}"),
+    }
+}

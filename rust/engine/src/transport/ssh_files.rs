@@ -1,0 +1,472 @@
+//! The private directory of a run: the ssh configurations, the pinned keys, the control sockets and what
+//! ssh says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use deployctl_core::name::HostName;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::ssh_config::{self, Common, Way};
+
+/// A socket's path may have 103 bytes on macOS, 107 on Linux. Below the parent stand
+/// `/deployctl-XXXXXX/mXXXXXX/master`, and for a moment 17 more characters that ssh adds.
+const PARENT: usize = 54;
+
+/// Where the directory is made when the usual place does not do.
+const OTHER_PARENT: &str = "/tmp";
+
+/// Nobody has a host of this name: what ssh's configuration says of it, it says of every host.
+const NOBODY: &str = "x1.deployctl.invalid";
+
+/// A private directory (0700). Dropping it deletes it.
+#[derive(Debug)]
+pub struct SshFiles {
+    directory: tempfile::TempDir,
+    ways: BTreeMap<HostName, Way>,
+    common: OnceCell<Said>,
+    destinations: Mutex<BTreeMap<HostName, String>>,
+}
+
+/// What `ssh -G` says of one name, without what the inventory decides.
+#[derive(Debug, Default)]
+struct Said {
+    lines: BTreeSet<String>,
+}
+
+/// How ssh is called for one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Road {
+    /// The host at its end.
+    pub(super) way: Way,
+    /// What `ssh -F` is given.
+    pub(super) config: PathBuf,
+    /// What ssh connects to: the address, or the inventory's name where the user's own configuration
+    /// says something of that name.
+    pub(super) destination: String,
+    /// The hosts on the way, the first one first.
+    pub(super) jumps: Vec<Jump>,
+}
+
+/// A host on the way to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Jump {
+    pub(super) way: Way,
+    /// Where its ssh writes what it says.
+    pub(super) log: PathBuf,
+}
+
+impl Road {
+    /// The one to `way` by this configuration, without a host between.
+    pub fn direct(way: Way, config: PathBuf, destination: String) -> Self {
+        Self {
+            way,
+            config,
+            destination,
+            jumps: Vec::new(),
+        }
+    }
+
+    /// The arguments that say where to, `address` instead of the usual one when it is named.
+    pub(super) fn arguments(&self, address: Option<&str>) -> io::Result<Vec<String>> {
+        let mut arguments = vec!["-F".to_owned(), self.config.display().to_string()];
+        let named = self.destination == self.way.host.as_str();
+        if let Some(address) = address.or_else(|| named.then_some(self.way.address.as_str())) {
+            let escaped = ssh_config::address(address)?.replace('%', "%%");
+            arguments.push(format!("-oHostName={escaped}"));
+        }
+        arguments.push(self.destination.clone());
+        Ok(arguments)
+    }
+
+    /// The file that `ssh -F` is given.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// What ssh is told to connect to.
+    pub fn destination(&self) -> &str {
+        &self.destination
+    }
+
+    /// The way to the host at its end.
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// Whether it goes through other hosts.
+    pub fn jumps(&self) -> bool {
+        !self.jumps.is_empty()
+    }
+}
+
+impl SshFiles {
+    /// Makes the directory for `ways` below `parent`, or below `/tmp` where a socket could not be made
+    /// there. `user_config` is the user's own configuration, empty for none; it and the system's are
+    /// read after our own.
+    pub fn write(parent: &Path, ways: &[Way], user_config: &str) -> io::Result<Self> {
+        let directory = private_directory(parent)?;
+        let mut own = String::new();
+        if user_config.starts_with("~/") {
+            own = format!("Include {user_config}\n");
+        } else if !user_config.is_empty() {
+            // By a link: a path may hold what ssh would expand.
+            let link = directory.path().join("user");
+            std::os::unix::fs::symlink(std::path::absolute(user_config)?, &link)?;
+            own = format!("Include {}\n", link.display());
+        }
+        own.push_str("Include /etc/ssh/ssh_config\n");
+        let files = Self {
+            directory,
+            ways: ways
+                .iter()
+                .map(|way| (way.host.clone(), way.clone()))
+                .collect(),
+            common: OnceCell::new(),
+            destinations: Mutex::default(),
+        };
+        files.place("own", &own)?;
+        files.place("known_hosts", &ssh_config::known_hosts(ways.iter()))?;
+        Ok(files)
+    }
+
+    /// Where control sockets live.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// How ssh is called for `host`.
+    ///
+    /// # Panics
+    /// When no way to `host` was written.
+    pub async fn road(&self, host: &HostName) -> io::Result<Road> {
+        let mut chain = vec![&self.ways[host]];
+        while let Some(next) = chain.last().and_then(|way| way.jump.as_ref()) {
+            chain.push(&self.ways[next]);
+        }
+        let general = self.common.get_or_init(|| self.said_of(NOBODY)).await;
+        let (known_hosts, own) = (self.path("known_hosts"), self.path("own"));
+        let common = Common {
+            known_hosts: &known_hosts,
+            own: &own,
+            knows_session_type: general.knows("sessiontype"),
+        };
+        let mut road: Option<Road> = None;
+        for way in chain.into_iter().rev() {
+            let proxy = road
+                .as_ref()
+                .map(|before| self.proxy(before, way))
+                .transpose()?;
+            let name = format!("{}.conf", way.host);
+            self.place(&name, &ssh_config::text(way, proxy.as_deref(), &common)?)?;
+            let jumps = road.map_or_else(Vec::new, |before| {
+                let log = self.jump_log(&before.way, way);
+                let mut jumps = before.jumps;
+                jumps.push(Jump {
+                    way: before.way,
+                    log,
+                });
+                jumps
+            });
+            road = Some(Road {
+                way: way.clone(),
+                config: self.path(&name),
+                destination: self.destination(way, general).await?,
+                jumps,
+            });
+        }
+        Ok(road.expect("the chain holds the host itself"))
+    }
+
+    /// The command that reaches `to` by the host at the end of `before`.
+    fn proxy(&self, before: &Road, to: &Way) -> io::Result<String> {
+        let mut command = format!(
+            "ssh -E {} -S none -oControlMaster=no -W [%h]:%p",
+            self.jump_log(&before.way, to).display()
+        );
+        for argument in before.arguments(None)? {
+            // Run by a shell after ssh has expanded it; there is nothing else to quote in it.
+            let _ = std::fmt::Write::write_fmt(
+                &mut command,
+                format_args!(" '{}'", argument.replace('%', "%%")),
+            );
+        }
+        Ok(command)
+    }
+
+    fn jump_log(&self, jump: &Way, to: &Way) -> PathBuf {
+        self.path(&format!("{}-to-{}.log", jump.host, to.host))
+    }
+
+    /// The name of the inventory where ssh's configuration speaks of it, else the address.
+    async fn destination(&self, way: &Way, general: &Said) -> io::Result<String> {
+        let mut known = self.destinations.lock().await;
+        if let Some(destination) = known.get(&way.host) {
+            return Ok(destination.clone());
+        }
+        let said = self.said_of(way.host.as_str()).await;
+        let destination = if said.lines == general.lines {
+            ssh_config::address(&way.address)?.to_owned()
+        } else {
+            way.host.to_string()
+        };
+        known.insert(way.host.clone(), destination.clone());
+        Ok(destination)
+    }
+
+    /// What the user's and the system's configuration say of `name`; nothing where ssh does not accept
+    /// them: connecting will tell why.
+    async fn said_of(&self, name: &str) -> Said {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "transports own their ssh processes"
+        )]
+        let asked = tokio::process::Command::new("ssh")
+            .arg("-F")
+            .arg(self.path("own"))
+            .args(["-G", name])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        match tokio::time::timeout(Duration::from_secs(5), asked).await {
+            Ok(Ok(output)) => Said::read(&String::from_utf8_lossy(&output.stdout)),
+            _ => Said::default(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file as a whole: another task's ssh may be reading it.
+    fn place(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(self.directory.path())?;
+        file.write_all(text.as_bytes())?;
+        file.persist(self.path(name))?;
+        Ok(())
+    }
+}
+
+impl Said {
+    fn read(text: &str) -> Self {
+        let inventorys = ["host", "hostname", "port", "user", "controlpath"];
+        let lines = text
+            .lines()
+            .filter(|line| !inventorys.contains(&line.split(' ').next().unwrap_or_default()))
+            .map(str::to_owned)
+            .collect();
+        Self { lines }
+    }
+
+    fn knows(&self, option: &str) -> bool {
+        self.lines
+            .iter()
+            .any(|line| line.split(' ').next() == Some(option))
+    }
+}
+
+/// A new directory below `parent`, if ssh can take its path as it is, and a socket in it.
+fn private_directory(parent: &Path) -> io::Result<tempfile::TempDir> {
+    let make = |parent: &Path| {
+        tempfile::Builder::new()
+            .prefix("deployctl-")
+            .tempdir_in(parent)
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+=@,-".contains(&byte);
+    let fits = parent.to_str().is_some_and(|text| {
+        text.starts_with('/') && text.len() <= PARENT && text.bytes().all(plain)
+    });
+    if fits && let Ok(directory) = make(parent) {
+        return Ok(directory);
+    }
+    make(Path::new(OTHER_PARENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(name: &str, address: &str) -> Way {
+        Way {
+            host: HostName::new(name).unwrap(),
+            address: address.to_owned(),
+            port: 2222,
+            user: "op".to_owned(),
+            jump: None,
+            host_keys: Vec::new(),
+        }
+    }
+
+    fn files(ways: &[Way], own: &str) -> (tempfile::TempDir, SshFiles) {
+        let place = tempfile::tempdir().unwrap();
+        let config = place.path().join("config with ${blanks} %h");
+        std::fs::write(&config, own).unwrap();
+        let files = SshFiles::write(place.path(), ways, config.to_str().unwrap()).unwrap();
+        (place, files)
+    }
+
+    /// What ssh would do for `host`, as it says itself.
+    async fn effect(files: &SshFiles, host: &str, wanted: &[&str]) -> Vec<String> {
+        let road = files.road(&HostName::new(host).unwrap()).await.unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test may start ssh")]
+        let output = tokio::process::Command::new("ssh")
+            .arg("-G")
+            .args(road.arguments(None).unwrap())
+            .output()
+            .await
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let wants = |line: &&str| wanted.contains(&line.split(' ').next().unwrap());
+        text.lines().filter(wants).map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn what_the_user_says_of_the_address_counts() {
+        for own in [
+            "Host 10.9.1.2\n  IdentityFile /k\n",
+            "Host 10.9.*\n  IdentityFile /k\nHost *\n  Compression yes\n",
+            "Match originalhost 10.9.1.2\n  IdentityFile /k\n",
+            "Match host 10.9.1.2\n  IdentityFile /k\n",
+            // The inventory's port and login win.
+            "Host 10.9.1.2\n  Port 1\n  User x\n  IdentityFile /k\n",
+            // A path for each host says nothing of this one.
+            "Host *\n  ControlPath /x/%h\nHost 10.9.1.2\n  IdentityFile /k\n",
+        ] {
+            let (_place, files) = files(&[way("h1", "10.9.1.2")], own);
+            let told = effect(&files, "h1", &["hostname", "port", "user", "identityfile"]).await;
+            assert_eq!(
+                told,
+                [
+                    "user op",
+                    "hostname 10.9.1.2",
+                    "port 2222",
+                    "identityfile /k"
+                ],
+                "{own}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_user_says_of_the_inventorys_name_counts() {
+        for own in [
+            "Host h1\n  IdentityFile /k\n",
+            "Host h*\n  HostName elsewhere\n  IdentityFile /k\n",
+            "Match originalhost h1\n  IdentityFile /k\n",
+        ] {
+            let (_place, files) = files(&[way("h1", "10.9.1.2")], own);
+            let told = effect(&files, "h1", &["hostname", "identityfile"]).await;
+            assert_eq!(told, ["hostname 10.9.1.2", "identityfile /k"], "{own}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_may_be_an_alias_or_have_a_zone() {
+        let own = "Host lab-7\n  HostName 10.9.1.7\nHost *.example.com\n  IdentityFile /k\n";
+        let ways = [
+            way("a", "lab-7"),
+            way("b", "x.example.com"),
+            way("c", "fe80::1%eth0"),
+            way("d", "fd11::2"),
+            way("e", "gpu_node"),
+        ];
+        let (_place, files) = files(&ways, own);
+        let mut told = Vec::new();
+        for host in ["a", "b", "c", "d", "e"] {
+            told.extend(effect(&files, host, &["hostname"]).await);
+        }
+        assert_eq!(
+            told,
+            [
+                "hostname 10.9.1.7",
+                "hostname x.example.com",
+                "hostname fe80::1%eth0",
+                "hostname fd11::2",
+                "hostname gpu_node"
+            ]
+        );
+        assert_eq!(
+            effect(&files, "b", &["identityfile"]).await,
+            ["identityfile /k"]
+        );
+        let zone = HostName::new("a").unwrap();
+        let road = files.road(&zone).await.unwrap();
+        let at = road.arguments(Some("fe80::2%eth1")).unwrap();
+        assert!(
+            at.contains(&"-oHostName=fe80::2%%eth1".to_owned()),
+            "{at:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_users_own_may_not_take_the_session_away() {
+        let own = "Host *\n  RemoteCommand tmux\n  SessionType none\n  StdinNull yes\n  ForkAfterAuthentication yes\n  LogLevel QUIET\n  RequestTTY force\n  BatchMode no\n  Tunnel yes\n  VisualHostKey yes\n";
+        let (_place, files) = files(&[way("h1", "10.9.1.2")], own);
+        let wanted = [
+            "remotecommand",
+            "sessiontype",
+            "stdinnull",
+            "forkafterauthentication",
+            "loglevel",
+            "requesttty",
+            "batchmode",
+            "tunnel",
+            "visualhostkey",
+        ];
+        let mut told = effect(&files, "h1", &wanted).await;
+        told.sort();
+        // `remotecommand none` is not printed.
+        assert_eq!(
+            told,
+            [
+                "batchmode yes",
+                "forkafterauthentication no",
+                "loglevel INFO",
+                "requesttty false",
+                "sessiontype default",
+                "stdinnull no",
+                "tunnel false",
+                "visualhostkey no"
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_jump_is_reached_by_its_own_configuration() {
+        let behind = Way {
+            jump: Some(HostName::new("gate").unwrap()),
+            ..way("inner", "127.0.0.1")
+        };
+        let (_place, files) = files(&[way("gate", "fe80::1%eth0"), behind], "");
+        let told = effect(&files, "inner", &["proxycommand"]).await;
+        let here = files.directory().display().to_string();
+        assert_eq!(
+            told.join("\n").replace(&here, "DIR"),
+            "proxycommand ssh -E DIR/gate-to-inner.log -S none -oControlMaster=no -W [%h]:%p '-F' 'DIR/gate.conf' 'fe80::1%%eth0'"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_ssh_cannot_take_is_passed_over() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["p%h", "a\"q", "${x}", "a b", "x'y", &"long".repeat(20)] {
+            let parent = place.path().join(name);
+            std::fs::create_dir(&parent).unwrap();
+            let made = private_directory(&parent).unwrap();
+            assert_eq!(
+                made.path().parent(),
+                Some(Path::new(OTHER_PARENT)),
+                "{name}"
+            );
+        }
+        let missing = private_directory(&place.path().join("missing")).unwrap();
+        assert_eq!(missing.path().parent(), Some(Path::new(OTHER_PARENT)));
+        let made = private_directory(place.path()).unwrap();
+        assert_eq!(made.path().parent(), Some(place.path()));
+    }
+}
