@@ -145,6 +145,8 @@ pub(super) fn misread(text: &str) -> Option<(String, Option<String>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -179,7 +181,7 @@ mod tests {
             "fd11::2:99999",
         ] {
             let (problem, hint) = misread(bad).expect(bad);
-            shown.push_str(&format!("{problem} / {}\n", hint.unwrap_or_default()));
+            let _ = writeln!(shown, "{problem} / {}", hint.unwrap_or_default());
         }
         let path = FactPath::default().keys("hosts.h1.connection.address");
         for other in [
@@ -193,12 +195,12 @@ mod tests {
             "-oProxyCommand=x",
         ] {
             let hint = hint(&path, other).unwrap_or_default();
-            shown.push_str(&format!("{other} / {hint}\n"));
+            let _ = writeln!(shown, "{other} / {hint}");
         }
         let user = FactPath::default().keys("hosts.h1.connection.user");
         for other in ["first.last", "DOMAIN\\ann", "ann@corp", "Operator", "a b"] {
             let hint = hint(&user, other).unwrap_or_default();
-            shown.push_str(&format!("{other} / {hint}\n"));
+            let _ = writeln!(shown, "{other} / {hint}");
         }
         insta::assert_snapshot!(shown);
     }

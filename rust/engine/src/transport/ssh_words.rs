@@ -156,19 +156,19 @@ fn no_key(way: &Way, jumps: &[Jump], words: &str) -> String {
         .is_some_and(|(list, _)| {
             list.contains("password") || list.contains("keyboard-interactive")
         });
-    if offers_password {
-        let port = way.port;
-        let hops: Vec<String> = jumps.iter().map(|jump| jump.way.described()).collect();
-        let jump = match hops.as_slice() {
-            [] => String::new(),
-            hops => format!("-o ProxyJump={} ", hops.join(",")),
-        };
-        return format!(
-            "deployctl logs in by key only, and no key of yours opens this account: lay one there with the password, `ssh-copy-id {jump}-p {port} {}@{}`; where sudo wants a password as well: `--ask-sudo-password`",
-            way.user, way.address
-        );
+    let none = "no key of yours opens this account: check `connection.user` (or log in as another by `--user`), the agent (`ssh-add -l`; a key with a passphrase counts only there) and IdentityFile";
+    if !offers_password {
+        return none.to_owned();
     }
-    "no key of yours opens this account: check `connection.user` (or log in as another by `--user`), the agent (`ssh-add -l`; a key with a passphrase counts only there) and IdentityFile".to_owned()
+    let hops: Vec<String> = jumps.iter().map(|jump| jump.way.described()).collect();
+    let jump = match hops.as_slice() {
+        [] => String::new(),
+        hops => format!("-o ProxyJump={} ", hops.join(",")),
+    };
+    format!(
+        "{none}; deployctl never logs in by password, but a key is laid there with it: `ssh-copy-id {jump}-p {} {}@{}`, and where sudo wants it as well, pass `--ask-sudo-password`",
+        way.port, way.user, way.address
+    )
 }
 
 /// The fingerprint of the key that a host showed instead of a pinned one.
