@@ -302,6 +302,7 @@ mod tests {
                 "channel 0: open failed: connect failed: No route to host\nstdio forwarding failed\n",
                 "Connection closed by UNKNOWN port 65535\n",
             ),
+            ("", "op@inner: Permission denied (publickey,password).\n"),
             (
                 "ssh: connect to host 10.0.0.2 port 22: Connection refused\n",
                 "",
