@@ -110,10 +110,11 @@ impl SshFiles {
     pub fn write(parent: &Path, ways: &[Way], user_config: &str) -> io::Result<Self> {
         let directory = private_directory(parent)?;
         let mut own = String::new();
-        if user_config.starts_with("~/") {
+        // By its own path where ssh takes it as it is, so that what ssh says of it names it.
+        if user_config.starts_with("~/") || is_plain(user_config) {
             own = format!("Include {user_config}\n");
         } else if !user_config.is_empty() {
-            // By a link: a path may hold what ssh would expand.
+            // By a link: the path may hold what ssh would expand.
             let link = directory.path().join("user");
             std::os::unix::fs::symlink(std::path::absolute(user_config)?, &link)?;
             own = format!("Include {}\n", link.display());
@@ -276,14 +277,19 @@ fn private_directory(parent: &Path) -> io::Result<tempfile::TempDir> {
             .prefix("deployctl-")
             .tempdir_in(parent)
     };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+=@,-".contains(&byte);
-    let fits = parent.to_str().is_some_and(|text| {
-        text.starts_with('/') && text.len() <= PARENT && text.bytes().all(plain)
-    });
+    let fits = parent
+        .to_str()
+        .is_some_and(|text| is_plain(text) && text.len() <= PARENT);
     if fits && let Ok(directory) = make(parent) {
         return Ok(directory);
     }
     make(Path::new(OTHER_PARENT))
+}
+
+/// An absolute path in which ssh, and a shell, read every character as it is.
+fn is_plain(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+=@,-".contains(&byte);
+    path.starts_with('/') && path.bytes().all(plain)
 }
 
 #[cfg(test)]
