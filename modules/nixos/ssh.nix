@@ -15,7 +15,11 @@ in
   config = lib.mkIf (host ? ssh) {
     services.openssh = {
       enable = true;
-      ports = [ facts.port ];
+      # At both while the port is on the move.
+      ports = lib.unique [
+        facts.port
+        host.connection.port
+      ];
       settings = {
         PubkeyAuthentication = true;
         PasswordAuthentication = fact false;

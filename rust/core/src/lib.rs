@@ -19,6 +19,7 @@ pub mod kernel;
 pub mod name;
 pub mod observed;
 pub mod plan;
+pub mod precedence;
 pub mod query;
 pub mod render;
 pub mod rendered;

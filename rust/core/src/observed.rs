@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::closure::ObservedSystem;
 use crate::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
+use crate::precedence::ConfigFiles;
 use crate::rendered::{Manifest, PathState, Rendered};
 
 mod ask;
@@ -23,12 +24,15 @@ mod read;
 mod settings;
 mod system;
 mod units;
+mod way_in;
 
 pub(crate) use ask::clock_query;
 pub use ask::{generation_lists, queries};
 pub use host::parse_os_release;
 pub use read::{ObserveError, read};
 pub(crate) use settings::{normalise, parse_clocks};
+pub use way_in::{Account, Listener, SshUnit, WayIn};
+pub(crate) use way_in::{SSH_UNITS, find_way, parse as parse_way_in, query as way_in_query};
 
 /// What to ask a host for.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +96,15 @@ pub struct Observed {
     /// What a host of a Nix platform runs; `None` on others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<ObservedSystem>,
+    /// What answers at the SSH port, and what the account that we came by may become.
+    #[serde(default)]
+    pub way_in: WayIn,
+    /// Files that are read together, ours and others.
+    #[serde(default)]
+    pub config: ConfigFiles,
+    /// The command line that the boot loader's first entry gives the next kernel; empty where there is none.
+    #[serde(default)]
+    pub next_command_line: String,
     /// Queries that gave no usable answer: id and why. Planning refuses what it would have to guess.
     pub unanswered: BTreeMap<String, String>,
 }

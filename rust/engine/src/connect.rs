@@ -26,6 +26,11 @@ pub trait Connector: Send + Sync {
     /// A new connection to `host`.
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError>;
 
+    /// Whether a password for sudo is at hand.
+    fn has_password(&self) -> bool {
+        false
+    }
+
     /// The way to the Nix store of `host`; `None` where there can be none.
     async fn store(&self, host: &HostName) -> Option<StoreWay> {
         let _ = host;
@@ -61,6 +66,7 @@ impl Connector for Sandbox {
 pub struct OverSsh {
     files: Arc<SshFiles>,
     targets: BTreeMap<HostName, Target>,
+    has_password: bool,
 }
 
 /// What the user adds to the inventory's ways.
@@ -105,6 +111,7 @@ impl OverSsh {
         Ok(Self {
             files: Arc::new(files),
             targets,
+            has_password: settings.sudo_password.is_some(),
         })
     }
 }
@@ -115,6 +122,10 @@ impl Connector for OverSsh {
         let target = self.targets.get(host).expect("selected from the inventory");
         let ssh = Ssh::connect(target.clone(), Arc::clone(&self.files), None).await?;
         Ok(Box::new(ssh))
+    }
+
+    fn has_password(&self) -> bool {
+        self.has_password
     }
 
     async fn store(&self, host: &HostName) -> Option<StoreWay> {

@@ -87,6 +87,7 @@ pub async fn prepare(
         sandbox: link.is_sandbox(),
         // What nobody brings must be there: a rollback's system.
         present: wanted.system.is_none(),
+        password: connector.has_password(),
         ..Options::default()
     };
     let mut options = Options {

@@ -83,6 +83,8 @@ pub const HOST_PROGRAM: &str = concat!(
     include_str!("host/network.sh"),
     include_str!("host/packages.sh"),
     include_str!("host/validate.sh"),
+    include_str!("../observed/way.sh"),
+    include_str!("host/way_in.sh"),
     include_str!("host/boot.sh"),
     include_str!("host/closure.sh"),
     include_str!("host/deadman.sh"),

@@ -2,6 +2,7 @@
 
 mod closure;
 mod network;
+mod way_in;
 mod words;
 
 use std::fmt::Write as _;
@@ -183,7 +184,8 @@ impl<'a> Scripts<'a> {
             && !validators
                 .iter()
                 .any(|argv| argv.ends_with(&NETPLAN.map(str::to_owned)));
-        if validators.is_empty() && self.installs.is_empty() && !netplan {
+        let ways_in = self.ways_in();
+        if validators.is_empty() && ways_in.is_empty() && self.installs.is_empty() && !netplan {
             return script;
         }
         script.call("merge_begin", &[]);
@@ -212,6 +214,9 @@ impl<'a> Scripts<'a> {
         }
         if netplan {
             script.call("validator", &NETPLAN);
+        }
+        for way_in in ways_in {
+            script.call(way_in, &[]);
         }
         script.call_if_any("packages_may_go", &self.replaced());
         script.call_if_any("packages_simulate", &self.install_words());

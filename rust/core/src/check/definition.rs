@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::answer::{Answer, Found, Unreadable};
 use super::{
     Declared, cuda, current, darwin, extra, firewall, gateway, hugepages, kernel, mlx, monitoring,
-    network, nvidia, package, power, python, realtime, ssh, storage, sysctl, system, time, trading,
-    unit, vllm,
+    network, next_kernel, nvidia, overruled, package, power, python, realtime, ssh, storage,
+    sysctl, system, time, trading, unit, vllm,
 };
 use crate::name::ConcernName;
 use crate::query::Query;
@@ -318,6 +318,8 @@ pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
         all.extend(package::checks(declared.rendered));
         all.extend(unit::checks(declared));
         all.extend(unit::checks_of_facts(declared));
+        all.extend(next_kernel::checks(declared));
+        all.extend(overruled::checks(declared));
     }
     all
 }
@@ -339,6 +341,7 @@ pub fn checks_of_rendered(declared: &Declared<'_>) -> Vec<Check> {
     );
     all.extend(package::checks(rendered));
     all.extend(unit::checks(declared));
+    all.extend(overruled::checks(declared));
     all
 }
 

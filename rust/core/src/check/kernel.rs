@@ -8,6 +8,8 @@ use crate::inventory::kernel::{Flavour, Kernel, SymbolValue};
 use crate::inventory::text::KernelSymbol;
 use crate::kernel::LOCAL_VERSION;
 use crate::name::ModuleName;
+pub(super) use crate::precedence::grub::NEXT_BOOT;
+use crate::precedence::{self, ConfigFiles};
 use crate::query::{Query, quote};
 
 mod features;
@@ -50,20 +52,16 @@ pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
     checks
 }
 
-/// Prints the command line of the next boot: of the boot loader's first entry, where there is one, or that
-/// of the `NixOS` that runs, since a commit makes it the next.
-pub(super) const NEXT_BOOT: &str = r#"if [ -r /run/current-system/kernel-params ]; then
-  printf 'next='; cat /run/current-system/kernel-params; echo
-else
-  awk '$1 == "linux" { $1 = "next="; print; exit }' /boot/grub/grub.cfg 2>/dev/null || :
-fi"#;
-
 /// The running command line and the next one.
 fn boot_query() -> Query {
     Query::inline(
         "kernel/boot",
-        format!("printf 'running='; cat /proc/cmdline\n{NEXT_BOOT}"),
+        format!(
+            "printf 'running='; cat /proc/cmdline\n{NEXT_BOOT}\n{}",
+            precedence::ASK_GRUB
+        ),
     )
+    .with_cap(256 * 1024)
 }
 
 /// The two command lines.
@@ -109,6 +107,30 @@ fn parse_boot<'a>(answer: &Answer<'a>) -> Result<Boot<'a>, Unreadable> {
     Ok(boot)
 }
 
+/// Our file of the command line.
+const GRUB_FILE: &str = "/etc/default/grub.d/90-deployctl.cfg";
+
+/// Why the next boot will not bring what is missing.
+fn not_next(files: &ConfigFiles, missing: &[&str], boot: &Boot<'_>) -> String {
+    if !files.has(GRUB_FILE) {
+        return "neither booted with it nor set up for the next boot: apply first".to_owned();
+    }
+    let overruled = precedence::overruled(GRUB_FILE, files, |path| path == GRUB_FILE);
+    match overruled
+        .iter()
+        .find(|found| missing.contains(&found.ours.key.as_str()))
+    {
+        Some(found) => format!(
+            "`{}` sets the command line anew after ours: no reboot brings it",
+            found.theirs.place
+        ),
+        None if boot.next.is_empty() => {
+            "there is no /boot/grub/grub.cfg: another boot loader starts this host".to_owned()
+        }
+        None => "/boot/grub/grub.cfg does not have it: `update-grub` on the host".to_owned(),
+    }
+}
+
 fn command_line(parameters: Vec<String>) -> Check {
     let expected = format!("booted with {}", parameters.join(" "));
     Check::new(
@@ -131,8 +153,9 @@ fn command_line(parameters: Vec<String>) -> Check {
             } else {
                 format!("not in effect: {}", missing.join(" "))
             };
+            let files = precedence::parse(answer.text()?.as_bytes());
             Ok(Found::when(missing.is_empty(), evidence)
-                .or_hint("neither booted with it nor set up for the next boot: apply first")
+                .or_hint(not_next(&files, &missing, &boot))
                 .or_after_reboot(
                     pending,
                     "the boot loader has it, the running kernel does not",

@@ -1,12 +1,18 @@
-//! sshd as it is configured in effect, and the operators' way in.
+//! sshd as it is configured in effect for those who may log in, and the operators' way in.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+mod daemon;
+mod settings;
 
 use super::answer::{Answer, Found, Unreadable, number};
 use super::{Check, Declared};
 use crate::inventory::ssh::{RootLogin, Ssh};
 use crate::inventory::text::PublicKey;
+use crate::observed::find_way;
+use crate::precedence;
 use crate::query::{Query, quote};
+pub(super) use settings::effective;
 
 pub(super) const CONCERN: &str = "ssh";
 
@@ -15,15 +21,17 @@ pub(super) const CONCERN: &str = "ssh";
 const RUN_DIRECTORY: &str = "[ -d /run/sshd ] || mkdir -m 0755 /run/sshd";
 
 pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
-    let effective_query = Query::new("ssh/effective", format!("{RUN_DIRECTORY}; sshd -T"));
-    let mut checks = effective(facts, declared, &effective_query);
-    checks.push(listening(facts));
+    let allowed = allowed(facts, declared);
+    let query = effective_query(&allowed, facts.port.number());
+    let mut checks = effective(facts, declared, &query);
+    checks.push(settings::login(declared, &query));
+    if !declared.is_nixos() {
+        checks.extend(daemon::checks());
+    }
+    checks.push(listening(facts, declared));
+    let mut key_files: BTreeMap<&str, Vec<&PublicKey>> = BTreeMap::new();
     for (name, operator) in &declared.cluster.operators {
-        checks.push(keys(
-            name.as_str(),
-            operator.keys.iter(),
-            &keys_query(name.as_str()),
-        ));
+        key_files.insert(name.as_str(), operator.keys.iter().collect());
     }
     let system = declared.host.system.as_ref();
     for (name, user) in system
@@ -31,100 +39,60 @@ pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
         .into_iter()
         .flatten()
     {
-        if !user.keys.is_empty() && !declared.cluster.operators.contains_key(name) {
-            checks.push(keys(
-                name.as_str(),
-                user.keys.iter(),
-                &keys_query(name.as_str()),
-            ));
+        if !user.keys.is_empty() {
+            let keys = key_files.entry(name.as_str()).or_default();
+            if keys.is_empty() {
+                keys.extend(&user.keys);
+            }
         }
+    }
+    for (name, declared) in &key_files {
+        checks.push(keys(name, declared.iter().copied(), &keys_query(name)));
+    }
+    // Who is not let in opens nothing by a key.
+    let root = "root".to_owned();
+    let root_logs_in = facts.permit_root_login != RootLogin::No && allowed.contains(&root);
+    for name in allowed.iter().filter(|name| **name != root || root_logs_in) {
+        let declared = key_files.values().flatten().copied();
+        checks.push(other_keys(name, declared, &keys_query(name)));
     }
     checks
 }
 
-/// sshd's own words for what it would do, the answer to `query`: the same on every platform.
-pub(super) fn effective(facts: &Ssh, declared: &Declared<'_>, query: &Query) -> Vec<Check> {
-    let setting = |what: &str, key: &'static str, wanted: String| {
-        let expected = format!("{key} {wanted}");
-        Check::new(CONCERN, what, query, expected, move |answer| {
-            let found = parse(answer)?;
-            let found = found.get(key).map(Vec::as_slice).unwrap_or_default();
-            let [found] = found else {
-                return Err(Unreadable(format!("{} lines of `{key}`", found.len())));
-            };
-            let holds = same(key, found, &wanted);
-            Ok(Found::when(holds, format!("{key} {found}")).or_hint(
-                "the first value that sshd reads wins: look for one in a file that sorts before ours",
-            ))
-        })
-        .gate_if(true)
-    };
-    let mut checks = vec![
-        setting("passwords", "passwordauthentication", "no".into()),
-        setting(
-            "keyboard-interactive",
-            "kbdinteractiveauthentication",
-            "no".into(),
+/// sshd's own words for what it would do with each of `users` at `port`, coming from where we come from; then its
+/// files, for hints.
+fn effective_query(users: &BTreeSet<String>, port: u16) -> Query {
+    let users: Vec<String> = users.iter().map(|user| quote(user)).collect();
+    Query::new(
+        "ssh/effective",
+        format!(
+            "{}{RUN_DIRECTORY}
+# shellcheck disable=SC2086 # words
+set -- $way
+from=${{1:-127.0.0.1}} to=${{3:-127.0.0.1}} port=${{4:-{port}}}
+for u in {}; do
+  printf 'login %s\n' \"$u\"
+  sshd -T -C \"user=$u,host=$from,addr=$from,laddr=$to,lport=$port\" || exit
+done
+{}",
+            find_way(),
+            users.join(" "),
+            precedence::ASK_SSHD
         ),
-        setting("public-keys", "pubkeyauthentication", "yes".into()),
-        setting(
-            "root-login",
-            "permitrootlogin",
-            root_login(facts.permit_root_login).to_owned(),
-        ),
-        setting(
-            "auth-tries",
-            "maxauthtries",
-            facts.max_auth_tries.to_string(),
-        ),
-        setting(
-            "login-grace",
-            "logingracetime",
-            facts.login_grace_seconds.to_string(),
-        ),
-        setting(
-            "client-alive",
-            "clientaliveinterval",
-            facts.client_alive_interval_seconds.to_string(),
-        ),
-    ];
-
-    let wanted: BTreeSet<String> = allowed(facts, declared);
-    checks.push(
-        Check::new(
-            CONCERN,
-            "allow-users",
-            query,
-            format!("allowusers {}", join(&wanted)),
-            move |answer| {
-                let found = parse(answer)?;
-                let found: BTreeSet<String> = found
-                    .get("allowusers")
-                    .into_iter()
-                    .flatten()
-                    .flat_map(|line| line.split_whitespace())
-                    .map(str::to_owned)
-                    .collect();
-                Ok(Found::when(
-                    found == wanted,
-                    format!("allowusers {}", join(&found)),
-                ))
-            },
-        )
-        .gate_if(true),
-    );
-
-    checks
+    )
+    .with_cap(512 * 1024)
 }
 
-fn listening(facts: &Ssh) -> Check {
+/// At the declared port, and at the one that we come in by while it is another.
+fn listening(facts: &Ssh, declared: &Declared<'_>) -> Check {
     let listening = Query::new("ssh/listening", "ss -Hltn");
-    let port = facts.port.number();
+    let wanted = BTreeSet::from([facts.port.number(), declared.host.connection.port.number()]);
+    let named: Vec<String> = wanted.iter().map(u16::to_string).collect();
     Check::new(
         CONCERN,
         "listening",
         &listening,
-        format!("something listens on TCP port {port}"),
+        format!("something listens on TCP port {}", named.join(" and ")),
         move |answer| {
             let ports = parse_listening(answer)?;
             let shown = ports
@@ -133,7 +101,7 @@ fn listening(facts: &Ssh) -> Check {
                 .collect::<Vec<_>>()
                 .join(", ");
             Ok(
-                Found::when(ports.contains(&port), format!("TCP ports {shown}"))
+                Found::when(wanted.is_subset(&ports), format!("TCP ports {shown}"))
                     .or_hint("on the host: systemctl status ssh.service ssh.socket"),
             )
         },
@@ -166,7 +134,7 @@ fn keys_query(operator: &str) -> Query {
     Query::new(
         format!("ssh/keys/{operator}"),
         format!(
-            "{RUN_DIRECTORY}\nhome=$(getent passwd {user} | cut -d: -f6)\n[ -n \"$home\" ] || {{ echo no such user; exit 0; }}\nprintf 'home %s\\n' \"$home\"\nfor f in $(sshd -T -C user={user},host=localhost,addr=127.0.0.1 | sed -n 's/^authorizedkeysfile //p'); do\n  f=$(printf '%s\\n' \"$f\" | sed \"s|%h|$home|g; s|%u|\"{user}\"|g\")\n  case $f in /*) ;; *) f=$home/$f ;; esac\n  [ -r \"$f\" ] && cat \"$f\"\ndone\n:"
+            "{RUN_DIRECTORY}\nhome=$(getent passwd {user} | cut -d: -f6)\n[ -n \"$home\" ] || {{ echo no such user; exit 0; }}\nprintf 'home %s\\n' \"$home\"\nfor f in $(sshd -T -C user={user},host=localhost,addr=127.0.0.1 | sed -n 's/^authorizedkeysfile //p'); do\n  f=$(printf '%s\\n' \"$f\" | sed \"s|%h|$home|g; s|%u|\"{user}\"|g\")\n  case $f in /*) ;; *) f=$home/$f ;; esac\n  if [ -r \"$f\" ]; then printf 'file %s\\n' \"$f\"; cat \"$f\"; echo; fi\ndone"
         ),
     )
 }
@@ -213,42 +181,6 @@ fn blob(line: &str) -> Option<&str> {
         .find(|word| word.starts_with("AAAA"))
 }
 
-fn join(names: &BTreeSet<String>) -> String {
-    if names.is_empty() {
-        return "(none)".to_owned();
-    }
-    names
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// sshd prints the old word for `prohibit-password`.
-fn same(key: &str, found: &str, wanted: &str) -> bool {
-    let modern = |word: &str| match (key, word) {
-        ("permitrootlogin", "without-password") => "prohibit-password".to_owned(),
-        (_, other) => other.to_ascii_lowercase(),
-    };
-    modern(found) == modern(wanted)
-}
-
-/// `sshd -T`: lower-case keyword, blank, value; list keywords repeat.
-fn parse<'a>(answer: &Answer<'a>) -> Result<BTreeMap<&'a str, Vec<&'a str>>, Unreadable> {
-    let mut settings: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for line in answer.lines()? {
-        if let Some((key, value)) = line.split_once(' ') {
-            settings.entry(key).or_default().push(value.trim());
-        }
-    }
-    // Printed by every version: without it this is something else.
-    if settings.contains_key("port") && settings.contains_key("permitrootlogin") {
-        Ok(settings)
-    } else {
-        Err(Unreadable::new("no configuration as `sshd -T` prints it"))
-    }
-}
-
 /// The local ports in `ss -Hltn`.
 fn parse_listening(answer: &Answer<'_>) -> Result<BTreeSet<u16>, Unreadable> {
     answer
@@ -263,6 +195,60 @@ fn parse_listening(answer: &Answer<'_>) -> Result<BTreeSet<u16>, Unreadable> {
             number("port", port)
         })
         .collect()
+}
+
+/// No key that is declared nowhere opens the account.
+fn other_keys<'a>(user: &str, keys: impl Iterator<Item = &'a PublicKey>, query: &Query) -> Check {
+    let declared: BTreeSet<String> = keys
+        .filter_map(|key| blob(key.as_str()).map(str::to_owned))
+        .collect();
+    let account = user.to_owned();
+    Check::new(
+        CONCERN,
+        &format!("other-keys/{user}"),
+        query,
+        format!("no key that is declared nowhere opens {user}"),
+        move |answer| {
+            if parse_keys(answer)?.is_none() {
+                return Ok(Found::when(true, "no such user"));
+            }
+            let others = undeclared(answer, &declared)?;
+            let evidence = if others.is_empty() {
+                "none".to_owned()
+            } else {
+                others.join(", ")
+            };
+            Ok(Found::when(others.is_empty(), evidence).or_hint(format!(
+                "declare it as a key of an operator or user, or take it out of that file of `{account}`"
+            )))
+        },
+    )
+}
+
+/// Keys of the answer that are not `declared`: what they are called, and their file.
+fn undeclared(answer: &Answer<'_>, declared: &BTreeSet<String>) -> Result<Vec<String>, Unreadable> {
+    let mut file = "a file";
+    let mut others = Vec::new();
+    for line in answer.lines()? {
+        if let Some(path) = line.strip_prefix("file /") {
+            file = &line[line.len() - path.len() - 1..];
+        } else if !line.starts_with('#')
+            && let Some(key) = blob(line)
+            && !declared.contains(key)
+        {
+            let comment = line.split_once(key).map_or("", |(_, rest)| rest.trim());
+            let name = if comment.is_empty() {
+                format!(
+                    "…{}",
+                    key.get(key.len().saturating_sub(12)..).unwrap_or(key)
+                )
+            } else {
+                comment.to_owned()
+            };
+            others.push(format!("`{name}` in {file}"));
+        }
+    }
+    Ok(others)
 }
 
 /// The keys that were found; `None` where there is no such user.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::answer::{Answer, Found, Unreadable};
+use super::answer::{Answer, Found, Holds, Unreadable};
 use super::{Check, Declared};
+use crate::precedence;
 use crate::query::{Query, quote};
 
 /// One check per key: the running kernel has the declared value. All keys of a concern share a query.
@@ -40,13 +41,13 @@ pub(super) fn checks<'a>(
     settings
         .into_iter()
         .map(|(key, value)| {
-            let (file, wanted) = (file(key), normal(&value));
+            let (key, file, wanted) = (key.to_owned(), file(key), normal(&value));
             Check::new(
                 concern,
                 &format!("sysctl/{key}"),
                 &query,
                 format!("{key} = {wanted}"),
-                move |answer| judge(answer, &file, &wanted),
+                move |answer| judge(answer, &key, &file, &wanted),
             )
             .gate_if(true)
         })
@@ -67,8 +68,12 @@ fn query<'a>(concern: &str, keys: impl Iterator<Item = &'a str>) -> Query {
     let files = files.join(" ");
     Query::inline(
         format!("{concern}/sysctl"),
-        format!("cd /proc/sys && {{ grep -s '' kernel/ostype {files} || :; }}"),
+        format!(
+            "cd /proc/sys && {{ grep -s '' kernel/ostype {files} || :; }}\n{}",
+            precedence::ASK_SYSCTL
+        ),
     )
+    .with_cap(512 * 1024)
 }
 
 /// Where a key is below `/proc/sys`: dots are slashes and the other way round (sysctl.d(5)).
@@ -87,12 +92,44 @@ fn normal(value: &str) -> String {
     value.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn judge(answer: &Answer<'_>, file: &str, wanted: &str) -> Result<Found, Unreadable> {
-    Ok(match parse(answer, file)? {
-        Some(found) => Found::when(found == wanted, format!("it is {found}")),
-        None => Found::when(false, "the running kernel has no such setting")
-            .or_hint("load the module that brings it, or boot a kernel that has it"),
-    })
+fn judge(answer: &Answer<'_>, key: &str, file: &str, wanted: &str) -> Result<Found, Unreadable> {
+    let Some(found) = parse(answer, file)? else {
+        let evidence = "the running kernel has no such setting";
+        // It comes with its interface, which has checks of its own.
+        if let Some(interface) = interface(file) {
+            return Ok(Found {
+                evidence: evidence.to_owned(),
+                holds: Holds::PassedOver(format!("there is no interface `{interface}`")),
+                measured: Vec::new(),
+            });
+        }
+        return Ok(Found::when(false, evidence)
+            .or_hint("load the module that brings it, or boot a kernel that has it"));
+    };
+    let judged = Found::when(found == wanted, format!("it is {found}"));
+    let files = precedence::parse(answer.text()?.as_bytes());
+    let at_boot = precedence::sysctl_at_boot(&files, key);
+    Ok(
+        match at_boot.filter(|at_boot| at_boot.value == found && found != wanted) {
+            Some(at_boot) => judged.or_hint(format!("`{}` sets that at boot", at_boot.place)),
+            None => judged,
+        },
+    )
+}
+
+/// The interface whose setting the file is: `net/ipv4/conf/eth0/…`.
+fn interface(file: &str) -> Option<&str> {
+    let mut parts = file.split('/');
+    let of_interfaces = (parts.next(), parts.next(), parts.next());
+    if !matches!(
+        of_interfaces,
+        (Some("net"), Some("ipv4" | "ipv6"), Some("conf" | "neigh"))
+    ) {
+        return None;
+    }
+    parts
+        .next()
+        .filter(|name| !matches!(*name, "all" | "default"))
 }
 
 /// The value of `file`; `None` where the kernel has no such setting.

@@ -12,7 +12,8 @@ use crate::name::AccountName;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ssh {
-    /// Port that it listens on.
+    /// Port that it listens on; at `connection.port` it listens as well, while that is another. To change it, change
+    /// this one, apply, then `connection.port`, and apply.
     pub port: Port,
     /// Whether root may log in, and how.
     pub permit_root_login: RootLogin,

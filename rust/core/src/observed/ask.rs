@@ -5,7 +5,9 @@ use std::time::Duration;
 
 mod system;
 
-use super::Scope;
+use super::{Scope, way_in};
+use crate::precedence;
+use crate::precedence::grub::NEXT_BOOT;
 use crate::query::{Query, quote};
 use crate::rendered::{Entry, Manifest, PathState};
 
@@ -47,6 +49,8 @@ pub(super) fn asked(scope: &Scope<'_>, id: &str) -> bool {
         "units" => !rendered.units.is_empty(),
         "sysctls" => !rendered.sysctls.is_empty(),
         "modules" => !rendered.modules.is_empty(),
+        // A system of Nix has its files in the store, and its own ways to boot.
+        "way-in" | "config" => false,
         _ => true,
     };
     let live = !matches!(id, "host" | "generation" | "paths");
@@ -97,6 +101,8 @@ fn all(scope: &Scope<'_>) -> Vec<Query> {
         ),
         Query::inline("sysctls", sysctls(scope)).with_cap(1 << 20),
         Query::inline("modules", modules(scope)),
+        way_in::query(),
+        Query::inline("config", format!("{}{NEXT_BOOT}\n", precedence::ASK)).with_cap(1 << 20),
     ];
     if let Some(closure) = &rendered.closure {
         queries.extend(system::queries(closure));

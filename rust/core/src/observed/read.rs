@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::asked;
 use super::host::HostFacts;
-use super::{Identity, Observed, OsRelease, Scope, host, packages, paths, settings, system, units};
+use super::{
+    Identity, Observed, OsRelease, Scope, WayIn, host, packages, paths, settings, system, units,
+    way_in,
+};
+use crate::precedence::{self, ConfigFiles};
 use crate::query::{Answers, Section, printable_line};
 use crate::rendered::{Manifest, PathState};
 
@@ -100,6 +104,9 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         reboot_required: host.words.contains_key("reboot-required"),
         local_times: BTreeMap::new(),
         system: None,
+        way_in: WayIn::default(),
+        config: ConfigFiles::default(),
+        next_command_line: String::new(),
         unanswered: BTreeMap::new(),
     };
     // dpkg-query says 1 when it does not know a name: an answer all the same.
@@ -118,6 +125,14 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
     if let Some(section) = reading.asked_answer(scope, "modules", &[0, 1]) {
         observed.modules = settings::parse_modules(&section.stdout, &scope.rendered.modules);
     }
+    if let Some(section) = reading.asked_answer(scope, "way-in", &[0]) {
+        observed.way_in = way_in::parse(&section.stdout);
+    }
+    if let Some(section) = reading.asked_answer(scope, "config", &[0]) {
+        let (config, boot) = config(&section.stdout);
+        observed.config = config;
+        observed.next_command_line = boot;
+    }
     if !scope.timezones.is_empty()
         && let Some(section) = reading.asked_answer(scope, "clock", &[0, 1])
     {
@@ -130,6 +145,14 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
     }
     observed.unanswered = reading.unanswered;
     Ok(observed)
+}
+
+/// The files that are read together, and the `next=` line of the boot loader's first entry.
+fn config(section: &[u8]) -> (ConfigFiles, String) {
+    let text = String::from_utf8_lossy(section);
+    let next = text.lines().find_map(|line| line.strip_prefix("next="));
+    let next = printable_line(next.unwrap_or_default().trim().as_bytes(), 4096);
+    (precedence::parse(section), next)
 }
 
 /// The answers, and which of them are missing.

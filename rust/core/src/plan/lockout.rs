@@ -1,20 +1,31 @@
 //! Whether the operator could still log in under the new configuration.
 //!
-//! It reads what was rendered: sshd's drop-ins, the firewall's rules, the operator's keys, sudoers and
-//! addresses. What is not declared stays as it is, and was good enough to get in this time. Confirm
-//! over a new connection proves the rest; this is the part that is known before anything is touched.
+//! It reads the host as it would be: sshd's files and sudoers, ours and others'; the firewall's rules, the
+//! operator's keys and addresses as they were rendered. Confirm over a new connection proves the rest; this is
+//! the part that is known before anything is touched.
 
 use super::target::Target;
-use super::{Finding, PathTarget, Plan, UnitAction};
-use crate::observed::Observed;
-use crate::rendered::{Entry, PathState, Rendered};
+use super::{Finding, Options, PathTarget, Plan, UnitAction};
+use crate::observed::{Observed, SSH_UNITS};
+use crate::precedence::ConfigFiles;
+use crate::rendered::{Entry, Rendered};
 
+mod access;
 mod address;
 mod nft;
 mod sshd;
+mod sudo;
 
-/// Units that answer at the SSH port.
-const SSH_UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+/// The host as the plan would leave it.
+struct Scene<'a> {
+    target: &'a Target,
+    rendered: &'a Rendered,
+    observed: &'a Observed,
+    plan: &'a Plan,
+    options: Options,
+    /// Its files that are read together.
+    files: ConfigFiles,
+}
 
 /// Refuses what would lock the operator out; warns of what may.
 pub(super) fn findings(
@@ -22,14 +33,47 @@ pub(super) fn findings(
     rendered: &Rendered,
     observed: &Observed,
     plan: &Plan,
+    options: Options,
 ) -> Vec<Finding> {
-    let mut findings = sshd::findings(target, rendered);
+    let scene = Scene {
+        target,
+        rendered,
+        observed,
+        plan,
+        options,
+        files: observed.config.with(rendered, gone(plan)),
+    };
+    let mut findings = Vec::new();
+    if touches_sshd(plan) {
+        findings.extend(sshd::findings(&scene));
+    }
     findings.extend(nft::findings(target, rendered));
     findings.extend(address::findings(target, rendered, observed, plan));
     findings.extend(keys(target, rendered));
-    findings.extend(sudo(target, rendered, observed, plan));
+    findings.extend(sudo::findings(&scene));
+    findings.extend(access::findings(&scene));
     findings.extend(ssh_units(rendered, plan));
     findings
+}
+
+/// Paths that go back to what they were before us, which is nothing in most cases. What else it is, the
+/// validation on the host sees.
+pub(super) fn gone(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.paths
+        .iter()
+        .filter(|change| change.after == PathTarget::Original)
+        .map(|change| change.path.as_str())
+}
+
+/// Whether sshd loads anything by this plan.
+fn touches_sshd(plan: &Plan) -> bool {
+    plan.units
+        .iter()
+        .any(|change| SSH_UNITS.contains(&change.unit.as_str()))
+        || plan
+            .paths
+            .iter()
+            .any(|change| change.path.as_str().starts_with("/etc/ssh/"))
 }
 
 /// What cannot be known of a system that Nix built: its files are in the store, not here.
@@ -100,42 +144,6 @@ fn keys(target: &Target, rendered: &Rendered) -> Vec<Finding> {
                 format!("`{path}` holds none of the keys of `{user}`"),
                 format!("keep a key of `cluster.operators.{user}.keys` in it"),
             )
-        })
-        .collect()
-}
-
-/// A sudoers file that is taken away must not be the one that lets the operator become root. What
-/// was there before us let us in, so taking ours back is only told.
-fn sudo(target: &Target, rendered: &Rendered, observed: &Observed, plan: &Plan) -> Vec<Finding> {
-    if !target.sudo || target.user == "root" {
-        return Vec::new();
-    }
-    let user = &target.user;
-    let granted = files_below(rendered, "/etc/sudoers").any(|(_, text)| {
-        text.lines()
-            .filter_map(|line| line.split_whitespace().next())
-            .any(|who| who == user || who == "ALL" || who.starts_with('%'))
-    });
-    if granted {
-        return Vec::new();
-    }
-    plan.paths
-        .iter()
-        .filter(|change| change.path.as_str().starts_with("/etc/sudoers"))
-        .filter(|change| observed.paths.get(&change.path) != Some(&PathState::Absent))
-        .map(|change| {
-            let path = &change.path;
-            match change.after {
-                PathTarget::Original => Finding::warn(
-                    "lockout",
-                    format!("`{path}` goes back to what it was, and nothing declared lets `{user}` become root"),
-                    Some("make sure that the host's own sudoers does".to_owned()),
-                ),
-                PathTarget::Entry { .. } => refuse(
-                    format!("nothing declared would let `{user}` become root once `{path}` is changed"),
-                    format!("declare a sudoers line for `{user}`, or log in as root"),
-                ),
-            }
         })
         .collect()
 }

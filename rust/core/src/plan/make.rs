@@ -2,8 +2,8 @@
 
 use super::target::Target;
 use super::{
-    Finding, PathTarget, Plan, closure, disk, drift, guard, host, live, lockout, packages, paths,
-    reboot, units,
+    Finding, PathTarget, Plan, closure, disk, drift, guard, host, live, lockout, overruled,
+    packages, paths, reboot, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -25,6 +25,8 @@ pub struct Options {
     /// The wanted system must lie in the host's store by now: nothing brings it there any more. For what
     /// was copied just before, and for a rollback.
     pub present: bool,
+    /// A password for sudo is at hand.
+    pub password: bool,
 }
 
 /// Plans what makes `observed` into `rendered`. Pure: the same arguments give the same plan and id.
@@ -80,7 +82,9 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
         findings.push(lockout::unread(target));
     }
     if !plan.paths.is_empty() || !plan.units.is_empty() {
-        findings.extend(lockout::findings(target, rendered, observed, &plan));
+        findings.extend(lockout::findings(
+            target, rendered, observed, &plan, options,
+        ));
     }
     findings.sort_by(order);
     findings.dedup();
@@ -109,14 +113,12 @@ fn live_changes(
     let (changes, found) = units::changes(rendered, observed, &plan.paths, &plan.packages);
     plan.units = changes;
     findings.extend(found);
+    findings.extend(sshd::settle(plan, target, rendered, observed));
+    findings.extend(overruled::findings(plan, rendered, observed));
     plan.follow_ups = follow_ups(plan, rendered, observed);
-    plan.reboot.extend(reboot::reasons(
-        rendered,
-        observed,
-        &plan.paths,
-        &plan.packages,
-    ));
-    findings.extend(reboot::waiting(rendered, observed, &plan.paths));
+    let reasons = reboot::reasons(plan, rendered, observed);
+    plan.reboot.extend(reasons);
+    findings.extend(reboot::waiting(plan, rendered, observed));
     findings
 }
 

@@ -20,11 +20,13 @@ mod host;
 mod live;
 mod lockout;
 mod make;
+mod overruled;
 mod packages;
 mod paths;
 mod reboot;
 mod saved;
 mod session;
+mod sshd;
 mod target;
 mod units;
 

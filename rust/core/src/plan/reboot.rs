@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, PackageAction, PackageChange, PathChange, PathTarget};
+use super::{Finding, PackageAction, PathChange, PathTarget, Plan, overruled};
 use crate::kernel::{LOCAL_VERSION, ON_HOST};
 use crate::name::ManagedPath;
 use crate::observed::Observed;
@@ -12,17 +12,12 @@ use crate::rendered::{Entry, FollowUp, Rendered};
 pub(super) const DRIVER_CONCERN: &str = "nvidia";
 
 /// Reasons that this plan brings.
-pub(super) fn reasons(
-    rendered: &Rendered,
-    observed: &Observed,
-    paths: &[PathChange],
-    packages: &[PackageChange],
-) -> Vec<String> {
+pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<String> {
     let mut reasons = Vec::new();
-    for change in paths {
+    for change in &plan.paths {
         let path = &change.path;
         if is_boot_loader_file(path) {
-            reasons.extend(command_line(path, change, rendered, observed));
+            reasons.extend(command_line(change, plan, rendered, observed));
             continue;
         }
         let follow_ups = match &change.after {
@@ -48,7 +43,8 @@ pub(super) fn reasons(
             }
         }
     }
-    for change in packages
+    for change in plan
+        .packages
         .iter()
         .filter(|c| c.action == PackageAction::Install)
     {
@@ -73,11 +69,7 @@ pub(super) fn reasons(
 }
 
 /// What already waits for a reboot, whatever this plan does.
-pub(super) fn waiting(
-    rendered: &Rendered,
-    observed: &Observed,
-    paths: &[PathChange],
-) -> Vec<Finding> {
+pub(super) fn waiting(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(own_kernel(rendered, observed));
     if observed.reboot_required {
@@ -88,23 +80,69 @@ pub(super) fn waiting(
         ));
     }
     for path in rendered.entries.keys().filter(|p| is_boot_loader_file(p)) {
-        if paths.iter().any(|change| change.path == *path) {
+        if plan.paths.iter().any(|change| change.path == *path) {
             continue;
         }
-        let missing = missing(&text(rendered, path), &observed.command_line);
-        if !missing.is_empty() {
+        let mut missing = missing(&text(rendered, path), &observed.command_line);
+        // Told as overruled: no reboot brings them.
+        let lost = lost(path, plan, rendered, observed);
+        missing.retain(|parameter| !lost.contains(parameter));
+        let (brought, absent): (Vec<_>, Vec<_>) = missing
+            .into_iter()
+            .partition(|parameter| has(&observed.next_command_line, parameter));
+        if !brought.is_empty() {
+            let waits = if brought.len() == 1 { "waits" } else { "wait" };
             findings.push(Finding::note(
                 "reboot",
-                format!(
-                    "{} of `{path}` {} for a reboot",
-                    list(&missing),
-                    if missing.len() == 1 { "waits" } else { "wait" }
-                ),
+                format!("{} of `{path}` {waits} for a reboot", list(&brought)),
                 None,
             ));
         }
+        if !absent.is_empty() {
+            findings.push(not_in_boot_loader(path, &absent, observed));
+        }
     }
     findings
+}
+
+/// What neither the running kernel nor the next one has.
+fn not_in_boot_loader(path: &ManagedPath, absent: &[String], observed: &Observed) -> Finding {
+    let is = if absent.len() == 1 { "is" } else { "are" };
+    let absent = list(absent);
+    let (where_not, hint) = if observed.next_command_line.is_empty() {
+        (
+            "there is no `/boot/grub/grub.cfg` that would bring it at the next boot",
+            "set it where this host's boot loader reads it",
+        )
+    } else {
+        (
+            "`/boot/grub/grub.cfg` does not have it either: no reboot brings it",
+            "`update-grub` on the host",
+        )
+    };
+    Finding::warn(
+        "reboot",
+        format!("{absent} of `{path}` {is} not in effect, and {where_not}"),
+        Some(hint.to_owned()),
+    )
+}
+
+/// Parameters of the file at `path` that other files take off the command line.
+fn lost(
+    path: &ManagedPath,
+    plan: &Plan,
+    rendered: &Rendered,
+    observed: &Observed,
+) -> BTreeSet<String> {
+    let files = overruled::after(plan, rendered, observed);
+    let found = overruled::overruled(path.as_str(), &files, rendered);
+    found.into_iter().map(|found| found.ours.key).collect()
+}
+
+fn has(command_line: &str, parameter: &str) -> bool {
+    command_line
+        .split_whitespace()
+        .any(|word| word == parameter)
 }
 
 /// A kernel that is built from the facts comes by no apply: somebody has to build, install and boot it.
@@ -130,30 +168,38 @@ fn is_boot_loader_file(path: &ManagedPath) -> bool {
     path.as_str().starts_with("/etc/default/grub.d/")
 }
 
-/// The reason that a changed command line gives: what is not in effect, or still is.
+/// The reason that a changed command line gives: what a reboot brings, or takes away.
 fn command_line(
-    path: &ManagedPath,
     change: &PathChange,
+    plan: &Plan,
     rendered: &Rendered,
     observed: &Observed,
 ) -> Option<String> {
+    let path = &change.path;
+    let before = observed.contents.get(path).cloned().unwrap_or_else(|| {
+        let lines = observed.config.lines(path.as_str());
+        lines.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+    });
     let text = text(rendered, path);
-    if change.after == PathTarget::Original {
+    if change.after == PathTarget::Original && before.is_empty() {
         return Some(format!("the kernel command line loses what `{path}` added"));
     }
-    let missing = missing(&text, &observed.command_line);
-    if !missing.is_empty() {
-        return Some(format!("the kernel command line gets {}", list(&missing)));
+    let mut missing = missing(&text, &observed.command_line);
+    if change.after != PathTarget::Original {
+        let lost = lost(path, plan, rendered, observed);
+        missing.retain(|parameter| !lost.contains(parameter));
+        if !missing.is_empty() {
+            return Some(format!("the kernel command line gets {}", list(&missing)));
+        }
     }
-    let now: BTreeSet<_> = parameters(&text).into_iter().collect();
-    let dropped: Vec<_> = observed
-        .contents
-        .get(path)
-        .map(|before| parameters(before))
-        .unwrap_or_default()
+    let stays: BTreeSet<_> = match change.after {
+        PathTarget::Original => BTreeSet::new(),
+        PathTarget::Entry { .. } => parameters(&text).into_iter().collect(),
+    };
+    let dropped: Vec<_> = parameters(&before)
         .into_iter()
-        .filter(|p| !now.contains(p))
-        .filter(|p| observed.command_line.split_whitespace().any(|w| w == p))
+        .filter(|parameter| !stays.contains(parameter))
+        .filter(|parameter| has(&observed.command_line, parameter))
         .collect();
     (!dropped.is_empty()).then(|| format!("the kernel command line loses {}", list(&dropped)))
 }

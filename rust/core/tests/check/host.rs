@@ -6,9 +6,13 @@ use std::sync::LazyLock;
 
 use deployctl_core::check::{Check, Declared, checks, queries};
 use deployctl_core::inventory::{self, Inventory};
-use deployctl_core::name::{ConcernName, HostName, PackageName, UnitName};
+use deployctl_core::name::{
+    AccountName, ConcernName, HostName, ManagedPath, PackageName, UnitName,
+};
 use deployctl_core::query::{Answers, Section};
-use deployctl_core::rendered::{OnChange, PackageWant, Rendered, UnitWant};
+use deployctl_core::rendered::{
+    Entry, ManagedEntry, Mode, OnChange, Ownership, PackageWant, Rendered, UnitWant,
+};
 
 /// The tests' own inventory: the project's at one time, with a few facts that no host of it has.
 pub(crate) fn inventory() -> &'static Inventory {
@@ -102,6 +106,25 @@ fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
             start_timeout_seconds: 90,
         };
         rendered.units.insert(UnitName::new(unit).unwrap(), want);
+    }
+    if host.platform.is_linux() && declared("network") {
+        let path = ManagedPath::new("/etc/sysctl.d/60-deployctl-network.conf").unwrap();
+        let managed = ManagedEntry {
+            concern: ConcernName::new("network").unwrap(),
+            template: None,
+            facts: BTreeSet::new(),
+            entry: Entry::File {
+                content: "# ours\nnet.core.somaxconn = 4096\n".to_owned(),
+                ownership: Ownership {
+                    mode: Mode::new(0o644).unwrap(),
+                    owner: AccountName::new("root").unwrap(),
+                    group: AccountName::new("root").unwrap(),
+                },
+            },
+            follow_ups: BTreeSet::new(),
+            validator: None,
+        };
+        rendered.entries.insert(path, managed);
     }
     rendered
 }

@@ -107,7 +107,7 @@ bad! {
     user_that_is_no_operator: "hosts.cuda.connection.user" = "opertor";
     user_that_ssh_does_not_let_in: "hosts.cuda.ssh.allow_users" = ["root"];
     root_that_ssh_does_not_let_in: "hosts.cuda.connection.user" = "root", "hosts.cuda.ssh.permit_root_login" = "no";
-    port_that_ssh_does_not_listen_on: "hosts.cuda.connection.port" = 2222;
+    port_on_the_move_behind_a_firewall: "hosts.cuda.connection.port" = 2222;
     firewall_against_ssh: "hosts.cuda.firewall.services" = [];
     become_nobody: "hosts.cuda.connection.become" = "none";
     jump_to_nobody: "hosts.cuda.connection.jump" = "linod";

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use deployctl_core::name::{AccountName, ConcernName, HostName, ManagedPath, UnitName};
-use deployctl_core::observed::{Identity, Observed, ObservedPackage, ObservedUnit, OsRelease};
+use deployctl_core::observed::{
+    Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
+};
 use deployctl_core::plan::{Options, PathTarget, Plan, Severity, Target, plan};
+use deployctl_core::precedence::ConfigFiles;
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
     UnitWant,
@@ -97,6 +100,9 @@ impl Case {
                 reboot_required: false,
                 local_times: BTreeMap::new(),
                 system: None,
+                way_in: WayIn::default(),
+                config: ConfigFiles::default(),
+                next_command_line: String::new(),
                 unanswered: BTreeMap::new(),
             },
             options: Options::default(),

@@ -93,6 +93,7 @@ fn reboots() {
                 case.observed
                     .command_line
                     .push_str(" nohz_full=4-7 preempt=full nmi_watchdog=0");
+                case.observed.next_command_line = "ro isolcpus=4-7 nohz_full=4-7".to_owned();
             }),
         ),
         (

@@ -9,6 +9,7 @@
 
 mod changes;
 mod closure;
+mod effect;
 mod findings;
 mod fixture;
 mod live;

@@ -39,6 +39,10 @@ impl Connector for Reusing {
         Ok(Box::new(Shared::new(host, link, &self.standing)))
     }
 
+    fn has_password(&self) -> bool {
+        self.below.has_password()
+    }
+
     async fn store(&self, host: &HostName) -> Option<StoreWay> {
         self.below.store(host).await
     }

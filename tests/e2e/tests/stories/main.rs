@@ -10,6 +10,7 @@ mod closures_rollback;
 mod closures_stand_in;
 mod cluster;
 mod demo;
+mod effect;
 mod everyday;
 mod first;
 mod gates;

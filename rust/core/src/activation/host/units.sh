@@ -69,6 +69,16 @@ unit_down() {
   esac
 }
 
+# systemctl_up ACTION UNIT SECONDS: systemd refuses to listen anew while the service of a socket runs.
+systemctl_up() {
+  su_service=${2%.socket}.service
+  if [ "$1" = restart ] && [ "$su_service" != "$2.service" ] && systemctl --quiet is-active -- "$su_service"; then
+    timeout "$3" systemctl stop -- "$2" "$su_service" && timeout "$3" systemctl start -- "$2" "$su_service"
+  else
+    timeout "$3" systemctl "$1" -- "$2"
+  fi
+}
+
 # unit_up start|restart|reload SECONDS: $real.
 unit_up() {
   up_action=$1
@@ -82,7 +92,7 @@ unit_up() {
       ;;
   esac
   up_since=$(date +%s)
-  timeout "$2" systemctl "$up_action" -- "$real" >"$D/.systemctl" 2>&1
+  systemctl_up "$up_action" "$real" "$2" >"$D/.systemctl" 2>&1
   up_status=$?
   cat "$D/.systemctl"
   if [ "$up_status" -eq 0 ]; then return; fi
@@ -196,7 +206,7 @@ unit_back() {
   case $ub_was in
     active' '* | activating' '* | reloading' '*)
       step "restart $1"
-      if ! timeout "$2" systemctl restart -- "$real"; then
+      if ! systemctl_up restart "$real" "$2"; then
         if could_start "$ub_was"; then
           complain "unit \`$1\` does not start as it did"
         else

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Facts, SoundHost};
-use crate::inventory::cluster::Cluster;
+use crate::inventory::cluster::{Cluster, Port};
 use crate::inventory::error::Findings;
 use crate::inventory::firewall::{Protocol, Verdict};
 use crate::inventory::forms;
-use crate::inventory::host::Elevation;
+use crate::inventory::host::{Elevation, Platform};
 use crate::inventory::near;
 use crate::inventory::path::FactPath;
 use crate::inventory::ssh::RootLogin;
@@ -110,7 +110,8 @@ fn check_login(
     let Some(ssh) = &sound.host.ssh else {
         return;
     };
-    if way.port != ssh.port {
+    // Elsewhere sshd listens at both while the port is on the move; on a Mac launchd listens.
+    if way.port != ssh.port && sound.host.platform == Platform::Darwin {
         findings.add(
             path.clone().key("port"),
             format!(
@@ -139,11 +140,13 @@ fn check_firewall(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_
     let (Some(firewall), Some(ssh)) = (&sound.host.firewall, &sound.host.ssh) else {
         return;
     };
-    let accepted = firewall
-        .services
-        .iter()
-        .any(|service| service.protocol == Protocol::Tcp && service.ports.contains(&ssh.port));
-    if firewall.input == Verdict::Drop && !accepted {
+    let accepted = |port: &Port| {
+        firewall
+            .services
+            .iter()
+            .any(|service| service.protocol == Protocol::Tcp && service.ports.contains(port))
+    };
+    if firewall.input == Verdict::Drop && !accepted(&ssh.port) {
         findings.add_with_hint(
             FactPath::host(name).keys("firewall.services"),
             format!(
@@ -152,6 +155,22 @@ fn check_firewall(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_
             ),
             format!(
                 "add a service with `protocol = \"tcp\"` and `ports = [ {} ]`",
+                ssh.port.number()
+            ),
+        );
+    }
+    // Both stay open while the port is on the move.
+    let old = &sound.host.connection.port;
+    if firewall.input == Verdict::Drop && accepted(&ssh.port) && !accepted(old) {
+        findings.add_with_hint(
+            FactPath::host(name).keys("firewall.services"),
+            format!(
+                "accepts nothing on port {}, where deployctl still connects (`connection.port`)",
+                old.number()
+            ),
+            format!(
+                "keep both until the port has changed: `ports = [ {} {} ]`",
+                old.number(),
                 ssh.port.number()
             ),
         );

@@ -1,139 +1,178 @@
-//! What sshd would say to the operator, by `sshd_config(5)`, where the first value of a keyword counts.
+//! What sshd would say to the operator, by every file that it would read: ours, others' and what `Match` says.
+//!
+//! The host's own sshd has the last word on the same files, in the validation before anything is touched.
 
-use std::collections::BTreeMap;
+use super::{Scene, refuse};
+use crate::plan::{Finding, Severity};
+use crate::precedence::sshd::{DROP_INS, Effective, MAIN, Value, evaluate, names};
 
-use super::{files_below, refuse};
-use crate::plan::{Finding, Target};
-use crate::rendered::Rendered;
-
-/// Keywords whose values add up instead.
-const ADDING: [&str; 6] = [
-    "port",
-    "allowusers",
-    "denyusers",
-    "allowgroups",
-    "denygroups",
-    "listenaddress",
-];
-
-/// Judges the rendered drop-ins, which sort before what the host has by itself.
-pub(super) fn findings(target: &Target, rendered: &Rendered) -> Vec<Finding> {
-    let config = global(rendered);
+/// Judges what sshd would load.
+pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let target = scene.target;
+    let login = scene.observed.way_in.login(&target.user, target.port);
+    let effective = evaluate(&scene.files, &login);
     let mut findings = Vec::new();
-    let words = |keyword: &str| config.get(keyword).map(Vec::as_slice);
     let user = &target.user;
-    if let Some(allowed) = words("allowusers")
-        && !allowed.iter().any(|pattern| names(pattern, user))
+    let mut deny = |value: &Value, message: String, hint: String| {
+        let mut finding = refuse(message, hint);
+        // A block that this reading cannot judge may say otherwise; the host's own sshd is asked, too.
+        if effective.unsure && value.block.is_none() {
+            finding.severity = Severity::Warn;
+        }
+        findings.push(finding);
+    };
+    if let Some(allowed) = effective.get("allowusers")
+        && !allowed
+            .words
+            .iter()
+            .any(|pattern| names(pattern, &login) != Some(false))
     {
-        findings.push(refuse(
+        deny(
+            allowed,
             format!(
-                "sshd would no longer let `{user}` in: `AllowUsers` names {}",
+                "sshd would no longer let `{user}` in: `AllowUsers` names {} in {allowed}",
                 list(allowed)
             ),
-            format!("add `{user}` to `ssh.allow_users`"),
-        ));
+            match allowed.block {
+                None => format!("add `{user}` to `ssh.allow_users`"),
+                Some(_) => format!("name `{user}` there, or take the block out"),
+            },
+        );
     }
-    if let Some(denied) = words("denyusers")
-        && denied.iter().any(|pattern| names(pattern, user))
+    if let Some(denied) = effective.get("denyusers")
+        && denied
+            .words
+            .iter()
+            .any(|pattern| names(pattern, &login) == Some(true))
     {
-        findings.push(refuse(
+        deny(
+            denied,
             format!(
-                "sshd would no longer let `{user}` in: `DenyUsers` names {}",
+                "sshd would no longer let `{user}` in: `DenyUsers` names {} in {denied}",
                 list(denied)
             ),
             format!("take `{user}` out of it"),
-        ));
+        );
     }
-    if let Some(groups) = words("allowgroups") {
-        findings.push(Finding::warn(
-            "lockout",
-            format!(
-                "sshd would let groups {} in alone; whether `{user}` is in one is not known",
-                list(groups)
-            ),
-            Some(format!("check `id {user}` on the host")),
-        ));
-    }
-    let first = |keyword: &str| {
-        words(keyword)
-            .and_then(|words| words.first())
-            .map(String::as_str)
+    let first = |keyword: &str, bad: &[&str]| {
+        let value = effective.get(keyword)?;
+        let word = effective.first(keyword)?;
+        bad.contains(&word.as_str()).then_some((value, word))
     };
-    if first("pubkeyauthentication").is_some_and(|value| value.eq_ignore_ascii_case("no")) {
-        findings.push(refuse(
-            "sshd would no longer take keys: `PubkeyAuthentication no`".to_owned(),
-            "keys are the only way in: leave it `yes`",
-        ));
+    if let Some((value, _)) = first("pubkeyauthentication", &["no"]) {
+        deny(
+            value,
+            format!("sshd would no longer take keys: `PubkeyAuthentication no` in {value}"),
+            "keys are the only way in: leave it `yes`".to_owned(),
+        );
     }
-    if let Some(methods) = words("authenticationmethods")
-        && !methods.iter().any(|m| m == "publickey" || m == "any")
+    if let Some((value, _)) = first("authorizedkeysfile", &["none"]) {
+        deny(
+            value,
+            format!("sshd would look for keys in no file: `AuthorizedKeysFile none` in {value}"),
+            "keys are the only way in: leave it as it is".to_owned(),
+        );
+    }
+    if let Some(methods) = effective.get("authenticationmethods")
+        && !methods.words.iter().any(|m| m == "publickey" || m == "any")
     {
-        findings.push(refuse(
+        deny(
+            methods,
             format!(
-                "sshd would want more than a key: `AuthenticationMethods` is {}",
+                "sshd would want more than a key: `AuthenticationMethods` is {} in {methods}",
                 list(methods)
             ),
-            "allow `publickey` alone",
-        ));
+            "allow `publickey` alone".to_owned(),
+        );
     }
-    if user == "root" && first("permitrootlogin").is_some_and(|v| v.eq_ignore_ascii_case("no")) {
-        findings.push(refuse(
-            "sshd would no longer let `root` in: `PermitRootLogin no`".to_owned(),
-            "set `ssh.permit_root_login` to `prohibit-password`, or `connection.user` to an operator with sudo",
-        ));
-    }
-    if let Some(ports) = words("port")
-        && !ports.iter().any(|port| port.parse() == Ok(target.port))
+    if user == "root"
+        && let Some((value, word)) = first("permitrootlogin", &["no", "forced-commands-only"])
     {
-        findings.push(refuse(
-            format!("sshd would listen at port {} and no longer at {}", list(ports), target.port),
-            "keep the old port beside the new one for one apply, then change `connection.port` and drop it",
-        ));
+        deny(
+            value,
+            format!("sshd would no longer let `root` in: `PermitRootLogin {word}` in {value}"),
+            "set `ssh.permit_root_login` to `prohibit-password`, or `connection.user` to an operator with sudo"
+                .to_owned(),
+        );
     }
+    findings.extend(groups(&effective, scene, login.groups.as_deref()));
+    findings.extend(port(&effective, scene));
+    findings.extend(not_read(&effective, scene));
     findings
 }
 
-/// Keywords before the first `Match`, in lower case, over all drop-ins in order of name; values that
-/// add up in full, others as first given.
-fn global(rendered: &Rendered) -> BTreeMap<String, Vec<String>> {
-    let mut config: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (path, text) in files_below(rendered, "/etc/ssh/sshd_config") {
-        // Only `*.conf` is included from the directory.
-        let ending = std::path::Path::new(path).extension();
-        if path.starts_with("/etc/ssh/sshd_config.d/") && ending.is_none_or(|e| e != "conf") {
-            continue;
-        }
-        for line in text.lines() {
-            let line = line.split('#').next().unwrap_or_default();
-            let mut words = line
-                .split(|c: char| c.is_whitespace() || c == '=')
-                .filter(|word| !word.is_empty())
-                .map(|word| word.trim_matches('"').to_owned());
-            let Some(keyword) = words.next().map(|word| word.to_lowercase()) else {
-                continue;
-            };
-            if keyword == "match" {
-                break;
-            }
-            let adds = ADDING.contains(&keyword.as_str());
-            let values = config.entry(keyword).or_default();
-            if adds || values.is_empty() {
-                values.extend(words);
-            }
-        }
+fn groups(effective: &Effective, scene: &Scene<'_>, own: Option<&[String]>) -> Option<Finding> {
+    let allowed = effective.get("allowgroups")?;
+    let user = &scene.target.user;
+    if own.is_some_and(|own| own.iter().any(|group| allowed.words.contains(group))) {
+        return None;
     }
-    config
+    let known = if own.is_some() {
+        format!("`{user}` is in none of them now")
+    } else {
+        format!("whether `{user}` is in one is not known")
+    };
+    Some(Finding::warn(
+        "lockout",
+        format!(
+            "sshd would let groups {} in alone ({allowed}); {known}",
+            list(allowed)
+        ),
+        Some(format!("check `id {user}` on the host")),
+    ))
 }
 
-/// Whether an `AllowUsers` pattern (`*`, `?`, perhaps `@host`) names `user`.
-fn names(pattern: &str, user: &str) -> bool {
-    let pattern = pattern.split('@').next().unwrap_or(pattern);
-    globset::GlobBuilder::new(pattern)
-        .build()
-        .is_ok_and(|glob| glob.compile_matcher().is_match(user))
+/// Under a socket unit systemd listens, whatever sshd's files say.
+fn port(effective: &Effective, scene: &Scene<'_>) -> Option<Finding> {
+    let ports = effective.get("port")?;
+    let own = scene.observed.way_in.port(scene.target.port).to_string();
+    if ports.words.contains(&own) {
+        let other = ports.words.iter().find(|port| **port != own)?;
+        return Some(Finding::note(
+            "ssh-port",
+            format!("sshd listens at port {other}, and at {own} as long as we come in there"),
+            Some(format!(
+                "once this is applied: set `connection.port` to {other}; the next apply comes in there and closes {own}"
+            )),
+        ));
+    }
+    Some(refuse(
+        format!(
+            "sshd would listen at port {} and no longer at {own}",
+            list(ports)
+        ),
+        format!("leave `connection.port` at {own} for one apply: sshd then listens at both"),
+    ))
 }
 
-fn list(words: &[String]) -> String {
-    let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+/// A drop-in of ours that the main file does not include has no effect at all.
+fn not_read(effective: &Effective, scene: &Scene<'_>) -> Option<Finding> {
+    if effective.unsure || !scene.files.has(MAIN) {
+        return None;
+    }
+    let ours = scene
+        .rendered
+        .entries
+        .keys()
+        .map(crate::name::ManagedPath::as_str)
+        .find(|path| {
+            path.starts_with(DROP_INS)
+                && std::path::Path::new(path)
+                    .extension()
+                    .is_some_and(|end| end == "conf")
+                && scene.files.has(path)
+                && !effective.reads(path)
+        })?;
+    Some(Finding::warn(
+        "overruled",
+        format!("`{MAIN}` does not include `{ours}`, so nothing of it is in effect"),
+        Some(format!(
+            "put `Include {DROP_INS}*.conf` at its beginning, as distributions ship it"
+        )),
+    ))
+}
+
+fn list(value: &Value) -> String {
+    let words: Vec<_> = value.words.iter().map(|word| format!("`{word}`")).collect();
     words.join(", ")
 }

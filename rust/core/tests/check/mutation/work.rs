@@ -199,6 +199,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "installed=",
         "fail",
     ),
+    ("nvidia/next-kernel", "=580.173.02", "=", "fail"),
+    ("nvidia/next-kernel", "=6.12.58-deployctl", "=", "skip"),
     ("nvidia/modules", "nvidia_uvm\n", "", "fail"),
     (
         "cuda/nvcc",

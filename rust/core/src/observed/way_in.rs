@@ -1,0 +1,328 @@
+//! What answers at the SSH port, what it has loaded, and what the account that we came by may become.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::precedence::sshd::Login;
+use crate::precedence::sudoers::{self, Rule};
+use crate::query::{Query, printable_line};
+
+/// The units that may run sshd, by the names that they have on Debian and on others.
+pub(crate) const SSH_UNITS: [&str; 4] =
+    ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+
+/// What is asked of each.
+const PROPERTIES: [&str; 5] = [
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "StateChangeTimestamp",
+];
+
+/// Defines `find_way`, which the host's program has as well.
+const WAY: &str = include_str!("way.sh");
+
+/// Sets `$user` to the account that we came by over SSH, and `$way` to `FROM PORT TO PORT`.
+pub(crate) fn find_way() -> String {
+    format!("{WAY}find_way\n")
+}
+
+/// Asks for all else.
+const ASK: &str = r#"if [ -n "$user" ]; then
+  printf 'way %s %s\n' "$user" "$way"
+  printf 'groups %s\n' "$(id -Gn -- "$user" 2>/dev/null)"
+  printf 'password %s\n' "$(passwd -S -- "$user" 2>/dev/null)"
+fi
+if [ -d /run/systemd/system ]; then
+  show() {
+    TZ=UTC systemctl show "$@" --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState \
+      -p StateChangeTimestamp -- ssh.service sshd.service ssh.socket sshd.socket
+  }
+  show --timestamp=us+utc 2>/dev/null || show
+fi
+TZ=UTC find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -maxdepth 1 \
+  \( -name '*.conf' -o -name sshd_config -o -type d \) -printf 'config %CY-%Cm-%Cd %CH:%CM:%CS %p\n' 2>/dev/null || :
+ss -Hltnp 2>/dev/null | while read -r _ _ _ at _ who; do
+  case $who in *'("'*) ;; *) continue ;; esac
+  name=${who#*'("'}
+  pid=${who#*pid=}
+  pid=${pid%%,*}
+  group=''
+  case $who in *'"systemd",pid=1,'*) pid=1 ;; *sshd*)
+    { while read -r g; do group=$g; done </proc/"$pid"/cgroup; } 2>/dev/null || :
+    ;;
+  esac
+  printf 'listen %s %s %s %s\n' "$at" "$pid" "${group##*/}" "${name%%'"'*}"
+done
+"#;
+
+/// Ours in the round that observes, and of the checks of ssh.
+pub(crate) fn query() -> Query {
+    Query::new("way-in", format!("{}{ASK}{}", find_way(), sudoers::ASK))
+}
+
+/// What the section says; all of it empty where nobody answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WayIn {
+    /// The account, by which we came over SSH; `None` where we did not.
+    pub account: Option<Account>,
+    /// The units of [`SSH_UNITS`] that the host has.
+    pub units: BTreeMap<String, SshUnit>,
+    /// The file of sshd's configuration that changed last, and when.
+    pub newest: Option<(String, String)>,
+    /// What listens for TCP connections, by port.
+    pub listeners: Vec<Listener>,
+    /// The rules of sudoers.
+    pub sudoers: Vec<Rule>,
+}
+
+/// The account that we came by, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its groups; `None` where the host could not say.
+    pub groups: Option<Vec<String>>,
+    /// Whether it has a password that can be used; `None` where the host could not say.
+    pub has_password: Option<bool>,
+    /// Where the connection comes from.
+    pub from: Option<IpAddr>,
+    /// The address that it came to.
+    pub to: Option<IpAddr>,
+    /// The port that it came to.
+    pub port: u16,
+}
+
+/// A unit that may run sshd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshUnit {
+    /// `ActiveState`.
+    pub active: String,
+    /// `UnitFileState`.
+    pub file: String,
+    /// When it was started, reloaded or stopped last: `2026-11-26 14:41:20.123456`, UTC.
+    pub since: String,
+}
+
+impl SshUnit {
+    /// Whether it is up.
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading" | "activating")
+    }
+
+    /// Whether the next boot starts it; `None` where that depends on others.
+    pub(crate) fn starts_at_boot(&self) -> Option<bool> {
+        match self.file.as_str() {
+            "enabled" | "generated" => Some(true),
+            // `enabled-runtime` is gone with /run.
+            "disabled" | "masked" | "masked-runtime" | "enabled-runtime" | "linked-runtime"
+            | "" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// A program that listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Its port.
+    pub port: u16,
+    /// Its process; 1 is systemd, on behalf of a socket unit.
+    pub pid: u32,
+    /// The unit that it runs in, where it is a unit's.
+    pub unit: Option<String>,
+    /// The program's name.
+    pub program: String,
+}
+
+impl WayIn {
+    /// The service that runs sshd now.
+    pub(crate) fn service(&self) -> Option<(&str, &SshUnit)> {
+        let running =
+            |(name, unit): &(&String, &SshUnit)| name.ends_with(".service") && unit.is_active();
+        self.units
+            .iter()
+            .find(running)
+            .map(|(name, unit)| (name.as_str(), unit))
+    }
+
+    /// The socket unit by which systemd listens for sshd.
+    pub(crate) fn socket(&self) -> Option<&str> {
+        let listening =
+            |(name, unit): &(&String, &SshUnit)| name.ends_with(".socket") && unit.is_active();
+        self.units
+            .iter()
+            .find(listening)
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// The changed file that the running sshd has not loaded, the time of the change, and since when the
+    /// daemon runs with what it has. Where each connection starts an sshd there is none.
+    pub(crate) fn not_loaded(&self) -> Option<(&str, &str, &str)> {
+        let (_, unit) = self.service()?;
+        let (file, changed) = self.newest.as_ref()?;
+        // An old systemd tells whole seconds.
+        let common = changed.len().min(unit.since.len());
+        let later = changed.get(..common)? > unit.since.get(..common)?;
+        later.then_some((file.as_str(), changed.as_str(), unit.since.as_str()))
+    }
+
+    /// Whether an sshd will answer after the next boot; `None` where that cannot be told.
+    pub(crate) fn starts_at_boot(&self) -> Option<bool> {
+        if self.units.is_empty() {
+            return None;
+        }
+        let mut sure = true;
+        for unit in self.units.values() {
+            match unit.starts_at_boot() {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => sure = false,
+            }
+        }
+        sure.then_some(false)
+    }
+
+    /// The port that our connection came to, which a gateway on the way may call otherwise; else `declared`.
+    pub(crate) fn port(&self, declared: u16) -> u16 {
+        self.account
+            .as_ref()
+            .map_or(declared, |account| account.port)
+    }
+
+    /// The login that `user` would make from where we come, at `port` unless we came to another.
+    pub(crate) fn login(&self, user: &str, port: u16) -> Login {
+        let account = self.account.as_ref();
+        let same = account.filter(|account| account.name == user);
+        Login {
+            user: user.to_owned(),
+            groups: same.and_then(|account| account.groups.clone()),
+            from: account.and_then(|account| account.from),
+            to: account.and_then(|account| account.to),
+            port: self.port(port),
+        }
+    }
+}
+
+/// Reads the section; what cannot be read is left out.
+pub(crate) fn parse(section: &[u8]) -> WayIn {
+    let mut way_in = WayIn::default();
+    let text = String::from_utf8_lossy(section);
+    let mut unit: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in text.lines().chain([""]) {
+        if let Some((key, value)) = line
+            .split_once('=')
+            .filter(|(key, _)| PROPERTIES.contains(key))
+        {
+            unit.insert(key, value);
+            continue;
+        }
+        if !unit.is_empty() {
+            way_in.units.extend(ssh_unit(&std::mem::take(&mut unit)));
+        }
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "way" => way_in.account = account(rest),
+            "groups" if !rest.is_empty() => {
+                let groups = rest
+                    .split(' ')
+                    .map(|group| printable_line(group.as_bytes(), 64));
+                if let Some(account) = &mut way_in.account {
+                    account.groups = Some(groups.collect());
+                }
+            }
+            "password" => {
+                // `operator P 2026-11-26 …`: P is for one that can be used, L and NP for none.
+                if let Some(account) = &mut way_in.account {
+                    account.has_password = rest
+                        .split(' ')
+                        .nth(1)
+                        .map(|state| state == "P" || state == "PS");
+                }
+            }
+            "config" => {
+                if let Some((stamp, path)) = stamp(rest)
+                    && way_in
+                        .newest
+                        .as_ref()
+                        .is_none_or(|(_, newest)| *newest < stamp)
+                {
+                    way_in.newest = Some((path, stamp));
+                }
+            }
+            "listen" => way_in.listeners.extend(listener(rest)),
+            "sudoers" => way_in.sudoers.extend(Rule::parse(rest)),
+            _ => {}
+        }
+    }
+    way_in
+        .listeners
+        .sort_by_key(|listener| (listener.port, listener.pid));
+    way_in
+        .listeners
+        .dedup_by_key(|listener| (listener.port, listener.pid));
+    way_in
+}
+
+/// A unit by its properties; none where the host has no such unit.
+fn ssh_unit(fields: &BTreeMap<&str, &str>) -> Option<(String, SshUnit)> {
+    let word =
+        |key: &str| printable_line(fields.get(key).copied().unwrap_or_default().as_bytes(), 64);
+    // `Thu 2026-11-26 14:41:20 UTC`
+    let since = word("StateChangeTimestamp");
+    let since: Vec<&str> = since
+        .split(' ')
+        .filter(|word| word.contains(['-', ':']))
+        .collect();
+    let unit = SshUnit {
+        active: word("ActiveState"),
+        file: word("UnitFileState"),
+        since: since.join(" "),
+    };
+    matches!(word("LoadState").as_str(), "loaded" | "masked").then(|| (word("Id"), unit))
+}
+
+/// `USER FROM PORT TO PORT`
+fn account(text: &str) -> Option<Account> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [user, from, _, to, port] = words[..] else {
+        return None;
+    };
+    Some(Account {
+        name: printable_line(user.as_bytes(), 64),
+        from: from.parse().ok(),
+        to: to.parse().ok(),
+        port: port.parse().ok()?,
+        ..Account::default()
+    })
+}
+
+/// `2026-11-26 14:41:20.1234567890 PATH`
+fn stamp(text: &str) -> Option<(String, String)> {
+    let mut words = text.splitn(3, ' ');
+    let (day, time, path) = (words.next()?, words.next()?, words.next()?);
+    let stamp = printable_line(format!("{day} {time}").as_bytes(), 64);
+    let digits = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    (digits(day) && digits(time)).then(|| (stamp, printable_line(path.as_bytes(), 4096)))
+}
+
+/// `[::]:22 PID UNIT PROGRAM`
+fn listener(text: &str) -> Option<Listener> {
+    let mut words = text.splitn(4, ' ');
+    let (at, pid, unit) = (words.next()?, words.next()?, words.next()?);
+    Some(Listener {
+        port: at.rsplit_once(':')?.1.parse().ok()?,
+        pid: pid.parse().ok()?,
+        unit: Some(unit)
+            .filter(|u| u.ends_with(".service"))
+            .map(|u| printable_line(u.as_bytes(), 256)),
+        program: printable_line(words.next().unwrap_or_default().as_bytes(), 64),
+    })
+}
+
+#[cfg(test)]
+mod tests;

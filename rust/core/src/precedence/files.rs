@@ -1,0 +1,144 @@
+//! The files of a host that are read together, as the lines in them that say something.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::query::printable_line;
+use crate::rendered::{Entry, Rendered};
+
+/// Longest line that is looked at, in characters.
+const LINE_CAP: usize = 4096;
+
+/// Prints the name of every file that matches (`file PATH`), then their lines that are neither empty nor
+/// comments (`PATH`, NUL, `NUMBER:TEXT`). A link to `/dev/null` hides a file of the same name, so it has
+/// a name as well. None of these files holds a secret.
+macro_rules! ask {
+    ($files:literal) => {
+        concat!(
+            "set +f\nset --\nfor f in ",
+            $files,
+            r#"; do
+  [ -e "$f" ] || continue
+  printf 'file %s\n' "$f"
+  if [ -f "$f" ]; then set -- "$@" "$f"; fi
+done
+[ "$#" -eq 0 ] || grep -aHnZv -e '^[[:space:]]*$' -e '^[[:space:]]*[#;]' -e '^[[:space:]]*//' /dev/null "$@" || :
+"#
+        )
+    };
+}
+
+/// All files that are read together with others.
+pub(crate) const ASK: &str = ask!(
+    "/etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf \\\n  \
+     /etc/default/grub /etc/default/grub.d/*.cfg /etc/apt/apt.conf.d/* /etc/apt/apt.conf \\\n  \
+     /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf /etc/systemd/*.conf /etc/systemd/*.conf.d/*.conf \\\n  \
+     /run/systemd/*.conf.d/*.conf /usr/local/lib/systemd/*.conf.d/*.conf /usr/lib/systemd/*.conf.d/*.conf"
+);
+/// Those of sshd.
+pub(crate) const ASK_SSHD: &str = ask!("/etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf");
+/// Those of systemd-sysctl.
+pub(crate) const ASK_SYSCTL: &str = ask!(
+    "/etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf"
+);
+/// Those of GRUB.
+pub(crate) const ASK_GRUB: &str = ask!("/etc/default/grub /etc/default/grub.d/*.cfg");
+
+/// Files by path, each with its lines that say something, by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConfigFiles(BTreeMap<String, BTreeMap<u32, String>>);
+
+impl ConfigFiles {
+    /// The same host once `rendered` is in place and `gone` are taken away.
+    pub(crate) fn with(
+        &self,
+        rendered: &Rendered,
+        gone: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Self {
+        let mut files = self.clone();
+        for path in gone {
+            files.0.remove(path.as_ref());
+        }
+        for (path, managed) in &rendered.entries {
+            match &managed.entry {
+                Entry::File { content, .. } => files.insert(path.as_str(), content),
+                Entry::Absent => drop(files.0.remove(path.as_str())),
+                Entry::Directory { .. } | Entry::Symlink { .. } => {}
+            }
+        }
+        files
+    }
+
+    /// Puts the file `path` with `content` in the place of what was there.
+    pub(crate) fn insert(&mut self, path: &str, content: &str) {
+        let lines = content
+            .lines()
+            .zip(1..)
+            .filter(|(line, _)| says_something(line))
+            .map(|(line, number)| (number, line.to_owned()));
+        self.0.insert(path.to_owned(), lines.collect());
+    }
+
+    /// Whether there is such a file.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// The lines of one file; none where it is not there.
+    pub(crate) fn lines(&self, path: &str) -> impl Iterator<Item = (u32, &str)> {
+        let lines = self.0.get(path).into_iter().flatten();
+        lines.map(|(number, line)| (*number, line.as_str()))
+    }
+
+    /// All paths in their order.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Drop-ins in the order in which systemd's programs read them: by their own name, and of equal names
+    /// the one of the foremost directory alone. `below` is what follows the directory, such as `sysctl.d`.
+    pub(crate) fn drop_ins(&self, places: &[&str], below: &str) -> Vec<&str> {
+        let mut by_name: BTreeMap<&str, &str> = BTreeMap::new();
+        for place in places {
+            let directory = format!("{place}/{below}/");
+            for path in self.paths() {
+                if let Some(name) = path.strip_prefix(&directory)
+                    && !name.contains('/')
+                {
+                    by_name.entry(name).or_insert(path);
+                }
+            }
+        }
+        by_name.into_values().collect()
+    }
+}
+
+fn says_something(line: &str) -> bool {
+    let line = line.trim_start();
+    !(line.is_empty() || line.starts_with(['#', ';']) || line.starts_with("//"))
+}
+
+/// Reads what [`ASK`] prints.
+pub(crate) fn parse(section: &[u8]) -> ConfigFiles {
+    let mut files = ConfigFiles::default();
+    for line in String::from_utf8_lossy(section).lines() {
+        if let Some((path, rest)) = line.split_once('\0') {
+            if let Some((number, text)) = rest.split_once(':')
+                && let Ok(number) = number.parse()
+            {
+                let text = printable_line(text.as_bytes(), LINE_CAP);
+                let lines = files.0.entry(clean(path)).or_default();
+                lines.insert(number, text);
+            }
+        } else if let Some(path) = line.strip_prefix("file ") {
+            files.0.entry(clean(path)).or_default();
+        }
+    }
+    files
+}
+
+fn clean(path: &str) -> String {
+    printable_line(path.as_bytes(), LINE_CAP)
+}

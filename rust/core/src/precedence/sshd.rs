@@ -1,0 +1,226 @@
+//! `sshd_config(5)` as sshd takes it for one connection: of the lines outside of `Match` the first counts,
+//! of those in blocks that match the first, too, and those win over the others.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::{ConfigFiles, Place};
+
+mod condition;
+
+pub(crate) use condition::names;
+
+/// The main file.
+pub(crate) const MAIN: &str = "/etc/ssh/sshd_config";
+/// The directory that distributions include.
+pub(crate) const DROP_INS: &str = "/etc/ssh/sshd_config.d/";
+/// How deep files may include one another; sshd's own limit.
+const DEPTH: usize = 16;
+
+/// Keywords whose lines add up.
+const ADDING: [&str; 6] = [
+    "port",
+    "allowusers",
+    "denyusers",
+    "allowgroups",
+    "denygroups",
+    "listenaddress",
+];
+
+/// The connection that is asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Login {
+    /// The account.
+    pub(crate) user: String,
+    /// Its groups, where they are known.
+    pub(crate) groups: Option<Vec<String>>,
+    /// Where it comes from, where that is known.
+    pub(crate) from: Option<IpAddr>,
+    /// The address that it comes to, where that is known.
+    pub(crate) to: Option<IpAddr>,
+    /// The port that it comes to.
+    pub(crate) port: u16,
+}
+
+/// One keyword's value for a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Value {
+    /// Its words.
+    pub(crate) words: Vec<String>,
+    /// Where it is said; for keywords that add up, where first.
+    pub(crate) place: Place,
+    /// The block that it stands in: `Match User bob`.
+    pub(crate) block: Option<String>,
+}
+
+impl std::fmt::Display for Value {
+    /// Where it stands: `/etc/ssh/sshd_config:122 (Match User bob)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`", self.place)?;
+        self.block
+            .iter()
+            .try_for_each(|block| write!(f, " (`{block}`)"))
+    }
+}
+
+/// What sshd takes for a login, as far as its files say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Effective {
+    values: BTreeMap<String, Value>,
+    in_blocks: BTreeMap<String, Value>,
+    /// Every file that was read, included ones too.
+    read: Vec<String>,
+    /// Whether something could not be told: a condition on what is not known, a file that was not looked at.
+    pub(crate) unsure: bool,
+}
+
+impl Effective {
+    /// The value of `keyword` (lower case), where a file gives one.
+    pub(crate) fn get(&self, keyword: &str) -> Option<&Value> {
+        self.in_blocks
+            .get(keyword)
+            .or_else(|| self.values.get(keyword))
+    }
+
+    /// The first word of `keyword`, in lower case.
+    pub(crate) fn first(&self, keyword: &str) -> Option<String> {
+        let word = self.get(keyword)?.words.first()?;
+        Some(word.to_lowercase())
+    }
+
+    /// Whether sshd reads the file at `path` at all.
+    pub(crate) fn reads(&self, path: &str) -> bool {
+        self.read.iter().any(|read| read == path)
+    }
+}
+
+/// Evaluates the files for one login. Without a main file that was looked at, one that includes the
+/// directory alone is taken, as distributions ship it.
+pub(crate) fn evaluate(files: &ConfigFiles, login: &Login) -> Effective {
+    let mut reader = Reader {
+        files,
+        login,
+        found: Effective::default(),
+    };
+    if files.has(MAIN) {
+        reader.file(MAIN, &State::default(), 0);
+    } else {
+        reader.include(&[format!("{DROP_INS}*.conf")], &State::default(), 0);
+    }
+    reader.found
+}
+
+/// Where a line stands.
+#[derive(Debug, Clone, Default)]
+struct State {
+    /// The block, and whether it matches.
+    block: Option<(String, Option<bool>)>,
+}
+
+struct Reader<'a> {
+    files: &'a ConfigFiles,
+    login: &'a Login,
+    found: Effective,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, path: &str, state: &State, depth: usize) {
+        self.found.read.push(path.to_owned());
+        let mut state = state.clone();
+        let lines: Vec<(u32, String)> = self
+            .files
+            .lines(path)
+            .map(|(number, text)| (number, text.to_owned()))
+            .collect();
+        for (line, text) in lines {
+            let mut words = words(&text);
+            if words.is_empty() {
+                continue;
+            }
+            let keyword = words.remove(0).to_lowercase();
+            match keyword.as_str() {
+                "include" => self.include(&words, &state, depth),
+                "match" => {
+                    let holds = condition::holds(&words, self.login);
+                    self.found.unsure |= holds.is_none();
+                    let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                    state.block = Some((said, holds));
+                }
+                _ => {
+                    let place = Place {
+                        file: path.to_owned(),
+                        line,
+                    };
+                    self.take(keyword, words, place, &state);
+                }
+            }
+        }
+    }
+
+    fn include(&mut self, patterns: &[String], state: &State, depth: usize) {
+        if depth >= DEPTH {
+            self.found.unsure = true;
+            return;
+        }
+        for pattern in patterns {
+            let pattern = if pattern.starts_with('/') {
+                pattern.clone()
+            } else {
+                format!("/etc/ssh/{pattern}")
+            };
+            let known = pattern.starts_with(DROP_INS) || self.files.has(&pattern);
+            self.found.unsure |= !known;
+            let paths: Vec<String> = self
+                .files
+                .paths()
+                .filter(|path| condition::glob(&pattern, path))
+                .map(str::to_owned)
+                .collect();
+            for path in paths {
+                self.file(&path, state, depth + 1);
+            }
+        }
+    }
+
+    fn take(&mut self, keyword: String, words: Vec<String>, place: Place, state: &State) {
+        let (values, block) = match &state.block {
+            None => (&mut self.found.values, None),
+            Some((block, Some(true))) => (&mut self.found.in_blocks, Some(block.clone())),
+            Some(_) => return,
+        };
+        let adds = ADDING.contains(&keyword.as_str());
+        match values.get_mut(&keyword) {
+            Some(value) if adds => value.words.extend(words),
+            Some(_) => {}
+            None => {
+                let value = Value {
+                    words,
+                    place,
+                    block,
+                };
+                values.insert(keyword, value);
+            }
+        }
+    }
+}
+
+/// The words of a line: blanks or one `=` between them, quotes around those with blanks, a comment at the end.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() && !rest.starts_with('#') {
+        let (word, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            quoted.split_once('"').unwrap_or((quoted, ""))
+        } else {
+            let equals = words.is_empty();
+            let end = rest.find(|c: char| c.is_whitespace() || (equals && c == '='));
+            rest.split_at(end.unwrap_or(rest.len()))
+        };
+        words.push(word.to_owned());
+        rest = after.trim_start();
+        if words.len() == 1 {
+            rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+        }
+    }
+    words
+}
