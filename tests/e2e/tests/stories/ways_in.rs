@@ -86,7 +86,7 @@ fn the_users_own_ssh_configuration_counts_and_does_no_harm() -> Result<()> {
     with("Nonsense yes\n".to_owned())?
         .expect(1)
         .says("ssh configuration of this computer")
-        .says("Nonsense");
+        .says("nonsense");
     plan(
         &cluster,
         "web",
