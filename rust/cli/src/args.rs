@@ -18,7 +18,8 @@ pub(crate) use verify::Verify;
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 done · 1 internal · 2 usage or invalid inventory · 3 changes pending (only with \
-                  --exit-code) · 4 checks failed · 5 rolled back · 6 rollback failed · 7 build failed · 8 unreachable · 9 refused"
+                  --exit-code) · 4 checks failed · 5 rolled back · 6 rollback failed · 7 build failed · 8 unreachable · 9 refused · \
+                  10 open: not confirmed"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -238,6 +239,9 @@ pub(crate) struct Rollback {
     /// Which generation [default: the one before the current one]
     #[arg(long, value_name = "GENERATION")]
     pub(crate) to: Option<u32>,
+    /// Where a rollback failed and you have looked: take the host as it is, and let it be worked on again
+    #[arg(long, conflicts_with_all = ["to", "force", "steal"])]
+    pub(crate) abandon: bool,
     #[command(flatten)]
     pub(crate) rollout: Rollout,
 }

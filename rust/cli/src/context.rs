@@ -10,7 +10,7 @@ use deployctl_core::render::{Facts, TemplateSet};
 use deployctl_core::report::Verdict;
 use deployctl_core::select::Selector;
 use deployctl_engine::clock::{Clock as _, System};
-use deployctl_engine::connect::{Connector, OverSsh, Sandbox, SshSettings};
+use deployctl_engine::connect::{Again, Connector, OverSsh, Sandbox, SshSettings};
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::nix::Nix;
 use deployctl_engine::nix::cache::EvaluationCache;
@@ -103,7 +103,8 @@ impl Context {
             })?;
             return Ok(Arc::new(sandbox));
         }
-        Ok(Arc::new(OverSsh::new(inventory, &self.ssh_settings()?)?))
+        let below = Arc::new(OverSsh::new(inventory, &self.ssh_settings()?)?);
+        Ok(Arc::new(Again::new(below, self.clock.clone())))
     }
 
     /// Who evaluates, builds and brings the systems of Nix hosts.
@@ -184,18 +185,6 @@ impl Context {
     /// How many hosts at a time.
     pub(crate) fn jobs(&self) -> usize {
         self.global.jobs.into()
-    }
-
-    /// `user@controller`, for the lease on a host.
-    pub(crate) fn holder() -> String {
-        let controller = std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .or_else(|_| std::fs::read_to_string("/etc/hostname"))
-            .unwrap_or_default();
-        let controller = match controller.trim() {
-            "" => "controller",
-            name => name,
-        };
-        format!("{}@{controller}", env_vars::user())
     }
 }
 

@@ -102,9 +102,7 @@ pub(crate) fn runtime_directory() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
-/// Who runs this.
-pub(crate) fn user() -> String {
-    USER.into_iter()
-        .find_map(text)
-        .unwrap_or_else(|| "unknown".to_owned())
+/// Who runs this, where the environment says so.
+pub(crate) fn user() -> Option<String> {
+    USER.into_iter().find_map(text)
 }

@@ -5,6 +5,7 @@ mod commands;
 mod context;
 mod env_vars;
 mod failure;
+mod holder;
 mod moment;
 mod progress;
 mod saved;

@@ -1,5 +1,7 @@
 //! Moments as text, in UTC.
 
+pub(crate) use deployctl_core::text::time_of_day;
+
 /// `2026-11-23 07:14:03Z`
 pub(crate) fn when(seconds: u64) -> String {
     let (year, month, day) = date(seconds);
@@ -9,12 +11,6 @@ pub(crate) fn when(seconds: u64) -> String {
 /// `2026-11-23T07:14:03Z`, as RFC 3339 has it.
 pub(crate) fn rfc3339(seconds: u64) -> String {
     when(seconds).replace(' ', "T")
-}
-
-/// `07:14:03`
-pub(crate) fn time_of_day(seconds: u64) -> String {
-    let rest = seconds % 86400;
-    format!("{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 /// Year, month and day by the civil-from-days algorithm.

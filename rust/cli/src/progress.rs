@@ -1,16 +1,21 @@
 //! Tells on standard error what goes on, while it goes on.
 
+mod quill;
+
 use std::sync::Arc;
 
 use deployctl_engine::event::{Event, EventKind, Sink};
+
+use quill::Quill;
 
 use crate::ui::{Tone, Ui};
 
 /// A sink that writes one line per event worth a line; the hosts' own logs only when `verbose`.
 pub(crate) fn sink(ui: Ui, width: usize, verbose: bool) -> Sink {
+    let quill = Quill::new(move |line: &str| ui.say(line));
     Arc::new(move |event: Event| {
         if let Some(words) = words(&event.kind, verbose) {
-            ui.say(&format!("{:width$}  {words}", event.host));
+            quill.write(format!("{:width$}  {words}", event.host));
         }
     })
 }
@@ -18,6 +23,7 @@ pub(crate) fn sink(ui: Ui, width: usize, verbose: bool) -> Sink {
 fn words(kind: &EventKind, verbose: bool) -> Option<String> {
     Some(match kind {
         EventKind::Connected | EventKind::Observed | EventKind::Planned(_) => return None,
+        EventKind::TakingOver(apply) => format!("rolling {apply} back first"),
         EventKind::Reconnected => "connected again".to_owned(),
         EventKind::PhaseEntered(phase) => Tone::Bold.of(phase),
         EventKind::Logged(_) | EventKind::Fetching(_) | EventKind::Copying(_) if !verbose => {

@@ -18,6 +18,7 @@ use crate::rendered::{Manifest, PathState, Rendered};
 
 mod ask;
 mod host;
+mod lease;
 mod packages;
 mod paths;
 mod read;
@@ -29,6 +30,7 @@ mod way_in;
 pub(crate) use ask::clock_query;
 pub use ask::{generation_lists, queries};
 pub use host::parse_os_release;
+pub use lease::{ask_lease, read_lease};
 pub use read::{ObserveError, read};
 pub(crate) use settings::{normalise, parse_clocks};
 pub use way_in::{Account, Listener, SshUnit, WayIn};
@@ -168,4 +170,18 @@ pub struct PendingApply {
     /// rolls it back first.
     #[serde(default)]
     pub overdue: bool,
+    /// Seconds until its dead man, while that is armed and ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_seconds: Option<u32>,
+}
+
+impl PendingApply {
+    /// apply `ID` of `HOLDER`
+    pub fn named(&self) -> String {
+        if self.holder.is_empty() {
+            format!("apply `{}`", self.apply)
+        } else {
+            format!("apply `{}` of `{}`", self.apply, self.holder)
+        }
+    }
 }

@@ -21,6 +21,9 @@ pub struct HostReport {
     pub checks: Vec<CheckResult>,
     /// The last lines of the host's activation log, or of the build's, when something went wrong.
     pub log: Vec<String>,
+    /// What became of another apply that was open there and taken over: `apply … was rolled back first`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_over: Option<String>,
 }
 
 /// How one host ended.
@@ -43,13 +46,25 @@ pub enum Outcome {
     RolledBack {
         /// What failed.
         reason: String,
+        /// Whether a new login came in after that and became root; false in a sandbox, where nobody logs in.
+        #[serde(default)]
+        login: bool,
     },
-    /// Something failed and putting it back did not work, or could not be verified: a person is needed.
+    /// Something failed and putting it back did not work, could not be verified, or left no way in: a person is
+    /// needed.
     RollbackFailed {
         /// What failed, and what was left.
         reason: String,
         /// What to do on the console.
         hint: String,
+    },
+    /// Started and not confirmed, and how it ended could not be heard any more: the host puts it back by itself.
+    Open {
+        /// What was in the way, and what was last heard of it.
+        reason: Problem,
+        /// When the host begins to put it back at the latest, in seconds since 1970; none where that is not known
+        /// or behind.
+        until: Option<u64>,
     },
     /// Nothing was touched, by decision.
     Refused {
@@ -59,11 +74,6 @@ pub enum Outcome {
     /// No connection.
     Unreachable {
         /// Why.
-        reason: Problem,
-    },
-    /// Connected, lost, and not known how it ended.
-    Unknown {
-        /// What was last known.
         reason: Problem,
     },
     /// Its system could not be built or brought to it; nothing was touched.
@@ -145,6 +155,8 @@ pub enum Verdict {
     Unreachable,
     /// 9
     Refused,
+    /// 10
+    Open,
 }
 
 impl Verdict {
@@ -161,6 +173,7 @@ impl Verdict {
             Self::BuildFailed => 7,
             Self::Unreachable => 8,
             Self::Refused => 9,
+            Self::Open => 10,
         }
     }
 
@@ -176,7 +189,8 @@ impl Verdict {
             Self::Usage => 6,
             Self::RolledBack => 7,
             Self::Internal => 8,
-            Self::RollbackFailed => 9,
+            Self::Open => 9,
+            Self::RollbackFailed => 10,
         }
     }
 }
@@ -190,6 +204,7 @@ impl HostReport {
             plan: None,
             checks: Vec::new(),
             log: Vec::new(),
+            took_over: None,
         }
     }
 
@@ -206,7 +221,8 @@ impl HostReport {
             Outcome::RollbackFailed { .. } => Verdict::RollbackFailed,
             Outcome::Refused { .. } => Verdict::Refused,
             Outcome::BuildFailed { .. } => Verdict::BuildFailed,
-            Outcome::Unreachable { .. } | Outcome::Unknown { .. } => Verdict::Unreachable,
+            Outcome::Unreachable { .. } => Verdict::Unreachable,
+            Outcome::Open { .. } => Verdict::Open,
             Outcome::Failed { .. } => Verdict::Internal,
         }
     }
@@ -281,6 +297,14 @@ mod tests {
         };
         let back = Outcome::RolledBack {
             reason: "no".to_owned(),
+            login: true,
+        };
+        let open = Outcome::Open {
+            reason: Problem {
+                message: "no".to_owned(),
+                hint: None,
+            },
+            until: None,
         };
         let done = Outcome::Committed { generation: 1 };
         assert_eq!(report(vec![done.clone()]).verdict(false).code(), 0);
@@ -291,6 +315,7 @@ mod tests {
                 .code(),
             8
         );
+        assert_eq!(report(vec![open, back.clone()]).verdict(false).code(), 10);
         assert_eq!(report(vec![nowhere, back, done]).verdict(false).code(), 5);
         assert_eq!(report(Vec::new()).verdict(true).code(), 0);
     }

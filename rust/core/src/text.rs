@@ -28,6 +28,7 @@ pub use outcome::{report, summary};
 pub use plan::{drift, headline, plan, plans};
 pub use status::status;
 pub use watch::became;
+pub use words::time_of_day;
 
 /// Whether words are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

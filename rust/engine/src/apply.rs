@@ -4,27 +4,29 @@
 //! operator still gets in, and confirm. Losing us at any point leaves the host to its dead man.
 
 mod gates;
+mod hearing;
 mod log_tail;
 pub(crate) mod outcome;
 mod patience;
 mod refusal;
+pub(crate) mod way_in;
 
 use std::time::Duration;
 
 use deployctl_core::activation::machine::{Action, Event as Happened, Phase, next};
-use deployctl_core::activation::status::{self, Status};
+use deployctl_core::activation::status::{Failure, FailureCode};
 use deployctl_core::activation::{ApplyId, Bundle, command};
 use deployctl_core::check::{Check, CheckResult};
 use deployctl_core::name::HostName;
-use deployctl_core::query;
 use deployctl_core::report::{Outcome, Problem};
 
 use crate::archive;
 use crate::clock::Clock;
 use crate::event::{Event, EventKind, Sink};
 use crate::interrupt::Interrupt;
-use crate::transport::{Limits, Output, Transport, TransportError};
+use crate::transport::{Limits, Transport, TransportError};
 
+use hearing::Heard;
 use log_tail::LogTail;
 use patience::{Patience, Seen};
 
@@ -34,10 +36,8 @@ const START_LIMIT: Duration = Duration::from_secs(30 * 60);
 const VERB_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// How long after its deadline a host that we cannot reach is still asked how it ended.
 const GRACE: Duration = Duration::from_secs(60);
-/// Broken answers in a row before we give up on a host that lets us connect and then says nothing.
-const LOSS_LIMIT: u32 = 10;
-/// Answers in a row that are no status before we give up on a host that does answer.
-const NONSENSE_LIMIT: u32 = 3;
+/// How often a host that gets no further is asked to roll back before we give up on it.
+const LAST_REQUESTS: u32 = 3;
 
 /// One apply to one host.
 #[derive(Debug)]
@@ -88,18 +88,21 @@ pub struct Applied {
 pub async fn apply(link: Box<dyn Transport>, task: &Task, around: &Surroundings) -> Applied {
     let mut run = Run {
         link,
+        shell: None,
         task,
         around,
         log: LogTail::default(),
-        last: None,
+        heard: Heard::default(),
         checks: Vec::new(),
-        nonsense: 0,
-        losses: 0,
-        rollback_requested: false,
+        rollback: None,
+        last_requests: 0,
         patience: Patience::default(),
         denied: false,
     };
-    let outcome = run.drive().await.unwrap_or_else(|outcome| outcome);
+    let outcome = match run.drive().await {
+        Ok(()) => run.ended().await,
+        Err(outcome) => outcome,
+    };
     Applied {
         outcome,
         checks: run.checks,
@@ -109,49 +112,58 @@ pub async fn apply(link: Box<dyn Transport>, task: &Task, around: &Surroundings)
 
 struct Run<'a> {
     link: Box<dyn Transport>,
+    /// A shell of root from before the start: what is applied may take the right to become root away.
+    shell: Option<Box<dyn Transport>>,
     task: &'a Task,
     around: &'a Surroundings,
     log: LogTail,
-    /// What the host said last.
-    last: Option<Status>,
+    heard: Heard,
     checks: Vec<CheckResult>,
-    nonsense: u32,
-    losses: u32,
-    rollback_requested: bool,
+    /// Why we want it back, once we do.
+    rollback: Option<Failure>,
+    /// How often a rollback was requested since it got no further.
+    last_requests: u32,
     patience: Patience,
     /// Whether the last verb that was to change something ended badly.
     denied: bool,
 }
 
 impl Run<'_> {
-    /// `Err` is an outcome too: the way out of the middle.
-    async fn drive(&mut self) -> Result<Outcome, Outcome> {
+    /// Until the host's phase is final. `Err` is the outcome where that is not heard of.
+    async fn drive(&mut self) -> Result<(), Outcome> {
         self.stage().await?;
+        self.shell = self.root_shell().await?;
         if self.around.interrupt.thrown() {
             return Err(outcome::interrupted_early(&self.task.host));
         }
+        // From here on the host may go on by itself, whatever becomes of us: an error says nothing about it.
         let start = command::start(&self.task.apply, self.task.steal);
         self.act(&start, START_LIMIT).await?;
         let mut pause = Duration::from_millis(100);
         loop {
+            let phase = self.heard.phase();
+            if phase.is_some_and(Phase::is_final) {
+                return Ok(());
+            }
             self.still_worth_it()?;
-            match self.phase() {
-                Some(phase) if phase.is_final() => return Ok(self.ended()),
-                Some(Phase::Activated) if !self.rollback_requested => self.decide().await?,
-                Some(phase @ (Phase::Armed | Phase::Activating | Phase::Activated))
-                    if self.around.interrupt.thrown() || self.rollback_requested =>
-                {
+            if self.around.interrupt.thrown() && self.rollback.is_none() {
+                self.rollback = Some(failure(
+                    FailureCode::Interrupted,
+                    "the controller was interrupted",
+                ));
+            }
+            match phase {
+                Some(Phase::Activated) if self.rollback.is_none() => self.decide().await?,
+                Some(phase) if phase != Phase::RollingBack && self.rollback.is_some() => {
                     self.request_rollback().await?;
-                    if self.phase() == Some(phase) {
+                    if self.heard.phase() == Some(phase) {
                         self.wait(Duration::from_secs(1)).await;
                     }
                 }
                 _ => {
                     self.wait(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
-                    let offset = self.log.offset();
-                    let ask = command::status(&self.task.apply, offset, self.extension());
-                    self.verb(&ask, Duration::from_secs(30)).await?;
+                    self.ask().await?;
                 }
             }
         }
@@ -178,179 +190,104 @@ impl Run<'_> {
         .map_err(|error| outcome::transport(&error))
     }
 
-    fn phase(&self) -> Option<Phase> {
-        Some(self.last.as_ref()?.apply.as_ref()?.phase)
-    }
-
-    /// Runs a verb of `host.sh` and takes note of its frame; where the connection breaks, makes a new
-    /// one and lets the caller ask again.
-    async fn verb(&mut self, script: &str, limit: Duration) -> Result<(), Outcome> {
-        match self.link.run(script, Limits::default().within(limit)).await {
-            Ok(output) => self.note(&output),
-            Err(error) => self.lost(&error).await,
+    /// Opened before anything is started. Without one it goes on by the connection alone, unless becoming root is what
+    /// does not work.
+    async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, Outcome> {
+        match self.link.root_shell().await {
+            Err(error @ TransportError::Privilege { .. }) => Err(outcome::transport(&error)),
+            shell => Ok(shell.ok().flatten()),
         }
     }
 
-    /// A verb that changes something: whether it ended badly decides how long progress is waited for.
-    async fn act(&mut self, script: &str, limit: Duration) -> Result<(), Outcome> {
-        self.denied = false;
-        match self.link.run(script, Limits::default().within(limit)).await {
-            Ok(output) => {
-                self.denied = output.status != 0;
-                self.note(&output)
-            }
-            Err(error) => self.lost(&error).await,
-        }
-    }
-
-    /// A host that answers and gets no further is not asked for ever.
+    /// A host that answers and gets no further is asked to roll back, and then is not asked for ever.
     fn still_worth_it(&mut self) -> Result<(), Outcome> {
-        let phase = self.phase();
-        if phase.is_some_and(Phase::is_final) {
-            return Ok(());
-        }
-        let apply = self.last.as_ref().and_then(|status| status.apply.as_ref());
         let seen = Seen {
-            phase,
+            phase: self.heard.phase(),
             log: self.log.offset(),
-            left: apply.and_then(|apply| apply.deadline_seconds),
+            left: self.heard.left(),
         };
         let now = self.around.clock.monotonic();
-        if self.patience.lasts(seen, now, self.task, self.denied) {
+        let lasts = self.patience.lasts(seen, now, self.task, self.denied);
+        let rolling_back = seen.phase == Some(Phase::RollingBack);
+        if lasts && (self.last_requests == 0 || rolling_back) {
             return Ok(());
         }
-        let refused_rollback = self.denied && self.rollback_requested;
-        Err(outcome::stuck(self.task, phase, refused_rollback))
-    }
-
-    fn note(&mut self, output: &Output) -> Result<(), Outcome> {
-        let status = match status::parse(&output.stdout) {
-            Ok(status) => status,
-            Err(error) => {
-                self.nonsense += 1;
-                if self.nonsense < NONSENSE_LIMIT && self.last.is_some() {
-                    return Ok(());
-                }
-                let complaint = query::printable_line(&output.stderr, 300);
-                return Err(outcome::nonsense(
-                    self.task,
-                    &error,
-                    &complaint,
-                    self.phase(),
-                ));
-            }
-        };
-        (self.nonsense, self.losses) = (0, 0);
-        let before = self.phase();
-        match &status.apply {
-            Some(apply) if apply.apply == self.task.apply.as_str() => {
-                for line in self.log.take(&apply.log) {
-                    self.tell(EventKind::Logged(line));
-                }
-            }
-            _ => return Err(outcome::unheard_of(self.task, before)),
+        let at = seen
+            .phase
+            .map_or("staged".to_owned(), |phase| phase.to_string());
+        let refused = !lasts && self.denied && self.rollback.is_some();
+        if rolling_back || refused || self.last_requests == LAST_REQUESTS {
+            return Err(self.stuck(&at));
         }
-        self.last = Some(status);
-        if let Some(phase) = self.phase().filter(|phase| before != Some(*phase)) {
-            self.tell(EventKind::PhaseEntered(phase.word().to_owned()));
-        }
+        self.last_requests += 1;
+        self.rollback.get_or_insert_with(|| {
+            let text = format!("it got no further than phase `{at}`");
+            failure(FailureCode::Requested, &text)
+        });
         Ok(())
     }
 
-    /// The link is gone, the host goes on: connect again until its deadline is well behind.
-    async fn lost(&mut self, error: &TransportError) -> Result<(), Outcome> {
-        if !outcome::may_have_run(error) {
-            return Err(outcome::transport(error));
-        }
-        let phase = self.phase().unwrap_or(Phase::Staged);
-        if next(phase, Happened::LinkLost).action != Action::Reconnect {
-            return Ok(());
-        }
-        self.losses += 1;
-        if self.losses > LOSS_LIMIT {
-            return Err(outcome::unknown(self.task, error, self.phase()));
-        }
-        self.tell(EventKind::LinkLost(error.to_string()));
-        let left = self
-            .last
-            .as_ref()
-            .and_then(|status| status.apply.as_ref()?.deadline_seconds)
-            .map_or(self.task.deadline + self.task.starts, |seconds| {
-                Duration::from_secs(seconds.into())
-            });
-        let give_up = self.around.clock.monotonic() + left + GRACE;
-        let mut pause = Duration::from_millis(500);
-        loop {
-            let others = self
-                .task
-                .addresses
-                .iter()
-                .filter(|address| address.is_some());
-            for address in std::iter::once(&None).chain(others) {
-                if let Ok(link) = self.link.reconnect(address.as_deref()).await {
-                    self.link = link;
-                    self.tell(EventKind::Reconnected);
-                    return self.ask_after_reconnect().await;
-                }
+    /// It answers, and neither gets further nor goes back.
+    fn stuck(&self, at: &str) -> Outcome {
+        let requested = match self.rollback {
+            Some(_) => ", also after a rollback was requested",
+            None => "",
+        };
+        let words = format!(
+            "the host answers, but apply `{}` stays in phase `{at}`{requested}",
+            self.task.apply
+        );
+        match self.heard.phase() {
+            Some(Phase::Armed | Phase::Activating | Phase::Activated) => {
+                outcome::not_put_back(self.task, &words)
             }
-            if self.around.clock.monotonic() >= give_up {
-                return Err(outcome::unknown(self.task, error, self.phase()));
-            }
-            self.around.clock.sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
-    }
-
-    /// One question over the new connection; whatever breaks now is for the next round.
-    async fn ask_after_reconnect(&mut self) -> Result<(), Outcome> {
-        let ask = command::status(&self.task.apply, self.log.offset(), None);
-        let limits = Limits::default().within(Duration::from_secs(30));
-        match self.link.run(&ask, limits).await {
-            Ok(output) => self.note(&output),
-            Err(_) => Ok(()),
+            _ => self.open(&words),
         }
     }
 
     /// Activated: reach it anew, check, then confirm or roll back.
     async fn decide(&mut self) -> Result<(), Outcome> {
-        let happened = if self.around.interrupt.thrown() {
-            Happened::RollbackRequested
-        } else {
-            let looked = gates::look(self.link.as_ref(), self.task, self.around).await;
-            self.checks = looked.checks;
-            match looked.link {
-                Some(link) => {
-                    self.link = link;
-                    Happened::GatesPassed
-                }
-                None => Happened::GatesFailed,
+        let looked = gates::look(self.link.as_ref(), self.task, self.around).await;
+        self.checks = looked.checks;
+        let happened = match looked.link {
+            Some(link) => {
+                self.link = link;
+                Happened::GatesPassed
             }
+            None => Happened::GatesFailed,
         };
-        match next(Phase::Activated, happened).action {
-            Action::SendConfirm => {
-                let confirm = command::confirm(&self.task.apply, &self.task.nonce);
-                self.act(&confirm, VERB_LIMIT).await?;
-                // Denied, and still waiting: nobody else can help it.
-                if self.phase() == Some(Phase::Activated) {
-                    self.request_rollback().await?;
-                }
-                Ok(())
+        if next(Phase::Activated, happened).action != Action::SendConfirm {
+            let closed = outcome::closed_gates(&self.checks).join("; ");
+            // Broken off, a look has not proven anything.
+            if !self.around.interrupt.thrown() {
+                self.rollback = Some(failure(FailureCode::Gate, &closed));
+                return self.request_rollback().await;
             }
-            _ => self.request_rollback().await,
+            return Ok(());
         }
+        let confirm = command::confirm(&self.task.apply, &self.task.nonce);
+        self.act_anew(&confirm, VERB_LIMIT).await?;
+        // Still waiting: nobody else can help it.
+        if self.heard.phase() == Some(Phase::Activated) {
+            self.rollback = Some(failure(
+                FailureCode::Requested,
+                "the host did not take the confirm",
+            ));
+            self.request_rollback().await?;
+        }
+        Ok(())
     }
 
     async fn request_rollback(&mut self) -> Result<(), Outcome> {
-        self.rollback_requested = true;
-        let script = command::rollback(Some(&self.task.apply), None);
+        let script = command::rollback(Some(&self.task.apply), self.rollback.as_ref());
         self.act(&script, VERB_LIMIT).await
     }
 
     /// Moves the deadline along while units with a long declared start are starting; the bundle's
     /// cap on the host has the last word.
     fn extension(&self) -> Option<u32> {
-        let starting = matches!(self.phase(), Some(Phase::Armed | Phase::Activating));
-        (starting && !self.task.starts.is_zero() && !self.around.interrupt.thrown())
+        let starting = matches!(self.heard.phase(), Some(Phase::Armed | Phase::Activating));
+        (starting && !self.task.starts.is_zero() && self.rollback.is_none())
             .then(|| u32::try_from(self.task.deadline.as_secs()).unwrap_or(u32::MAX))
     }
 
@@ -364,18 +301,46 @@ impl Run<'_> {
         }
     }
 
-    fn ended(&mut self) -> Outcome {
-        let status = self.last.as_ref().expect("a final phase was noted");
-        let apply = status.apply.as_ref().expect("a final phase was noted");
+    /// What a final phase means. What was put back is only so once a new login was seen.
+    async fn ended(&mut self) -> Outcome {
+        let status = self.heard.status.as_ref();
+        let status = status.expect("a final phase was heard of");
+        let apply = status.apply.as_ref().expect("a final phase was heard of");
         if apply.skipped > 0 {
             self.checks.push(gates::skipped_follow_ups(apply.skipped));
         }
-        outcome::of(self.task, status.generation, apply, &self.checks)
+        let outcome = outcome::of(self.task, status.generation, apply, &self.checks);
+        match outcome {
+            Outcome::RolledBack { reason, .. } if !self.link.is_sandbox() => {
+                let shell = self.shell.as_deref();
+                let proof = way_in::prove(self.link.as_ref(), shell, self.around).await;
+                outcome::put_back(reason, proof)
+            }
+            outcome => outcome,
+        }
     }
 
     fn tell(&self, kind: EventKind) {
         tell(self.around, self.task, kind);
     }
+}
+
+fn failure(code: FailureCode, text: &str) -> Failure {
+    Failure {
+        code,
+        text: text.to_owned(),
+    }
+}
+
+/// The first few of several reasons, each once, in the order in which they were seen.
+fn distinct(reasons: &[String]) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for reason in reasons {
+        if once.len() < 3 && !once.contains(&reason.as_str()) {
+            once.push(reason);
+        }
+    }
+    once.join("; then ")
 }
 
 fn tell(around: &Surroundings, task: &Task, kind: EventKind) {

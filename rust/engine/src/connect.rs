@@ -9,8 +9,10 @@ use deployctl_core::inventory::Inventory;
 use deployctl_core::inventory::host::{Elevation, Host};
 use deployctl_core::name::{HostName, LoginName};
 
+mod again;
 mod reuse;
 
+pub use again::Again;
 pub use reuse::Reusing;
 
 use crate::nix::{Daemon, StoreWay};

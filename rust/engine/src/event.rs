@@ -22,6 +22,8 @@ pub enum EventKind {
     Reconnected,
     /// The host answered the round of queries.
     Observed,
+    /// This open apply is about to be rolled back, before anything is planned.
+    TakingOver(String),
     /// A plan was made; the number of its changes.
     Planned(usize),
     /// The apply entered a phase, as the host recorded it.

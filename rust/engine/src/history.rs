@@ -63,6 +63,16 @@ pub enum HistoryError {
         /// What is in the way.
         directory: String,
     },
+    /// What says which generation is in effect says none.
+    #[error(
+        "`{address}`: `{STATE_DIR}/generation` says no number; the newest generation there is {newest}"
+    )]
+    NoNumber {
+        /// `user@address:port`.
+        address: String,
+        /// The highest number that has a record.
+        newest: u32,
+    },
     /// There is no such generation.
     #[error("`{address}` has no generation {generation}")]
     NoGeneration {
@@ -94,12 +104,16 @@ impl HistoryError {
                 "it must be a directory that the user there may read; look at its owner and mode"
                     .to_owned(),
             ),
-            Self::Status { .. } | Self::Damaged { .. } => None,
+            Self::NoNumber { newest, .. } => Some(format!(
+                "if that is what runs there, write it, as root: `echo {newest} >{STATE_DIR}/generation`"
+            )),
+            Self::Status { .. } => Some(format!("look at what is in `{STATE_DIR}` there")),
+            Self::Damaged { .. } => None,
         }
     }
 }
 
-/// Says what is in the way of the state directory, and ends; what is not there is in nobody's way.
+/// Says what is in the way of the state directory, or that it does not say which generation is in effect, and ends; what is not there is in nobody's way.
 const READABLE: &str = "\
 for d in /var /var/lib /var/lib/deployctl; do
 d=\"${DEPLOYCTL_ROOT-}$d\"
@@ -109,10 +123,31 @@ printf 'deployctl-unreadable %s\\n' \"$d\"
 exit 0
 fi
 done
+if [ -e \"$d/generation\" ]; then
+IFS= read -r n <\"$d/generation\" || :
+case $n in '' | *[!0-9]*)
+m=0
+for g in \"$d\"/generations/*; do
+g=${g##*/}
+case $g in '' | *[!0-9]*) ;; *) if [ \"$g\" -gt \"$m\" ]; then m=$g; fi ;; esac
+done
+printf 'deployctl-no-number %s\\n' \"$m\"
+exit 0
+esac
+fi
 ";
 
 /// Whether [`READABLE`] found nothing in the way.
 fn readable(transport: &dyn Transport, stdout: &[u8]) -> Result<(), HistoryError> {
+    if let Some(newest) = stdout.strip_prefix(b"deployctl-no-number ") {
+        return Err(HistoryError::NoNumber {
+            address: transport.describe(),
+            newest: String::from_utf8_lossy(newest)
+                .trim()
+                .parse()
+                .unwrap_or_default(),
+        });
+    }
     let Some(directory) = stdout.strip_prefix(b"deployctl-unreadable ") else {
         return Ok(());
     };
@@ -127,6 +162,16 @@ pub async fn status(transport: &dyn Transport) -> Result<Status, HistoryError> {
     let script = format!("{READABLE}{}", command::status_of_host());
     let output = transport.run(&script, Limits::default()).await?;
     readable(transport, &output.stdout)?;
+    status::parse(&output.stdout).map_err(|source| HistoryError::Status {
+        address: transport.describe(),
+        source,
+    })
+}
+
+/// Takes the host as it is where a rollback failed, and what it says of itself then.
+pub async fn abandon(transport: &dyn Transport) -> Result<Status, HistoryError> {
+    let limits = Limits::default();
+    let output = transport.run(&command::abandon(None), limits).await?;
     status::parse(&output.stdout).map_err(|source| HistoryError::Status {
         address: transport.describe(),
         source,

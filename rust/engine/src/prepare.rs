@@ -1,5 +1,7 @@
 //! From a rendered host to its plan: one connection, one exec.
 
+mod takeover;
+
 use std::sync::Arc;
 
 use deployctl_core::inventory::host::Host;
@@ -9,13 +11,15 @@ use deployctl_core::plan::{Options, Plan, Target, plan};
 use deployctl_core::rendered::Rendered;
 use deployctl_core::report::{HostReport, Outcome, Problem};
 
-use crate::apply::outcome;
+use crate::apply::{Surroundings, outcome};
 use crate::ask::{AskError, ask};
 use crate::connect::Connector;
-use crate::event::{Event, EventKind, Sink};
+use crate::event::{Event, EventKind};
 use crate::nix::SystemError;
 use crate::nix::supply::{Needed, Source, Supply, SupplyError};
 use crate::transport::Transport;
+
+pub use takeover::Takeover;
 
 /// What one host should become, and what planning must respect.
 #[derive(Debug, Clone)]
@@ -26,8 +30,8 @@ pub struct Wanted {
     pub target: Target,
     /// Whether guards are passed over.
     pub force: bool,
-    /// Whether another open apply is rolled back first.
-    pub steal: bool,
+    /// Which open apply is rolled back before anything is planned.
+    pub takeover: Takeover,
     /// What brings its system there, for hosts that run what Nix builds.
     pub system: Option<WantedSystem>,
 }
@@ -53,6 +57,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// The plan's id without `force` and `steal`: what `plan --out` would have saved.
     pub plain_id: String,
+    /// What became of an apply that was open there, where it was taken over.
+    pub took_over: Option<String>,
 }
 
 impl Prepared {
@@ -67,16 +73,16 @@ pub async fn prepare(
     connector: Arc<dyn Connector>,
     host: HostName,
     wanted: Wanted,
-    sink: Sink,
+    around: Surroundings,
 ) -> Result<Prepared, Box<HostReport>> {
     let failed = |outcome| Box::new(HostReport::ended(host.clone(), outcome));
     let tell = |kind| {
-        sink(Event {
+        (around.sink)(Event {
             host: host.clone(),
             kind,
         });
     };
-    let link = connector
+    let mut link = connector
         .connect(&host)
         .await
         .map_err(|error| failed(outcome::transport(&error)))?;
@@ -92,9 +98,22 @@ pub async fn prepare(
     };
     let mut options = Options {
         force: wanted.force,
-        steal: wanted.steal,
+        steal: wanted.takeover == Takeover::Any,
         ..plain
     };
+    let mut took_over = None;
+    if let Some(pending) = observed.pending.clone()
+        && wanted.takeover.covers(&pending)
+        // On another machine than the one that is meant, nothing is touched.
+        && is_meant(&plan(&wanted.target, &wanted.rendered, &observed, options))
+    {
+        tell(EventKind::TakingOver(pending.named()));
+        let free = takeover::settle(link, &pending, &around).await;
+        let free = free.map_err(failed)?;
+        (link, took_over) = (free.link, Some(free.what));
+        observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
+        tell(EventKind::Observed);
+    }
     if let Some(system) = &wanted.system
         && !link.is_sandbox()
         && !runs(&observed, &system.source)
@@ -113,7 +132,7 @@ pub async fn prepare(
             };
             system
                 .supply
-                .bring(&needed, link.as_ref(), there, &sink)
+                .bring(&needed, link.as_ref(), there, &around.sink)
                 .await
                 .map_err(|error| Box::new(unsupplied(host.clone(), &error)))?;
             plain.present = true;
@@ -136,7 +155,16 @@ pub async fn prepare(
         rendered: wanted.rendered,
         plan: made,
         plain_id,
+        took_over,
     })
+}
+
+/// Whether it is the machine and the kind of system that the inventory means, and we are root there.
+fn is_meant(plan: &Plan) -> bool {
+    let other = ["identity", "platform", "os", "privilege"];
+    !plan
+        .refusals()
+        .any(|finding| other.contains(&finding.code.as_str()))
 }
 
 /// Whether the host runs this system, and the next boot starts it.

@@ -50,9 +50,11 @@ pub async fn roll_out(
         rendered,
         plan,
         plain_id: _,
+        took_over,
     } = prepared;
     let outcome_report = |outcome, plan| HostReport {
         plan: Some(plan),
+        took_over: took_over.clone(),
         ..HostReport::ended(rendered.host.clone(), outcome)
     };
     if let Some(outcome) = settled(&plan) {
@@ -87,6 +89,7 @@ pub async fn roll_out(
         plan: Some(plan),
         checks: applied.checks,
         log: if fine { Vec::new() } else { applied.log },
+        took_over,
     }
 }
 

@@ -62,6 +62,7 @@ fn still(saved: &SavedPlans, asked: Asked) -> Asked {
     };
     Err(Box::new(HostReport {
         plan: Some(prepared.plan),
+        took_over: prepared.took_over,
         ..HostReport::ended(
             host,
             Outcome::Refused {

@@ -86,11 +86,15 @@ async fn second_signal(
 ) {
     signal().await;
     let _ = thrower.send(true);
-    context.ui.say(if changes_hosts {
-        "interrupted: bringing hosts to a safe end; once more to leave them to themselves"
-    } else {
-        "interrupted: coming to an end; once more to leave at once"
-    });
+    let ui = context.ui;
+    // Beside the work: a full pipe must not keep hosts from their safe end.
+    drop(tokio::task::spawn_blocking(move || {
+        ui.say(if changes_hosts {
+            "interrupted: bringing hosts to a safe end; once more to leave them to themselves"
+        } else {
+            "interrupted: coming to an end; once more to leave at once"
+        });
+    }));
     // One key press may arrive twice: from the terminal, and passed on by a wrapper.
     let _ = tokio::time::timeout(Duration::from_millis(500), std::future::pending::<()>()).await;
     signal().await;

@@ -1,4 +1,7 @@
-//! `deployctl rollback HOST`: an earlier generation, applied like any other configuration.
+//! `deployctl rollback HOST`: an earlier generation, applied like any other configuration; with `--abandon` the end
+//! of a rollback that failed.
+
+mod abandon;
 
 use deployctl_core::check;
 use deployctl_core::report::Verdict;
@@ -17,6 +20,9 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
     let inventory = context.inventory().await?;
     let host = one_host(&inventory, &args.host)?;
     let link = context.connector(&inventory)?.connect(&host).await?;
+    if args.abandon {
+        return abandon::run(context, args, &host, link.as_ref()).await;
+    }
     let generations = history::generations(link.as_ref()).await.map_err(trouble)?;
     let to = match args.to {
         Some(to) => to,
@@ -42,7 +48,7 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
     }
     drop(link);
     context.ui.say(&format!(
-        "{host}: back to generation {to}, as a new generation"
+        "{host}: this would bring back generation {to}, as a new generation"
     ));
     let former = of_generation(context, &inventory, rendered).await?;
     let desires = vec![(host, Ok(former))];

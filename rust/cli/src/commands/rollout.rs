@@ -13,7 +13,7 @@ use deployctl_core::report::{HostReport, Outcome, Report, Verdict};
 use deployctl_engine::apply::Surroundings;
 use deployctl_engine::fleet;
 pub(super) use deployctl_engine::fleet::broken;
-use deployctl_engine::prepare::{Prepared, Wanted, prepare};
+use deployctl_engine::prepare::{Prepared, Takeover, Wanted, prepare};
 use deployctl_engine::rollout::{self, Options};
 
 use super::desired::{Desired, Desires};
@@ -21,6 +21,7 @@ use super::width;
 use crate::args;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::holder::holder;
 use crate::progress;
 use crate::show;
 use crate::ui::Ui;
@@ -37,7 +38,7 @@ pub(super) async fn asked(
 ) -> Result<Vec<Asked>, Failure> {
     let connector = context.connector(inventory)?;
     let hosts: Vec<HostName> = desires.iter().map(|(host, _)| host.clone()).collect();
-    let sink = progress::sink(context.ui, width(&hosts), context.global.verbose);
+    let around = surroundings(context, &hosts);
     let items = desires
         .into_iter()
         .map(|(host, desired)| {
@@ -46,8 +47,8 @@ pub(super) async fn asked(
         })
         .collect();
     let work = |host: HostName, item: Result<Wanted, Box<HostReport>>| {
-        let (connector, sink) = (Arc::clone(&connector), Arc::clone(&sink));
-        async move { prepare(connector, host, item?, sink).await }
+        let (connector, around) = (Arc::clone(&connector), around.clone());
+        async move { prepare(connector, host, item?, around).await }
     };
     Ok(fleet::each(items, context.jobs(), work, |host, panic| {
         Err(Box::new(broken(host, &panic)))
@@ -55,24 +56,36 @@ pub(super) async fn asked(
     .await)
 }
 
+fn surroundings(context: &Context, hosts: &[HostName]) -> Surroundings {
+    Surroundings {
+        clock: context.clock.clone(),
+        sink: progress::sink(context.ui, width(hosts), context.global.verbose),
+        interrupt: context.interrupt.clone(),
+    }
+}
+
 /// What `plan` and `diff` do: no guard is passed over, nothing is taken from anybody.
 pub(super) const CAREFUL: Boldness = Boldness {
     force: false,
-    steal: false,
+    takeover: Takeover::None,
 };
 
 /// What the user allows a plan to pass over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Boldness {
     force: bool,
-    steal: bool,
+    takeover: Takeover,
 }
 
 impl Boldness {
     pub(super) fn of(args: &args::Rollout) -> Self {
         Self {
             force: args.force,
-            steal: args.steal,
+            takeover: if args.steal {
+                Takeover::Any
+            } else {
+                Takeover::Overdue
+            },
         }
     }
 }
@@ -83,7 +96,7 @@ fn wanted(inventory: &Inventory, desired: Desired, boldness: Boldness) -> Wanted
         target: Target::of(inventory.value(), host).expect("made from it"),
         rendered: desired.rendered,
         force: boldness.force,
-        steal: boldness.steal,
+        takeover: boldness.takeover,
         system: desired.system,
     }
 }
@@ -130,7 +143,7 @@ pub(super) async fn roll_out(
     checks_of: ChecksOf,
 ) -> Result<Report, Failure> {
     let options = Options {
-        holder: Context::holder(),
+        holder: holder().await,
         steal: args.steal,
         timeout: args.timeout,
     };
@@ -155,11 +168,7 @@ pub(super) async fn roll_out(
         }
     }
     let hosts: Vec<HostName> = asked.iter().map(host_of).collect();
-    let around = Surroundings {
-        clock: context.clock.clone(),
-        sink: progress::sink(context.ui, width(&hosts), context.global.verbose),
-        interrupt: context.interrupt.clone(),
-    };
+    let around = surroundings(context, &hosts);
     let items = hosts
         .into_iter()
         .zip(asked)

@@ -53,6 +53,13 @@ impl Bundle {
             .find(|file| file.name == name)
             .map(|file| file.bytes.as_slice())
     }
+
+    /// How far the host puts off its dead man altogether, from arming on, in seconds.
+    pub fn cap_seconds(&self) -> Option<u32> {
+        let meta = std::str::from_utf8(self.file("meta")?).ok()?;
+        meta.lines()
+            .find_map(|line| line.strip_prefix("cap ")?.parse().ok())
+    }
 }
 
 /// What stays of an apply in its generation: `record.json`.

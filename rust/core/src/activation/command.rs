@@ -88,6 +88,11 @@ pub fn rollback(apply: Option<&ApplyId>, reason: Option<&Failure>) -> String {
     installed(&arguments)
 }
 
+/// Rolls `apply` back for another that is about to start.
+pub fn steal(apply: &ApplyId) -> String {
+    installed(&format!("rollback {apply} --stolen"))
+}
+
 /// Takes the host as it is where the rollback of `apply`, or of the open apply, failed: the apply is over, and what it
 /// left stays. Denied in every other phase.
 pub fn abandon(apply: Option<&ApplyId>) -> String {

@@ -218,8 +218,10 @@ for f in "$S"/applies/*/phase; do
       # After a boot a deadline in seconds of uptime says nothing.
       if [ -n "$late" ] && [ -n "$boot" ] && [ "$late" != "$boot" ]; then
         say overdue "${p##*/}"
-      elif [ -r "$p/deadline" ] && IFS= read -r late <"$p/deadline" &&
-        [ "$late" -le "${up%.*}" ] 2>/dev/null; then say overdue "${p##*/}"; fi
+      elif [ -r "$p/deadline" ] && IFS= read -r late <"$p/deadline"; then
+        if [ "$late" -le "${up%.*}" ] 2>/dev/null; then say overdue "${p##*/}"
+        elif [ "$late" -gt 0 ] 2>/dev/null; then say left "${p##*/} $((late - ${up%.*}))"; fi
+      fi
       ;;
     esac
   fi

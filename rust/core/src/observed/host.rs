@@ -26,7 +26,7 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
     let mut os_lines = String::new();
     let (mut disks, mut free) = (Vec::new(), Vec::new());
     let mut lease = BTreeMap::new();
-    let mut open = Vec::new();
+    let (mut open, mut left) = (Vec::new(), BTreeMap::new());
     for line in String::from_utf8_lossy(section).lines() {
         let (key, value) = line.split_once(' ').unwrap_or((line, ""));
         let value = printable_line(value.as_bytes(), VALUE_CAP);
@@ -49,6 +49,11 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
             "open" => {
                 if let Some((apply, phase)) = value.split_once(' ') {
                     open.push((apply.to_owned(), phase.to_owned()));
+                }
+            }
+            "left" => {
+                if let Some((apply, seconds)) = value.split_once(' ') {
+                    left.insert(apply.to_owned(), seconds.parse().ok());
                 }
             }
             _ => {
@@ -81,6 +86,9 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
         &open,
         facts.words.get("overdue").map(String::as_str),
     );
+    if let Some(pending) = &mut facts.pending {
+        pending.left_seconds = left.get(&pending.apply).copied().flatten();
+    }
     facts
 }
 
@@ -110,6 +118,7 @@ fn pending(
             phase,
             holder,
             overdue,
+            left_seconds: None,
         })
 }
 

@@ -3,6 +3,7 @@
 use super::target::Target;
 use super::{Finding, Options};
 use crate::closure::SystemKind;
+use crate::name::HostName;
 use crate::observed::Observed;
 use crate::rendered::Rendered;
 
@@ -37,7 +38,7 @@ pub(super) fn findings(
             "a generation of another platform is not applied; reinstall the host where the platform was changed",
         ));
     }
-    findings.extend(pending(observed, options));
+    findings.extend(pending(host, observed, options));
     if !options.sandbox {
         findings.extend(identity(target, observed));
         findings.extend(memory(target, observed));
@@ -159,28 +160,35 @@ fn words(id: &str, version: &str) -> String {
 }
 
 /// An apply that is still open. Ours or not: two at once would undo each other.
-fn pending(observed: &Observed, options: Options) -> Option<Finding> {
+fn pending(host: &HostName, observed: &Observed, options: Options) -> Option<Finding> {
     let pending = observed.pending.as_ref()?;
-    let holder = if pending.holder.is_empty() {
-        "somebody".to_owned()
-    } else {
-        format!("`{}`", pending.holder)
+    let ends = match pending.left_seconds {
+        Some(left) if pending.phase == "activated" => {
+            format!(", and rolls back by itself in {left} s unless it is confirmed")
+        }
+        _ => String::new(),
     };
     let message = format!(
-        "apply `{}` of {holder} is still open, in phase `{}`",
-        pending.apply, pending.phase
+        "{} is still open, in phase `{}`{ends}",
+        pending.named(),
+        pending.phase
     );
     Some(if pending.phase == "rollback-failed" {
         Finding::refuse(
             "lock",
             message,
-            "its rollback failed: look at `deployctl status`, then run `sh /var/lib/deployctl/host.sh rollback` on the host's console",
+            format!(
+                "its rollback failed: `deployctl status` says what is left. Mend that, then run `sh /var/lib/deployctl/host.sh rollback` there as root; or take the host as it is: `deployctl rollback {host} --abandon`"
+            ),
         )
     } else if pending.overdue {
         Finding::warn(
             "lock",
             format!("{message}, and its time is over"),
-            Some("it will be rolled back first".to_owned()),
+            Some(
+                "an apply rolls it back first, so what is below is not what is there then"
+                    .to_owned(),
+            ),
         )
     } else if options.steal {
         Finding::warn(
@@ -192,7 +200,7 @@ fn pending(observed: &Observed, options: Options) -> Option<Finding> {
         Finding::refuse(
             "lock",
             message,
-            "wait for it (`deployctl status`), or `--steal` to roll it back first",
+            "what is below is not what is there once that ends: wait for it (`deployctl status`), or `deployctl apply --steal` rolls it back first",
         )
     })
 }
@@ -220,10 +228,14 @@ fn unanswered(rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
         .iter()
         .filter(|(id, _)| needed(id))
         .map(|(id, why)| {
+            let hint = match id.as_str() {
+                "generation" => "the records in `/var/lib/deployctl` are damaged: `deployctl status` says how to go on",
+                _ => "nothing is planned on a guess: try again, or look at the host",
+            };
             Finding::refuse(
                 "observe",
                 format!("the host did not answer `{id}`: {why}"),
-                "nothing is planned on a guess: try again, or look at the host",
+                hint,
             )
         })
         .collect()

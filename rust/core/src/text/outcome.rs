@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::checks::{failing, skipped};
-use super::words::{changes, count, problem};
+use super::words::{changes, count, problem, time_of_day};
 use super::{Style, pad, shown, widest};
 use crate::plan::Severity;
 use crate::report::{HostReport, Outcome, Problem, Report};
@@ -51,7 +51,7 @@ pub(super) fn brief(host: &HostReport, style: Style) -> String {
         Outcome::RollbackFailed { .. } => style.bad("rollback failed"),
         Outcome::Refused { .. } => style.bad("refused"),
         Outcome::Unreachable { .. } => style.bad("unreachable"),
-        Outcome::Unknown { .. } => style.bad("unknown"),
+        Outcome::Open { .. } => style.bad("open"),
         Outcome::BuildFailed { .. } => style.bad("build failed"),
         Outcome::Verified => "verified".to_owned(),
         Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
@@ -63,7 +63,10 @@ pub(super) fn brief(host: &HostReport, style: Style) -> String {
 pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
     let name = pad(host.host.as_str(), width);
     let told = match &host.outcome {
-        Outcome::Unchanged | Outcome::Planned { changes: false } => "nothing to change".to_owned(),
+        Outcome::Unchanged | Outcome::Planned { changes: false } => match &host.took_over {
+            None => "nothing to change".to_owned(),
+            Some(what) => format!("{}, nothing else to change", shown(what)),
+        },
         Outcome::Planned { changes: true } => "has changes".to_owned(),
         Outcome::Committed { generation } => {
             let what = host.plan.as_ref().map(changes).unwrap_or_default();
@@ -72,10 +75,15 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
                 style.good(&format!("committed as generation {generation}:"))
             )
         }
-        Outcome::RolledBack { reason } => format!(
-            "{} {}\n  everything was put back and verified",
+        Outcome::RolledBack { reason, login } => format!(
+            "{} {}\n  everything was put back and verified{}",
             style.bad("rolled back:"),
-            shown(reason)
+            shown(reason),
+            if *login {
+                ", and a new login became root"
+            } else {
+                ""
+            }
         ),
         Outcome::RollbackFailed { reason, hint } => format!(
             "{} {}\n  {} {}",
@@ -85,7 +93,14 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
             shown(hint)
         ),
         Outcome::Refused { reasons } => {
-            let mut text = style.bad("refused, nothing was touched");
+            let mut text = match &host.took_over {
+                None => style.bad("refused, nothing was touched"),
+                Some(what) => format!(
+                    "{} {}",
+                    style.bad("refused, nothing else was touched:"),
+                    shown(what)
+                ),
+            };
             for reason in reasons {
                 let _ = write!(text, "\n  {}", problem(reason, "    ", style));
             }
@@ -98,9 +113,9 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
                 problem(reason, "  ", style)
             )
         }
-        Outcome::Unknown { reason } => format!(
+        Outcome::Open { reason, until } => format!(
             "{} {}",
-            style.bad("not known how it ended:"),
+            style.bad(&format!("open: {}:", unconfirmed(*until))),
             problem(reason, "  ", style)
         ),
         Outcome::BuildFailed { reason } => {
@@ -142,7 +157,9 @@ pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
         | Outcome::Committed { .. }
         | Outcome::Verified
         | Outcome::Skipped { .. } => return None,
-        Outcome::RolledBack { reason } => ("rolled-back", "was rolled back", reason.clone(), None),
+        Outcome::RolledBack { reason, .. } => {
+            ("rolled-back", "was rolled back", reason.clone(), None)
+        }
         Outcome::RollbackFailed { reason, hint } => (
             "rollback-failed",
             "could not be rolled back",
@@ -156,7 +173,12 @@ pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
             ("refused", "was refused", messages.join("; "), hint)
         }
         Outcome::Unreachable { reason } => told("unreachable", "could not be reached", reason),
-        Outcome::Unknown { reason } => told("unknown", "was lost on the way", reason),
+        Outcome::Open { reason, until } => (
+            "open",
+            "is open",
+            format!("{}: {}", unconfirmed(*until), reason.message),
+            reason.hint.clone(),
+        ),
         Outcome::BuildFailed { reason } => told("build-failed", "could not be built", reason),
         Outcome::Failed { reason } => told("failed", "could not be worked on", reason),
     };
@@ -166,6 +188,17 @@ pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
         message,
         hint,
     })
+}
+
+/// What an apply is that was started and neither confirmed nor seen to be put back.
+fn unconfirmed(until: Option<u64>) -> String {
+    until.map_or_else(
+        || "not confirmed".to_owned(),
+        |until| {
+            let at = time_of_day(until);
+            format!("not confirmed; rolls back by itself, at {at}Z at the latest")
+        },
+    )
 }
 
 fn told(

@@ -66,6 +66,11 @@ pub fn drift(report: &Report, style: Style) -> String {
     let width = widest(report.hosts.iter().map(|host| host.host.as_str()));
     let mut text = String::new();
     for host in &report.hosts {
+        let open = host.plan.iter().flat_map(|plan| &plan.findings);
+        for finding in open.filter(|finding| finding.code == "lock") {
+            let said = style.warn(&shown(&finding.message));
+            let _ = writeln!(text, "{:width$}  {said}", host.host);
+        }
         match &host.plan {
             None => text.push_str(&outcome::line(host, width, style)),
             Some(plan) if plan.drift.is_empty() => {

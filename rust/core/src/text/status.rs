@@ -51,7 +51,8 @@ pub fn status(status: &Status, sandbox: bool, style: Style) -> String {
     if apply.phase == Phase::RollbackFailed {
         let _ = write!(
             text,
-            "\n  {} `sh /var/lib/deployctl/host.sh rollback` on its console",
+            "\n  {} mend what is named, then run `sh /var/lib/deployctl/host.sh rollback` there as root; \
+             where it is right as it is: `deployctl rollback HOST --abandon`",
             style.bad("do this now:")
         );
     }

@@ -37,6 +37,12 @@ pub(super) fn lasting(seconds: u32) -> String {
     }
 }
 
+/// `07:14:03`, in UTC.
+pub fn time_of_day(seconds: u64) -> String {
+    let rest = seconds % 86400;
+    format!("{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
 /// What happens to a unit, in a word.
 pub(super) fn action(action: UnitAction) -> &'static str {
     match action {

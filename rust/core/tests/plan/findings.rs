@@ -12,6 +12,7 @@ fn pending(phase: &str, holder: &str) -> PendingApply {
         phase: phase.to_owned(),
         holder: holder.to_owned(),
         overdue: false,
+        left_seconds: None,
     }
 }
 
@@ -94,6 +95,15 @@ fn of_the_host() {
             planned(|case| {
                 case.observed.pending = Some(PendingApply {
                     overdue: true,
+                    ..pending("activated", "ann@laptop")
+                });
+            }),
+        ),
+        (
+            "an apply that waits to be confirmed",
+            planned(|case| {
+                case.observed.pending = Some(PendingApply {
+                    left_seconds: Some(24),
                     ..pending("activated", "ann@laptop")
                 });
             }),

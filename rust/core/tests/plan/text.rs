@@ -85,6 +85,7 @@ fn an_apply_however_it_ends() {
         "linode",
         Outcome::RolledBack {
             reason: "the gate `hugepages/pool` failed".to_owned(),
+            login: true,
         },
         None,
     );
@@ -131,8 +132,28 @@ fn an_apply_however_it_ends() {
             ),
             host(
                 "d",
-                Outcome::Unknown {
-                    reason: problem("lost in phase `activating`", Some("`deployctl status d`")),
+                Outcome::Open {
+                    reason: problem(
+                        "`d`: lost; last heard of: `activated`",
+                        Some("`deployctl status d`"),
+                    ),
+                    until: Some(1_795_395_661),
+                },
+                None,
+            ),
+            host(
+                "d2",
+                Outcome::Open {
+                    reason: problem("`d2`: lost; last heard of: `rolling-back`", None),
+                    until: None,
+                },
+                None,
+            ),
+            host(
+                "d3",
+                Outcome::RolledBack {
+                    reason: "a directory logs nobody in".to_owned(),
+                    login: false,
                 },
                 None,
             ),
@@ -295,6 +316,7 @@ fn the_wire_format_stays_as_it_is() {
         "cuda",
         Outcome::RolledBack {
             reason: "no".to_owned(),
+            login: true,
         },
         Some(refused()),
     );

@@ -6,7 +6,8 @@ use deployctl_core::check::gate::{Decision, decide};
 use deployctl_core::check::{self, Check, CheckResult, CheckStatus};
 use deployctl_core::name::ConcernName;
 
-use super::{Surroundings, Task, tell};
+use super::way_in::reach;
+use super::{Surroundings, Task, distinct, tell};
 use crate::ask::{AskError, ask};
 use crate::event::EventKind;
 use crate::transport::Transport;
@@ -28,20 +29,52 @@ pub(super) struct Looked {
 
 /// Connects anew to every address and asks the gate checks over the last of these connections, until
 /// all is well or the time for it is over. Every look asks all of them: they have to hold together.
+///
+/// Connections are not made faster than a host's limits on them bear: each try that fails doubles the pause, and one
+/// that stands serves further looks. What is confirmed over was made for the last of them.
 pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surroundings) -> Looked {
     let start = around.clock.monotonic();
+    let mut visit = Visit {
+        link,
+        task,
+        around,
+        ways: task
+            .addresses
+            .iter()
+            .map(|address| Way::new(address.as_deref()))
+            .collect(),
+    };
     let mut looks: u8 = 0;
+    let mut backing_off = PAUSE;
     loop {
-        let mut looked = look_once(link, task, around).await;
+        let anew = visit.reach().await;
+        let mut checks = visit.ask().await;
         looks = looks.saturating_add(1);
-        for result in looked.checks.iter_mut().filter(|it| it.attempts > 0) {
+        for result in checks.iter_mut().filter(|it| it.attempts > 0) {
             result.attempts = looks;
         }
-        let (pause, patience) = patience(&looked.checks, task);
-        let waited = around.clock.monotonic().saturating_sub(start);
-        if looked.link.is_some() || waited >= patience || around.interrupt.thrown() {
-            return looked;
+        // A directory proves nothing, and there is nobody to be shut out.
+        let open =
+            visit.stands() && (link.is_sandbox() || matches!(decide(&checks), Decision::Open));
+        if open && anew {
+            let link = visit.ways.pop().and_then(|way| way.fresh);
+            return Looked { link, checks };
         }
+        if open {
+            visit.forget();
+            continue;
+        }
+        let (pause, patience) = patience(&checks, task);
+        let waited = around.clock.monotonic().saturating_sub(start);
+        if waited >= patience || around.interrupt.thrown() {
+            return Looked { link: None, checks };
+        }
+        let pause = if visit.stands() {
+            pause
+        } else {
+            backing_off *= 2;
+            pause.max(backing_off / 2)
+        };
         around
             .clock
             .sleep(pause.min(patience.saturating_sub(waited)))
@@ -68,53 +101,118 @@ fn patience(checks: &[CheckResult], task: &Task) -> (Duration, Duration) {
     )
 }
 
-async fn look_once(link: &dyn Transport, task: &Task, around: &Surroundings) -> Looked {
-    let mut checks = Vec::new();
-    let mut fresh = None;
-    let mut closed = false;
-    for address in &task.addresses {
-        let name = address.clone().unwrap_or_else(|| link.describe());
-        match reach(link, address.as_deref()).await {
-            Ok(connection) => {
-                let status = if connection.is_sandbox() {
-                    sandboxed()
-                } else {
-                    tell(around, task, EventKind::Reached(name.clone()));
-                    CheckStatus::Pass
+/// One address by which the operator must get in.
+struct Way<'a> {
+    address: Option<&'a str>,
+    /// The connection that was made to it last.
+    fresh: Option<Box<dyn Transport>>,
+    /// Whether that was told.
+    told: bool,
+    /// Why it could not be reached, each time.
+    troubles: Vec<String>,
+    hint: Option<String>,
+}
+
+impl<'a> Way<'a> {
+    fn new(address: Option<&'a str>) -> Self {
+        Self {
+            address,
+            fresh: None,
+            told: false,
+            troubles: Vec::new(),
+            hint: None,
+        }
+    }
+}
+
+struct Visit<'a> {
+    link: &'a dyn Transport,
+    task: &'a Task,
+    around: &'a Surroundings,
+    ways: Vec<Way<'a>>,
+}
+
+impl Visit<'_> {
+    /// Connects where no connection stands; whether all of them were made now.
+    async fn reach(&mut self) -> bool {
+        let mut anew = true;
+        for way in &mut self.ways {
+            if way.fresh.is_some() {
+                anew = false;
+                continue;
+            }
+            match reach(self.link, way.address).await {
+                Ok(connection) => way.fresh = Some(connection),
+                Err(error) => {
+                    way.troubles.push(error.to_string());
+                    // The first hint belongs to the first trouble, which is the one that did not come from our tries.
+                    way.hint = way.hint.take().or_else(|| error.hint());
+                }
+            }
+        }
+        anew
+    }
+
+    /// Whether every address has a connection.
+    fn stands(&self) -> bool {
+        self.ways.iter().all(|way| way.fresh.is_some())
+    }
+
+    fn forget(&mut self) {
+        for way in &mut self.ways {
+            way.fresh = None;
+        }
+    }
+
+    /// What is known of every address, and the answers of all gates where all of them stand.
+    async fn ask(&mut self) -> Vec<CheckResult> {
+        let mut checks = Vec::new();
+        for way in &mut self.ways {
+            let name = way
+                .address
+                .map_or_else(|| self.link.describe(), str::to_owned);
+            let Some(connection) = &way.fresh else {
+                let status = CheckStatus::Fail {
+                    hint: way.hint.clone(),
                 };
-                checks.push(reachable(&name, status, "a new connection answers"));
-                fresh = Some(connection);
-            }
-            Err(error) => {
-                closed = true;
-                let status = CheckStatus::Fail { hint: error.hint() };
-                checks.push(reachable(&name, status, &error.to_string()));
-            }
-        }
-    }
-    let Some(fresh) = fresh.filter(|_| !closed) else {
-        return Looked { link: None, checks };
-    };
-    if fresh.is_sandbox() {
-        checks.extend(check::skip_all(&task.gates, "sandbox"));
-        return Looked {
-            link: Some(fresh),
-            checks,
-        };
-    }
-    match ask_gates(fresh.as_ref(), &task.gates).await {
-        Ok(results) => checks.extend(results),
-        Err(error) => {
-            let status = CheckStatus::Error {
-                reason: error.to_string(),
+                checks.push(reachable(&name, status, &distinct(&way.troubles)));
+                continue;
             };
-            checks.push(reachable("gates", status, "no answers"));
+            let status = if connection.is_sandbox() {
+                sandboxed()
+            } else {
+                if !way.told {
+                    way.told = true;
+                    tell(self.around, self.task, EventKind::Reached(name.clone()));
+                }
+                CheckStatus::Pass
+            };
+            checks.push(reachable(&name, status, "a new connection answers"));
         }
-    }
-    let open = matches!(decide(&checks), Decision::Open);
-    Looked {
-        link: open.then_some(fresh),
-        checks,
+        if !self.stands() {
+            return checks;
+        }
+        let Some(last) = self.ways.last_mut() else {
+            return checks;
+        };
+        let Some(fresh) = last.fresh.as_deref() else {
+            return checks;
+        };
+        if fresh.is_sandbox() {
+            checks.extend(check::skip_all(&self.task.gates, "sandbox"));
+            return checks;
+        }
+        match ask_gates(fresh, &self.task.gates).await {
+            Ok(results) => checks.extend(results),
+            Err(error) => {
+                last.fresh = None;
+                let status = CheckStatus::Error {
+                    reason: error.to_string(),
+                };
+                checks.push(reachable("gates", status, "no answers"));
+            }
+        }
+        checks
     }
 }
 
@@ -135,16 +233,6 @@ async fn ask_gates(link: &dyn Transport, gates: &[Check]) -> Result<Vec<CheckRes
         agenda.answered(&places, &answers);
     }
     Ok(agenda.into_results())
-}
-
-/// A new connection that also runs a script as root.
-async fn reach(
-    link: &dyn Transport,
-    address: Option<&str>,
-) -> Result<Box<dyn Transport>, AskError> {
-    let connection = link.reconnect(address).await?;
-    ask(connection.as_ref(), &[]).await?;
-    Ok(connection)
 }
 
 fn reachable(address: &str, status: CheckStatus, evidence: &str) -> CheckResult {

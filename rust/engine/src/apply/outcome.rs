@@ -1,13 +1,17 @@
 //! What an apply's end means, in words with a next step.
 
+use std::fmt::Write as _;
+
 use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::{ApplyStatus, FailureCode, StatusError};
 use deployctl_core::check::{CheckResult, CheckStatus};
 use deployctl_core::name::HostName;
 use deployctl_core::query;
 use deployctl_core::report::{Outcome, Problem};
+use deployctl_core::text::time_of_day;
 
 use super::refusal;
+use super::way_in::{Proven, Shut};
 use super::{Task, problem};
 use crate::transport::TransportError;
 
@@ -31,7 +35,9 @@ pub(super) fn of(
                     "`{}` says that apply `{}` is committed, and is still at generation {generation}",
                     task.host, task.apply
                 ),
-                Some("the commit may have been cut off: `deployctl status` shows what the host holds; apply again to finish it"),
+                Some(
+                    "the commit may have been cut off: `deployctl status` shows what the host holds; apply again to finish it",
+                ),
             ),
         },
         Phase::Committed => Outcome::Committed { generation },
@@ -47,40 +53,83 @@ pub(super) fn of(
         }
         Phase::RollbackFailed => Outcome::RollbackFailed {
             reason: said.map_or_else(|| "the host gave no reason".to_owned(), |(_, text)| text),
-            hint: "on its console, as root: `sh /var/lib/deployctl/host.sh rollback`; `deployctl status` shows what is left".to_owned(),
+            hint: format!(
+                "mend what is named, then on its console, as root: `sh /var/lib/deployctl/host.sh rollback`; where it is right as it is: `deployctl rollback {} --abandon`",
+                task.host
+            ),
         },
         _ => Outcome::RolledBack {
             reason: rollback_reason(said, checks),
+            login: false,
         },
     }
 }
 
-/// A gate that we saw closed says more than that somebody requested the rollback.
+/// A gate that we saw closed says more than what the host kept of it.
 fn rollback_reason(said: Option<(FailureCode, String)>, checks: &[CheckResult]) -> String {
-    let requested = said
+    let ours = said
         .as_ref()
-        .is_none_or(|(code, _)| *code == FailureCode::Requested);
-    let closed: Vec<String> = checks
-        .iter()
-        .filter(|check| check.gate)
-        .filter_map(|check| match &check.status {
-            CheckStatus::Fail { .. } => {
-                Some(format!("gate `{}` failed: {}", check.check, check.evidence))
-            }
-            CheckStatus::Error { reason } => Some(format!(
-                "gate `{}` could not be read: {reason}",
-                check.check
-            )),
-            _ => None,
-        })
-        .collect();
-    if requested && !closed.is_empty() {
+        .is_none_or(|(code, _)| matches!(code, FailureCode::Requested | FailureCode::Gate));
+    let closed = closed_gates(checks);
+    if ours && !closed.is_empty() {
         return closed.join("; ");
     }
     said.map_or_else(|| "the host gave no reason".to_owned(), |(_, text)| text)
 }
 
-/// A transport error before or while something ran there.
+/// Which gates are closed, and why.
+pub(super) fn closed_gates(checks: &[CheckResult]) -> Vec<String> {
+    let gates = checks.iter().filter(|check| check.gate);
+    let closed = gates.filter_map(|check| match &check.status {
+        CheckStatus::Fail { .. } => {
+            Some(format!("gate `{}` failed: {}", check.check, check.evidence))
+        }
+        CheckStatus::Error { reason } => Some(format!(
+            "gate `{}` could not be read: {reason}",
+            check.check
+        )),
+        _ => None,
+    });
+    closed.collect()
+}
+
+/// What the host put back and verified, with what a new login showed.
+pub(crate) fn put_back(reason: String, proof: Result<Proven, Shut>) -> Outcome {
+    match proof {
+        Ok(Proven { mended, .. }) if mended.is_empty() => Outcome::RolledBack {
+            reason,
+            login: true,
+        },
+        Ok(Proven { mended, .. }) => Outcome::RolledBack {
+            reason: format!(
+                "{reason}; no new login came in at first: {}",
+                mended.join(", ")
+            ),
+            login: true,
+        },
+        Err(Shut {
+            reason: shut,
+            tried,
+        }) => {
+            let tried = if tried.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    "; over the connection that is still open: {}",
+                    tried.join(", ")
+                )
+            };
+            Outcome::RollbackFailed {
+                reason: format!(
+                    "{reason}; files and units were put back and verified, but no new login becomes root: {shut}{tried}"
+                ),
+                hint: "on its console, as root: `mkdir -p /run/sshd`, `sshd -t`, `systemctl restart ssh`, until you can log in; `deployctl status` then says how it stands".to_owned(),
+            }
+        }
+    }
+}
+
+/// A transport error before anything was started there.
 pub(crate) fn transport(error: &TransportError) -> Outcome {
     let reason = Problem {
         message: in_full(error),
@@ -102,16 +151,6 @@ pub(crate) fn transport(error: &TransportError) -> Outcome {
     }
 }
 
-/// Whether the script may have run although we have no answer.
-pub(super) fn may_have_run(error: &TransportError) -> bool {
-    matches!(
-        error,
-        TransportError::Lost { .. }
-            | TransportError::Timeout { .. }
-            | TransportError::TooMuch { .. }
-    )
-}
-
 pub(super) fn interrupted_early(host: &HostName) -> Outcome {
     Outcome::Failed {
         reason: problem(
@@ -121,78 +160,68 @@ pub(super) fn interrupted_early(host: &HostName) -> Outcome {
     }
 }
 
-pub(super) fn unknown(task: &Task, error: &TransportError, phase: Option<Phase>) -> Outcome {
-    let last = phase.map_or("it was never heard of".to_owned(), |phase| {
-        format!("last heard of: {phase}")
-    });
-    Outcome::Unknown {
-        reason: problem(
-            format!("`{}`: {}; {last}", task.host, in_full(error)),
-            Some(
-                "the host confirms or rolls back by itself: ask `deployctl status` once it can be reached",
-            ),
-        ),
-    }
+/// What was last heard of an apply.
+pub(super) struct LastHeard {
+    pub(super) phase: Option<Phase>,
+    /// When, in seconds since 1970.
+    pub(super) at: u64,
+    /// When its dead man begins at the latest, in seconds since 1970.
+    pub(super) until: Option<u64>,
+    /// Now.
+    pub(super) now: u64,
 }
 
-/// A host that answers and gets no further.
-pub(super) fn stuck(task: &Task, phase: Option<Phase>, refused_rollback: bool) -> Outcome {
-    let at = phase.map_or("staged".to_owned(), |phase| phase.to_string());
-    if refused_rollback {
-        return Outcome::RollbackFailed {
-            reason: format!(
-                "`{}` does not roll apply `{}` back: it stays in phase `{at}`",
-                task.host, task.apply
-            ),
-            hint: "see `deployctl status`; if it stays so, on its console, as root: `sh /var/lib/deployctl/host.sh rollback`".to_owned(),
-        };
+/// Started, not confirmed, and not heard how it ended; `cause` is what was in the way.
+pub(super) fn open(task: &Task, cause: &str, last: &LastHeard) -> Outcome {
+    let ahead = last.until.filter(|until| *until > last.now);
+    let mut message = format!("`{}`: {cause}", task.host);
+    match last.phase {
+        None => message.push_str("; it was started, and not heard of since"),
+        Some(phase) => {
+            let at = time_of_day(last.at);
+            let _ = write!(message, "; last heard of at {at}Z: {phase}");
+        }
     }
-    Outcome::Unknown {
-        reason: problem(
-            format!(
-                "`{}` answers, but apply `{}` stays in phase `{at}`",
-                task.host, task.apply
-            ),
-            Some(
-                "ask `deployctl status` how it ended; `deployctl apply --steal` rolls it back first",
-            ),
-        ),
-    }
-}
-
-/// A host that knows nothing of the apply: `start` never arrived, or somebody cleaned up.
-pub(super) fn unheard_of(task: &Task, phase: Option<Phase>) -> Outcome {
-    let message = format!("`{}` knows nothing of apply `{}`", task.host, task.apply);
-    match phase {
-        None => Outcome::Failed {
-            reason: problem(message, Some("nothing was changed; apply again")),
-        },
-        Some(_) => Outcome::Unknown {
-            reason: problem(message, Some("ask `deployctl status` how it ended")),
-        },
-    }
-}
-
-/// A host that answers, but not with a status.
-pub(super) fn nonsense(
-    task: &Task,
-    error: &StatusError,
-    complaint: &str,
-    phase: Option<Phase>,
-) -> Outcome {
-    let message = if complaint.is_empty() {
-        format!("`{}`: {error}", task.host)
-    } else {
-        format!("`{}`: {error}; it said: {complaint}", task.host)
+    let hint = match (last.until, ahead) {
+        (Some(until), None) => {
+            let over = time_of_day(until);
+            let _ = write!(message, "; its time was over at {over}Z");
+            "if the host runs, it was put back by then: ask `deployctl status` once it can be reached"
+        }
+        _ => {
+            "what is not confirmed, the host puts back by itself: ask `deployctl status` once it can be reached"
+        }
     };
-    // Before the first frame nothing was armed: `host.sh start` did not come as far as to speak.
-    match phase {
-        None => Outcome::Failed {
-            reason: problem(message, None),
-        },
-        Some(_) => Outcome::Unknown {
-            reason: problem(message, Some("ask `deployctl status` how it ended")),
-        },
+    Outcome::Open {
+        reason: problem(message, Some(hint)),
+        until: ahead,
+    }
+}
+
+/// A host that answers, does not get further, and does not go back.
+pub(super) fn not_put_back(task: &Task, words: &str) -> Outcome {
+    Outcome::RollbackFailed {
+        reason: format!("`{}`: {words}", task.host),
+        hint: "see `deployctl status`; if it stays so, on its console, as root: `sh /var/lib/deployctl/host.sh rollback`".to_owned(),
+    }
+}
+
+/// The host itself says that nothing began.
+pub(super) fn never_began(task: &Task, words: &str) -> Outcome {
+    Outcome::Failed {
+        reason: problem(
+            format!("`{}`: {words}", task.host),
+            Some("nothing was changed; apply again"),
+        ),
+    }
+}
+
+/// Why an answer is no status, in words.
+pub(super) fn nonsense(error: &StatusError, complaint: &str) -> String {
+    if complaint.is_empty() {
+        error.to_string()
+    } else {
+        format!("{error}; it said: {complaint}")
     }
 }
 

@@ -57,7 +57,9 @@ impl Patience {
         if denied && rolling_back && now.saturating_sub(self.moved) >= GRACE {
             return false;
         }
-        if denied && !rolling_back && self.still >= STILL_LIMIT {
+        // Where its dead man is still ahead, that is waited for.
+        let ahead = seen.left.is_some_and(|left| left > 0);
+        if denied && !rolling_back && !ahead && self.still >= STILL_LIMIT {
             return false;
         }
         let asked_for = task.deadline + task.starts;

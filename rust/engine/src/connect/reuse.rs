@@ -110,6 +110,10 @@ impl Transport for Shared {
         )))
     }
 
+    async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
+        self.looked(self.link.root_shell().await)
+    }
+
     fn describe(&self) -> String {
         self.link.describe()
     }

@@ -46,7 +46,11 @@ impl EvaluationCache {
 
     /// Evaluations of the flake at `top` as it is now, below `directory`. Without git it keeps nothing, since the
     /// state of the files has no name.
+    /// So does a flake with inputs that no lock pins: they may be others the next time.
     pub async fn open(directory: &Path, top: &Path) -> Self {
+        if !is_locked(top) {
+            return Self::none();
+        }
         let tree = repository::tracked_tree(top).await;
         Self {
             at: tree.map(|tree| Place {
@@ -89,6 +93,19 @@ impl EvaluationCache {
     }
 }
 
+/// Whether the same files always mean the same inputs. Nix itself refuses a lock that lacks one of them.
+fn is_locked(top: &Path) -> bool {
+    let flake = std::fs::read_to_string(top.join("flake.nix")).unwrap_or_default();
+    let code = flake
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let has_inputs = code.into_iter().any(|line| {
+        line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
+            .any(|word| word == "inputs")
+    });
+    !has_inputs || top.join("flake.lock").is_file()
+}
+
 fn write(file: &Path, entry: &Entry) -> std::io::Result<()> {
     let folder = file.parent().expect("it is in a folder");
     std::fs::create_dir_all(folder)?;
@@ -112,4 +129,29 @@ fn make_room(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_without_a_lock_are_never_the_same_for_sure() {
+        let top = tempfile::tempdir().unwrap();
+        let flake = top.path().join("flake.nix");
+        for (text, locked) in [
+            ("{ outputs = _: { }; }", true),
+            ("# no inputs here\n{ outputs = _: { }; }", true),
+            (
+                "{ inputs.shared.url = \"path:../shared\"; outputs = _: { }; }",
+                false,
+            ),
+            ("{\n  inputs = { nixpkgs.url = \"nixpkgs\"; };\n}", false),
+        ] {
+            std::fs::write(&flake, text).unwrap();
+            assert_eq!(is_locked(top.path()), locked, "{text}");
+        }
+        std::fs::write(top.path().join("flake.lock"), "{}").unwrap();
+        assert!(is_locked(top.path()));
+    }
 }

@@ -12,6 +12,10 @@ use super::{Limits, Output, Transport, TransportError};
 pub enum Call {
     /// A script.
     Run(String),
+    /// A shell of root that stays open.
+    RootShell,
+    /// A script, by that shell.
+    Kept(String),
     /// An archive and where to unpack it.
     Put {
         /// The tar.
@@ -62,7 +66,16 @@ type Behaviour = Box<dyn FnMut(&Call) -> Reply + Send>;
 pub struct Fake {
     name: String,
     sandbox: bool,
+    shell: Shell,
     state: Arc<Mutex<State>>,
+}
+
+/// Whether a fake is, or gives, a shell of root that stays open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shell {
+    None,
+    Offered,
+    Opened,
 }
 
 struct State {
@@ -87,6 +100,7 @@ impl Fake {
         Self {
             name: name.into(),
             sandbox: false,
+            shell: Shell::None,
             state: Arc::new(Mutex::new(State {
                 behaviour: Box::new(behaviour),
                 calls: Vec::new(),
@@ -99,6 +113,15 @@ impl Fake {
     pub fn sandboxed(self) -> Self {
         Self {
             sandbox: true,
+            ..self
+        }
+    }
+
+    /// The same, offering a shell of root that stays open.
+    #[must_use]
+    pub fn with_root_shell(self) -> Self {
+        Self {
+            shell: Shell::Offered,
             ..self
         }
     }
@@ -142,7 +165,11 @@ impl Fake {
 #[async_trait]
 impl Transport for Fake {
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
-        self.answer(Call::Run(script.to_owned()), limits).await
+        let call = match self.shell {
+            Shell::Opened => Call::Kept(script.to_owned()),
+            Shell::None | Shell::Offered => Call::Run(script.to_owned()),
+        };
+        self.answer(call, limits).await
     }
 
     async fn put(
@@ -163,6 +190,17 @@ impl Transport for Fake {
         let call = Call::Reconnect(address.map(str::to_owned));
         self.answer(call, Limits::default()).await?;
         Ok(Box::new(self.clone()))
+    }
+
+    async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
+        if self.shell == Shell::None {
+            return Ok(None);
+        }
+        self.answer(Call::RootShell, Limits::default()).await?;
+        Ok(Some(Box::new(Self {
+            shell: Shell::Opened,
+            ..self.clone()
+        })))
     }
 
     fn describe(&self) -> String {

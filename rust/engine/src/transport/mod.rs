@@ -4,11 +4,13 @@ mod error;
 pub mod fake;
 mod handover;
 pub mod host_key;
+mod left_over;
 pub mod local;
 mod markers;
 mod master;
 mod no_root;
 mod pump;
+mod root_shell;
 mod secret;
 pub mod ssh;
 pub mod ssh_config;
@@ -82,6 +84,12 @@ pub trait Transport: Send + Sync {
     /// The same host over a new TCP connection, sharing nothing with this one. `address` overrides
     /// where to connect (an address that the new configuration gives the host).
     async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError>;
+
+    /// A shell that is root already and stays open: what is run by it needs no further right there, and no further
+    /// channel, until it ends. `None` where nobody becomes root anew for a script.
+    async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
+        Ok(None)
+    }
 
     /// `user@address:port`, or the directory of a sandbox.
     fn describe(&self) -> String;

@@ -203,7 +203,7 @@ async fn complain(
 }
 
 /// Where `marker` begins at or after `from`.
-fn find(heard: &[u8], marker: &str, from: usize) -> Option<usize> {
+pub(super) fn find(heard: &[u8], marker: &str, from: usize) -> Option<usize> {
     heard[from.min(heard.len())..]
         .windows(marker.len())
         .position(|part| part == marker.as_bytes())

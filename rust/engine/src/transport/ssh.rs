@@ -11,6 +11,7 @@ use openssh::{Child, Session, Stdio};
 
 use super::markers::Markers;
 use super::pump::{self, Input, PumpError};
+use super::root_shell::{OPENING, Pipes, RootShell, become_ready};
 use super::ssh_files::SshFiles;
 use super::{Limits, Output, Password, Transport, TransportError, master, no_root};
 use crate::random;
@@ -42,15 +43,16 @@ pub struct Target {
     pub becoming: Become,
 }
 
-/// A connected host.
+/// A connected host. The connection ends with the last clone.
+#[derive(Clone)]
 pub struct Ssh {
     target: Target,
     // Before `files`: its master is told to end by a socket in their directory.
-    session: Session,
+    session: Arc<Session>,
     files: Arc<SshFiles>,
     markers: Markers,
     /// Whether sudo there takes its question from us.
-    prompted: AtomicBool,
+    prompted: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Ssh {
@@ -86,10 +88,10 @@ impl Ssh {
         })?;
         Ok(Self {
             target,
-            session,
+            session: Arc::new(session),
             files,
             markers: Markers::new(&nonce),
-            prompted: AtomicBool::new(false),
+            prompted: Arc::new(AtomicBool::new(false)),
         })
     }
 
@@ -119,10 +121,7 @@ impl Ssh {
             ) else {
                 unreachable!("all three were piped");
             };
-            let password = match becoming {
-                Become::Root | Become::Sudo => None,
-                Become::SudoPassword(password) => Some(password),
-            };
+            let password = self.password();
             let input = Input {
                 markers: &self.markers,
                 password,
@@ -156,6 +155,13 @@ impl Ssh {
                 address: self.describe(),
                 seconds: limits.deadline.as_secs(),
             })?
+    }
+
+    fn password(&self) -> Option<&Password> {
+        match &self.target.becoming {
+            Become::Root | Become::Sudo => None,
+            Become::SudoPassword(password) => Some(password),
+        }
     }
 
     async fn status(&self, child: Child<&Session>) -> Result<i32, TransportError> {
@@ -243,6 +249,49 @@ impl Transport for Ssh {
         body.extend_from_slice(archive);
         let output = self.talk(super::UNPACK, &body, limits).await?;
         super::unpacked(&output, &self.describe(), directory)
+    }
+
+    async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
+        let becoming = &self.target.becoming;
+        let prompted = self.prompted.load(Ordering::Relaxed);
+        let command = self.markers.command(becoming, prompted, "exec /bin/sh -s");
+        let mut child = Arc::clone(&self.session)
+            .arc_raw_command(&command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .await
+            .map_err(|error| self.no_session(&error))?;
+        let (Some(stdin), Some(stdout), Some(stderr)) = (
+            child.stdin().take(),
+            child.stdout().take(),
+            child.stderr().take(),
+        ) else {
+            unreachable!("all three were piped");
+        };
+        let mut pipes = Pipes {
+            stdin,
+            stdout,
+            stderr,
+        };
+        let input = Input {
+            markers: &self.markers,
+            password: self.password(),
+            body: b"",
+        };
+        let opened = tokio::time::timeout(OPENING, become_ready(&mut pipes, &input)).await;
+        opened
+            .map_err(|_| TransportError::Timeout {
+                address: self.describe(),
+                seconds: OPENING.as_secs(),
+            })?
+            .map_err(|heard| {
+                let (user, password) = (&self.target.user, input.password.is_some());
+                no_root::why(&self.describe(), user, password, None, &heard)
+            })?;
+        let shell = RootShell::new(pipes, child, Box::new(self.clone()))?;
+        Ok(Some(Box::new(shell)))
     }
 
     async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError> {

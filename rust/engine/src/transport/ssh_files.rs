@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use deployctl_core::name::HostName;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::left_over;
 use super::ssh_config::{self, Common, Way};
 
 /// A socket's path may have 103 bytes on macOS, 107 on Linux. Below the parent stand
@@ -26,6 +28,8 @@ const NOBODY: &str = "x1.deployctl.invalid";
 #[derive(Debug)]
 pub struct SshFiles {
     directory: tempfile::TempDir,
+    /// Tells later runs that this one lives.
+    _mark: Option<UnixListener>,
     ways: BTreeMap<HostName, Way>,
     common: OnceCell<Said>,
     destinations: Mutex<BTreeMap<HostName, String>>,
@@ -109,6 +113,11 @@ impl SshFiles {
     /// read after our own.
     pub fn write(parent: &Path, ways: &[Way], user_config: &str) -> io::Result<Self> {
         let directory = private_directory(parent)?;
+        // Without a mark it is only not swept.
+        let mark = left_over::mark(directory.path()).ok();
+        if let Some(parent) = directory.path().parent() {
+            left_over::sweep(parent, directory.path());
+        }
         let mut own = String::new();
         // By its own path where ssh takes it as it is, so that what ssh says of it names it.
         if user_config.starts_with("~/") || is_plain(user_config) {
@@ -122,6 +131,7 @@ impl SshFiles {
         own.push_str("Include /etc/ssh/ssh_config\n");
         let files = Self {
             directory,
+            _mark: mark,
             ways: ways
                 .iter()
                 .map(|way| (way.host.clone(), way.clone()))
@@ -274,7 +284,7 @@ impl Said {
 fn private_directory(parent: &Path) -> io::Result<tempfile::TempDir> {
     let make = |parent: &Path| {
         tempfile::Builder::new()
-            .prefix("deployctl-")
+            .prefix(left_over::PREFIX)
             .tempdir_in(parent)
     };
     let fits = parent

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deployctl_core::check::{self, Shipment};
-use deployctl_core::name::HostName;
+use deployctl_core::check::{self, CheckResult, CheckStatus, Shipment};
+use deployctl_core::name::{ConcernName, HostName};
+use deployctl_core::observed::{PendingApply, ask_lease, read_lease};
 use deployctl_core::report::{HostReport, Outcome};
 
 use super::agenda::{Agenda, Step};
@@ -44,16 +45,41 @@ pub(super) async fn verify(
         connection,
         agenda: Agenda::new(&work.checks),
         shipped: BTreeMap::new(),
+        open: None,
     };
     if let Err(outcome) = visit.make().await {
         return (HostReport::ended(host, outcome), None);
     }
-    let (results, connection) = (visit.agenda.into_results(), visit.connection);
+    let (mut results, connection) = (visit.agenda.into_results(), visit.connection);
+    if let Some(open) = &visit.open {
+        results.insert(0, unconfirmed(open));
+    }
     let report = HostReport {
         checks: results,
         ..HostReport::ended(host, Outcome::Verified)
     };
     (report, Some(connection))
+}
+
+/// What is found on a host with an open apply is not there to stay.
+fn unconfirmed(open: &PendingApply) -> CheckResult {
+    let hint = "wait for it (`deployctl status`), then verify again";
+    CheckResult {
+        check: "activation/open".to_owned(),
+        concern: ConcernName::new("activation").expect("a valid name"),
+        gate: false,
+        status: CheckStatus::Fail {
+            hint: Some(hint.to_owned()),
+        },
+        expected: "no apply is open".to_owned(),
+        evidence: format!(
+            "{} is still open, in phase `{}`: what is found here is not confirmed",
+            open.named(),
+            open.phase
+        ),
+        attempts: 1,
+        measurements: Vec::new(),
+    }
 }
 
 struct Visit<'a> {
@@ -64,6 +90,8 @@ struct Visit<'a> {
     agenda: Agenda<'a>,
     /// What was brought: the assignments to put before a question, or why it is not there.
     shipped: BTreeMap<&'a Shipment, Result<String, Refusal>>,
+    /// An apply that is open there.
+    open: Option<PendingApply>,
 }
 
 impl Visit<'_> {
@@ -132,10 +160,18 @@ impl Visit<'_> {
             return Ok(());
         }
         let first = !self.agenda.begun();
-        let queries = self.agenda.queries(places);
+        let mut queries = self.agenda.queries(places);
+        if first {
+            queries.push(ask_lease());
+        }
         let interrupt = &self.run.around.interrupt;
         match self.connection.ask(&queries, interrupt).await {
-            Ok(answers) => self.agenda.answered(places, &answers),
+            Ok(answers) => {
+                if first {
+                    self.open = read_lease(answers.get(&ask_lease().id));
+                }
+                self.agenda.answered(places, &answers);
+            }
             Err(Unanswered::Broken(error)) if first => return Err(unanswered(&error)),
             Err(error) => {
                 self.agenda.unanswered(places, &error.words());

@@ -2,7 +2,8 @@
 
 use deployctl_core::check::Shipment;
 use deployctl_engine::interrupt::Interrupt;
-use deployctl_engine::transport::fake::Call;
+use deployctl_engine::transport::TransportError;
+use deployctl_engine::transport::fake::{Call, Reply};
 
 use crate::ask::Ask;
 use crate::host::{Story, frame};
@@ -40,7 +41,10 @@ async fn a_gate_has_the_retries_that_it_declares_at_most_half_of_the_deadline() 
     let slow = from_time("slow", 6).retried(8, 3);
     let told = story(vec![slow]).told(Interrupt::never()).await;
     assert!(told.contains("=> Committed"), "{told}");
-    assert_eq!(told.matches("ask gates").count(), 6, "{told}");
+    // The last time over the connection that it is confirmed over.
+    assert_eq!(told.matches("ask gates").count(), 7, "{told}");
+    assert_eq!(told.matches("reconnect").count(), 2, "{told}");
+    assert_eq!(told.matches("Reached").count(), 1, "{told}");
 
     let never = from_time("never", 99).retried(100, 3);
     let told = story(vec![never]).told(Interrupt::never()).await;
@@ -79,4 +83,33 @@ async fn what_loads_or_ships_is_no_gate_and_never_opens_one() {
         assert!(told.contains("=> RolledBack"), "{told}");
         assert!(!told.contains("ask gates"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_way_in_that_is_shut_is_tried_at_growing_intervals_and_every_reason_is_kept() {
+    let refused = |cause: &str| {
+        Reply::Fail(TransportError::Connect {
+            address: "op@host".to_owned(),
+            cause: cause.to_owned(),
+            hint: Some(format!("about {cause}")),
+        })
+    };
+    let (mut tries, mut back) = (0, false);
+    let story = Story::new(move |call, _| match call {
+        Call::Reconnect(_) if back => Reply::says(""),
+        Call::Reconnect(_) => {
+            tries += 1;
+            refused(if tries < 3 {
+                "Permission denied"
+            } else {
+                "Connection reset"
+            })
+        }
+        Call::Run(script) if script.contains("rollback") => {
+            back = true;
+            frame("rolled-back", 0, "")
+        }
+        _ => frame("activated", 0, ""),
+    });
+    insta::assert_snapshot!(story.told(Interrupt::never()).await);
 }

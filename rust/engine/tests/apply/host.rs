@@ -50,16 +50,16 @@ impl Story {
                 return round(script, &here);
             }
             told.lock().unwrap().push(asked(call));
-            if let Call::Run(_) = call {
+            if let Call::Run(_) | Call::Kept(_) = call {
                 scripts += 1;
             }
             match call {
                 Call::Put { .. } => Reply::says(""),
-                Call::Reconnect(_) => match behaviour(call, scripts) {
+                Call::Reconnect(_) | Call::RootShell => match behaviour(call, scripts) {
                     Reply::Fail(error) => Reply::Fail(error),
                     _ => Reply::says(""),
                 },
-                Call::Run(_) => behaviour(call, scripts),
+                Call::Run(_) | Call::Kept(_) => behaviour(call, scripts),
             }
         });
         Self {
@@ -78,6 +78,22 @@ impl Story {
             lines,
             folder: tempfile::tempdir().unwrap(),
             gates: Vec::new(),
+        }
+    }
+
+    /// The same host, which offers a shell of root that stays open.
+    pub(crate) fn with_root_shell(self) -> Self {
+        Self {
+            fake: self.fake.with_root_shell(),
+            ..self
+        }
+    }
+
+    /// The same, a directory.
+    pub(crate) fn sandboxed(self) -> Self {
+        Self {
+            fake: self.fake.sandboxed(),
+            ..self
         }
     }
 
@@ -116,8 +132,8 @@ fn task(gates: Vec<Check>) -> Task {
         nonce: NONCE.to_owned(),
         bundle: Bundle {
             files: vec![BundleFile {
-                name: "tree/0".to_owned(),
-                bytes: b"x".to_vec(),
+                name: "meta".to_owned(),
+                bytes: b"window 60\ncap 180\n".to_vec(),
                 mode: 0o600,
             }],
         },
@@ -133,11 +149,17 @@ fn asked(call: &Call) -> String {
     match call {
         Call::Put { directory, .. } => format!("  put {directory}"),
         Call::Reconnect(address) => format!("  reconnect {address:?}"),
-        Call::Run(script) => {
-            let verb = script.split("host.sh\" ").nth(1).unwrap_or(script);
-            format!("  run {}", verb.trim())
-        }
+        Call::RootShell => "  root shell".to_owned(),
+        Call::Run(script) => format!("  run {}", verb(script)),
+        Call::Kept(script) => format!("  kept run {}", verb(script)),
     }
+}
+
+fn verb(script: &str) -> &str {
+    if script.starts_with("set --") {
+        return "mend";
+    }
+    script.split("host.sh\" ").nth(1).unwrap_or(script).trim()
 }
 
 /// A round of questions, answered by the real shell: the marker is in the script.
@@ -157,6 +179,14 @@ pub(crate) fn frame(phase: &str, generation: u32, log: &str) -> Reply {
         "deployctl-status 1\ngeneration {generation}\napply {}\nholder me@here\nphase {phase}\nbase 0\nboot same\nlog 0 {len} {len}\n{log}\nend\n",
         apply_id(),
         len = log.len(),
+    ))
+}
+
+/// The same with this many seconds left.
+pub(crate) fn timed(phase: &str, left: u32) -> Reply {
+    Reply::says(format!(
+        "deployctl-status 1\ngeneration 0\napply {}\nholder me@here\nphase {phase}\nbase 0\ndeadline {left}\nboot same\nlog 0 0 0\n\nend\n",
+        apply_id(),
     ))
 }
 

@@ -15,6 +15,7 @@ mod everyday;
 mod first;
 mod gates;
 mod links;
+mod outcomes;
 mod packages;
 mod probe;
 mod rollback;

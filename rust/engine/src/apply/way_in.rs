@@ -1,0 +1,107 @@
+//! The proof that the operator still gets in: a new connection over which a script runs as root.
+
+use std::time::Duration;
+
+use super::{Surroundings, distinct};
+use crate::ask::{AskError, ask};
+use crate::transport::{Limits, Transport};
+
+/// Pauses between tries after a rollback. sshd may be starting anew, and an OpenSSH from 9.8 on shuts out an address
+/// for a while after failed logins (`PerSourcePenalties`), which the gates may just have caused.
+const PAUSES: [u64; 5] = [1, 2, 4, 8, 15];
+/// After so many tries without success it is tried to mend what is in the way.
+const MEND_AFTER: usize = 2;
+
+/// What a host is given back over a connection that is still open, where no new one gets in: the directory without
+/// which sshd takes nobody in and which systemd removes with a unit that fails, and sshd where nothing listens.
+/// Prints what it did and what sshd says of its files.
+const MEND: &str = r#"PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+sshd=$(command -v sshd) || exit 0
+if [ ! -e /run/sshd ] && mkdir -m 0755 /run/sshd; then
+  echo 'mended: `/run/sshd` was missing and was made again'
+fi
+if [ "$1" = refused ] && command -v systemctl >/dev/null; then
+  for u in ssh.socket ssh.service sshd.service; do
+    [ "$(systemctl is-enabled "$u" 2>/dev/null)" = enabled ] || continue
+    systemctl is-active -q "$u" && continue
+    systemctl reset-failed "$u" 2>/dev/null
+    systemctl start "$u" 2>/dev/null && printf 'mended: `%s` was started\n' "$u"
+  done
+fi
+"$sshd" -t 2>&1 | head -n 3 | sed 's/^/mended: sshd says: /'
+exit 0
+"#;
+
+/// A new way in, and what had to be done for it.
+pub(crate) struct Proven {
+    /// The new connection.
+    pub(crate) link: Box<dyn Transport>,
+    /// What was mended first, in words.
+    pub(crate) mended: Vec<String>,
+}
+
+/// No way in.
+pub(crate) struct Shut {
+    /// Why, every reason once.
+    pub(crate) reason: String,
+    /// What was done about it in vain, in words.
+    pub(crate) tried: Vec<String>,
+}
+
+/// Gets in anew beside `link`, with patience. `shell` is a shell of root on the host that is still open.
+pub(crate) async fn prove(
+    link: &dyn Transport,
+    shell: Option<&dyn Transport>,
+    around: &Surroundings,
+) -> Result<Proven, Shut> {
+    let (mut troubles, mut tried) = (Vec::new(), Vec::new());
+    let pauses = PAUSES.into_iter().map(Some).chain([None]);
+    for (nth, pause) in pauses.enumerate() {
+        match reach(link, None).await {
+            Ok(link) => {
+                return Ok(Proven {
+                    link,
+                    mended: tried,
+                });
+            }
+            Err(error) => troubles.push(error.to_string()),
+        }
+        if nth + 1 == MEND_AFTER {
+            let refused = troubles.iter().all(|words| words.contains("refused"));
+            tried = mend(shell.unwrap_or(link), refused).await;
+        }
+        if let Some(seconds) = pause {
+            around.clock.sleep(Duration::from_secs(seconds)).await;
+        }
+    }
+    Err(Shut {
+        reason: distinct(&troubles),
+        tried,
+    })
+}
+
+/// A new connection that also runs a script as root.
+pub(super) async fn reach(
+    link: &dyn Transport,
+    address: Option<&str>,
+) -> Result<Box<dyn Transport>, AskError> {
+    let connection = link.reconnect(address).await?;
+    ask(connection.as_ref(), &[]).await?;
+    Ok(connection)
+}
+
+/// What was done, in words.
+async fn mend(open: &dyn Transport, refused: bool) -> Vec<String> {
+    let argument = if refused { "refused" } else { "other" };
+    let script = format!("set -- {argument}\n{MEND}");
+    let limits = Limits::default().within(Duration::from_secs(60));
+    let Ok(output) = open.run(&script, limits).await else {
+        return Vec::new();
+    };
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.strip_prefix("mended: "))
+        .take(8)
+        .map(|line| deployctl_core::query::printable_line(line.as_bytes(), 300))
+        .collect()
+}

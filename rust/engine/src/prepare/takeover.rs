@@ -1,0 +1,150 @@
+//! An apply that is still open on a host, put back before anything is planned there: what a plan is made against has to
+//! be what is there when it is applied.
+
+use std::time::Duration;
+
+use deployctl_core::activation::machine::Phase;
+use deployctl_core::activation::status::{self, ApplyStatus};
+use deployctl_core::activation::{ApplyId, command};
+use deployctl_core::observed::PendingApply;
+use deployctl_core::query::printable_line;
+use deployctl_core::report::{Outcome, Problem};
+
+use crate::apply::way_in::{self, Shut};
+use crate::apply::{Surroundings, outcome};
+use crate::transport::{Limits, Output, Transport};
+
+/// Longest time for a rollback: it may wait for units.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// Whose open apply is rolled back first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takeover {
+    /// Nobody's: nothing is going to be applied.
+    None,
+    /// One whose time is over.
+    Overdue,
+    /// Anybody's.
+    Any,
+}
+
+impl Takeover {
+    /// Whether `pending` is rolled back first. What failed to roll back needs a person.
+    pub(super) fn covers(self, pending: &PendingApply) -> bool {
+        pending.phase != "rollback-failed"
+            && match self {
+                Self::None => false,
+                Self::Overdue => pending.overdue,
+                Self::Any => true,
+            }
+    }
+}
+
+/// A host on which no apply is open any more.
+pub(super) struct Free {
+    /// A connection that was made after that.
+    pub(super) link: Box<dyn Transport>,
+    /// What became of the apply: `apply … was rolled back first`.
+    pub(super) what: String,
+}
+
+/// Has the host roll `pending` back, and proves by a new login that this left a way in.
+pub(super) async fn settle(
+    link: Box<dyn Transport>,
+    pending: &PendingApply,
+    around: &Surroundings,
+) -> Result<Free, Outcome> {
+    let name = pending.named();
+    let open = |link: &dyn Transport, cause: &str| {
+        let words = "it was to be rolled back first, and how that ended was not heard";
+        Outcome::Open {
+            reason: Problem {
+                message: format!("`{}`: {name}: {words}: {cause}", link.describe()),
+                hint: Some("ask `deployctl status` once it can be reached".to_owned()),
+            },
+            until: None,
+        }
+    };
+    let Some(id) = ApplyId::new(&pending.apply) else {
+        return Err(open(link.as_ref(), "its id is none"));
+    };
+    let script = if pending.overdue {
+        command::recover(&id)
+    } else {
+        command::steal(&id)
+    };
+    let limits = Limits::default().within(LIMIT);
+    let shell = link.root_shell().await.ok().flatten();
+    let said = shell
+        .as_deref()
+        .unwrap_or(link.as_ref())
+        .run(&script, limits);
+    let said = said.await;
+    // Whatever was heard: what is true now is what the host says over a new connection.
+    let proof = way_in::prove(link.as_ref(), shell.as_deref(), around).await;
+    match (proof, said) {
+        (Ok(proven), said) => {
+            let ask = command::status(&id, 0, None);
+            let asked = proven.link.run(&ask, Limits::default()).await;
+            let output = asked.or(said);
+            let output = output.map_err(|error| open(link.as_ref(), &outcome::in_full(&error)))?;
+            let apply = frame(&output, &id).map_err(|cause| open(link.as_ref(), &cause))?;
+            what(&name, &apply)
+                .map(|what| Free {
+                    link: proven.link,
+                    what,
+                })
+                .ok_or_else(|| not_free(&name, &apply, link.as_ref()))
+        }
+        (Err(shut), Ok(output)) => match frame(&output, &id) {
+            Ok(apply) if apply.phase == Phase::RolledBack => {
+                let reason = format!("{name} was rolled back first");
+                Err(outcome::put_back(reason, Err(shut)))
+            }
+            Ok(apply) => Err(not_free(&name, &apply, link.as_ref())),
+            Err(cause) => Err(open(link.as_ref(), &cause)),
+        },
+        (Err(Shut { reason, .. }), Err(_)) => Err(open(link.as_ref(), &reason)),
+    }
+}
+
+/// What the host says of the apply.
+fn frame(output: &Output, id: &ApplyId) -> Result<ApplyStatus, String> {
+    let status = status::parse(&output.stdout).map_err(|error| error.to_string())?;
+    let apply = status.apply.filter(|apply| apply.apply == id.as_str());
+    apply.ok_or_else(|| "the host knows nothing of it".to_owned())
+}
+
+/// How an apply ended that is over; `None` while it is not.
+fn what(name: &str, apply: &ApplyStatus) -> Option<String> {
+    Some(match apply.phase {
+        Phase::RolledBack => format!("{name} was rolled back first"),
+        Phase::Refused => format!("{name} was ended before it had changed anything"),
+        Phase::Committed => format!("{name} was confirmed meanwhile"),
+        _ => return None,
+    })
+}
+
+/// It is still there, whatever we said.
+fn not_free(name: &str, apply: &ApplyStatus, link: &dyn Transport) -> Outcome {
+    let failure = apply.failure.as_ref();
+    let failure = failure.map(|failure| printable_line(failure.text.as_bytes(), 500));
+    let why = failure.map_or_else(String::new, |text| format!(": {text}"));
+    if apply.phase == Phase::RollbackFailed {
+        return Outcome::RollbackFailed {
+            reason: format!("{name} was to be rolled back first{why}"),
+            hint: "`deployctl status` says what is left; mend that, then on its console, as root: `sh /var/lib/deployctl/host.sh rollback`; or take the host as it is: `deployctl rollback HOST --abandon`".to_owned(),
+        };
+    }
+    Outcome::Open {
+        reason: Problem {
+            message: format!(
+                "`{}`: {name} was to be rolled back first, and stays in phase `{}`{why}",
+                link.describe(),
+                apply.phase
+            ),
+            hint: Some("ask `deployctl status` how it ended, then apply again".to_owned()),
+        },
+        until: None,
+    }
+}

@@ -1,0 +1,80 @@
+//! Private directories of runs that were killed, which could not remove them.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+/// What every such directory is called.
+pub(super) const PREFIX: &str = "deployctl-";
+/// The run whose directory it is listens there, and the kernel knows when it does no more.
+const MARK: &str = "run";
+
+/// Marks `directory` as that of a living run, for as long as the listener is there.
+pub(super) fn mark(directory: &Path) -> io::Result<UnixListener> {
+    UnixListener::bind(directory.join(MARK))
+}
+
+/// Removes what killed runs of this user left in `parent`. What cannot be looked at stays.
+pub(super) fn sweep(parent: &Path, own: &Path) {
+    let (Ok(entries), Ok(ours)) = (fs::read_dir(parent), fs::metadata(own)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let named = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let Ok(found) = entry.metadata() else {
+            continue;
+        };
+        if named && found.is_dir() && found.uid() == ours.uid() && is_dead(&entry.path()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Whether its run is gone. Without a mark it is not one of ours, or has only just begun.
+fn is_dead(directory: &Path) -> bool {
+    UnixStream::connect(directory.join(MARK))
+        .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_dead_run_left_goes() {
+        let top = tempfile::tempdir().unwrap();
+        let names = [
+            "deployctl-dead",
+            "deployctl-alive",
+            "deployctl-new",
+            "other-dead",
+        ];
+        for name in names {
+            fs::create_dir(top.path().join(name)).unwrap();
+            fs::write(top.path().join(name).join("config"), "x").unwrap();
+        }
+        for dead in ["deployctl-dead", "other-dead"] {
+            drop(mark(&top.path().join(dead)).unwrap());
+        }
+        let alive = mark(&top.path().join("deployctl-alive")).unwrap();
+        fs::write(top.path().join("deployctl-file"), "x").unwrap();
+        sweep(top.path(), &top.path().join("deployctl-alive"));
+        let mut left: Vec<String> = fs::read_dir(top.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                "deployctl-alive",
+                "deployctl-file",
+                "deployctl-new",
+                "other-dead"
+            ]
+        );
+        drop(alive);
+    }
+}
