@@ -1,4 +1,5 @@
-//! What is in effect, now and at the next boot: the sshd that runs, and files of others that have the last word.
+//! What is in effect, now and at the next boot: the sshd that runs, files of others that have the last word, and
+//! ways in that a plan would close.
 
 use anyhow::Result;
 use deployctl_e2e::{Machine, MachineSpec};
@@ -38,9 +39,71 @@ fn verify(cluster: &Cluster, only: &str) -> Result<Run> {
     cluster.deployctl(&["verify", "web", "--only", only])
 }
 
+/// Applies one more file, which must be refused with `words`, and takes it out of the facts again.
+fn refused(cluster: &Cluster, path: &str, content: &str, words: &str) -> Result<()> {
+    let before = cluster.facts("web")?;
+    cluster.redeclare("web", |facts| demo::set_file(facts, path, content))?;
+    apply(cluster)?.expect(9).says(words);
+    let web = cluster.machine("web");
+    assert!(!web.exists(path)?, "{path} is there");
+    web.ok("test ! -e /var/lib/deployctl/lease")?;
+    cluster.declare("web", &before)
+}
+
 /// When the running sshd was started or reloaded last.
 fn loaded(web: &Machine) -> Result<String> {
     web.ok("systemctl show -p StateChangeTimestampMonotonic --value ssh.service")
+}
+
+#[test]
+fn nobody_is_locked_out_now_or_later() -> Result<()> {
+    let cluster = with_sshd()?;
+    let web = cluster.machine("web");
+
+    // By a block about the operator; by one that only the host's own sshd can judge; by a file of others that
+    // sshd has not loaded so far.
+    let drop_in = "/etc/ssh/sshd_config.d/10-m.conf";
+    let block = "Match User operator\nPubkeyAuthentication no\n";
+    refused(
+        &cluster,
+        drop_in,
+        block,
+        "10-m.conf:2` (`Match User operator`)",
+    )?;
+    let block = "Match Host 10.231.0.*\nPubkeyAuthentication no\n";
+    refused(&cluster, drop_in, block, "says `pubkeyauthentication no`")?;
+    web.ok("echo 'DenyUsers oper*' >/etc/ssh/sshd_config.d/20-theirs.conf")?;
+    refused(&cluster, drop_in, "X11Forwarding no\n", "20-theirs.conf:1")?;
+    web.ok("rm /etc/ssh/sshd_config.d/20-theirs.conf")?;
+
+    // Root, too, is kept: no rule, no terminal, no password at hand.
+    let sudoers = "/etc/sudoers.d/zz-x";
+    let rule = "operator ALL=(ALL) !ALL\n";
+    refused(
+        &cluster,
+        sudoers,
+        rule,
+        "no longer let `operator` become root",
+    )?;
+    let defaults = "Defaults requiretty\n";
+    refused(&cluster, sudoers, defaults, "would want a terminal")?;
+    let rule = "operator ALL=(ALL) ALL\n";
+    refused(&cluster, sudoers, rule, "and none was given")?;
+    web.ok("passwd -ql operator")?;
+    refused(&cluster, sudoers, rule, "and the account has none")?;
+
+    // An sshd that is not the unit's: to start the unit would end the last way in.
+    web.ok("systemctl stop ssh.service; mkdir -p /run/sshd
+         systemd-run --quiet --unit=mysshd /usr/sbin/sshd -D")?;
+    refused(
+        &cluster,
+        "/etc/alpha.d",
+        "unrelated\n",
+        "in `mysshd.service`",
+    )?;
+    cluster.deployctl(&["status", "web"])?.expect(0);
+    web.ok("systemctl stop mysshd; systemctl start ssh.service")?;
+    Ok(())
 }
 
 #[test]
@@ -107,5 +170,53 @@ fn what_runs_and_what_boots_is_as_declared_or_told() -> Result<()> {
     verify(&cluster, "network/sysctl/*")?
         .expect(4)
         .says("99-x.conf:1` sets that at boot");
+    Ok(())
+}
+
+fn ports(web: &Machine) -> Result<String> {
+    web.ok("ss -Hltn | awk '{ sub(/.*:/, \"\", $4); print $4 }' | sort -un | tr '\\n' ' '")
+}
+
+fn set_ports(cluster: &Cluster, sshd: u16, connection: u16) -> Result<()> {
+    cluster.redeclare("web", |facts: &mut Value| {
+        facts["ssh"]["port"] = json!(sshd);
+        facts["connection"]["port"] = json!(connection);
+    })
+}
+
+#[test]
+fn the_port_of_sshd_moves_by_facts() -> Result<()> {
+    let cluster = with_sshd()?;
+    let web = cluster.machine("web");
+    set_ports(&cluster, 2222, 22)?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .says("set `connection.port` to 2222");
+    apply(&cluster)?.expect(0);
+    assert_eq!(ports(web)?, "22 2222 ");
+    set_ports(&cluster, 2222, 2222)?;
+    apply(&cluster)?.expect(0);
+    assert_eq!(ports(web)?, "2222 ");
+
+    // The same where systemd listens, and back again where a gate fails.
+    web.ok(
+        "systemctl --quiet disable --now ssh.service; systemctl --quiet enable --now ssh.socket",
+    )?;
+    set_ports(&cluster, 2200, 2222)?;
+    let good = cluster.facts("web")?;
+    cluster.redeclare("web", |facts| {
+        facts["extra"]["checks"] = json!({ "never": {
+            "command": "echo no", "contains": ["yes"], "status": 0, "deadline_seconds": 5, "retries": 0, "gate": true,
+        }});
+    })?;
+    apply(&cluster)?.expect(5);
+    assert_eq!(ports(web)?, "2222 ");
+    cluster.declare("web", &good)?;
+    apply(&cluster)?.expect(0);
+    assert_eq!(ports(web)?, "2200 2222 ");
+    set_ports(&cluster, 2200, 2200)?;
+    apply(&cluster)?.expect(0);
+    assert_eq!(ports(web)?, "2200 ");
+    verify(&cluster, "ssh/*")?.expect(0);
     Ok(())
 }
