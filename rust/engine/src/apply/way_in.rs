@@ -18,14 +18,14 @@ const MEND_AFTER: usize = 2;
 const MEND: &str = r#"PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 sshd=$(command -v sshd) || exit 0
 if [ ! -e /run/sshd ] && mkdir -m 0755 /run/sshd; then
-  echo 'mended: `/run/sshd` was missing and was made again'
+  echo "mended: \`/run/sshd\` was missing and was made again"
 fi
 if [ "$1" = refused ] && command -v systemctl >/dev/null; then
   for u in ssh.socket ssh.service sshd.service; do
     [ "$(systemctl is-enabled "$u" 2>/dev/null)" = enabled ] || continue
     systemctl is-active -q "$u" && continue
     systemctl reset-failed "$u" 2>/dev/null
-    systemctl start "$u" 2>/dev/null && printf 'mended: `%s` was started\n' "$u"
+    systemctl start "$u" 2>/dev/null && echo "mended: \`$u\` was started"
   done
 fi
 "$sshd" -t 2>&1 | head -n 3 | sed 's/^/mended: sshd says: /'
