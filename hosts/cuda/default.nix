@@ -307,6 +307,9 @@
       "ncu"
       "nsys"
     ];
+    # CUDA 12.6 gets no TensorRT from 10.16.1 on, which has the fix (NVIDIA's security bulletin 5836). Taken here, for
+    # this host loads engines of its own alone; without this line NixOS refuses to build.
+    accepted_vulnerabilities."cuda12.6-tensorrt-10.14.1.48" = [ "CVE-2026-24188" ];
   };
 
   # What verification imports; vLLM's own PyTorch computes on the GPU.

@@ -1,4 +1,4 @@
-# nixosConfigurations: every Linux host, whatever its platform is today.
+# nixosConfigurations: every Linux host that says what NixOS boots from, whatever its platform is today.
 cluster:
 let
   inherit (cluster) inputs;
@@ -12,8 +12,23 @@ let
     {
       imports = [ (modulesPath + "/virtualisation/linode-config.nix") ];
     };
+
+  # disko gives its image's machine the kernel and its modules as one package, and nixpkgs after 26.05 asks that
+  # for the name of the kernel's file too (nix-community/disko#1298).
+  imageBuilder =
+    { pkgs, lib, ... }:
+    {
+      disko.imageBuilder.pkgs = pkgs // {
+        aggregateModules =
+          modules:
+          let
+            kernel = lib.head modules;
+          in
+          pkgs.aggregateModules modules // lib.optionalAttrs (kernel ? target) { inherit (kernel) target; };
+      };
+    };
 in
-hosts.forHosts hosts.linux (
+hosts.forHosts hosts.nixos (
   name:
   let
     system = hosts.systemOf name;
@@ -31,6 +46,7 @@ hosts.forHosts hosts.linux (
       }
     ]
     ++ (if builtins.elem name hosts.linode then [ linode ] else [ ])
+    ++ (if builtins.elem name hosts.disk then [ imageBuilder ] else [ ])
     ++ (parts name).own;
   }
 )

@@ -36,5 +36,5 @@ in
 // forEach hosts.disk "image" (name: nixos.${name}.config.system.build.diskoImages)
 // forEach hosts.disk "installer" installer
 // forEach hosts.linode "image" (name: nixos.${name}.config.system.build.images.linode)
-// forEach hosts.linux "kernel" (name: nixos.${name}.config.boot.kernelPackages.kernel)
+// forEach hosts.nixos "kernel" (name: nixos.${name}.config.boot.kernelPackages.kernel)
 // forEach hosts.ubuntu "rendered" rendered

@@ -1,13 +1,25 @@
 # The names of the hosts for which `wanted` holds. A platform that is no platform counts as Linux:
 # saying what is wrong with it is up to `deployctl inventory --check`.
-{ inventory, ... }:
+{ inventory, folder, ... }:
 let
   inherit (inventory) hosts;
   names = wanted: builtins.filter (name: wanted hosts.${name}) (builtins.attrNames hosts);
   isDarwin = host: (host.platform or null) == "darwin";
 in
 {
-  linux = names (host: !isDarwin host);
+  # Those that can be NixOS: a host that runs Ubuntu and says nothing of what NixOS would boot from is none.
+  nixos = builtins.filter (
+    name:
+    let
+      host = hosts.${name};
+    in
+    !isDarwin host
+    && (
+      (host.platform or null) != "ubuntu"
+      || host ? image
+      || builtins.pathExists (folder + "/${name}/configuration.nix")
+    )
+  ) (builtins.attrNames hosts);
   darwin = names isDarwin;
   ubuntu = names (host: (host.platform or null) == "ubuntu");
   # Their NixOS is written to a disk by disko, or to an image for Linode.

@@ -1,5 +1,6 @@
 # The toolkit of the declared version, for everything that is built with CUDA.
 {
+  config,
   host,
   hostName,
   lib,
@@ -8,20 +9,60 @@
 }:
 let
   facts = host.cuda;
+  say = {
+    facts = "hosts/${hostName}/default.nix";
+    configuration = "hosts/${hostName}/configuration.nix";
+  };
+
+  # nixpkgs keeps the names of versions that it removed, and throws where one is used.
+  has = pkgs: set: pkgs ? ${set} && (builtins.tryEval pkgs.${set}).success;
   set = "cudaPackages_${lib.replaceStrings [ "." ] [ "_" ] facts.version}";
-  cuda =
-    pkgs.${set} or (throw ''
-      hosts/${hostName}/default.nix: `cuda.version` is ${facts.version}, and this nixpkgs has no ${set};
-      set a version that it has, such as 12.6, 12.8 or 12.9
-    '');
+  versions = map (lib.replaceStrings [ "cudaPackages_" "_" ] [ "" "." ]) (
+    lib.filter (name: lib.match "cudaPackages_[0-9]+_[0-9]+" name != null && has pkgs name) (
+      lib.attrNames pkgs
+    )
+  );
+  # From what an overlay gets, too: whoever asks first is told.
+  cudaOf =
+    pkgs:
+    if has pkgs set then
+      pkgs.${set}
+    else
+      throw ''
+        ${say.facts}: `cuda.version` is ${facts.version}, and this nixpkgs has no ${set};
+        set one of ${toString versions}
+      '';
+  cuda = cudaOf pkgs;
+
   declares = prefix: lib.any (lib.hasPrefix prefix) (lib.attrNames facts.packages);
+  # What is looked for in /run/current-system/sw/lib stands in an output of its own.
+  packages =
+    lib.optional (declares "cuda-toolkit") cuda.cudatoolkit
+    ++ lib.optional (declares "cuda-nsight-systems") cuda.nsight_systems
+    ++ lib.optional (declares "cuda-nsight-compute") cuda.nsight_compute
+    ++ lib.optional (declares "cudnn9") (lib.getLib cuda.cudnn)
+    ++ lib.optional (declares "libnvinfer") (lib.getLib cuda.tensorrt)
+    ++ lib.optional (declares "libnvinfer-bin") (lib.getBin cuda.tensorrt);
+
+  vulnerable = import ./cuda/vulnerable.nix {
+    accepted = facts.accepted_vulnerabilities or { };
+    inherit
+      config
+      lib
+      packages
+      say
+      ;
+  };
 in
 {
   config = lib.mkIf (host ? cuda) {
+    inherit (vulnerable) assertions warnings;
+
     # One version for all packages: what is built with different ones does not fit together.
-    nixpkgs.overlays = [ (final: _: { cudaPackages = final.${set}; }) ];
+    nixpkgs.overlays = [ (final: _: { cudaPackages = cudaOf final; }) ];
     nixpkgs.config = {
       allowUnfree = true;
+      allowInsecurePredicate = vulnerable.predicate;
       cudaSupport = true;
     }
     // lib.optionalAttrs (host ? nvidia) {
@@ -29,11 +70,6 @@ in
       cudaForwardCompat = false;
     };
 
-    environment.systemPackages =
-      lib.optional (declares "cuda-toolkit") cuda.cudatoolkit
-      ++ lib.optional (declares "cuda-nsight-systems") cuda.nsight_systems
-      ++ lib.optional (declares "cuda-nsight-compute") cuda.nsight_compute
-      ++ lib.optional (declares "cudnn9") cuda.cudnn
-      ++ lib.optional (declares "libnvinfer") cuda.tensorrt;
+    environment.systemPackages = packages;
   };
 }

@@ -16,11 +16,21 @@ let
   instead = ", or say it in hosts/${hostName}/configuration.nix";
   # A host that runs Ubuntu today may say what only Ubuntu understands.
   onNixos = assertion: host.platform != "nixos" || assertion;
+  literal = import ../literal.nix;
+
+  # nixpkgs keeps the names of packages that it removed, and refuses what is broken, unfree or vulnerable.
+  named = name: pkgs ? ${name};
+  had = name: named name && (builtins.tryEval pkgs.${name}.drvPath).success;
 
   systemdFolder = "/etc/systemd/system/";
+  # Each is one link on NixOS, to a folder that is made of packages.
+  userFolder = "/etc/systemd/user/";
+  udevFolder = "/etc/udev/rules.d/";
   kinds = [
     "unit"
     "drop-in"
+    "user-unit"
+    "udev"
     "sudo"
     "sshd"
     "unread"
@@ -34,12 +44,19 @@ let
       matches = {
         unit = below systemdFolder && !(lib.hasSuffix ".conf" path);
         drop-in = below systemdFolder;
+        user-unit = below userFolder;
+        udev = below udevFolder;
         sudo = below "/etc/sudoers.d/";
         sshd = below "/etc/ssh/sshd_config.d/";
         unread = lib.any below [
           "/etc/apt/"
+          "/etc/cloud/"
           "/etc/default/"
+          "/etc/logrotate.d/"
           "/etc/netplan/"
+          "/etc/network/"
+          "/etc/profile.d/"
+          "/etc/security/limits.d/"
           "/etc/sysusers.d/"
         ];
         etc = below "/etc/";
@@ -54,6 +71,13 @@ let
     kind: prefix: value:
     lib.listToAttrs (
       map (file: lib.nameValuePair (lib.removePrefix prefix file.path) (value file)) (of kind)
+    );
+
+  # packages KIND PREFIX FOLDER: each file of a kind as a package that has it below FOLDER.
+  packagesOf =
+    kind: prefix: folder:
+    map (file: pkgs.writeTextDir "${folder}/${lib.removePrefix prefix file.path}" file.content) (
+      of kind
     );
 
   # The unit itself counts as changed when another file that it is restarted for changes.
@@ -78,8 +102,13 @@ in
   config = lib.mkIf (host ? extra) {
     assertions =
       lib.mapAttrsToList (name: _: {
-        assertion = onNixos (pkgs ? ${name});
-        message = "${say}packages.${name}` is no package of nixpkgs; set the name that it has there${instead}";
+        assertion = onNixos (had name);
+        message =
+          if named name then
+            "${say}packages.${name}` is one that nixpkgs has removed or refuses; `nix build nixpkgs#${name}`"
+            + " says why; remove it${instead}"
+          else
+            "${say}packages.${name}` is no package of nixpkgs; set the name that it has there${instead}";
       }) packages
       ++ lib.mapAttrsToList (name: version: {
         assertion = onNixos (version == null);
@@ -92,9 +121,7 @@ in
         message = "${say}files` has ${file.path}, which NixOS does not read; remove it${instead}";
       }) (of "unread");
 
-    environment.systemPackages = map (name: pkgs.${name}) (
-      lib.filter (name: pkgs ? ${name}) (lib.attrNames packages)
-    );
+    environment.systemPackages = map (name: pkgs.${name}) (lib.filter had (lib.attrNames packages));
 
     environment.etc = each "etc" "/etc/" (file: {
       text = file.content;
@@ -103,13 +130,15 @@ in
     });
 
     systemd.tmpfiles.settings = lib.mkIf (of "other" != [ ]) {
-      "10-deployctl-extra" = each "other" "" (file: {
-        "f+" = {
-          argument = file.content;
-          inherit (file) mode group;
-          user = file.owner;
-        };
-      });
+      "10-deployctl-extra" = lib.mapAttrs' (path: lib.nameValuePair (literal path)) (
+        each "other" "" (file: {
+          "f+" = {
+            argument = literal file.content;
+            inherit (file) mode group;
+            user = file.owner;
+          };
+        })
+      );
     };
 
     security.sudo.extraConfig = lib.mkIf (of "sudo" != [ ]) (contentOf "sudo");
@@ -119,10 +148,12 @@ in
     systemd.units = each "unit" systemdFolder (file: {
       text = file.content + triggers (baseNameOf file.path);
     });
-    systemd.packages = map (
-      file:
-      pkgs.writeTextDir "lib/systemd/system/${lib.removePrefix systemdFolder file.path}" file.content
-    ) (of "drop-in");
+    systemd.packages =
+      packagesOf "drop-in" systemdFolder "lib/systemd/system"
+      ++ packagesOf "user-unit" userFolder "lib/systemd/user";
+    services.udev.packages = lib.mkIf (of "udev" != [ ]) (
+      packagesOf "udev" udevFolder "lib/udev/rules.d"
+    );
 
     # NixOS does not read [Install].
     systemd.targets.multi-user.wants = lib.mkIf (started != [ ]) started;

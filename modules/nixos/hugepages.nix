@@ -2,6 +2,7 @@
 { host, lib, ... }:
 let
   facts = host.hugepages;
+  literal = import ../literal.nix;
   mib = facts.size_kib / 1024;
   size = if facts.size_kib < 1048576 then "${toString mib}M" else "${toString (mib / 1024)}G";
 in
@@ -35,23 +36,29 @@ in
     ];
 
     systemd.mounts = [
-      {
-        description = "Huge pages for the group ${facts.group}";
-        documentation = [ "https://docs.kernel.org/admin-guide/mm/hugetlbpage.html" ];
-        # The pool is filled by sysctl.
-        after = [ "systemd-sysctl.service" ];
-        wantedBy = [ "local-fs.target" ];
-        what = "hugetlbfs";
-        where = facts.mount;
-        type = "hugetlbfs";
-        # min_size reserves the pages at once: with too few of them the mount fails.
-        options = lib.concatStringsSep "," [
-          "pagesize=${toString mib}M"
-          "gid=${facts.group}"
-          "mode=0770"
-          "min_size=${toString (mib * facts.count)}M"
-        ];
-      }
+      (
+        lib.optionalAttrs (literal facts.mount != facts.mount) {
+          # The unit's name comes from `where`, what it says of itself does not.
+          mountConfig.Where = lib.mkForce (literal facts.mount);
+        }
+        // {
+          description = "Huge pages for the group ${facts.group}";
+          documentation = [ "https://docs.kernel.org/admin-guide/mm/hugetlbpage.html" ];
+          # The pool is filled by sysctl.
+          after = [ "systemd-sysctl.service" ];
+          wantedBy = [ "local-fs.target" ];
+          what = "hugetlbfs";
+          where = facts.mount;
+          type = "hugetlbfs";
+          # min_size reserves the pages at once: with too few of them the mount fails.
+          options = lib.concatStringsSep "," [
+            "pagesize=${toString mib}M"
+            "gid=${facts.group}"
+            "mode=0770"
+            "min_size=${toString (mib * facts.count)}M"
+          ];
+        }
+      )
     ];
   };
 }

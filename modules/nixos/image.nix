@@ -1,5 +1,11 @@
 # `image`: how the system comes onto its disk, and boots from it.
-{ lib, host, ... }:
+{
+  config,
+  host,
+  hostName,
+  lib,
+  ...
+}:
 let
   inherit (host) image;
   kind = host.image.kind or null;
@@ -69,8 +75,21 @@ let
     # What trades is never swapped out; a swap disk of the provider's stays unused.
     swapDevices = [ ];
   };
+
+  # nixpkgs says of it only that it is not there.
+  root = lib.optionalAttrs (kind == null) {
+    assertions = [
+      {
+        assertion = config.fileSystems ? "/";
+        message =
+          "hosts/${hostName}/default.nix: nothing says what NixOS boots from; declare `image`, or `fileSystems` and"
+          + " `boot.loader` in hosts/${hostName}/configuration.nix";
+      }
+    ];
+  };
 in
 lib.mkMerge [
+  root
   disk
   linode
 ]

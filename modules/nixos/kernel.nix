@@ -10,6 +10,8 @@ let
   facts = host.kernel;
   custom = facts.flavour == "custom";
   group = facts.io_uring_group;
+  # What nixpkgs' linode-config.nix says as well, so that it stands there once.
+  ofTheProfile = lib.optional ((host.image.kind or null) == "linode") "console=ttyS0,19200n8";
 
   # nixpkgs says much about its kernels already. What must be built in wins over that; what may be
   # a module gives way to it; what must be off is also off when nothing offers it.
@@ -31,7 +33,7 @@ let
 in
 {
   config = lib.mkIf (host ? kernel) {
-    boot.kernelParams = facts.command_line;
+    boot.kernelParams = lib.subtractLists ofTheProfile facts.command_line;
     boot.kernelModules = facts.modules;
     boot.kernel.sysctl = facts.sysctl;
 

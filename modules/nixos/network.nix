@@ -31,6 +31,8 @@ let
     }) endpoints;
 in
 {
+  imports = [ ./network/mdns.nix ];
+
   config = lib.mkIf (host ? network) {
     boot.kernel.sysctl = lib.mapAttrs (
       key: value: if lib.elem key numbers then lib.toInt value else value

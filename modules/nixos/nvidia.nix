@@ -9,15 +9,34 @@
 let
   facts = host.nvidia;
   drivers = config.boot.kernelPackages.nvidiaPackages;
-  branches = map (lib.removePrefix "legacy_") (
-    lib.filter (lib.hasPrefix "legacy_") (lib.attrNames drivers)
-  );
+  # nixpkgs has older branches by their numbers, and what NVIDIA develops by other names.
+  branchOf =
+    name:
+    if lib.hasPrefix "legacy_" name then
+      lib.removePrefix "legacy_" name
+    else
+      lib.versions.major drivers.${name}.version;
+  named =
+    lib.filter (name: lib.hasPrefix "legacy_" name) (lib.attrNames drivers)
+    ++ lib.filter (name: drivers ? ${name}) [
+      "production"
+      "latest"
+    ];
+  # What is broken with this kernel, or has no open modules where they are asked for, is no offer.
+  usable =
+    name:
+    (builtins.tryEval drivers.${name}.drvPath).success
+    && (!facts.open_modules || drivers.${name}.open or null != null);
+  wanted = lib.findFirst (name: branchOf name == toString facts.branch) null named;
   # Thrown where it is used: NixOS looks into the driver before it tells of any assertion.
   declared =
-    drivers."legacy_${toString facts.branch}" or (throw ''
-      hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this nixpkgs does not
-      have; set one of ${toString branches}, or `hardware.nvidia.package` in hosts/${hostName}/configuration.nix
-    '');
+    if wanted != null then
+      drivers.${wanted}
+    else
+      throw ''
+        hosts/${hostName}/default.nix: `nvidia.branch` is ${toString facts.branch}, which this nixpkgs does not
+        have; set one of ${toString (lib.unique (map branchOf (lib.filter usable named)))}, or `hardware.nvidia.package` in hosts/${hostName}/configuration.nix
+      '';
   # A host's own configuration may have chosen another.
   driver = config.hardware.nvidia.package;
   limit =

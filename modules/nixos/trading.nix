@@ -10,6 +10,7 @@ let
   facts = host.trading;
   inherit (facts) fix session;
   cpus = import ../cpu-list.nix facts.cpus;
+  literal = import ../literal.nix;
   asks = facts.inference_socket != null && host ? vllm;
 
   environment = lib.concatLines (
@@ -41,12 +42,13 @@ in
 
     systemd.tmpfiles.settings."10-deployctl-trading" = {
       # FIX sequence numbers outlive every release.
-      ${facts.state_directory}.d = {
+      ${literal facts.state_directory}.d = {
         mode = "0750";
         inherit (facts) user group;
       };
-      ${facts.directory}.d.mode = "0755";
-      "${facts.directory}/config/current"."L+".argument = "${pkgs.writeTextDir "engine.env" environment}";
+      ${literal facts.directory}.d.mode = "0755";
+      "${literal facts.directory}/config/current"."L+".argument =
+        "${pkgs.writeTextDir "engine.env" environment}";
     };
 
     # Exits 0 when the engine may be touched; deployments of the engine ask it.
@@ -82,12 +84,12 @@ in
       restartIfChanged = false;
       unitConfig = {
         # The first release comes after the first apply.
-        ConditionPathExists = "${facts.directory}/current/bin/trading_engine";
+        ConditionPathExists = "${literal facts.directory}/current/bin/trading_engine";
         # A session that keeps breaking needs a person.
         StartLimitIntervalSec = 300;
         StartLimitBurst = 3;
       }
-      // lib.optionalAttrs (host ? hugepages) { RequiresMountsFor = host.hugepages.mount; };
+      // lib.optionalAttrs (host ? hugepages) { RequiresMountsFor = literal host.hugepages.mount; };
       serviceConfig = import ./trading/service.nix { inherit cpus host lib; };
     };
   };

@@ -8,6 +8,7 @@
 }:
 let
   facts = host.vllm;
+  literal = import ../literal.nix;
   secret = "/etc/deployctl/secrets/${facts.credential}";
   arguments = [
     facts.model.path
@@ -51,7 +52,7 @@ in
       wants = [ "network-online.target" ];
       wantedBy = [ "multi-user.target" ];
       unitConfig = {
-        RequiresMountsFor = facts.model.path;
+        RequiresMountsFor = literal facts.model.path;
         # Its environment and its key are put there after the first apply; until then it is passed over.
         ConditionPathExists = [
           "/opt/vllm/current/bin/vllm"
@@ -126,7 +127,7 @@ in
         ProtectSystem = "strict";
         ProtectHome = "yes";
         PrivateTmp = "yes";
-        ReadOnlyPaths = facts.model.path;
+        ReadOnlyPaths = literal facts.model.path;
         RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6 AF_NETLINK";
       };
     };

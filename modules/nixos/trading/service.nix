@@ -6,15 +6,18 @@
 }:
 let
   facts = host.trading;
+  literal = import ../../literal.nix;
+  directory = literal facts.directory;
+  state = literal facts.state_directory;
 in
 {
   User = facts.user;
   Group = facts.group;
   UMask = "0027";
-  EnvironmentFile = "${facts.directory}/config/current/engine.env";
-  WorkingDirectory = facts.state_directory;
+  EnvironmentFile = "${directory}/config/current/engine.env";
+  WorkingDirectory = state;
   # By env, so that the unit verifies before there is a release.
-  ExecStart = "/usr/bin/env ${facts.directory}/current/bin/trading_engine";
+  ExecStart = "/usr/bin/env ${directory}/current/bin/trading_engine";
   Restart = "on-failure";
   RestartSec = 5;
 
@@ -39,9 +42,9 @@ in
   NoNewPrivileges = "yes";
   ProtectSystem = "strict";
   ReadWritePaths = [
-    facts.state_directory
+    state
   ]
-  ++ lib.optional (host ? hugepages) host.hugepages.mount;
+  ++ lib.optional (host ? hugepages) (literal host.hugepages.mount);
   ProtectHome = "yes";
   PrivateTmp = "yes";
   PrivateDevices = "yes";

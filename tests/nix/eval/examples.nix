@@ -8,6 +8,8 @@
     platform = "nixos";
     architecture = "x86_64";
     hardware.cpu.threads = 2;
+    # Answers for itself below `.local`.
+    connection.address = "example.local";
     storage.mounts."/data" = {
       source = "UUID=6a1bd4f0-5bd1-4a4b-a0a5-0f4c2c6f8d11";
       fs_type = "xfs";
@@ -16,7 +18,7 @@
     hugepages = {
       size_kib = 1048576;
       count = 4;
-      mount = "/mnt/huge";
+      mount = "/mnt/huge%1G";
       group = "pages";
       transparent = "never";
     };
@@ -51,8 +53,16 @@
               content = "Match User report\nAllowTcpForwarding no\n";
             }
             {
+              path = "/etc/udev/rules.d/70-report.rules";
+              content = "SUBSYSTEM==\"tty\", KERNEL==\"ttyUSB%n\", GROUP=\"report\"\n";
+            }
+            {
+              path = "/etc/systemd/user/report.timer";
+              content = "[Timer]\nOnCalendar=daily\n";
+            }
+            {
               path = "/srv/report/config";
-              content = "every \"day\"\n";
+              content = "every \"day\" of %H at %-d\n";
               owner = "report";
               mode = "0640";
             }

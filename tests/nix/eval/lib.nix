@@ -215,8 +215,9 @@ rec {
         value
     ) over;
   isDerivation = value: isAttrs value && value.type or null == "derivation";
-  getBin = package: package;
-  getLib = package: package;
+  versions.major = version: head (builtins.splitVersion version);
+  getBin = package: package.bin or package;
+  getLib = package: package.lib or package;
   getDev = package: package;
   getOutput = _: package: package;
   getExe = package: "${package}/bin/${package.meta.mainProgram or package.name}";

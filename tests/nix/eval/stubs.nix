@@ -10,6 +10,8 @@
       groups = { };
     };
     age.secrets = { };
+    # A host without `image` says it in its configuration.nix.
+    fileSystems."/" = { };
   };
   darwin = {
     networking.hostName = host.system.hostname or "host";

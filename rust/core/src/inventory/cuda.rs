@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{
-    PackageGlob, PackageVersion, ProductName, ProgramName, Soname, Version, VersionGlob,
+    NixCudaPackage, PackageGlob, PackageVersion, ProductName, ProgramName, Soname, Version,
+    VersionGlob, VulnerabilityId,
 };
 use crate::name::PackageName;
 
@@ -28,6 +29,13 @@ pub struct Cuda {
     /// Programs beside `nvcc` that must run, such as `nsys`.
     #[schemars(with = "BTreeSet<ProgramName>", extend("x-optional" = true))]
     pub programs: Option<BTreeSet<ProgramName>>,
+    /// On `NixOS`: packages that nixpkgs refuses for known vulnerabilities and that this host takes all the same, each
+    /// by name and version, with the vulnerabilities that are accepted. One that is found later is not.
+    #[schemars(
+        with = "BTreeMap<NixCudaPackage, BTreeSet<VulnerabilityId>>",
+        extend("x-optional" = true)
+    )]
+    pub accepted_vulnerabilities: Option<BTreeMap<NixCudaPackage, BTreeSet<VulnerabilityId>>>,
 }
 
 /// One apt pin.

@@ -89,6 +89,10 @@ texts! {
     ServiceStem, r"^[A-Za-z0-9][A-Za-z0-9_@.-]{0,127}$", "letters, digits and `_@.-`";
     /// Dotted numbers.
     Version, r"^[0-9]+(\.[0-9]+){0,3}([a-z+.][a-z0-9+.]*)?$", "a version such as `12.6`";
+    /// A package of CUDA as nixpkgs names it, with its version.
+    NixCudaPackage, r"^cuda[A-Za-z0-9._+-]{1,200}$", "a package of CUDA with its version, as nixpkgs names it, such as `cuda12.6-tensorrt-10.14.1.48`";
+    /// A vulnerability by its public name.
+    VulnerabilityId, r"^(CVE-[0-9]{4}-[0-9]{4,19}|GHSA(-[0-9a-z]{4}){3})$", "a vulnerability such as `CVE-2026-24188`";
     /// What a kernel setting is set to.
     SysctlValue, r"^[A-Za-z0-9+._:/,-]+( [A-Za-z0-9+._:/,-]+)*$", "letters, digits and `+._:/,-`, separated by single spaces";
     /// One word of the kernel's command line.

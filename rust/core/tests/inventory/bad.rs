@@ -102,6 +102,8 @@ bad! {
     cuda_packages_of_another_version: "hosts.cuda.cuda.packages.cuda-toolkit-12-4" = "12.4.1-1";
     package_against_a_pin: "hosts.cuda.cuda.packages.libnvinfer10" = "11.0.0-1";
     open_modules_on_an_old_gpu: "hosts.cuda.nvidia.gpu.compute_capability" = "6.1";
+    open_modules_of_an_old_branch: "hosts.cuda.nvidia.branch" = 470, "hosts.cuda.cuda" = GONE, "hosts.cuda.nvidia.packages" = {};
+    vulnerabilities_that_are_none: "hosts.cuda.cuda.accepted_vulnerabilities" = {"cuda12.6-tensorrt-10.14.1.48": ["CVE-26-1", "all"], "openssl-1.1.1w": ["CVE-2026-24188"]};
     preempt_rt_with_nvidia: "hosts.cuda.kernel.symbols.PREEMPT_RT" = "y", "hosts.cuda.kernel.symbols.RT_GROUP_SCHED" = "y";
 
     user_that_is_no_operator: "hosts.cuda.connection.user" = "opertor";
@@ -109,6 +111,9 @@ bad! {
     root_that_ssh_does_not_let_in: "hosts.cuda.connection.user" = "root", "hosts.cuda.ssh.permit_root_login" = "no";
     port_on_the_move_behind_a_firewall: "hosts.cuda.connection.port" = 2222;
     firewall_against_ssh: "hosts.cuda.firewall.services" = [];
+    /// What answers below `.local` is the host alone, and is asked by UDP.
+    firewall_against_mdns: "hosts.cuda.firewall.services.3.ports" = [5354], "hosts.linode.connection.address" = "linode.LOCAL.";
+    firewall_against_mdns_by_tcp: "hosts.cuda.firewall.services.3.protocol" = "tcp";
     become_nobody: "hosts.cuda.connection.become" = "none";
     jump_to_nobody: "hosts.cuda.connection.jump" = "linod";
     jump_in_a_circle: "hosts.cuda.connection.jump" = "linode", "hosts.linode.connection.jump" = "cuda";

@@ -19,6 +19,9 @@ const OLDEST_BRANCH: &[(&str, u16)] = &[
     ("13.0", 580),
 ];
 
+/// The oldest branch with open modules (NVIDIA/open-gpu-kernel-modules, release 515.43.04).
+const OLDEST_OPEN_BRANCH: u16 = 515;
+
 pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_>) {
     let host = &sound.host;
     let at = FactPath::host(name);
@@ -49,6 +52,12 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
                 "is true; compute capability {} is too old for the open modules",
                 nvidia.gpu.compute_capability
             ),
+        );
+    }
+    if nvidia.open_modules && branch < OLDEST_OPEN_BRANCH {
+        findings.add(
+            at.clone().keys("nvidia.open_modules"),
+            format!("is true; branch {branch} has no open modules, the oldest with them is {OLDEST_OPEN_BRANCH}"),
         );
     }
     for package in nvidia.packages.keys() {

@@ -9,6 +9,7 @@ mod groups;
 mod image;
 mod kernel;
 mod links;
+mod mdns;
 mod packages;
 mod platform;
 mod python;
@@ -58,6 +59,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     reach::check(facts, findings);
     for (name, sound) in facts.hosts {
         platform::check(name, sound, findings);
+        mdns::check(name, &sound.host, findings);
         cpus::check(name, &sound.host, findings);
         kernel::check(name, &sound.host, findings);
         groups::check(name, sound, facts.cluster, findings);
