@@ -111,6 +111,8 @@ let
   isDarwin = lib.hasSuffix "darwin" system;
 
   pkgs = builtins.mapAttrs (_: finish) named // {
+    # What nixpkgs says of itself, so that nobody prints all of it.
+    _type = "pkgs";
     inherit lib system;
     stdenv = finish named.stdenv // {
       hostPlatform = {

@@ -18,6 +18,8 @@ let
       lib.toJSON "<function>"
     else if lib.isString value && lib.hasInfix "\n" value then
       print indent { lines = lib.splitString "\n" (lib.removeSuffix "\n" value); }
+    else if value._type or null == "pkgs" then
+      lib.toJSON "<pkgs>"
     else if lib.isDerivation value then
       print indent value.outPath
     else if builtins.isPath value then
