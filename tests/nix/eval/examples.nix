@@ -22,6 +22,34 @@
       group = "pages";
       transparent = "never";
     };
+    nvidia = {
+      gpu = {
+        name = "NVIDIA GeForce RTX 3090";
+        count = 2;
+      };
+      branch = 580;
+      open_modules = true;
+      persistence = true;
+      power_limit_watts = 300;
+      modules = [ "nvidia" ];
+    };
+    vllm = {
+      version = "0.33.0";
+      model = {
+        id = "org/model";
+        path = "/srv/models/100%";
+        served_name = "model";
+      };
+      user = "vllm";
+      group = "inference";
+      socket = "/run/vllm/vllm.sock";
+      credential = "vllm-api-key";
+      dtype = "bfloat16";
+      max_model_len = 4096;
+      max_num_seqs = 8;
+      gpu_memory_utilization = 0.9;
+      start_timeout_seconds = 300;
+    };
     extra = {
       files =
         map

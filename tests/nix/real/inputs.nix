@@ -5,7 +5,7 @@ let
     name: inputs:
     let
       self = (import (folder name + "/flake.nix")).outputs (inputs // { inherit self; }) // {
-        outPath = folder name;
+        outPath = toString (folder name);
         lastModifiedDate = "20260101000000";
       };
     in

@@ -10,8 +10,8 @@ const PORT: u16 = 5353;
 
 pub(super) fn check(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     let address = host.connection.address.as_str();
-    let local = address.trim_end_matches('.').to_ascii_lowercase();
-    if !local.ends_with(".local") {
+    let domain = address.trim_end_matches('.').rsplit('.').next();
+    if !domain.is_some_and(|domain| domain.eq_ignore_ascii_case("local")) {
         return;
     }
     let Some(firewall) = &host.firewall else {
