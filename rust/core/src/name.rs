@@ -124,6 +124,13 @@ name!(
         .any(|suffix| t.len() > suffix.len() && t.ends_with(suffix))
 );
 
+impl UnitName {
+    /// Whether it is a template (`getty@.service`), of which only instances run.
+    pub fn is_template(&self) -> bool {
+        self.0.contains("@.")
+    }
+}
+
 name!(
     /// A Debian package's name (Debian policy 5.6.1), optionally `:architecture`.
     PackageName,
@@ -152,6 +159,17 @@ impl SysctlKey {
         match self.0.find(['.', '/']) {
             Some(at) if self.0[at..].starts_with('/') => self.0.clone(),
             _ => swap_separators(&self.0),
+        }
+    }
+
+    /// The network interface whose setting it is: the kernel has it as long as the interface is there.
+    pub fn interface(&self) -> Option<String> {
+        let path = self.below_proc_sys();
+        match path.split('/').collect::<Vec<_>>()[..] {
+            ["net", "ipv4" | "ipv6" | "mpls", "conf" | "neigh", name, _] => {
+                Some(name.to_owned()).filter(|name| name != "all" && name != "default")
+            }
+            _ => None,
         }
     }
 
@@ -219,6 +237,22 @@ mod tests {
             assert!(ManagedPath::new(bad).is_err(), "{bad:?}");
         }
         assert!(ManagedPath::new("/etc/systemd/system/mnt-huge.mount").is_ok());
+    }
+
+    #[test]
+    fn a_sysctl_of_an_interface_names_it() {
+        let interface = |key: &str| SysctlKey::new(key).unwrap().interface();
+        for (key, name) in [
+            ("net.ipv4.conf.cluster0.rp_filter", Some("cluster0")),
+            ("net.ipv6.conf.eth0/100.accept_ra", Some("eth0.100")),
+            ("net.ipv4.neigh.lan0.gc_stale_time", Some("lan0")),
+            ("net.ipv4.conf.all.rp_filter", None),
+            ("net.ipv4.conf.default.rp_filter", None),
+            ("net.ipv4.tcp_rmem", None),
+            ("vm.swappiness", None),
+        ] {
+            assert_eq!(interface(key).as_deref(), name, "{key}");
+        }
     }
 
     #[test]

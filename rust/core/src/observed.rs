@@ -16,21 +16,32 @@ use crate::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
 use crate::precedence::ConfigFiles;
 use crate::rendered::{Manifest, PathState, Rendered};
 
+mod accounts;
+mod apt;
 mod ask;
+mod firewall;
 mod host;
 mod lease;
 mod packages;
 mod paths;
+mod places;
 mod read;
 mod settings;
 mod system;
 mod units;
 mod way_in;
 
+pub use accounts::{Accounts, Group};
+pub(crate) use accounts::{
+    Declared as DeclaredAccount, declared as declared_accounts, files as sysusers_files,
+};
+pub use apt::{Holder, ObservedApt};
 pub(crate) use ask::clock_query;
 pub use ask::{generation_lists, queries};
+pub use firewall::{ObservedFirewall, OtherFilter};
 pub use host::parse_os_release;
 pub use lease::{ask_lease, read_lease};
+pub use places::{Above, Places};
 pub use read::{ObserveError, read};
 pub(crate) use settings::{normalise, parse_clocks};
 pub use way_in::{Account, Listener, SshUnit, WayIn};
@@ -49,6 +60,10 @@ pub struct Scope<'a> {
 }
 
 /// Everything that planning needs to know of a host.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an answer of its own"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// Who the host says it is.
@@ -63,6 +78,12 @@ pub struct Observed {
     pub command_line: String,
     /// Whether systemd is PID 1.
     pub systemd: bool,
+    /// Whether udev answers there; in containers it does not run.
+    #[serde(default)]
+    pub udev: bool,
+    /// Network interfaces by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub interfaces: BTreeSet<String>,
     /// Whether we are root there.
     pub root: bool,
     /// Directories that must be writable and are not.
@@ -95,6 +116,18 @@ pub struct Observed {
     pub reboot_required: bool,
     /// Weekday (Monday is 1) and time of day by time zone asked for: `3:14:05`.
     pub local_times: BTreeMap<String, String>,
+    /// The nftables table of ours; `None` where none is declared, or the host has no nft.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<ObservedFirewall>,
+    /// Users and groups among those that are declared or own something; `None` where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Accounts>,
+    /// Where the managed paths lie; `None` where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<Places>,
+    /// What would be in the way of installing; `None` where no package is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apt: Option<ObservedApt>,
     /// What a host of a Nix platform runs; `None` on others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<ObservedSystem>,
@@ -155,6 +188,9 @@ pub struct ObservedUnit {
     pub file: String,
     /// Whether a start would be passed over, since a start condition of the unit is not met.
     pub passed_over: bool,
+    /// The unit's own name, where this is another name of it (`Alias=` in systemd.unit(5)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<UnitName>,
 }
 
 /// An apply that is still open on the host.

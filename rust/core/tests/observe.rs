@@ -17,15 +17,24 @@ use std::process::{Command, Stdio};
 use deployctl_core::name::{
     AccountName, ConcernName, HostName, ManagedPath, ModuleName, SysctlKey,
 };
-use deployctl_core::observed::{Observed, Scope, generation_lists, queries, read};
+use deployctl_core::observed::{ObserveError, Observed, Scope, generation_lists, queries, read};
 use deployctl_core::query::{Marker, parse, script};
 use deployctl_core::rendered::{
-    Entry, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered, UnitWant,
+    Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
+    UnitWant,
 };
 
 const SHELLS: [&[&str]; 2] = [&["dash", "-s"], &["bash", "--posix", "-s"]];
 
 fn observe(shell: &[&str], root: Option<&Path>, scope: &Scope<'_>) -> Observed {
+    try_observe(shell, root, scope).unwrap()
+}
+
+fn try_observe(
+    shell: &[&str],
+    root: Option<&Path>,
+    scope: &Scope<'_>,
+) -> Result<Observed, ObserveError> {
     let marker = Marker::new([9; 16]);
     let mut command = Command::new(shell[0]);
     command
@@ -48,7 +57,7 @@ fn observe(shell: &[&str], root: Option<&Path>, scope: &Scope<'_>) -> Observed {
         .unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{shell:?}");
-    read(&parse(&marker, &output.stdout).unwrap(), scope).unwrap()
+    read(&parse(&marker, &output.stdout).unwrap(), scope)
 }
 
 fn path(text: &str) -> ManagedPath {
@@ -258,6 +267,101 @@ fn an_empty_directory_is_a_host_that_has_nothing() {
     }
 }
 
+/// A table of ours and the package that loads it.
+fn firewall(rendered: &mut Rendered) {
+    let mut entry = file("table inet deployctl { }\n", 0o644);
+    entry.follow_ups.insert(FollowUp::Firewall);
+    let at = path("/etc/nftables.d/deployctl.nft");
+    rendered.entries.insert(at, entry);
+    rendered.packages.insert(
+        "nftables".to_owned().try_into().unwrap(),
+        PackageWant {
+            concern: ConcernName::new("firewall").unwrap(),
+            version: None,
+            hold: false,
+            replaces: BTreeSet::new(),
+        },
+    );
+}
+
+/// Processes that one round starts on a host with everything declared, as a namespace of its own counts
+/// them. Most of a plan's time on a host is spent on them.
+#[test]
+fn a_round_starts_few_processes() {
+    let mut rendered = rendered();
+    firewall(&mut rendered);
+    let key = SysctlKey::new("kernel.pid_max").unwrap();
+    rendered.sysctls.insert(key, "1".to_owned());
+    rendered.units.insert(
+        "ssh.service".to_owned().try_into().unwrap(),
+        UnitWant {
+            concern: ConcernName::new("ssh").unwrap(),
+            enabled: Some(true),
+            running: Some(true),
+            on_change: OnChange::Restart,
+            watch: BTreeSet::new(),
+            start_timeout_seconds: 90,
+        },
+    );
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: false,
+        timezones: &[],
+    };
+    let mut command = Command::new("unshare");
+    command
+        .args(["--map-root-user", "--pid", "--fork", "dash", "-c"])
+        .arg("dash -s >/dev/null; dash -c 'echo $$'; :")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let text = script(&Marker::new([9; 16]), &queries(&scope));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let last: u32 = said.lines().last().unwrap().trim().parse().unwrap();
+    // The first is the shell that reads the round, the last is the one that tells.
+    assert!(last - 2 <= 70, "{said}");
+}
+
+#[test]
+fn a_number_that_is_none_is_told_with_the_newest_generation() {
+    let rendered = Rendered::empty(HostName::new("box").unwrap());
+    let scope = Scope {
+        rendered: &rendered,
+        sandbox: true,
+        timezones: &[],
+    };
+    let mut told = Vec::new();
+    for (number, generations) in [
+        ("", &["3", "12"][..]),
+        ("many\n", &["3"]),
+        ("", &[]),
+        ("12\n", &["3"]),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let state = root.path().join("var/lib/deployctl");
+        for generation in generations {
+            fs::create_dir_all(state.join("generations").join(generation)).unwrap();
+        }
+        fs::create_dir_all(&state).unwrap();
+        fs::write(state.join("generation"), number).unwrap();
+        let said: BTreeSet<_> = SHELLS
+            .iter()
+            .map(
+                |shell| match try_observe(shell, Some(root.path()), &scope) {
+                    Ok(observed) => format!("{:?}", observed.unanswered),
+                    Err(error) => error.to_string(),
+                },
+            )
+            .collect();
+        told.extend(said);
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}
+
 #[test]
 fn this_machine_answers_whatever_it_is() {
     let mut rendered = Rendered::empty(HostName::new("box").unwrap());
@@ -332,6 +436,13 @@ fn this_machine_answers_whatever_it_is() {
             observed.paths[&path("/etc/passwd")],
             PathState::File { .. }
         ));
+        let accounts = observed.accounts.unwrap();
+        let root = AccountName::new("root").unwrap();
+        assert!(accounts.is_member(&root, &root));
+        let places = observed.places.unwrap();
+        assert!(places.mounts.contains_key("/proc"));
+        assert_eq!(places.above["/etc"].uid, 0);
+        assert!(observed.apt.is_some());
         // What needs the programs of a Debian is told as unanswered elsewhere, never invented.
         if observed.unanswered.contains_key("packages") {
             assert!(observed.packages.is_empty());
@@ -345,13 +456,18 @@ fn this_machine_answers_whatever_it_is() {
 
 #[test]
 fn the_observing_script_is_clean_by_shellcheck() {
-    let rendered = rendered();
+    let mut rendered = rendered();
+    firewall(&mut rendered);
     let scope = Scope {
         rendered: &rendered,
         sandbox: false,
         timezones: &["UTC"],
     };
-    for query in queries(&scope) {
+    let queries = queries(&scope);
+    for id in ["places", "apt"] {
+        assert!(queries.iter().any(|query| query.id == id), "{id}");
+    }
+    for query in queries {
         shellcheck::clean(&query.id, &query.command, "");
     }
 }

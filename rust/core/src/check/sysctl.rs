@@ -1,9 +1,11 @@
 //! Live kernel settings, for every concern that declares some.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::answer::{Answer, Found, Holds, Unreadable};
 use super::{Check, Declared};
+use crate::name::SysctlKey;
 use crate::precedence;
 use crate::query::{Query, quote};
 
@@ -64,16 +66,26 @@ fn assigns(line: &str, key: &str) -> bool {
 /// answer only the first time, so 2048 would become 2. `kernel/ostype`, which every kernel has, tells a
 /// setting that is not there from no answer.
 fn query<'a>(concern: &str, keys: impl Iterator<Item = &'a str>) -> Query {
-    let files: Vec<String> = keys.map(|key| quote(&file(key))).collect();
+    let keys: Vec<&str> = keys.collect();
+    let files: Vec<String> = keys.iter().map(|key| quote(&file(key))).collect();
     let files = files.join(" ");
-    Query::inline(
-        format!("{concern}/sysctl"),
-        format!(
-            "cd /proc/sys && {{ grep -s '' kernel/ostype {files} || :; }}\n{}",
-            precedence::ASK_SYSCTL
-        ),
-    )
-    .with_cap(512 * 1024)
+    let mut command = format!("cd /proc/sys && {{ grep -s '' kernel/ostype {files} || :; }}\n");
+    let interfaces: BTreeSet<String> = keys.iter().filter_map(|key| interface(key)).collect();
+    if !interfaces.is_empty() {
+        let names: Vec<String> = interfaces.iter().map(|name| quote(name)).collect();
+        let _ = writeln!(
+            command,
+            "for i in {}; do [ -e \"/sys/class/net/$i\" ] || echo \"absent/$i:interface\"; done",
+            names.join(" ")
+        );
+    }
+    command.push_str(precedence::ASK_SYSCTL);
+    Query::inline(format!("{concern}/sysctl"), command).with_cap(512 * 1024)
+}
+
+/// The interface whose setting it is.
+fn interface(key: &str) -> Option<String> {
+    SysctlKey::new(key).ok()?.interface()
 }
 
 /// Where a key is below `/proc/sys`: dots are slashes and the other way round (sysctl.d(5)).
@@ -96,7 +108,9 @@ fn judge(answer: &Answer<'_>, key: &str, file: &str, wanted: &str) -> Result<Fou
     let Some(found) = parse(answer, file)? else {
         let evidence = "the running kernel has no such setting";
         // It comes with its interface, which has checks of its own.
-        if let Some(interface) = interface(file) {
+        if let Some(interface) = interface(key)
+            && parse(answer, &format!("absent/{interface}"))?.is_some()
+        {
             return Ok(Found {
                 evidence: evidence.to_owned(),
                 holds: Holds::PassedOver(format!("there is no interface `{interface}`")),
@@ -117,21 +131,6 @@ fn judge(answer: &Answer<'_>, key: &str, file: &str, wanted: &str) -> Result<Fou
     )
 }
 
-/// The interface whose setting the file is: `net/ipv4/conf/eth0/…`.
-fn interface(file: &str) -> Option<&str> {
-    let mut parts = file.split('/');
-    let of_interfaces = (parts.next(), parts.next(), parts.next());
-    if !matches!(
-        of_interfaces,
-        (Some("net"), Some("ipv4" | "ipv6"), Some("conf" | "neigh"))
-    ) {
-        return None;
-    }
-    parts
-        .next()
-        .filter(|name| !matches!(*name, "all" | "default"))
-}
-
 /// The value of `file`; `None` where the kernel has no such setting.
 fn parse(answer: &Answer<'_>, file: &str) -> Result<Option<String>, Unreadable> {
     let values = answer.pairs(':')?;
@@ -139,4 +138,36 @@ fn parse(answer: &Answer<'_>, file: &str) -> Result<Option<String>, Unreadable> 
         return Err(Unreadable::new("not even `kernel/ostype` in the answer"));
     }
     Ok(values.get(file).map(|value| normal(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Section;
+
+    #[test]
+    fn a_setting_waits_for_its_interface_and_for_nothing_else() {
+        let judged = |stdout: &str, key: &str| {
+            let section = Section {
+                status: Some(0),
+                stdout: format!("kernel/ostype:Linux\n{stdout}").into_bytes(),
+                stderr: Vec::new(),
+                truncated: false,
+            };
+            judge(&Answer::new(0, &section), key, &file(key), "2")
+                .unwrap()
+                .holds
+        };
+        let key = "net.ipv4.conf.cluster0.rp_filter";
+        assert_eq!(
+            judged("absent/cluster0:interface\n", key),
+            Holds::PassedOver("there is no interface `cluster0`".to_owned())
+        );
+        assert!(matches!(judged("", key), Holds::No(_)));
+        assert!(matches!(judged("", "vm.nosuch"), Holds::No(_)));
+        assert_eq!(
+            judged("net/ipv4/conf/cluster0/rp_filter:2\n", key),
+            Holds::Yes
+        );
+    }
 }

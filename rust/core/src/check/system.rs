@@ -130,10 +130,18 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
                         .as_deref()
                         .is_none_or(|wanted| wanted == program(account.shell, nixos));
                 let list: Vec<&str> = account.groups.iter().copied().collect();
-                Ok(Found::when(
+                let found = Found::when(
                     holds,
                     format!("in {}, with shell {}", list.join(", "), account.shell),
-                ))
+                );
+                let other = shell.as_deref().filter(|shell| *shell != account.shell);
+                Ok(match other {
+                    // systemd-sysusers changes no account that is there.
+                    Some(shell) if !nixos => {
+                        found.or_hint(format!("on the host: usermod --shell {shell} {key}"))
+                    }
+                    _ => found.or_hint("apply puts users into their groups"),
+                })
             },
         ));
     }

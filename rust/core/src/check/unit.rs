@@ -129,13 +129,16 @@ fn judge(
         file
     };
     let evidence = format!("{load}, {active} ({sub}), {file}");
+    let off = running != Some(true) && enabled != Some(true);
     if load == "not-found" {
         let hint = if ours {
             format!("`{unit}` is not there: apply writes it")
         } else {
             format!("`{unit}` is not there: install what brings it, or take it out of the facts")
         };
-        return Ok(Found::when(false, evidence).or_hint(hint));
+        // What should neither run nor start, and is not there, does neither; but a file of ours should be there.
+        let holds = off && !ours && active == "inactive";
+        return Ok(Found::when(holds, evidence).or_hint(hint));
     }
     // A oneshot that ended well stays `active (exited)` only with RemainAfterExit=; `activating` is
     // no success yet.
@@ -161,7 +164,9 @@ fn judge(
             measured: Vec::new(),
         });
     }
-    let holds = load == "loaded" && running.is_none_or(|wanted| wanted == runs) && startable;
+    // A masked unit cannot start: as it should be where it should not.
+    let usable = load == "loaded" || (load == "masked" && off);
+    let holds = usable && running.is_none_or(|wanted| wanted == runs) && startable;
     if booting && !holds {
         let hint =
             "what it starts may yet come: `systemctl is-system-running --wait`, then ask again";
@@ -191,4 +196,57 @@ pub(super) fn parse<'a>(
         }
     }
     Err(Unreadable(format!("no block for `{unit}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Section;
+
+    fn judged(shown: &str, running: Option<bool>, enabled: Option<bool>) -> Found {
+        let section = Section {
+            status: Some(0),
+            stdout: format!("Names=x.service\n{shown}").into_bytes(),
+            stderr: Vec::new(),
+            truncated: false,
+        };
+        judge(
+            &Answer::new(0, &section),
+            "x.service",
+            running,
+            enabled,
+            false,
+        )
+        .unwrap()
+    }
+
+    /// The plan sees nothing to change in each of these either.
+    #[test]
+    fn a_unit_that_cannot_run_is_as_it_should_be_where_it_should_not() {
+        let masked =
+            "LoadState=masked\nActiveState=inactive\nSubState=dead\nUnitFileState=masked\n";
+        let masked_until_boot =
+            "LoadState=masked\nActiveState=inactive\nSubState=dead\nUnitFileState=masked-runtime\n";
+        let gone = "LoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n";
+        let masked_alive =
+            "LoadState=masked\nActiveState=active\nSubState=running\nUnitFileState=masked\n";
+        for (shown, running, enabled, holds) in [
+            (masked, Some(false), Some(false), true),
+            (masked, Some(false), None, true),
+            (masked_until_boot, Some(false), Some(false), true),
+            (gone, Some(false), Some(false), true),
+            (gone, None, Some(false), true),
+            (masked, Some(true), Some(true), false),
+            (masked, None, Some(true), false),
+            (gone, Some(true), None, false),
+            (masked_alive, Some(false), Some(false), false),
+        ] {
+            let found = judged(shown, running, enabled);
+            assert_eq!(
+                found.holds == Holds::Yes,
+                holds,
+                "{shown} {running:?} {enabled:?}"
+            );
+        }
+    }
 }

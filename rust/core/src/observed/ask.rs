@@ -5,7 +5,7 @@ use std::time::Duration;
 
 mod system;
 
-use super::{Scope, way_in};
+use super::{Scope, apt, places, way_in};
 use crate::precedence;
 use crate::precedence::grub::NEXT_BOOT;
 use crate::query::{Query, quote};
@@ -15,11 +15,29 @@ use crate::rendered::{Entry, Manifest, PathState};
 const DIFF_BLOCKS: usize = 128;
 
 /// Starts the scripts that look below the host's root or the sandbox's.
-const BEGIN: &str = r#"cd "${DEPLOYCTL_ROOT-}/" || exit 3
+pub(super) const BEGIN: &str = r#"cd "${DEPLOYCTL_ROOT-}/" || exit 3
 S=./var/lib/deployctl
 N=0
 if [ -r "$S/generation" ]; then IFS= read -r N <"$S/generation" || :; fi
 G=$S/generations/$N
+"#;
+
+/// The committed generation's number and its manifest. Where the
+/// file says none: `none`, the newest that lies there, and what it says.
+const GENERATION: &str = r#"case $N in
+  '' | *[!0-9]*)
+    newest=0
+    for g in "$S"/generations/*; do
+      g=${g##*/}
+      case $g in '' | *[!0-9]* | ??????????*) continue ;; esac
+      if [ "$g" -gt "$newest" ]; then newest=$g; fi
+    done
+    echo "none $newest $N"
+    exit 0
+    ;;
+esac
+echo "$N"
+if [ "$N" != 0 ] && [ -r "$G/manifest.json" ]; then cat "$G/manifest.json"; fi
 "#;
 
 /// Plain lists to lie beside a generation's `manifest.json`, by file name, one name a line: the host
@@ -44,13 +62,14 @@ pub fn generation_lists(manifest: &Manifest) -> [(&'static str, String); 4] {
 pub(super) fn asked(scope: &Scope<'_>, id: &str) -> bool {
     let rendered = scope.rendered;
     let declared = match id {
-        "paths" => !rendered.entries.is_empty(),
+        "paths" | "places" => !rendered.entries.is_empty(),
         "packages" => !rendered.packages.is_empty(),
         "units" => !rendered.units.is_empty(),
         "sysctls" => !rendered.sysctls.is_empty(),
         "modules" => !rendered.modules.is_empty(),
         // A system of Nix has its files in the store, and its own ways to boot.
         "way-in" | "config" => false,
+        "apt" => return !rendered.packages.is_empty() && !scope.sandbox,
         _ => true,
     };
     let live = !matches!(id, "host" | "generation" | "paths");
@@ -71,7 +90,7 @@ fn all(scope: &Scope<'_>) -> Vec<Query> {
         Query::inline("host", host(scope.sandbox)),
         Query::inline(
             "generation",
-            format!("{BEGIN}echo \"$N\"\n[ \"$N\" = 0 ] || cat \"$G/manifest.json\"\n"),
+            format!("{BEGIN}{GENERATION}"),
         )
         .with_cap(8 << 20),
         Query::new("paths", paths(scope))
@@ -90,7 +109,12 @@ fn all(scope: &Scope<'_>) -> Vec<Query> {
             "units",
             listed(
                 "units.list",
-                rendered.units.keys().map(AsRef::as_ref),
+                // systemd answers nothing at all where one of the names is a template's.
+                rendered
+                    .units
+                    .keys()
+                    .filter(|unit| !unit.is_template())
+                    .map(AsRef::as_ref),
                 SHOW_UNITS,
             ),
         )
@@ -103,6 +127,8 @@ fn all(scope: &Scope<'_>) -> Vec<Query> {
         Query::inline("modules", modules(scope)),
         way_in::query(),
         Query::inline("config", format!("{}{NEXT_BOOT}\n", precedence::ASK)).with_cap(1 << 20),
+        places::query(scope),
+        apt::query(),
     ];
     if let Some(closure) = &rendered.closure {
         queries.extend(system::queries(closure));
@@ -241,6 +267,10 @@ else
   line cmdline /proc/cmdline
 fi
 if [ -d /run/systemd/system ]; then say systemd yes; fi
+if [ -S /run/udev/control ]; then say udev yes; fi
+for f in /sys/class/net/*; do
+  if [ -e "$f" ]; then say interface "${f##*/}"; fi
+done
 if [ -e /run/reboot-required ]; then say reboot-required yes; fi
 "#,
         );
@@ -250,7 +280,7 @@ if [ -e /run/reboot-required ]; then say reboot-required yes; fi
 
 /// `find`'s view of every path, hashes of the regular files, and texts of those that differ.
 ///
-/// Three parts, each ended by a NUL where a type or size would stand: six NUL-ended fields a path;
+/// Three parts, each ended by a NUL where a type or size would stand: nine NUL-ended fields a path;
 /// `sha256sum` lines; size, path and bytes a text.
 fn paths(scope: &Scope<'_>) -> String {
     let mut wanted = String::new();
@@ -276,7 +306,7 @@ if [ -r "$G/paths.list" ]; then
 fi
 [ "$#" -gt 0 ] || exit 0
 printf %s {wanted} >"$0.want"
-find "$@" -maxdepth 0 -fprintf "$0.stat" '%y\0%m\0%u\0%g\0%s\0%l\0%p\0' \
+find "$@" -maxdepth 0 -fprintf "$0.stat" '%y\0%m\0%u\0%U\0%g\0%G\0%s\0%l\0%p\0' \
   -type f -exec sha256sum -- {{}} + >"$0.sums" 2>/dev/null
 [ -e "$0.stat" ] || exit 4
 printf '\0' >>"$0.stat"

@@ -16,6 +16,7 @@ pub(super) struct HostFacts {
     pub(super) os: Option<OsRelease>,
     pub(super) words: BTreeMap<String, String>,
     pub(super) read_only: BTreeSet<String>,
+    pub(super) interfaces: BTreeSet<String>,
     pub(super) free_kib: BTreeMap<String, u64>,
     pub(super) pending: Option<PendingApply>,
 }
@@ -38,6 +39,9 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
             }
             "disk" => disks.push(value),
             "free" => free.push(value.parse().ok()),
+            "interface" => {
+                facts.interfaces.insert(value);
+            }
             "read-only" => {
                 facts.read_only.insert(value);
             }

@@ -27,8 +27,11 @@ pub(super) fn parse(section: &[u8]) -> Result<Found, String> {
             break;
         }
         let mode = reader.text("a mode")?;
-        let owner = account(&reader.text("an owner")?);
-        let group = account(&reader.text("a group")?);
+        let owner = account(
+            &reader.text("an owner")?,
+            &reader.text("an owner's number")?,
+        );
+        let group = account(&reader.text("a group")?, &reader.text("a group's number")?);
         let size = reader.text("a size")?;
         let target = reader.text("a link's target")?;
         let Some(path) = managed(&reader.text("a path")?) else {
@@ -104,12 +107,18 @@ fn managed(relative: &str) -> Option<ManagedPath> {
     ManagedPath::new(relative.strip_prefix('.')?).ok()
 }
 
-/// An owner's name. Numbers of unknown accounts and names that are none of ours get a `_` before
-/// them or become `_unknown`: never equal to a declared one.
-fn account(name: &str) -> AccountName {
+/// How an owner or a group is called: by name, and `_` with the number where it has no name, or one that
+/// is none of ours (`first.last`). A name that looks like such a number counts as none, so no declared
+/// owner is taken for another. `account` in host.sh does the same.
+fn account(name: &str, number: &str) -> AccountName {
+    let numeric = name
+        .strip_prefix('_')
+        .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
     AccountName::new(name)
-        .or_else(|_| AccountName::new(format!("_{name}")))
-        .unwrap_or_else(|_| AccountName::new("_unknown").expect("a valid name"))
+        .ok()
+        .filter(|_| !numeric)
+        .or_else(|| AccountName::new(format!("_{number}")).ok())
+        .unwrap_or_else(|| AccountName::new("_unknown").expect("a valid name"))
 }
 
 struct Fields<'a> {
@@ -127,5 +136,64 @@ impl Fields<'_> {
         let text = String::from_utf8_lossy(&self.rest[..end]).into_owned();
         self.rest = &self.rest[end + 1..];
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const NAMES: [&str; 14] = [
+        "root",
+        "www-data",
+        "_chrony",
+        "4711",
+        "UNKNOWN",
+        "first.last",
+        "CORP\\user",
+        "domain users",
+        "Operator",
+        "_4711",
+        "_",
+        "",
+        "a23456789012345678901234567890",
+        "a2345678901234567890123456789012",
+    ];
+
+    #[test]
+    fn an_owner_is_spelt_as_the_host_spells_it() {
+        let program = include_str!("../activation/host/state.sh");
+        let start = program.find("\naccount() {").unwrap();
+        let end = start + program[start..].find("\n}\n").unwrap();
+        let function = &program[start..end];
+        for shell in ["dash", "bash"] {
+            let script = format!(
+                "{function}\n}}\nfor name in \"$@\"; do account \"$name\" 1007; echo \"$account\"; done"
+            );
+            #[expect(clippy::disallowed_methods, reason = "a test of a shell function")]
+            let output = Command::new(shell)
+                .args(["-c", &script, "sh"])
+                .args(NAMES)
+                .env("LC_ALL", "C")
+                .output()
+                .unwrap();
+            let here: Vec<_> = NAMES
+                .iter()
+                .map(|name| account(name, "1007").to_string())
+                .collect();
+            let there = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(there.lines().collect::<Vec<_>>(), here, "{shell}");
+        }
+    }
+
+    #[test]
+    fn no_account_without_a_name_passes_for_a_declared_one() {
+        let told: Vec<_> = NAMES
+            .iter()
+            .map(|name| format!("{name:?} {}", account(name, "1007")))
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ask::asked;
 use super::host::HostFacts;
 use super::{
-    Identity, Observed, OsRelease, Scope, WayIn, host, packages, paths, settings, system, units,
-    way_in,
+    Identity, Observed, OsRelease, Scope, WayIn, apt, firewall, host, packages, paths, places,
+    settings, system, units, way_in,
 };
 use crate::precedence::{self, ConfigFiles};
 use crate::query::{Answers, Section, printable_line};
@@ -21,14 +21,35 @@ pub enum ObserveError {
         /// Why, as far as known.
         cause: String,
     },
+    /// The host's file says no number.
+    #[error("{}", no_number(found, *newest))]
+    Number {
+        /// What it says.
+        found: String,
+        /// The newest generation that lies there, 0 for none.
+        newest: u32,
+    },
     /// The committed generation's record cannot be read.
-    #[error("the record of generation {generation} on the host cannot be read: {cause}")]
+    #[error(
+        "the record of generation {generation} on the host, `/var/lib/deployctl/generations/{generation}/manifest.json`, cannot be read: {cause}; put the file back, or go on from an older generation: move `/var/lib/deployctl/generations/{generation}` away and write the older number into `/var/lib/deployctl/generation`"
+    )]
     Manifest {
         /// Which generation.
         generation: u32,
         /// Why.
         cause: String,
     },
+}
+
+fn no_number(found: &str, newest: u32) -> String {
+    let says = if found.is_empty() {
+        "is empty".to_owned()
+    } else {
+        format!("says `{found}`, which is no number")
+    };
+    format!(
+        "`/var/lib/deployctl/generation` on the host {says}, and its newest generation is {newest}; if that is what runs there, write it down: `echo {newest} >/var/lib/deployctl/generation`"
+    )
 }
 
 /// Reads what the host answered to [`super::queries`] of the same scope.
@@ -87,6 +108,8 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         kernel: word("kernel"),
         command_line: word("cmdline"),
         systemd: host.words.contains_key("systemd"),
+        udev: host.words.contains_key("udev"),
+        interfaces: host.interfaces,
         root: uid == 0,
         read_only: host.read_only,
         free_kib: host.free_kib,
@@ -103,6 +126,10 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         modules: BTreeSet::new(),
         reboot_required: host.words.contains_key("reboot-required"),
         local_times: BTreeMap::new(),
+        firewall: None,
+        accounts: None,
+        places: None,
+        apt: None,
         system: None,
         way_in: WayIn::default(),
         config: ConfigFiles::default(),
@@ -133,6 +160,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         observed.config = config;
         observed.next_command_line = boot;
     }
+    reading.live(scope, &mut observed);
     if !scope.timezones.is_empty()
         && let Some(section) = reading.asked_answer(scope, "clock", &[0, 1])
     {
@@ -204,6 +232,22 @@ impl<'a> Reading<'a> {
         None
     }
 
+    /// What decides whether a plan can be carried out, and what runs beside its files.
+    fn live(&mut self, scope: &Scope<'_>, observed: &mut Observed) {
+        if let Some(section) = self.asked_answer(scope, "places", &[0]) {
+            let (places, accounts) = places::parse(&section.stdout);
+            observed.places = Some(places);
+            observed.accounts = Some(accounts);
+            match firewall::parse(&section.stdout) {
+                Ok(found) => observed.firewall = found,
+                Err(cause) => self.miss("firewall", cause),
+            }
+        }
+        if let Some(section) = self.asked_answer(scope, "apt", &[0]) {
+            observed.apt = Some(apt::parse(&section.stdout));
+        }
+    }
+
     /// Notes that `id` has no usable answer.
     pub(super) fn miss(&mut self, id: &str, cause: String) {
         self.unanswered.insert(id.to_owned(), cause);
@@ -215,17 +259,32 @@ fn committed(section: &[u8]) -> Result<(u32, Option<Manifest>), ObserveError> {
     let end = section.iter().position(|&byte| byte == b'\n');
     let (number, manifest) = section.split_at(end.unwrap_or(section.len()));
     let text = String::from_utf8_lossy(number);
-    let generation = text.trim().parse().map_err(|_| ObserveError::Manifest {
-        generation: 0,
-        cause: format!("its number is `{}`", printable_line(number, 40)),
+    if let Some(rest) = text.strip_prefix("none ") {
+        let (newest, found) = rest.split_once(' ').unwrap_or((rest, ""));
+        let newest = newest.trim().parse().unwrap_or(0);
+        let found = printable_line(found.trim().as_bytes(), 40);
+        // A host that was never applied to may have an empty file as well as none.
+        if newest == 0 && found.is_empty() {
+            return Ok((0, None));
+        }
+        return Err(ObserveError::Number { found, newest });
+    }
+    let generation = text.trim().parse().map_err(|_| ObserveError::Number {
+        found: printable_line(number, 40),
+        newest: 0,
     })?;
     if generation == 0 {
         return Ok((0, None));
     }
+    let manifest_is_missing = manifest.trim_ascii().is_empty();
     let manifest: Manifest =
         serde_json::from_slice(manifest).map_err(|cause| ObserveError::Manifest {
             generation,
-            cause: printable_line(cause.to_string().as_bytes(), 200),
+            cause: if manifest_is_missing {
+                "it is missing or empty".to_owned()
+            } else {
+                printable_line(cause.to_string().as_bytes(), 200)
+            },
         })?;
     if manifest.version != 1 {
         return Err(ObserveError::Manifest {
@@ -299,6 +358,7 @@ mod tests {
             ("failed", ""),
             ("sysctls", ""),
             ("modules", ""),
+            ("places", ""),
         ]
         .into_iter()
         .map(|(id, text)| (id.to_owned(), section(text.as_bytes())))
@@ -420,7 +480,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_answer_makes_it_panic(
-            id in prop::sample::select(vec!["host", "generation", "paths", "packages", "units", "failed", "sysctls", "modules"]),
+            id in prop::sample::select(vec!["host", "generation", "paths", "packages", "units", "failed", "sysctls", "modules", "places"]),
             noise in prop::collection::vec(any::<u8>(), 0..300),
             words in "[fdl=0-9a-z\\x00 \\t\\n./]{0,200}",
         ) {

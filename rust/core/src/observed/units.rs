@@ -33,15 +33,24 @@ pub(super) fn parse(section: &[u8]) -> BTreeMap<UnitName, ObservedUnit> {
             sub: word("SubState"),
             file: word("UnitFileState"),
             passed_over: fields.get("Id").is_some_and(|id| passed_over.contains(id)),
+            alias_of: None,
         };
         if unit.load.is_empty() {
             continue;
         }
         let names = fields.get("Names").copied().unwrap_or_default();
         let id = fields.get("Id").copied().unwrap_or_default();
+        let own = UnitName::new(id).ok();
         for name in names.split(' ').chain([id]) {
             if let Ok(name) = UnitName::new(name) {
-                units.insert(name, unit.clone());
+                let alias_of = own.clone().filter(|own| *own != name);
+                units.insert(
+                    name,
+                    ObservedUnit {
+                        alias_of,
+                        ..unit.clone()
+                    },
+                );
             }
         }
     }

@@ -219,8 +219,8 @@ fn unanswered(rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
         "failed" => observed.systemd,
         "sysctls" => !rendered.sysctls.is_empty(),
         "modules" => !rendered.modules.is_empty(),
-        // The guard, and the change of a system, say themselves what they miss.
-        "clock" | "closures" | "inhibitors" => false,
+        // The guard, and the change of a system, say themselves what they miss; apt does when it is called.
+        "apt" | "clock" | "closures" | "inhibitors" => false,
         _ => true,
     };
     observed

@@ -1,7 +1,7 @@
 //! Which live kernel settings and modules change.
 
 use super::{Finding, SysctlChange};
-use crate::name::ModuleName;
+use crate::name::{ModuleName, SysctlKey};
 use crate::observed::{Observed, normalise};
 use crate::rendered::Rendered;
 
@@ -24,11 +24,28 @@ pub(super) fn sysctls(
         if before.is_some_and(|before| normalise(before) == value) {
             continue;
         }
+        if before.is_none()
+            && let Some(interface) = key.interface()
+            && !observed.interfaces.contains(&interface)
+        {
+            findings.push(waits_for_interface(key, &interface, observed.udev));
+            continue;
+        }
         if before.is_none() && !may_appear {
             findings.push(Finding::warn(
                 "sysctl",
                 format!("the running kernel has no `{key}`, so it stays unset"),
                 Some("load the module that brings it, or remove it from the facts".to_owned()),
+            ));
+            continue;
+        }
+        if let Some(point) = read_only(key, observed) {
+            findings.push(Finding::refuse(
+                "sysctl",
+                format!(
+                    "`{key}` cannot be set: `{point}` is mounted read-only there, as in a container"
+                ),
+                "set it on the machine that runs the container, or take it out of the facts",
             ));
             continue;
         }
@@ -41,6 +58,8 @@ pub(super) fn sysctls(
     for key in observed.manifest.iter().flat_map(|m| m.sysctls.keys()) {
         if let Some(before) = observed.sysctls.get(key)
             && !rendered.sysctls.contains_key(key)
+            // What cannot be written now was not written by us.
+            && read_only(key, observed).is_none()
         {
             changes.push(SysctlChange {
                 key: key.clone(),
@@ -51,6 +70,27 @@ pub(super) fn sysctls(
     }
     changes.sort_by(|a, b| a.key.cmp(&b.key));
     (changes, findings)
+}
+
+/// The read-only mount that holds the setting: containers are given such.
+fn read_only(key: &SysctlKey, observed: &Observed) -> Option<String> {
+    let path = format!("/proc/sys/{}", key.below_proc_sys());
+    let point = observed.places.as_ref()?.read_only(&path)?;
+    Some(point.to_owned())
+}
+
+/// udev runs systemd-sysctl for an interface that appears (99-systemd.rules).
+fn waits_for_interface(key: &SysctlKey, interface: &str, udev: bool) -> Finding {
+    let hint = if udev {
+        format!("udev sets it when `{interface}` appears")
+    } else {
+        format!("udev does not run there: apply again once `{interface}` is there")
+    };
+    Finding::note(
+        "sysctl",
+        format!("`{key}` waits for the interface `{interface}`, which is not there"),
+        Some(hint),
+    )
 }
 
 /// Declared modules that are not loaded. None is ever unloaded.

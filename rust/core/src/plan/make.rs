@@ -2,8 +2,8 @@
 
 use super::target::Target;
 use super::{
-    Finding, PathTarget, Plan, closure, disk, drift, guard, host, live, lockout, overruled,
-    packages, paths, reboot, sshd, units,
+    Drift, Finding, LiveChange, PathTarget, Plan, accounts, apt, closure, disk, drift, firewall,
+    guard, host, live, lockout, overruled, packages, paths, places, reboot, record, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -51,6 +51,7 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
         units: Vec::new(),
         sysctls: Vec::new(),
         modules: Vec::new(),
+        live: Vec::new(),
         closure: system.change,
         follow_ups: BTreeSet::new(),
         reboot: system.reboot,
@@ -73,6 +74,8 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
     } else {
         findings.extend(live_changes(&mut plan, target, rendered, observed));
         plan.drift = drift::drift(observed);
+        plan.drift.extend(live_drift(&plan, observed));
+        plan.live.extend(record::change(rendered, observed, &plan));
         findings.extend(guard::findings(target, &plan, observed, options));
     }
     if !plan.is_empty() {
@@ -81,7 +84,7 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
     if plan.closure.is_some() {
         findings.push(lockout::unread(target));
     }
-    if !plan.paths.is_empty() || !plan.units.is_empty() {
+    if !plan.paths.is_empty() || !plan.units.is_empty() || !plan.live.is_empty() {
         findings.extend(lockout::findings(
             target, rendered, observed, &plan, options,
         ));
@@ -116,6 +119,14 @@ fn live_changes(
     findings.extend(sshd::settle(plan, target, rendered, observed));
     findings.extend(overruled::findings(plan, rendered, observed));
     plan.follow_ups = follow_ups(plan, rendered, observed);
+    findings.extend(apt::findings(observed, plan));
+    findings.extend(accounts::findings(rendered, observed, plan));
+    findings.extend(places::findings(rendered, observed, plan));
+    findings.extend(unserved(plan, observed));
+    let (table, found) = firewall::changes(rendered, observed, plan);
+    findings.extend(found);
+    let users = accounts::changes(rendered, observed, plan);
+    again(plan, rendered, users.into_iter().chain(table).collect());
     let reasons = reboot::reasons(plan, rendered, observed);
     plan.reboot.extend(reasons);
     findings.extend(reboot::waiting(plan, rendered, observed));
@@ -134,6 +145,63 @@ fn follow_ups(plan: &Plan, rendered: &Rendered, observed: &Observed) -> BTreeSet
         .flatten()
         .copied()
         .collect()
+}
+
+/// Puts what runs otherwise than its files say among what changes. Homes and the like come after their users.
+fn again(plan: &mut Plan, rendered: &Rendered, changes: Vec<LiveChange>) {
+    plan.follow_ups
+        .extend(changes.iter().filter_map(|change| change.follow_up));
+    let has = |follow_up| {
+        rendered
+            .entries
+            .values()
+            .any(|managed| managed.follow_ups.contains(&follow_up))
+    };
+    let users = changes
+        .iter()
+        .any(|change| change.follow_up == Some(FollowUp::Sysusers));
+    if users && has(FollowUp::Tmpfiles) {
+        plan.follow_ups.insert(FollowUp::Tmpfiles);
+    }
+    plan.live = changes;
+}
+
+/// What was put into effect with the committed generation, and is not in effect any more.
+fn live_drift(plan: &Plan, observed: &Observed) -> Vec<Drift> {
+    let committed = |follow_up| {
+        let manifest = observed.manifest.iter();
+        manifest
+            .flat_map(|manifest| manifest.follow_ups.values())
+            .any(|follow_ups| follow_ups.contains(&follow_up))
+    };
+    plan.live
+        .iter()
+        .filter(|change| change.follow_up.is_some_and(committed))
+        .map(|change| Drift {
+            subject: change.subject.clone(),
+            committed: "as declared".to_owned(),
+            found: match change.found.strip_prefix("is ") {
+                Some(found) => found.to_owned(),
+                None => change.found.clone(),
+            },
+        })
+        .collect()
+}
+
+/// Files for udev where it does not run: nothing reads them.
+fn unserved(plan: &Plan, observed: &Observed) -> Option<Finding> {
+    (plan.follow_ups.contains(&FollowUp::Udev) && !observed.udev).then(|| {
+        Finding::warn(
+            "udev",
+            format!(
+                "udev does not run on `{}`: its rules and link files are not read there",
+                plan.host
+            ),
+            Some(
+                "in a container, the machine that runs it names and sets up the devices".to_owned(),
+            ),
+        )
+    })
 }
 
 /// The gravest first, then by word and text.

@@ -11,10 +11,13 @@ use crate::name::{
 use crate::observed::{Identity, OsRelease};
 use crate::rendered::{Entry, FollowUp, PathState};
 
+mod accounts;
+mod apt;
 mod closure;
 mod debian_version;
 mod disk;
 mod drift;
+mod firewall;
 mod guard;
 mod host;
 mod live;
@@ -23,7 +26,9 @@ mod make;
 mod overruled;
 mod packages;
 mod paths;
+mod places;
 mod reboot;
+mod record;
 mod saved;
 mod session;
 mod sshd;
@@ -64,6 +69,9 @@ pub struct Plan {
     pub sysctls: Vec<SysctlChange>,
     /// Kernel modules that get loaded.
     pub modules: Vec<ModuleName>,
+    /// What runs otherwise than unchanged files say, and is put into effect again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub live: Vec<LiveChange>,
     /// The system that changes; `None` where none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closure: Option<ClosureChange>,
@@ -85,6 +93,7 @@ impl Plan {
             && self.units.is_empty()
             && self.sysctls.is_empty()
             && self.modules.is_empty()
+            && self.live.is_empty()
             && self.closure.is_none()
     }
 
@@ -95,6 +104,7 @@ impl Plan {
             + self.units.len()
             + self.sysctls.len()
             + self.modules.len()
+            + self.live.len()
             + usize::from(self.closure.is_some())
     }
 
@@ -106,6 +116,7 @@ impl Plan {
             ("unit", self.units.len()),
             ("sysctl", self.sysctls.len()),
             ("module", self.modules.len()),
+            ("live state", self.live.len()),
             ("system", usize::from(self.closure.is_some())),
         ]
         .into_iter()
@@ -135,6 +146,9 @@ pub struct PathChange {
     pub after: PathTarget,
     /// Unified diff of the text, without header; `None` for what is no text or for files that others may not read.
     pub diff: Option<String>,
+    /// Nothing is there, and nothing was before deployctl: it is only forgotten.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// What a changed path becomes.
@@ -237,6 +251,20 @@ pub struct SysctlChange {
     pub before: Option<String>,
     /// The value to write; `None` restores what it was before deployctl first managed it.
     pub after: Option<String>,
+}
+
+/// Something that runs otherwise than its files say, though they are as declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveChange {
+    /// `table inet deployctl`, `user bob`.
+    pub subject: String,
+    /// What is the case: `is not loaded`.
+    pub found: String,
+    /// Lines that go (`-`) and come (`+`); empty where there is no text to compare.
+    pub lines: Vec<String>,
+    /// What puts it right; `None` where only the record changes.
+    pub follow_up: Option<FollowUp>,
 }
 
 /// A system that replaces another.

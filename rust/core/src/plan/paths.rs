@@ -33,6 +33,7 @@ pub(super) fn changes(rendered: &Rendered, observed: &Observed) -> (Vec<PathChan
             before: before.clone(),
             diff: diff(path, before, &managed.entry, observed),
             after: PathTarget::Entry { state: after },
+            gone: false,
         });
     }
     let committed = observed.manifest.iter().flat_map(|m| m.paths.keys());
@@ -46,6 +47,11 @@ pub(super) fn changes(rendered: &Rendered, observed: &Observed) -> (Vec<PathChan
             before: before.clone(),
             after: PathTarget::Original,
             diff: None,
+            gone: *before == PathState::Absent
+                && observed
+                    .places
+                    .as_ref()
+                    .is_some_and(|places| !places.originals.contains(path)),
         });
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));

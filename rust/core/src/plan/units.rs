@@ -20,10 +20,17 @@ pub(super) fn changes(
         return (changes, findings);
     }
     for (unit, want) in &rendered.units {
+        if unit.is_template() {
+            findings.push(template_declared(unit));
+            continue;
+        }
         let Some(state) = observed.units.get(unit) else {
             continue;
         };
-        if let Some(finding) = impossible(unit, want, state, rendered, packages) {
+        findings.extend(alias(unit, state, rendered));
+        let refused = unloadable(unit, want, state, paths)
+            .or_else(|| impossible(unit, want, state, rendered, packages));
+        if let Some(finding) = refused {
             findings.push(finding);
             continue;
         }
@@ -32,12 +39,23 @@ pub(super) fn changes(
         findings.extend(note);
     }
     for (unit, want) in observed.manifest.iter().flat_map(|m| &m.units) {
-        if !rendered.units.contains_key(unit) {
+        let state = observed.units.get(unit);
+        let declared = state
+            .and_then(|state| state.alias_of.as_ref())
+            .is_some_and(|name| rendered.units.contains_key(name));
+        if !rendered.units.contains_key(unit) && !declared {
+            let comes_back = paths.iter().any(|change| own_file(unit, &change.path));
+            let gone = state.is_some_and(|state| state.load == "not-found") && !comes_back;
+            let reason = if gone {
+                "no longer declared, and not on the host any more"
+            } else {
+                "no longer declared"
+            };
             changes.push(UnitChange {
                 unit: unit.clone(),
                 concern: None,
                 actions: vec![UnitAction::Original],
-                reason: "no longer declared".to_owned(),
+                reason: reason.to_owned(),
                 start_timeout_seconds: want.start_timeout_seconds,
             });
         }
@@ -192,6 +210,53 @@ fn upgraded<'a>(want: &UnitWant, packages: &'a [PackageChange]) -> Option<&'a st
                 && change.concern.as_ref() == Some(&want.concern)
         })
         .map(|change| change.name.as_str())
+}
+
+/// Units run as instances of a template.
+fn template_declared(unit: &UnitName) -> Finding {
+    let instance = unit.as_str().replacen("@.", "@NAME.", 1);
+    Finding::refuse(
+        "unit",
+        format!("`{unit}` is a template, and only instances of a template run"),
+        format!("declare an instance of it: `{instance}`"),
+    )
+}
+
+/// A unit may be declared by another name of its own, but not by two.
+fn alias(unit: &UnitName, state: &ObservedUnit, rendered: &Rendered) -> Option<Finding> {
+    let name = state.alias_of.as_ref()?;
+    Some(if rendered.units.contains_key(name) {
+        Finding::refuse(
+            "unit",
+            format!("`{unit}` and `{name}` are one unit, and both are declared"),
+            format!("declare `{name}` alone"),
+        )
+    } else {
+        Finding::note(
+            "unit",
+            format!("`{unit}` is another name of `{name}`"),
+            None,
+        )
+    })
+}
+
+/// systemd cannot read the unit's files, and this plan changes none of them.
+fn unloadable(
+    unit: &UnitName,
+    want: &UnitWant,
+    state: &ObservedUnit,
+    paths: &[PathChange],
+) -> Option<Finding> {
+    let on = want.running == Some(true) || want.enabled == Some(true);
+    let broken = matches!(state.load.as_str(), "bad-setting" | "error");
+    let mended = paths.iter().any(|change| own_file(unit, &change.path));
+    (on && broken && !mended).then(|| {
+        Finding::refuse(
+            "unit",
+            format!("systemd cannot load `{unit}` ({})", state.load),
+            format!("`systemd-analyze verify {unit}` on the host says what is wrong with its file"),
+        )
+    })
 }
 
 /// Why the unit cannot become what is declared.

@@ -55,6 +55,7 @@ pub fn plan(plan: &Plan, full: bool, style: Style) -> String {
     files(&mut text, plan, full, style);
     packages(&mut text, plan, style);
     live(&mut text, plan, style);
+    again(&mut text, plan, style);
     units(&mut text, plan, style);
     reboot(&mut text, plan, style);
     findings(&mut text, plan, style);
@@ -155,6 +156,9 @@ fn mark(change: &PathChange, style: Style) -> String {
 
 /// What happens to a path, in words; bytes are told by the diff, or why there is none.
 fn what(change: &PathChange) -> String {
+    if change.gone {
+        return "is gone, and was not there before deployctl either".to_owned();
+    }
     let PathTarget::Entry { state: after } = &change.after else {
         return "back to what it was before deployctl".to_owned();
     };
@@ -291,6 +295,37 @@ fn live(text: &mut String, plan: &Plan, _style: Style) {
             None => format!("{before}, back to what it was before deployctl"),
         };
         let _ = writeln!(text, "    {}  {after}", pad(change.key.as_str(), width));
+    }
+}
+
+/// What is put into effect again though its files stay, with the lines that go and come.
+fn again(text: &mut String, plan: &Plan, style: Style) {
+    if plan.live.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "  put into effect again");
+    let subjects: Vec<_> = plan
+        .live
+        .iter()
+        .map(|change| shown(&change.subject))
+        .collect();
+    let width = widest(subjects.iter().map(String::as_str));
+    for (subject, change) in subjects.iter().zip(&plan.live) {
+        let _ = writeln!(
+            text,
+            "    {}  {}",
+            pad(subject, width),
+            shown(&change.found)
+        );
+        for line in &change.lines {
+            let safe = shown(line);
+            let line = match line.as_bytes().first() {
+                Some(b'+') => style.good(&safe),
+                Some(b'-') => style.bad(&safe),
+                _ => style.dim(&safe),
+            };
+            let _ = writeln!(text, "        {line}");
+        }
     }
 }
 

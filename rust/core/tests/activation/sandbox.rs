@@ -205,6 +205,7 @@ impl Sandbox {
                     Want::Original => PathTarget::Original,
                 },
                 diff: None,
+                gone: false,
             });
             if let Want::Entry(entry) = want {
                 rendered.entries.insert(name, managed(entry.clone()));
@@ -314,6 +315,7 @@ pub(crate) fn empty_plan(base_generation: u32) -> Plan {
         units: Vec::new(),
         sysctls: Vec::new(),
         modules: Vec::new(),
+        live: Vec::new(),
         closure: None,
         follow_ups: std::collections::BTreeSet::new(),
         reboot: Vec::new(),

@@ -118,6 +118,7 @@ impl Draft {
             before,
             after,
             diff: None,
+            gone: false,
         });
         self.plan.follow_ups.extend(follow_ups);
         if let Want::Entry(entry) = want {

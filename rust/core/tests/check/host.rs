@@ -106,6 +106,28 @@ fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
             start_timeout_seconds: 90,
         };
         rendered.units.insert(UnitName::new(unit).unwrap(), want);
+        // These have files of ours.
+        if matches!(concern, "trading" | "vllm") {
+            let path = ManagedPath::new(format!("/etc/systemd/system/{unit}")).unwrap();
+            let root = AccountName::new("root").unwrap();
+            let ownership = Ownership {
+                mode: Mode::new(0o644).unwrap(),
+                owner: root.clone(),
+                group: root,
+            };
+            let entry = ManagedEntry {
+                concern: ConcernName::new(concern).unwrap(),
+                template: None,
+                facts: BTreeSet::new(),
+                entry: Entry::File {
+                    content: String::new(),
+                    ownership,
+                },
+                follow_ups: BTreeSet::new(),
+                validator: None,
+            };
+            rendered.entries.insert(path, entry);
+        }
     }
     if host.platform.is_linux() && declared("network") {
         let path = ManagedPath::new("/etc/sysctl.d/60-deployctl-network.conf").unwrap();

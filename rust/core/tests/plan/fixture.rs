@@ -80,6 +80,8 @@ impl Case {
                 kernel: "6.8.0-45-generic".to_owned(),
                 command_line: "BOOT_IMAGE=/vmlinuz root=UUID=1 ro quiet".to_owned(),
                 systemd: true,
+                udev: true,
+                interfaces: BTreeSet::new(),
                 root: true,
                 read_only: BTreeSet::new(),
                 free_kib: ["/", "/boot", "/var/lib/deployctl"]
@@ -99,6 +101,10 @@ impl Case {
                 modules: BTreeSet::new(),
                 reboot_required: false,
                 local_times: BTreeMap::new(),
+                firewall: None,
+                accounts: None,
+                places: None,
+                apt: None,
                 system: None,
                 way_in: WayIn::default(),
                 config: ConfigFiles::default(),
@@ -202,6 +208,7 @@ impl Case {
                 sub: String::new(),
                 file: file.to_owned(),
                 passed_over: false,
+                alias_of: None,
             },
         );
     }

@@ -49,6 +49,36 @@ fn live_values() {
             }),
         ),
         (
+            "of an interface that is not there",
+            planned(|case| {
+                case.sysctl("net.ipv4.conf.cluster0.rp_filter", "2");
+                case.observed
+                    .sysctls
+                    .remove(&key("net.ipv4.conf.cluster0.rp_filter"));
+            }),
+        ),
+        (
+            "of an interface that is not there, without udev, and packages come",
+            planned(|case| {
+                case.sysctl("net.ipv6.conf.lan0/5.accept_ra", "0");
+                case.observed
+                    .sysctls
+                    .remove(&key("net.ipv6.conf.lan0/5.accept_ra"));
+                case.observed.udev = false;
+                case.observed.packages.clear();
+            }),
+        ),
+        (
+            "of an interface that is there, and has no such setting",
+            planned(|case| {
+                case.sysctl("net.ipv4.conf.lan0.rp_filtre", "2");
+                case.observed
+                    .sysctls
+                    .remove(&key("net.ipv4.conf.lan0.rp_filtre"));
+                case.observed.interfaces.insert("lan0".to_owned());
+            }),
+        ),
+        (
             "loaded modules stay",
             planned(|case| {
                 case.rendered.modules.insert(module("tcp_bbr"));

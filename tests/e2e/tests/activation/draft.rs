@@ -69,6 +69,7 @@ impl<'a> Draft<'a> {
                 units: Vec::new(),
                 sysctls: Vec::new(),
                 modules: Vec::new(),
+                live: Vec::new(),
                 follow_ups: BTreeSet::new(),
                 reboot: Vec::new(),
                 drift: Vec::new(),
@@ -100,6 +101,7 @@ impl<'a> Draft<'a> {
             before: observe(self.machine, path)?,
             after: PathTarget::entry(&entry),
             diff: None,
+            gone: false,
         });
         self.plan.follow_ups.extend(follow_ups);
         let managed = ManagedEntry {
@@ -122,6 +124,7 @@ impl<'a> Draft<'a> {
             before: observe(self.machine, path)?,
             after: PathTarget::Original,
             diff: None,
+            gone: false,
         });
         self.plan.follow_ups.extend(follow_ups);
         Ok(self)
@@ -157,6 +160,7 @@ impl<'a> Draft<'a> {
             before: PathState::Absent,
             after: PathTarget::entry(&entry),
             diff: None,
+            gone: false,
         });
         let managed = ManagedEntry {
             concern: ConcernName::new("extra")?,

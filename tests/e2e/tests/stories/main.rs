@@ -14,6 +14,7 @@ mod effect;
 mod everyday;
 mod first;
 mod gates;
+mod in_effect;
 mod links;
 mod outcomes;
 mod packages;

@@ -172,9 +172,14 @@ $3
 LINE
   ps_account=
   if [ -z "$SANDBOX" ]; then
-    # An owner without a name is its number.
-    case $ps_owner in _unknown) ;; _[0-9]*) ps_account="-o ${ps_owner#_}" ;; *) ps_account="-o $ps_owner" ;; esac
-    case $ps_group in _unknown) ;; _[0-9]*) ps_account="$ps_account -g ${ps_group#_}" ;; *) ps_account="$ps_account -g $ps_group" ;; esac
+    # Numbers here. Older records have names, and `UNKNOWN` or `_unknown` where there was none: what stands there keeps its
+    # owner then.
+    case $ps_owner in UNKNOWN | _unknown) ;; _[0-9]*) ps_account="-o ${ps_owner#_}" ;; *) ps_account="-o $ps_owner" ;; esac
+    case $ps_group in
+      UNKNOWN | _unknown) ;;
+      _[0-9]*) ps_account="$ps_account -g ${ps_group#_}" ;;
+      *) ps_account="$ps_account -g $ps_group" ;;
+    esac
   fi
   pl_new=.${2%/*}/.deployctl-$1.new
   case $ps_kind in
@@ -221,7 +226,7 @@ restore_path() {
 # compare_paths: reads for `restore_path` what was and what is.
 compare_paths() {
   [ -s "$D/touched" ] || return 0
-  states "$D/touched" >"$D/now" || complain "cannot read the paths that changed"
+  states "$D/touched" numbers >"$D/now" || complain "cannot read the paths that changed"
   cmp_n=0
   exec 3<"$D/now"
   # shellcheck disable=SC2034 # used in the eval
@@ -256,7 +261,7 @@ sweep() {
 
 verify_paths() {
   [ -s "$D/touched" ] || return 0
-  states "$D/touched" >"$D/now" || complain "cannot read the paths that changed"
+  states "$D/touched" numbers >"$D/now" || complain "cannot read the paths that changed"
   differing "$D/checkpoint/states" "$D/now"
   for vp_path in $differing; do
     # A directory that we made and others filled is kept, and was told.

@@ -1,35 +1,52 @@
 
 # --- what stands at paths ---------------------------------------------------------------------------------
 
-# states LIST: a line `KIND SHA256 MODE OWNER GROUP PATH [TARGET]` for each path in the file LIST. KIND is f, d, l
-# (symlink), a (absent) or o (other). Three processes however many paths. Owners mean nothing in a sandbox.
+# account NAME NUMBER: how an owner or a group is called in a plan, in $account: by name, and `_` with the number where
+# it has no name, or one that a plan cannot hold (`first.last`, `DOMAIN\user`). A name that looks like such a number counts as none.
+# rust/core/src/observed/paths.rs does the same.
+account() {
+  account=$1
+  case $1 in
+    '' | [!a-z_]* | *[!a-z0-9_-]* | ????????????????????????????????*) account=_$2 ;;
+    _*[!0-9]*) ;;
+    _*) account=_$2 ;;
+  esac
+}
+
+# states LIST [numbers]: a line `KIND SHA256 MODE OWNER GROUP PATH [TARGET]` for each path in the file LIST. KIND is f,
+# d, l (symlink), a (absent) or o (other). Three processes however many paths. Owners mean nothing in a sandbox. With
+# `numbers` they are told by number alone, which stays the same when an account comes or goes.
 states() {
   st_list=
   while read -r st_path; do st_list="$st_list .$st_path"; done <"$1"
   [ -n "$st_list" ] || return 0
   # By way of a variable, since `stat` fails as well where a path is not there, and a full disk must not look like that.
-  st_found=$(stat -c '%f %a %U:%u %G:%g %n' -- $st_list 2>/dev/null)
+  st_found=$(stat -c '%f %a %u %g %n|%U|%G' -- $st_list 2>/dev/null)
   printf '%s\n' "$st_found" >"$D/.stat" || return 1
   st_files=
   while read -r st_type _ _ _ st_name; do
-    case $st_type in 8???) st_files="$st_files $st_name" ;; esac
+    case $st_type in 8???) st_files="$st_files ${st_name%%|*}" ;; esac
   done <"$D/.stat"
   : >"$D/.sums"
   if [ -n "$st_files" ]; then sha256sum -- $st_files >"$D/.sums" || return 1; fi
   exec 3<"$D/.stat" 4<"$D/.sums"
   st_name='' st_bad=''
   while read -r st_path; do
-    if [ -z "$st_name" ]; then read -r st_type st_mode st_owner st_group st_name <&3 || st_name=; fi
+    if [ -z "$st_name" ]; then
+      read -r st_type st_mode st_owner st_group st_names <&3 || st_names=
+      st_name=${st_names%%|*} st_names=${st_names#*|}
+    fi
     if [ "$st_name" != ".$st_path" ]; then
       printf 'a - - - - %s\n' "$st_path" || st_bad=1
       continue
     fi
     st_name=
-    account_word "$st_owner"
-    st_owner=$account_word
-    account_word "$st_group"
-    st_group=$account_word
-    if [ -n "$SANDBOX" ]; then st_owner=- st_group=-; fi
+    if [ -n "$SANDBOX" ]; then
+      st_owner=- st_group=-
+    elif [ "${2-}" != numbers ]; then
+      account "${st_names%%|*}" "$st_owner" && st_owner=$account
+      account "${st_names#*|}" "$st_group" && st_group=$account
+    fi
     case $st_type in
       8???)
         read -r st_sum _ <&4
@@ -42,15 +59,6 @@ states() {
   done <"$1"
   exec 3<&- 4<&-
   [ -z "$st_bad" ]
-}
-
-# account_word NAME:NUMBER: the name as a plan spells it, in $account_word: `_4711` for one that has none.
-account_word() {
-  account_word=${1%:*}
-  case $account_word in
-    UNKNOWN) account_word=_${1##*:} ;;
-    *[!a-z0-9_-]* | [!a-z_]* | ????????????????????????????????*) account_word=_unknown ;;
-  esac
 }
 
 # differing EXPECTED FOUND: the paths whose lines differ, in $differing. A line `? … PATH` expects nothing.
@@ -71,7 +79,7 @@ differing() {
 
 checkpoint_paths() {
   step "checkpoint files"
-  states "$D/touched" >"$D/checkpoint/states" || die "cannot read the paths that would change: $(last_lines)"
+  states "$D/touched" numbers >"$D/checkpoint/states" || die "cannot read the paths that would change: $(last_lines)"
   cp_list=
   while read -r kind _ _ _ _ rest; do
     case $kind in f | l) cp_list="$cp_list .${rest%% *}" ;; esac

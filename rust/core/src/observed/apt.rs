@@ -1,0 +1,89 @@
+//! Whether dpkg was interrupted, and who is at work with packages right now.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::query::{Query, printable_line};
+
+/// What would be in the way of installing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedApt {
+    /// dpkg was ended in the middle: apt installs nothing before `dpkg --configure -a`.
+    pub interrupted: bool,
+    /// Packages that are neither installed nor gone, by name, in dpkg's words (`half-configured`).
+    pub unfinished: BTreeMap<String, String>,
+    /// Lock files of apt and dpkg that are held, and by whom.
+    pub locks: BTreeMap<String, Holder>,
+}
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// The process's name; empty where it has ended meanwhile.
+    pub command: String,
+}
+
+/// Two processes over local files. Of locks the kernel tells the inode of the file, so that is asked for first.
+pub(super) fn query() -> Query {
+    Query::inline("apt", QUESTION).with_cap(1 << 20)
+}
+
+const QUESTION: &str = r#"for f in /var/lib/dpkg/updates/[0-9]*; do
+  if [ -e "$f" ]; then echo interrupted; fi
+  break
+done
+stat -c 'inode %i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
+  /var/cache/apt/archives/lock 2>/dev/null | awk '
+$1 == "inode" { file[$2] = $3; next }
+/^[0-9]+: POSIX / {
+  split($6, place, ":")
+  if (place[3] in file) {
+    command = ""
+    getline command < ("/proc/" $5 "/comm")
+    print "lock", file[place[3]], $5, command
+  }
+}
+/^Package: / { name = $2 }
+/^Status: / && $4 !~ /^(installed|config-files|not-installed)$/ { print "unfinished", name, $4 }
+' - /proc/locks /var/lib/dpkg/status
+exit 0
+"#;
+
+/// Reads lines of words.
+pub(super) fn parse(section: &[u8]) -> ObservedApt {
+    let mut apt = ObservedApt::default();
+    for line in String::from_utf8_lossy(section).lines() {
+        let line = printable_line(line.as_bytes(), 400);
+        let words: Vec<_> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["interrupted"] => apt.interrupted = true,
+            ["unfinished", name, state] => {
+                apt.unfinished.insert(name.to_owned(), state.to_owned());
+            }
+            ["lock", file, pid, command] => {
+                if let Ok(pid) = pid.parse() {
+                    let command = command.trim().to_owned();
+                    apt.locks.insert(file.to_owned(), Holder { pid, command });
+                }
+            }
+            _ => {}
+        }
+    }
+    apt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_and_unfinished_packages_are_read() {
+        let apt = parse(
+            b"interrupted\nlock /var/lib/dpkg/lock-frontend 20779 unattended-upgr\nlock /var/lib/apt/lists/lock x y\nunfinished t44 half-configured\n",
+        );
+        insta::assert_json_snapshot!(apt);
+    }
+}

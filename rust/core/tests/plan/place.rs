@@ -1,0 +1,236 @@
+//! Places where nothing can be put, and packages that cannot be installed: told before anything starts.
+
+use deployctl_core::observed::{Above, Holder, ObservedApt, Places};
+use deployctl_core::rendered::{Entry, FollowUp, PathState};
+
+use super::fixture::{Case, ownership, path, planned, table};
+
+/// A plan that edits `/etc/app/app.conf`, where `spoil` has changed what is known of places.
+fn edited(spoil: impl FnOnce(&mut Places)) -> deployctl_core::plan::Plan {
+    planned(|case| {
+        case.edit("/etc/app/app.conf", "level = 2\n");
+        let mut places = places();
+        spoil(&mut places);
+        case.observed.places = Some(places);
+    })
+}
+
+fn above(kind: &str, uid: u32, gid: u32, mode: u32) -> Above {
+    Above {
+        kind: kind.to_owned(),
+        uid,
+        gid,
+        mode,
+    }
+}
+
+fn places() -> Places {
+    let mut places = Places::default();
+    places.mounts.insert("/".to_owned(), false);
+    for at in ["/etc", "/etc/app"] {
+        places
+            .above
+            .insert(at.to_owned(), above("directory", 0, 0, 0o755));
+    }
+    places
+}
+
+fn put(places: &mut Places, at: &str, what: Above) {
+    places.above.insert(at.to_owned(), what);
+}
+
+/// `/etc/old/x` was committed and is declared no more; `/etc/old` is a file now.
+fn undeclared(case: &mut Case, original: bool) {
+    case.file("/etc/old/x", "x\n", 0o644, &[]);
+    case.commit();
+    case.rendered.entries.remove(&path("/etc/old/x"));
+    case.observed
+        .paths
+        .insert(path("/etc/old/x"), PathState::Absent);
+    let mut places = places();
+    put(&mut places, "/etc/old", above("regular file", 0, 0, 0o644));
+    if original {
+        places.originals.insert(path("/etc/old/x"));
+    }
+    case.observed.places = Some(places);
+}
+
+#[test]
+fn paths() {
+    let lock = |at: &'static str, flag| {
+        move |places: &mut Places| {
+            places.locked.insert(at.to_owned(), flag);
+        }
+    };
+    let told = table(vec![
+        ("nothing in the way", edited(|_| {})),
+        (
+            "a mount point",
+            edited(|places| {
+                places.mounts.insert("/etc/app/app.conf".to_owned(), false);
+            }),
+        ),
+        (
+            "a mount that is read-only",
+            edited(|places| {
+                places.mounts.insert("/etc/app".to_owned(), true);
+            }),
+        ),
+        ("immutable", edited(lock("/etc/app/app.conf", 'i'))),
+        ("append-only", edited(lock("/etc/app/app.conf", 'a'))),
+        ("in an immutable directory", edited(lock("/etc/app", 'i'))),
+        (
+            "in a directory of somebody else",
+            edited(|p| put(p, "/etc/app", above("directory", 1000, 0, 0o755))),
+        ),
+        (
+            "in a directory open to all",
+            edited(|p| put(p, "/etc/app", above("directory", 0, 0, 0o1777))),
+        ),
+        (
+            "in a directory open to a group",
+            edited(|p| put(p, "/etc/app", above("directory", 0, 100, 0o775))),
+        ),
+        (
+            "in a directory open to root's group",
+            edited(|p| put(p, "/etc/app", above("directory", 0, 0, 0o775))),
+        ),
+        (
+            "below a file",
+            edited(|p| put(p, "/etc/app", above("regular file", 0, 0, 0o644))),
+        ),
+        (
+            "below a file, and only to be forgotten",
+            planned(|case| undeclared(case, false)),
+        ),
+        (
+            "below a file, and to be put back",
+            planned(|case| undeclared(case, true)),
+        ),
+        (
+            "what does not change may be anywhere",
+            planned(|case| {
+                let mut places = places();
+                places.mounts.insert("/etc/app/app.conf".to_owned(), false);
+                put(&mut places, "/etc/app", above("directory", 1000, 0, 0o777));
+                case.observed.places = Some(places);
+            }),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn settings_and_devices() {
+    let key = |text: &str| deployctl_core::name::SysctlKey::new(text).unwrap();
+    let container = |case: &mut Case| {
+        let mut places = places();
+        places.mounts.insert("/proc/sys".to_owned(), true);
+        places.mounts.insert("/proc/sys/net".to_owned(), false);
+        case.observed.places = Some(places);
+    };
+    let told = table(vec![
+        (
+            "read-only, and another value is declared",
+            planned(|case| {
+                container(case);
+                case.observed
+                    .sysctls
+                    .insert(key("vm.swappiness"), "60".to_owned());
+            }),
+        ),
+        ("read-only, and as declared", planned(container)),
+        (
+            "read-only, and declared no more",
+            planned(|case| {
+                container(case);
+                case.rendered.sysctls.clear();
+            }),
+        ),
+        (
+            "writable again below",
+            planned(|case| {
+                container(case);
+                case.sysctl("net.ipv4.tcp_mtu_probing", "1");
+                case.observed
+                    .sysctls
+                    .insert(key("net.ipv4.tcp_mtu_probing"), "0".to_owned());
+            }),
+        ),
+        (
+            "files for udev, which does not run",
+            planned(|case| {
+                case.observed.udev = false;
+                let content = "[Match]\n".to_owned();
+                let ownership = ownership(0o644);
+                case.declare(
+                    "/etc/systemd/network/10-x.link",
+                    "network",
+                    Entry::File { content, ownership },
+                    &[FollowUp::Udev],
+                );
+            }),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn packages() {
+    let apt = |interrupted, unfinished: &[(&str, &str)]| ObservedApt {
+        interrupted,
+        unfinished: unfinished
+            .iter()
+            .map(|(name, state)| ((*name).to_owned(), (*state).to_owned()))
+            .collect(),
+        locks: std::collections::BTreeMap::new(),
+    };
+    let installing = |case: &mut Case, apt| {
+        case.observed.packages.clear();
+        case.observed.apt = Some(apt);
+    };
+    let told = table(vec![
+        (
+            "dpkg was killed",
+            planned(|case| installing(case, apt(true, &[("t44", "half-configured")]))),
+        ),
+        (
+            "dpkg was killed, all packages whole",
+            planned(|case| installing(case, apt(true, &[]))),
+        ),
+        (
+            "unfinished packages",
+            planned(|case| {
+                let names = [
+                    ("a", "half-installed"),
+                    ("b", "unpacked"),
+                    ("c", "triggers-pending"),
+                    ("d", "unpacked"),
+                ];
+                installing(case, apt(false, &names));
+            }),
+        ),
+        (
+            "somebody is at work",
+            planned(|case| {
+                let mut apt = apt(false, &[]);
+                let holder = |pid, command: &str| Holder {
+                    pid,
+                    command: command.to_owned(),
+                };
+                apt.locks.insert(
+                    "/var/lib/dpkg/lock-frontend".to_owned(),
+                    holder(20779, "unattended-upgr"),
+                );
+                apt.locks
+                    .insert("/var/lib/apt/lists/lock".to_owned(), holder(20780, ""));
+                installing(case, apt);
+            }),
+        ),
+        (
+            "dpkg was killed, and nothing is to be installed",
+            planned(|case| case.observed.apt = Some(apt(true, &[]))),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}

@@ -1,0 +1,138 @@
+//! Units as hosts have them: under other names, masked, broken, gone.
+
+use deployctl_core::rendered::{Entry, FollowUp, OnChange};
+
+use super::fixture::{Case, ownership, planned, table, unit};
+
+/// Declares that a unit neither runs nor starts at boot.
+fn off(case: &mut Case, name: &str) {
+    case.unit(name, "app", OnChange::Restart, &[]);
+    let want = case.rendered.units.get_mut(&unit(name)).unwrap();
+    want.enabled = Some(false);
+    want.running = Some(false);
+}
+
+/// A unit that was committed and is declared no more.
+fn undeclared(case: &mut Case, name: &str) {
+    case.unit(name, "app", OnChange::Restart, &[]);
+    case.commit();
+    case.rendered.units.remove(&unit(name));
+}
+
+fn alias(case: &mut Case, name: &str, of: &str) {
+    let state = case.observed.units.get_mut(&unit(name)).unwrap();
+    state.alias_of = Some(unit(of));
+}
+
+#[test]
+fn names() {
+    let told = table(vec![
+        (
+            "an alias",
+            planned(|case| {
+                case.unit("sshd.service", "app", OnChange::Restart, &[]);
+                alias(case, "sshd.service", "ssh.service");
+            }),
+        ),
+        (
+            "an alias, and the unit as well",
+            planned(|case| {
+                case.unit("sshd.service", "app", OnChange::Restart, &[]);
+                alias(case, "sshd.service", "ssh.service");
+                case.unit("ssh.service", "app", OnChange::Restart, &[]);
+            }),
+        ),
+        (
+            "an alias that is declared no more",
+            planned(|case| {
+                undeclared(case, "sshd.service");
+                alias(case, "sshd.service", "ssh.service");
+            }),
+        ),
+        (
+            "an alias in whose place the unit is declared",
+            planned(|case| {
+                undeclared(case, "sshd.service");
+                alias(case, "sshd.service", "ssh.service");
+                case.unit("ssh.service", "app", OnChange::Restart, &[]);
+            }),
+        ),
+        (
+            "a template",
+            planned(|case| {
+                case.unit("x@.service", "app", OnChange::Restart, &[]);
+                case.observed.units.remove(&unit("x@.service"));
+            }),
+        ),
+        (
+            "an instance",
+            planned(|case| case.unit("x@1.service", "app", OnChange::Restart, &[])),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn states() {
+    let told = table(vec![
+        (
+            "masked, and declared to run",
+            planned(|case| {
+                case.unit("x.service", "app", OnChange::Restart, &[]);
+                case.state("x.service", "masked", "inactive", "masked");
+            }),
+        ),
+        (
+            "masked, and declared off",
+            planned(|case| {
+                off(case, "x.timer");
+                case.state("x.timer", "masked", "inactive", "masked");
+            }),
+        ),
+        (
+            "masked while it runs, and declared off",
+            planned(|case| {
+                off(case, "x.timer");
+                case.state("x.timer", "masked", "active", "masked-runtime");
+            }),
+        ),
+        (
+            "gone, and declared off",
+            planned(|case| {
+                off(case, "x.service");
+                case.state("x.service", "not-found", "inactive", "");
+            }),
+        ),
+        (
+            "gone, and declared no more",
+            planned(|case| {
+                undeclared(case, "x.service");
+                case.state("x.service", "not-found", "inactive", "");
+            }),
+        ),
+        (
+            "a bad file of the host's",
+            planned(|case| {
+                case.unit("x.service", "app", OnChange::Restart, &[]);
+                case.state("x.service", "bad-setting", "inactive", "bad");
+            }),
+        ),
+        (
+            "a bad file that this plan replaces",
+            planned(|case| {
+                case.unit("x.service", "app", OnChange::Restart, &[]);
+                case.state("x.service", "bad-setting", "inactive", "bad");
+                case.declare(
+                    "/etc/systemd/system/x.service",
+                    "app",
+                    Entry::File {
+                        content: "[Service]\nExecStart=/bin/true\n".to_owned(),
+                        ownership: ownership(0o644),
+                    },
+                    &[FollowUp::DaemonReload],
+                );
+            }),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
