@@ -48,6 +48,9 @@ const TREE: &str = "cd /etc && find . -xdev ! -name 'passwd*' ! -name 'group*' !
 /// Takes back what an apply leaves by design, so that the machine is untouched again.
 const FORGET: &str = "rm -rf /var/lib/deployctl /etc/systemd/system/deployctl-recover.service /etc/systemd/system/sysinit.target.wants/deployctl-recover.service; systemctl daemon-reload; dpkg --purge first-package >/dev/null 2>&1; if id demo >/dev/null 2>&1; then userdel demo; fi; systemctl reset-failed";
 
+/// What an apply that does not end is looked at with.
+const WHY: &str = "systemctl list-units --all 'deployctl-*' --no-pager --plain --no-legend; systemctl list-jobs --no-pager; ps -eo pid,ppid,stat,etimes,args --forest | tail -n 40; journalctl --no-pager -o short-precise -n 60";
+
 #[test]
 fn a_first_apply_that_fails_leaves_nothing_on_debian_12() -> Result<()> {
     story(Base::Plain, 6)
@@ -193,8 +196,9 @@ fn ended(machine: &Machine, apply: &ApplyId) -> Result<ApplyStatus> {
         }
         assert!(
             patience.elapsed() < Duration::from_secs(90),
-            "{}",
-            log(&status)
+            "{}\n{}",
+            log(&status),
+            machine.exec(WHY).map(|out| out.stdout).unwrap_or_default()
         );
         std::thread::sleep(Duration::from_millis(300));
     }

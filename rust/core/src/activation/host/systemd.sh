@@ -1,11 +1,12 @@
 
 # --- the service manager is systemd ---------------------------------------------------------------------------------------
 
-# Not bound to the connection that called us. When it is killed, what it began is put back at once. SIGKILL, since the
-# stop may take as long as a rollback, and nothing may go on meanwhile.
+# Not bound to the connection that called us. When it is killed, what it began is put back at once: by ExecStopPost=, or,
+# where that is killed as well (it is in the same cgroup), by the unit that recovers at boot. SIGKILL, since the stop may
+# take as long as a rollback, and nothing may go on meanwhile.
 systemd_launch() {
   systemd-run --quiet --collect --unit="deployctl-apply-$ID" --property=Type=exec --property=KillSignal=SIGKILL \
-    --property=TimeoutStopSec=1800 \
+    --property=TimeoutStopSec=1800 --property=OnFailure=deployctl-recover.service \
     --property="ExecStopPost=/bin/sh -c '[ \"\$\$SERVICE_RESULT\" = success ] || exec /bin/sh $S/host.sh recover $ID'" \
     --description="deployctl apply $ID" /bin/sh "$D/host.sh" run "$ID" 9>&-
 }
