@@ -16,7 +16,7 @@
       url = "github:ryantm/agenix";
       inputs = {
         nixpkgs.follows = "nixpkgs";
-        # Used by its own tests alone.
+        # Only its own tests use these.
         darwin.follows = "";
         home-manager.follows = "";
       };

@@ -4,8 +4,8 @@
   cluster = {
     name = "home";
 
-    # The way in. Every host's connection.user is one of these; deployctl refuses
-    # a plan under which none of an operator's keys could still log in.
+    # Who can log in. Every host's connection.user is one of these; deployctl refuses
+    # a plan after which none of an operator's keys could log in.
     operators = {
       operator = {
         # Replace with your own: this key's private half was never kept.
@@ -45,7 +45,7 @@
       };
     };
 
-    # Where the seed's wish cannot work, what is declared instead, and why.
+    # Where a wish cannot work: what is declared instead, and why.
     findings = [
       {
         topic = "10GbE cable";
@@ -109,7 +109,7 @@
       };
     };
 
-    # ubuntu and nixos alike: flipping a host's platform keeps these.
+    # For ubuntu and nixos: a host that changes its platform keeps these.
     linux = {
       connection.become = "sudo";
       system = {
@@ -122,7 +122,7 @@
           blacklist = [ ];
           automatic_reboot = false;
         };
-        # Services that a library update must not bounce.
+        # Services that a library update must not restart.
         needrestart_exempt = [ ];
         # Hardware watchdog: null leaves it off.
         watchdog_seconds = null;
@@ -168,7 +168,7 @@
         ];
         egress = [ ];
       };
-      # How the host gets its system where Nix builds it.
+      # How the host gets a system that Nix builds.
       nix = {
         state_version = "26.05";
         build_on = "controller";

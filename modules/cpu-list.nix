@@ -2,7 +2,7 @@
 cpus:
 let
   sorted = builtins.sort builtins.lessThan cpus;
-  # [ { first, last } ], neighbours joined.
+  # [ { first, last } ], adjacent numbers joined.
   spans = builtins.foldl' (
     spans: cpu:
     let

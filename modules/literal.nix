@@ -1,2 +1,2 @@
-# literal TEXT: as systemd takes it for itself, in units and in tmpfiles.d, where `%` begins a specifier.
+# literal TEXT: escapes `%`, which begins a specifier in systemd's units and in tmpfiles.d.
 builtins.replaceStrings [ "%" ] [ "%%" ]

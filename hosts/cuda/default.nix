@@ -1,4 +1,4 @@
-# The Linux CUDA node: full control from kernel to GPU instructions, and the one
+# The Linux CUDA node: full control from kernel to GPU instructions, and the only
 # machine at home that can run the trading engine.
 {
   description = "Linux CUDA node: RTX 3090, huge pages, vLLM, real-time trading code";
@@ -66,7 +66,7 @@
       gateway = null;
       dhcp = false;
       mtu = 9000;
-      # Descriptors a ring; 4096 is the hardware's most.
+      # Descriptors per ring; 4096 is the hardware's maximum.
       rings = {
         rx = 4096;
         tx = 4096;
@@ -92,7 +92,7 @@
       from = [ ];
       interfaces = [ ];
     }
-    # `connection.address` is a name that only the host itself can answer for.
+    # Only the host itself can answer for the name in `connection.address`.
     {
       name = "mdns";
       protocol = "udp";
@@ -118,7 +118,7 @@
 
   storage = {
     mounts."/srv/models" = {
-      # Label given at mkfs; prefer UUID=… once the disk is in the machine.
+      # The label set by mkfs; prefer UUID=… once the disk is in the machine.
       source = "LABEL=models";
       fs_type = "ext4";
       options = [
@@ -133,11 +133,11 @@
     };
   };
 
-  # How NixOS gets there the first time: a disk image, and an installer.
+  # How NixOS is installed: a disk image and an installer.
   image = {
     kind = "disk";
-    # As `ls -l /dev/disk/by-id` on the machine says. Until its serial number stands here, the
-    # installer finds no such disk, and touches none.
+    # From `ls -l /dev/disk/by-id` on the machine. Until the serial number is filled in, the
+    # installer finds no such disk and erases none.
     device = "/dev/disk/by-id/nvme-Samsung_SSD_980_PRO_500GB_SERIAL";
     boot_mib = 1024;
     fs_type = "ext4";
@@ -160,15 +160,15 @@
     modules = [ "tcp_bbr" ];
     sysctl = {
       "vm.swappiness" = "1";
-      # io_uring for members of the group alone (kernel 6.6 and later).
+      # io_uring only for members of the group (kernel 6.6 and later).
       "kernel.io_uring_disabled" = "1";
     };
     io_uring_group = "trading";
-    # y and m are both "in effect" where the value is "m"; n means not set.
+    # "m" accepts a module or a built-in symbol; "n" means not set.
     symbols = {
       PREEMPT = "y";
       PREEMPT_DYNAMIC = "y";
-      # NVIDIA's module build refuses PREEMPT_RT.
+      # NVIDIA's modules do not build with PREEMPT_RT.
       PREEMPT_RT = "n";
       HZ_1000 = "y";
       NO_HZ_FULL = "y";
@@ -244,7 +244,7 @@
     };
     branch = 580;
     open_modules = true;
-    # Ubuntu's archive only; NVIDIA's own repository must not supply the driver.
+    # From Ubuntu's archive; NVIDIA's own repository must not supply the driver.
     packages = {
       nvidia-headless-580-server-open = "580.173.02-0ubuntu0.24.04.1";
       nvidia-utils-580-server = "580.173.02-0ubuntu0.24.04.1";
@@ -252,7 +252,7 @@
       nvidia-compute-utils-580-server = "580.173.02-0ubuntu0.24.04.1";
     };
     persistence = true;
-    # Below 1 % less decode speed than 350 W, and within the UPS's budget.
+    # Less than 1 % slower decoding than at 350 W, and within the UPS's budget.
     power_limit_watts = 280;
     modules = [
       "nvidia"
@@ -279,7 +279,7 @@
       libnvinfer-headers-plugin-dev = "10.7.0.23-1+cuda12.6";
       libnvinfer-bin = "10.7.0.23-1+cuda12.6";
     };
-    # apt pins over whole families, so that no transitive package moves on.
+    # apt pins for whole families, so that no transitive package is upgraded.
     pins = [
       {
         packages = [
@@ -307,8 +307,8 @@
       "ncu"
       "nsys"
     ];
-    # CUDA 12.6 gets no TensorRT from 10.16.1 on, which has the fix (NVIDIA's security bulletin 5836). Taken here, for
-    # this host loads engines of its own alone; without this line NixOS refuses to build.
+    # TensorRT 10.16.1 has the fix (NVIDIA's security bulletin 5836) and does not support CUDA 12.6. Accepted, since
+    # this host only loads its own engines; without this line NixOS refuses to build.
     accepted_vulnerabilities."cuda12.6-tensorrt-10.14.1.48" = [ "CVE-2026-24188" ];
   };
 
@@ -321,7 +321,7 @@
       flash_attn = null;
       bitsandbytes = null;
     };
-    # Small, since vLLM holds nine tenths of the memory.
+    # Small, since vLLM uses nine tenths of the memory.
     tensor = {
       size = 2048;
       max_error = 0.01;
@@ -340,7 +340,7 @@
     socket = "/run/vllm/vllm.sock";
     credential = "vllm-api-key";
     dtype = "bfloat16";
-    # The model's own 131072 would want 16 GiB of KV cache beside 15 GiB of weights.
+    # The model's own 131072 would need 16 GiB of KV cache besides 15 GiB of weights.
     max_model_len = 8192;
     max_num_seqs = 32;
     gpu_memory_utilization = 0.9;
@@ -355,7 +355,7 @@
     };
   };
 
-  # Where the other hosts ask for inference; the trading engine takes the socket.
+  # The other hosts use this for inference; the trading engine uses the socket.
   gateway = {
     address = "10.0.0.1";
     port = 8000;
@@ -395,7 +395,7 @@
     group = "trading";
     directory = "/opt/trading";
     state_directory = "/var/lib/trading";
-    # On this node the engine is started by hand: development and benchmarks.
+    # On this node the engine is started by hand, for development and benchmarks.
     start_at_boot = false;
     cpus = [
       4

@@ -1,5 +1,5 @@
-# Production trading VM in Sydney. Adopted as it stands (Ubuntu), never
-# reinstalled by accident; NixOS is an explicit flip of `platform`.
+# Production trading VM in Sydney. Managed as it is (Ubuntu), never reinstalled
+# by accident; NixOS is an explicit change of `platform`.
 {
   description = "Linode Sydney: production trading over FIX to IBKR and the ASX";
   platform = "ubuntu";
@@ -115,7 +115,7 @@
     min_free_gib."/" = 10;
   };
 
-  # How NixOS gets there, should it ever: an image to upload.
+  # If it ever becomes NixOS: an image to upload.
   image = {
     kind = "linode";
     size_gib = 6;
@@ -144,7 +144,7 @@
     };
   };
 
-  # Half the world away: what crosses the link is compressed.
+  # Half the world away: copied store paths are compressed.
   nix.compress = true;
 
   hugepages = {
@@ -200,14 +200,14 @@
         4001
       ];
     };
-    # Built on any machine for x86-64-v3, shipped and tried by verification before it is released.
+    # Built on any machine for x86-64-v3; `verify` copies and tries it before it is released.
     engine = {
       artifact = "dist/trading-engine";
       build = [ ];
       version_arguments = [ "--version" ];
       version = null;
     };
-    # A hypervisor below: later than on bare metal.
+    # Under a hypervisor, wake-ups are later than on bare metal.
     probe = {
       memlock_mib = 256;
       cycles = 5000;

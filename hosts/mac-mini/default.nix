@@ -43,13 +43,13 @@
       id = "mlx-community/Qwen2.5-32B-Instruct-4bit";
       served_name = "mlx-qwen2.5-32b";
     };
-    # 70B in 4 bits fits only with a raised wired limit: opt in by naming it here.
+    # 70B in 4 bits needs a raised wired limit: set it here.
     wired_limit_mib = null;
     host = "10.0.0.2";
     port = 8080;
     user = "_mlx";
     decode_concurrency = 8;
-    # The first answer waits for 18 GB to come from disk.
+    # Before the first answer, 18 GB are read from disk.
     load_timeout_seconds = 180;
   };
 

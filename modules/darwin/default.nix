@@ -1,4 +1,4 @@
-# Every concern of a Mac; each applies where the host declares it.
+# Every concern of a Mac; each takes effect only where the host declares it.
 {
   imports = [
     ./deployctl.nix

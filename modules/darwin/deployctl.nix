@@ -1,4 +1,4 @@
-# What deployctl itself needs of a Mac.
+# What deployctl itself needs on a Mac.
 { pkgs, ... }:
 {
   # host.sh needs GNU's `date`, `stat` and `timeout`, and `flock`: macOS has none of them.

@@ -1,5 +1,5 @@
-# Inference by MLX, as a launchd daemon: agents have no way into the local network, and would want
-# somebody to be logged in.
+# Inference by MLX, as a launchd daemon: an agent has no access to the local network and runs only
+# while a user is logged in.
 {
   host,
   lib,
@@ -8,7 +8,7 @@
 let
   inherit (host) mlx;
   state = "/var/lib/mlx";
-  # Put there as vLLM's is on Linux: nixpkgs builds mlx without Metal.
+  # Installed by hand, as vLLM's on Linux: nixpkgs builds mlx without Metal.
   server = "/opt/mlx/current/bin/mlx_lm.server";
   wired = if mlx.wired_limit_mib or null == null then 0 else mlx.wired_limit_mib;
 in
@@ -16,7 +16,7 @@ lib.mkIf (host ? mlx) {
   users = {
     knownUsers = [ mlx.user ];
     users.${mlx.user} = {
-      # Ours to choose, once: nix-darwin wants a number, and deletes only those above 501.
+      # Chosen once: nix-darwin requires a number, and deletes only users above 501.
       uid = lib.mkDefault 533;
       description = "MLX inference";
       home = state;
@@ -39,7 +39,7 @@ lib.mkIf (host ? mlx) {
     environment = {
       HOME = state;
       HF_HOME = "${state}/hf";
-      # A request may name any model: none is fetched for it.
+      # A request may name any model; the server must not download it.
       HF_HUB_OFFLINE = "1";
       TRANSFORMERS_OFFLINE = "1";
     };
@@ -47,25 +47,25 @@ lib.mkIf (host ? mlx) {
       UserName = mlx.user;
       WorkingDirectory = state;
       RunAtLoad = true;
-      # Until its environment is there it is passed over.
+      # launchd does not start it before its environment exists.
       KeepAlive.PathState.${server} = true;
       # `Background`, and the default on some Macs, clamp the GPU to an eighth of its speed.
       ProcessType = "Interactive";
-      # The address may come up after us.
+      # The address may come up later than the daemon.
       ThrottleInterval = 30;
       StandardOutPath = "${state}/log/mlx.log";
       StandardErrorPath = "${state}/log/mlx.log";
     };
   };
 
-  # A boot forgets the limit.
+  # A reboot resets the limit.
   launchd.daemons.mlx-wired-limit = lib.mkIf (wired != 0) {
     command = "/usr/sbin/sysctl iogpu.wired_limit_mb=${toString wired}";
     serviceConfig.RunAtLoad = true;
   };
 
   system.activationScripts = {
-    # launchd opens the log as that user, and does not make its directory.
+    # launchd opens the log as that user and does not create its directory.
     launchd.text = lib.mkBefore ''
       install -d -m 0755 /var/lib
       install -d -m 0750 -o ${mlx.user} -g staff ${state} ${state}/log ${state}/hf

@@ -1,5 +1,5 @@
-# Static addresses and MTU. nix-darwin has no option for either, so activation sets them, where they
-# differ, and looks at the result: `networksetup` can fail without saying so.
+# Static addresses and MTU. nix-darwin has no option for either, so activation sets them if
+# they differ, and reads them back: `networksetup` can fail silently.
 {
   cluster,
   host,
@@ -10,7 +10,7 @@
 let
   interfaces = host.network.interfaces;
 
-  # Dotted, as networksetup wants it.
+  # Dotted, as networksetup expects it.
   netmask =
     prefix:
     lib.concatMapStringsSep "."
@@ -56,7 +56,7 @@ let
     in
     "deployctl_interface ${arguments}";
 
-  # The names of those at the other ends of our links.
+  # The names of the hosts at the other ends of this host's links.
   peers = lib.concatMap (
     link:
     lib.mapAttrsToList (

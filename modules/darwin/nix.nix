@@ -1,4 +1,4 @@
-# How the Mac gets what Nix builds for it.
+# Where the Mac fetches store paths from, and whose signatures it accepts.
 {
   host,
   hostName,
@@ -7,7 +7,7 @@
 }:
 let
   inherit (host) nix;
-  # A number here, as opposed to NixOS's release.
+  # A number, unlike NixOS's release.
   known = lib.elem nix.state_version (map toString (lib.range 1 7));
 in
 lib.mkIf (host ? nix) {
@@ -24,9 +24,9 @@ lib.mkIf (host ? nix) {
       "nix-command"
       "flakes"
     ];
-    # The facts are all of them: nix-darwin would add its own after these.
+    # The facts are the complete list: nix-darwin would append its own.
     substituters = lib.mkForce nix.substituters;
-    # What operators push is accepted by its signature; nobody becomes a trusted user.
+    # Paths that operators copy are accepted by signature; no operator becomes a trusted user.
     trusted-public-keys = lib.mkForce nix.trusted_public_keys;
   };
 }

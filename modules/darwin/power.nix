@@ -1,4 +1,4 @@
-# Sleep, and what happens when the mains come back.
+# Sleep, and restart after a power failure.
 { host, lib, ... }:
 let
   inherit (host) power;
@@ -11,7 +11,7 @@ lib.mkIf (host ? power) {
     restartAfterPowerFailure = lib.mkIf power.restart_after_power_failure true;
   };
 
-  # nix-darwin throws away what systemsetup says, failures too: set the same by pmset, and look.
+  # nix-darwin discards the output of systemsetup, failures included: set it by pmset and read it back.
   system.activationScripts.postActivation.text = lib.concatStringsSep "\n" (
     [
       "echo 'checking power...' >&2"

@@ -18,7 +18,7 @@ lib.mkIf (host ? ssh) {
 
   services.openssh.enable = true;
 
-  # The first match wins: ahead of 100-macos.conf.
+  # The first value wins: sorts before 100-macos.conf.
   environment.etc."ssh/sshd_config.d/000-deployctl.conf".text = ''
     # Managed by deployctl: change the inventory, not this file.
     PermitRootLogin ${ssh.permit_root_login}
@@ -33,7 +33,7 @@ lib.mkIf (host ? ssh) {
     X11Forwarding no
   '';
 
-  # launchd starts sshd for each connection, so a wrong file would shut the door at once.
+  # launchd starts sshd for each connection, so an invalid file would lock everybody out at once.
   system.activationScripts.postActivation.text = ''
     echo 'checking sshd...' >&2
     /usr/sbin/sshd -t

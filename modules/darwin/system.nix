@@ -16,8 +16,8 @@ lib.mkIf (host ? system) {
 
   time.timeZone = host.system.timezone;
 
-  # Their accounts are macOS's own: nix-darwin neither creates nor deletes whom knownUsers does not
-  # name. sshd reads these keys beside the account's own authorized_keys.
+  # macOS owns the operators' accounts: nix-darwin creates and deletes only users in knownUsers. sshd
+  # reads these keys in addition to the account's own authorized_keys.
   users.users = lib.mapAttrs (_: operator: {
     openssh.authorizedKeys.keys = operator.keys;
   }) cluster.operators;

@@ -1,5 +1,5 @@
-# deployctl as it is installed: with the probe that it brings to hosts, where that is built without another
-# machine.
+# deployctl as it is installed: with the probe that it copies to hosts, if this machine can build the
+# probe.
 {
   lib,
   symlinkJoin,

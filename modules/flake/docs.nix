@@ -1,4 +1,4 @@
-# What there is to read: this repository's pages, and those that are made from the schema.
+# The documentation: this repository's pages, and those that are generated from the schema.
 {
   runCommand,
   deployctl,

@@ -1,11 +1,11 @@
-# What every system of one host is made from, beside its platform's modules.
+# The modules of every system of one host, besides its platform's.
 { inventory, folder, ... }:
 name:
 let
   own = folder + "/${name}/configuration.nix";
 in
 {
-  # What modules take: the facts of this host, of all hosts, and of the cluster.
+  # Module arguments: the facts of this host, of all hosts, and of the cluster.
   specialArgs = {
     host = inventory.hosts.${name};
     inherit (inventory) cluster hosts;

@@ -1,5 +1,5 @@
-# An ISO that installs a host: it holds the host's whole system, so that it needs no network, and
-# `install-<host>`, which erases the declared disk and puts the system there.
+# An ISO that installs a host. It contains the host's whole system, so it needs no network, and
+# `install-<host>`, which erases the declared disk and installs the system.
 cluster: nixos: name:
 let
   inherit (cluster) inputs inventory;
@@ -18,7 +18,7 @@ let
 
       nixpkgs.hostPlatform = system;
       networking.hostName = "${name}-installer";
-      # The operators get in by network too, and only they.
+      # The operators, and only they, can also log in over the network.
       users.users.root.openssh.authorizedKeys.keys = keys;
 
       environment.systemPackages = [

@@ -1,5 +1,5 @@
-# `deployctl inventory --check` as a derivation. What depends on it cannot be built from facts that are
-# wrong; its log says which, and where they stand.
+# `deployctl inventory --check` as a derivation. Nothing that depends on it can be built from wrong
+# facts; its log names them with file and line.
 { inputs, inventory, ... }:
 system:
 let

@@ -1,11 +1,11 @@
 # The inventory, version 1, of a folder: its cluster.nix and every folder below it that has a
-# default.nix, defaults merged in, with the file:line of every value. Builtins alone.
+# default.nix, with defaults merged in and the file:line of every value. Only builtins.
 folder:
 let
   file = import (folder + "/cluster.nix");
   inherit (file) cluster defaults;
 
-  # Which defaults a host takes, most specific last.
+  # Which defaults a host gets, most specific last.
   families = {
     ubuntu = "linux";
     nixos = "linux";
@@ -24,7 +24,7 @@ let
     name: entries.${name} != "regular" && builtins.pathExists (folder + "/${name}/default.nix")
   ) (builtins.attrNames entries);
 
-  # What is said about a host, most specific first.
+  # The attribute sets that describe a host, most specific first.
   layersOf =
     name:
     let
@@ -49,7 +49,7 @@ let
       over;
   flatten = layers: builtins.foldl' merge (builtins.head layers) (builtins.tail layers);
 
-  # A concern set to null is taken away.
+  # A concern that is set to null is removed.
   withoutNulls =
     set:
     if builtins.isAttrs set then
@@ -86,7 +86,7 @@ let
       in
       "${relative}:${toString position.line}";
 
-  # A key that could be taken for a path or an index is quoted: sysctl."vm.swappiness".
+  # A key that looks like a path or an index is quoted: sysctl."vm.swappiness".
   segment =
     key: if builtins.match "[A-Za-z_][A-Za-z0-9_-]*" key == null then builtins.toJSON key else key;
 
@@ -133,7 +133,7 @@ let
       ) (builtins.length list)
     );
 
-  # Lists hold no positions; an element stands where the first of its attributes does.
+  # Lists have no positions; an element gets the position of its first attribute.
   firstLine =
     set:
     let

@@ -1,9 +1,9 @@
-# For clusters of other people.
+# For clusters in other repositories.
 inputs: {
   # mkInventory FOLDER: the inventory of a folder like hosts/.
   mkInventory = import ./inventory.nix;
 
-  # mkCluster FOLDER: what this flake makes of its hosts/, made of another.
+  # mkCluster FOLDER: the outputs that this flake has for its hosts/, for another folder.
   mkCluster =
     folder:
     let

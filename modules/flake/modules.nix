@@ -1,5 +1,5 @@
-# The modules in a folder, by name: `default` is all of them. They are sets, for older versions of
-# `nix flake check` take no paths.
+# The modules in a folder, by name; `default` is all of them. They are sets, since older versions of
+# `nix flake check` reject paths.
 folder:
 let
   names = builtins.filter (name: name != null) (

@@ -6,15 +6,15 @@ let
   parts = import ./host.nix cluster;
   check = import ./inventory-check.nix cluster;
 
-  # What every system on a Linode has. The image's own module comes with the image alone.
+  # What every system on a Linode has. The image's own module is only in the image.
   linode =
     { modulesPath, ... }:
     {
       imports = [ (modulesPath + "/virtualisation/linode-config.nix") ];
     };
 
-  # disko gives its image's machine the kernel and its modules as one package, and nixpkgs after 26.05 asks that
-  # for the name of the kernel's file too (nix-community/disko#1298).
+  # disko passes kernel and modules to its image's machine as one package, and nixpkgs after 26.05 expects
+  # the name of the kernel's file in it, too (nix-community/disko#1298).
   imageBuilder =
     { pkgs, lib, ... }:
     {

@@ -1,5 +1,5 @@
-# packages.<system>: deployctl, its documentation, and what is built for each host. A host's are
-# there on every system, so that a Mac can ask its builders for them.
+# packages.<system>: deployctl, its documentation, and what is built for each host. A host's packages
+# exist on every system, so that a Mac can ask its builders for them.
 cluster: system:
 let
   inherit (cluster) inputs;
@@ -13,7 +13,7 @@ let
   hostprobe = pkgs.pkgsStatic.callPackage ../../rust/package.nix { crate = "hostprobe"; };
   deployctl = pkgs.callPackage ./deployctl.nix {
     inherit program;
-    # The hosts that it goes to are x86-64; elsewhere `DEPLOYCTL_HOSTPROBE` names a build.
+    # Its hosts are x86-64; on other systems `DEPLOYCTL_HOSTPROBE` names a build.
     hostprobe = if system == "x86_64-linux" then hostprobe else null;
   };
 

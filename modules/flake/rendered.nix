@@ -9,7 +9,7 @@ system: name:
 let
   pkgs = inputs.nixpkgs.legacyPackages.${system};
   deployctl = pkgs.callPackage ../../rust/package.nix { };
-  # A cluster's own modules; the program carries the others.
+  # A cluster's own modules; the program contains the others.
   own = folder + "/../modules/ubuntu";
   link = if builtins.pathExists own then "ln -s ${own} repo/modules/ubuntu" else "";
 in

@@ -1,5 +1,5 @@
-# The names of the hosts for which `wanted` holds. A platform that is no platform counts as Linux:
-# saying what is wrong with it is up to `deployctl inventory --check`.
+# The names of the hosts for which `wanted` holds. An unknown platform counts as Linux:
+# `deployctl inventory --check` reports it.
 { inventory, folder, ... }:
 let
   inherit (inventory) hosts;
@@ -7,7 +7,7 @@ let
   isDarwin = host: (host.platform or null) == "darwin";
 in
 {
-  # Those that can be NixOS: a host that runs Ubuntu and says nothing of what NixOS would boot from is none.
+  # Hosts that can be NixOS: not a host that runs Ubuntu and does not say what NixOS would boot from.
   nixos = builtins.filter (
     name:
     let
@@ -22,7 +22,7 @@ in
   ) (builtins.attrNames hosts);
   darwin = names isDarwin;
   ubuntu = names (host: (host.platform or null) == "ubuntu");
-  # Their NixOS is written to a disk by disko, or to an image for Linode.
+  # disko writes their NixOS to a disk, or it becomes an image for Linode.
   disk = names (host: (host.image.kind or null) == "disk");
   linode = names (host: (host.image.kind or null) == "linode");
 

@@ -1,4 +1,4 @@
-# devShells.<system>: what it takes to work on deployctl and to run its tests.
+# devShells.<system>: the tools to work on deployctl and to run its tests.
 { inputs, ... }:
 system:
 let

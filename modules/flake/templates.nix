@@ -1,4 +1,4 @@
-# `nix flake init -t`: a cluster of one's own.
+# `nix flake init -t`: your own cluster.
 {
   default = {
     path = ./template;

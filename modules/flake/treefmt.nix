@@ -1,4 +1,4 @@
-# What is formatted by what.
+# Which formatter formats which files.
 {
   projectRootFile = "flake.nix";
   programs = {

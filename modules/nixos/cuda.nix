@@ -1,4 +1,4 @@
-# The toolkit of the declared version, for everything that is built with CUDA.
+# The toolkit in the declared version, for everything that is built with CUDA.
 {
   config,
   host,
@@ -22,7 +22,7 @@ let
       lib.attrNames pkgs
     )
   );
-  # From what an overlay gets, too: whoever asks first is told.
+  # Also called on the package set of an overlay: the first use reports the error.
   cudaOf =
     pkgs:
     if has pkgs set then
@@ -35,7 +35,7 @@ let
   cuda = cudaOf pkgs;
 
   declares = prefix: lib.any (lib.hasPrefix prefix) (lib.attrNames facts.packages);
-  # What is looked for in /run/current-system/sw/lib stands in an output of its own.
+  # Libraries for /run/current-system/sw/lib are in a separate output.
   packages =
     lib.optional (declares "cuda-toolkit") cuda.cudatoolkit
     ++ lib.optional (declares "cuda-nsight-systems") cuda.nsight_systems
@@ -58,7 +58,7 @@ in
   config = lib.mkIf (host ? cuda) {
     inherit (vulnerable) assertions warnings;
 
-    # One version for all packages: what is built with different ones does not fit together.
+    # One version for all packages: builds with different versions do not work together.
     nixpkgs.overlays = [ (final: _: { cudaPackages = cudaOf final; }) ];
     nixpkgs.config = {
       allowUnfree = true;

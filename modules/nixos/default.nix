@@ -1,4 +1,4 @@
-# Every concern that a NixOS host may have; each applies itself where the host declares it.
+# Every concern that a NixOS host may have; each takes effect only where the host declares it.
 {
   imports = [
     ./cuda.nix

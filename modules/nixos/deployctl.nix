@@ -1,5 +1,5 @@
-# What deployctl's own program needs on a host: its tools, and the unit that undoes at boot what was
-# not confirmed before it. On Ubuntu the program writes that unit by itself.
+# What deployctl needs on a host: the tools of its program, and the unit that at boot undoes an apply
+# that was not confirmed. On Ubuntu the program writes that unit itself.
 { pkgs, ... }:
 let
   state = "/var/lib/deployctl";
@@ -31,8 +31,8 @@ in
     ];
     conflicts = [ "shutdown.target" ];
     wantedBy = [ "sysinit.target" ];
-    # A switch starts it too, since the target wants it and it is not running: an apply that is being
-    # worked on, or still has time, is left alone.
+    # A switch starts it, too, since the target wants it and it is not running. It leaves an apply alone
+    # that is in progress or still has time.
     restartIfChanged = false;
     unitConfig = {
       ConditionPathExists = "${state}/lease";

@@ -1,5 +1,5 @@
-# Files, packages and units that no concern covers, taken literally from the inventory. What NixOS
-# keeps elsewhere than other distributions goes to where NixOS reads it.
+# Files, packages and units that no concern covers, taken literally from the inventory. A file that
+# NixOS reads from another place than other distributions goes there.
 {
   host,
   hostName,
@@ -14,7 +14,7 @@ let
   units = facts.units or { };
   say = "hosts/${hostName}/default.nix: `extra.";
   instead = ", or say it in hosts/${hostName}/configuration.nix";
-  # A host that runs Ubuntu today may say what only Ubuntu understands.
+  # A host that runs Ubuntu today may declare what only Ubuntu understands.
   onNixos = assertion: host.platform != "nixos" || assertion;
   literal = import ../literal.nix;
 
@@ -23,7 +23,7 @@ let
   had = name: named name && (builtins.tryEval pkgs.${name}.drvPath).success;
 
   systemdFolder = "/etc/systemd/system/";
-  # Each is one link on NixOS, to a folder that is made of packages.
+  # On NixOS each of these is one link to a folder that is built from packages.
   userFolder = "/etc/systemd/user/";
   udevFolder = "/etc/udev/rules.d/";
   kinds = [
@@ -66,21 +66,21 @@ let
     lib.findFirst (kind: matches.${kind}) "other" kinds;
   of = kind: lib.filter (file: kindOf file == kind) files;
   contentOf = kind: lib.concatMapStrings (file: "${file.content}\n") (of kind);
-  # name → value of the files of a kind, named by what follows `prefix`.
+  # name → value for the files of a kind; the name is the path without `prefix`.
   each =
     kind: prefix: value:
     lib.listToAttrs (
       map (file: lib.nameValuePair (lib.removePrefix prefix file.path) (value file)) (of kind)
     );
 
-  # packages KIND PREFIX FOLDER: each file of a kind as a package that has it below FOLDER.
+  # packages KIND PREFIX FOLDER: each file of a kind as a package that contains it below FOLDER.
   packagesOf =
     kind: prefix: folder:
     map (file: pkgs.writeTextDir "${folder}/${lib.removePrefix prefix file.path}" file.content) (
       of kind
     );
 
-  # The unit itself counts as changed when another file that it is restarted for changes.
+  # A change of a file in `restart_on` counts as a change of the unit.
   triggers =
     unit:
     let
@@ -142,7 +142,7 @@ in
     };
 
     security.sudo.extraConfig = lib.mkIf (of "sudo" != [ ]) (contentOf "sudo");
-    # Last, since what follows a Match belongs to it.
+    # Last, since lines after a Match belong to it.
     services.openssh.extraConfig = lib.mkIf (of "sshd" != [ ]) (lib.mkAfter (contentOf "sshd"));
 
     systemd.units = each "unit" systemdFolder (file: {

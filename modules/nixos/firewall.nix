@@ -10,7 +10,7 @@ let
   v6 = lib.filter isV6;
 
   accept = rule: "${rule.protocol} dport ${setOf rule.ports} accept comment \"${rule.name}\"";
-  # The lines of a rule towards or from `addresses`, of which none means any.
+  # The lines of a rule to or from `addresses`; an empty list means any address.
   rules =
     side: before: addresses: rule:
     lib.optional (addresses == [ ]) "${before}${accept rule}"
@@ -37,7 +37,7 @@ let
 in
 {
   config = lib.mkIf (host ? firewall) {
-    # NixOS's own firewall is another table, with rules of its own.
+    # NixOS's own firewall would be a second table with its own rules.
     networking.firewall.enable = false;
 
     networking.nftables = {

@@ -1,4 +1,4 @@
-# A pool of huge pages, who may use it, and a mount that fails when the pool came out too small.
+# A pool of huge pages, who may use it, and a mount that fails if the pool is too small.
 { host, lib, ... }:
 let
   facts = host.hugepages;
@@ -16,7 +16,7 @@ in
       "transparent_hugepage=${facts.transparent}"
     ];
 
-    # The write succeeds even when fewer pages could be had; the mount does not.
+    # The write succeeds even if the kernel found fewer pages; the mount does not.
     boot.kernel.sysctl."vm.nr_hugepages" = toString facts.count;
 
     systemd.tmpfiles.settings."10-deployctl-hugepages" = {
@@ -25,7 +25,7 @@ in
 
     users.groups.${facts.group} = { };
 
-    # Sessions only; services say LimitMEMLOCK= themselves.
+    # For login sessions only; services set LimitMEMLOCK= themselves.
     security.pam.loginLimits = [
       {
         domain = "@${facts.group}";
@@ -38,7 +38,7 @@ in
     systemd.mounts = [
       (
         lib.optionalAttrs (literal facts.mount != facts.mount) {
-          # The unit's name comes from `where`, what it says of itself does not.
+          # The unit's name comes from `where`; its description does not.
           mountConfig.Where = lib.mkForce (literal facts.mount);
         }
         // {

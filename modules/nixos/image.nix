@@ -1,4 +1,4 @@
-# `image`: how the system comes onto its disk, and boots from it.
+# `image`: how the system gets onto its disk and boots from it.
 {
   config,
   host,
@@ -10,7 +10,7 @@ let
   inherit (host) image;
   kind = host.image.kind or null;
 
-  # The disk by a name that stays its own, in two partitions. disko.devices becomes `fileSystems`.
+  # The disk, by a name that never changes, in two partitions. disko.devices becomes `fileSystems`.
   # Not `mkIf`: disko's options are there only where its module is imported.
   disk = lib.optionalAttrs (kind == "disk") {
     disko.devices.disk.system = {
@@ -47,12 +47,12 @@ let
       loader = {
         systemd-boot = {
           enable = true;
-          # As many kernels as the partition holds with room to spare.
+          # As many kernels as fit into the partition with room to spare.
           configurationLimit = 10;
-          # Whoever sits at the console is not root for that.
+          # Otherwise anybody at the console could become root.
           editor = false;
         };
-        # It boots by the path that every firmware tries: an image knows no machine's variables.
+        # It boots by the path that every firmware tries: an image cannot set a machine's variables.
         efi.canTouchEfiVariables = false;
       };
       initrd.availableKernelModules = [
@@ -69,14 +69,14 @@ let
     hardware.enableRedistributableFirmware = true;
   };
 
-  # Boot loader, serial console and file systems are those of nixpkgs' linode-config.nix.
+  # nixpkgs' linode-config.nix sets boot loader, serial console and file systems.
   linode = lib.optionalAttrs (kind == "linode") {
     image.modules.linode.virtualisation.diskSize = image.size_gib * 1024;
-    # What trades is never swapped out; a swap disk of the provider's stays unused.
+    # The trading engine must never be swapped out; the provider's swap disk stays unused.
     swapDevices = [ ];
   };
 
-  # nixpkgs says of it only that it is not there.
+  # nixpkgs' own message says only that the option is not set.
   root = lib.optionalAttrs (kind == null) {
     assertions = [
       {

@@ -1,5 +1,5 @@
-# Command line, modules and settings of the kernel, and its configuration where it is our own.
-# Isolation and huge pages add their words of the command line themselves.
+# Command line, modules and settings of the kernel, and its configuration if it is built here.
+# Isolation and huge pages add their own words to the command line.
 {
   host,
   lib,
@@ -10,25 +10,25 @@ let
   facts = host.kernel;
   custom = facts.flavour == "custom";
   group = facts.io_uring_group;
-  # What nixpkgs' linode-config.nix says as well, so that it stands there once.
+  # nixpkgs' linode-config.nix sets this, too; it must not appear twice.
   ofTheProfile = lib.optional ((host.image.kind or null) == "linode") "console=ttyS0,19200n8";
 
-  # nixpkgs says much about its kernels already. What must be built in wins over that; what may be
-  # a module gives way to it; what must be off is also off when nothing offers it.
+  # nixpkgs configures its kernels already. A symbol that must be built in overrides that, one that may
+  # be a module gives way to it, and one that must be off may also be missing from the source.
   wanted = {
     y = lib.mkForce lib.kernel.yes;
     m = lib.mkDefault (lib.kernel.option lib.kernel.module);
     n = lib.mkForce (lib.kernel.option lib.kernel.no);
   };
   symbols = lib.mapAttrs (_: value: wanted.${value}) facts.symbols;
-  # One of these may be chosen, and nixpkgs chooses another than `PREEMPT`.
+  # Exactly one of these can be set, and nixpkgs does not choose `PREEMPT`.
   preemption = lib.optionalAttrs (facts.symbols.PREEMPT or "n" == "y") {
     PREEMPT_LAZY = wanted.n;
     PREEMPT_NONE = wanted.n;
     PREEMPT_VOLUNTARY = wanted.n;
   };
 
-  # What checks know our own kernel by, as on Ubuntu.
+  # Checks recognize our own kernel by this suffix, as on Ubuntu.
   localVersion = "-deployctl";
 in
 {
@@ -37,7 +37,7 @@ in
     boot.kernelModules = facts.modules;
     boot.kernel.sysctl = facts.sysctl;
 
-    # A long-term series, by name: newer ones have come before the NVIDIA driver could follow.
+    # A named long-term series: the NVIDIA driver has lagged behind newer ones.
     boot.kernelPackages = lib.mkDefault (
       if custom then
         pkgs.linuxPackagesFor (

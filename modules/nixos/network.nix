@@ -17,7 +17,7 @@ let
   forInterfaces =
     value: lib.mapAttrs' (name: item: lib.nameValuePair "10-deployctl-${name}" (value name item));
 
-  # The options of these two are numbers, of which the highest wins; all others are texts.
+  # These two options are numbers, and the highest definition wins; all others are strings.
   numbers = [
     "net.core.rmem_max"
     "net.core.wmem_max"
@@ -43,10 +43,10 @@ in
       lib.mkMerge (lib.concatLists (lib.mapAttrsToList (name: link: namesOn name link.endpoints) links))
     );
 
-    # One owner of all interfaces: dhcpcd would take the static ones for its own.
+    # One owner of all interfaces: dhcpcd would also configure the static ones.
     networking.useNetworkd = lib.mkIf (interfaces != { }) true;
 
-    # Rings are read back with it.
+    # Checks read the rings with it.
     environment.systemPackages = lib.mkIf (interfaces != { }) [ pkgs.ethtool ];
 
     # Rings and the name are set when the device appears, which is at boot.

@@ -1,5 +1,5 @@
-# Nix on the host: what it fetches from and whose signatures it takes. Operators bring systems that
-# are signed by a declared key; none of them is a trusted user, who could do as root does.
+# Nix on the host: where it fetches from and whose signatures it accepts. Operators copy systems that
+# a declared key has signed; no operator is a trusted user, who could do whatever root can.
 { host, lib, ... }:
 let
   facts = host.nix;
@@ -13,7 +13,7 @@ in
         "nix-command"
         "flakes"
       ];
-      # NixOS appends its own cache and key to lists; these are all there are.
+      # NixOS would append its own cache and key; these lists are complete.
       substituters = lib.mkForce facts.substituters;
       trusted-public-keys = lib.mkForce facts.trusted_public_keys;
     };

@@ -9,7 +9,7 @@
 let
   facts = host.nvidia;
   drivers = config.boot.kernelPackages.nvidiaPackages;
-  # nixpkgs has older branches by their numbers, and what NVIDIA develops by other names.
+  # nixpkgs names older branches by number, and the branches in development by other names.
   branchOf =
     name:
     if lib.hasPrefix "legacy_" name then
@@ -22,13 +22,13 @@ let
       "production"
       "latest"
     ];
-  # What is broken with this kernel, or has no open modules where they are asked for, is no offer.
+  # Excludes drivers that are broken with this kernel, or lack the open modules that were asked for.
   usable =
     name:
     (builtins.tryEval drivers.${name}.drvPath).success
     && (!facts.open_modules || drivers.${name}.open or null != null);
   wanted = lib.findFirst (name: branchOf name == toString facts.branch) null named;
-  # Thrown where it is used: NixOS looks into the driver before it tells of any assertion.
+  # Thrown where it is used: NixOS evaluates the driver before it reports any assertion.
   declared =
     if wanted != null then
       drivers.${wanted}
@@ -56,18 +56,18 @@ in
   config = lib.mkIf (host ? nvidia) {
     nixpkgs.config.allowUnfree = true;
 
-    # This, and not an X server, is what installs the driver: on hosts without a screen too.
+    # This option installs the driver, also on hosts without a screen or an X server.
     services.xserver.videoDrivers = [ "nvidia" ];
     hardware.graphics.enable = true;
     hardware.nvidia = {
       open = facts.open_modules;
       package = lib.mkDefault declared;
       nvidiaPersistenced = facts.persistence;
-      # A program with windows.
+      # A graphical program.
       nvidiaSettings = false;
     };
 
-    # Hardened services cannot have them loaded by a setuid program.
+    # Hardened services cannot load them through a setuid program.
     boot.kernelModules = facts.modules;
 
     systemd.services.nvidia-persistenced = lib.mkIf facts.persistence {
@@ -87,7 +87,7 @@ in
       };
       path = [ driver.bin ];
       # After a switch to another driver the loaded module is older than the libraries until a reboot:
-      # that is no failure.
+      # that is not a failure.
       script = ''
         watts=${toString facts.power_limit_watts}
         loaded=$(cat /sys/module/nvidia/version)

@@ -1,4 +1,4 @@
-# CPUs for pinned work alone, and who may run in real time on them.
+# CPUs for pinned work only, and who may run in real time on them.
 { host, lib, ... }:
 let
   facts = host.realtime;
@@ -22,7 +22,7 @@ in
     # Everything that does not ask for isolated CPUs stays off them.
     systemd.settings.Manager.CPUAffinity = others;
 
-    # It would move interrupts to the CPUs that `irqaffinity=` keeps them from.
+    # irqbalance would move interrupts to the CPUs that `irqaffinity=` excludes.
     services.irqbalance.enable = false;
 
     # Null where the hypervisor owns frequency scaling.
@@ -30,7 +30,7 @@ in
 
     users.groups.${facts.group} = { };
 
-    # Sessions only; services say LimitRTPRIO= and LimitMEMLOCK= themselves.
+    # For login sessions only; services set LimitRTPRIO= and LimitMEMLOCK= themselves.
     security.pam.loginLimits =
       map
         (

@@ -1,4 +1,4 @@
-# sshd: keys only. Adds to the ways in, never takes the operator's away.
+# sshd: keys only. It adds ways to log in and never removes the operator's.
 {
   cluster,
   host,
@@ -7,7 +7,7 @@
 }:
 let
   facts = host.ssh;
-  # What a platform's profile says of sshd, such as Linode's, gives way to the facts.
+  # The facts override a platform's profile, such as Linode's.
   fact = lib.mkOverride 90;
   withKeys = lib.filterAttrs (_: user: user.keys != [ ]) (host.system.users or { });
 in
@@ -15,7 +15,7 @@ in
   config = lib.mkIf (host ? ssh) {
     services.openssh = {
       enable = true;
-      # At both while the port is on the move.
+      # Both ports, while the port is being changed.
       ports = lib.unique [
         facts.port
         host.connection.port
@@ -36,7 +36,7 @@ in
       };
     };
 
-    # Keys in home directories stay good; these are beside them, in /etc/ssh/authorized_keys.d.
+    # Keys in home directories stay valid; these are added in /etc/ssh/authorized_keys.d.
     users.users = lib.mapAttrs (_: user: { openssh.authorizedKeys.keys = user.keys; }) (
       withKeys // cluster.operators
     );

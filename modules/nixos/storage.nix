@@ -1,4 +1,4 @@
-# Data file systems. What the system itself boots from is the image's or the installer's.
+# Data file systems. The image or the installer makes those that the system boots from.
 { host, lib, ... }:
 {
   config = lib.mkIf (host ? storage) {

@@ -13,7 +13,7 @@ let
   operators = removeAttrs cluster.operators [ "root" ];
   users = facts.users or { };
 
-  # NixOS has none of the shells below /bin but sh.
+  # The only shell that NixOS has below /bin is sh.
   shells = {
     bash = pkgs.bashInteractive;
     sh = "/bin/sh";
@@ -72,10 +72,10 @@ in
       MaxRetentionSec=${toString facts.journald.max_retention_days}day
     '';
 
-    # What runs changes when it is deployed, and never by itself.
+    # The system changes only when it is deployed, never by itself.
     system.autoUpgrade.enable = false;
 
-    # Hangs of the whole machine end in a reset by its hardware.
+    # If the whole machine hangs, its hardware resets it.
     systemd.settings.Manager = lib.mkIf (facts.watchdog_seconds or null != null) {
       RuntimeWatchdogSec = toString facts.watchdog_seconds;
     };

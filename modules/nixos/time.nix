@@ -1,4 +1,4 @@
-# chrony with declared sources alone.
+# chrony with the declared sources only.
 { host, lib, ... }:
 let
   facts = host.time;
@@ -7,7 +7,7 @@ in
   config = lib.mkIf (host ? time) {
     services.chrony = {
       enable = true;
-      # The option tells pools from servers by their names; the facts say which is which.
+      # The option guesses pools and servers from their names; the facts say which is which.
       servers = [ ];
       makestep = {
         threshold = facts.makestep.threshold_seconds;

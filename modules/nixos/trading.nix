@@ -1,5 +1,5 @@
-# The trading engine's user, rights and unit. Its releases are put below <directory>/releases by
-# their own deployment; what is declared about them lies beside them.
+# The trading engine's user, rights and unit. Its own deployment puts releases below
+# <directory>/releases; the declared configuration is in a folder beside them.
 {
   host,
   lib,
@@ -51,7 +51,7 @@ in
         "${pkgs.writeTextDir "engine.env" environment}";
     };
 
-    # Exits 0 when the engine may be touched; deployments of the engine ask it.
+    # Exits 0 when the engine may be restarted; deployments of the engine call it.
     environment.etc."deployctl/libexec/trading-may-restart" = {
       mode = "0755";
       text = import ./trading/may-restart.nix { inherit lib session; };
@@ -79,11 +79,11 @@ in
       ++ lib.optional asks "vllm.service";
       wants = [ "network-online.target" ];
       wantedBy = lib.optional facts.start_at_boot "multi-user.target";
-      # A switch never restarts the engine: it takes up a change at its own next start, outside
+      # A switch never restarts the engine: a change takes effect at its next own start, outside
       # market hours.
       restartIfChanged = false;
       unitConfig = {
-        # The first release comes after the first apply.
+        # The first release is deployed after the first apply.
         ConditionPathExists = "${literal facts.directory}/current/bin/trading_engine";
         # A session that keeps breaking needs a person.
         StartLimitIntervalSec = 300;

@@ -1,5 +1,5 @@
-# vLLM behind a unix socket that one group may use. nixpkgs has no module of it, and a package that
-# is years behind: its Python environment is /opt/vllm/<version>, made from wheels as on Ubuntu.
+# vLLM behind a unix socket that one group may use. nixpkgs has no module for it, and its package is
+# years behind: the Python environment is /opt/vllm/<version>, made from wheels as on Ubuntu.
 {
   host,
   lib,
@@ -32,7 +32,7 @@ in
       home = "/var/lib/vllm";
     };
 
-    # The key itself is put there from an encrypted file; it never enters the Nix store.
+    # The key itself comes from an encrypted file and never enters the Nix store.
     systemd.tmpfiles.settings."10-deployctl-vllm" = {
       "/etc/deployctl/secrets".d.mode = "0700";
       "/opt/vllm/current"."L+".argument = facts.version;
@@ -53,7 +53,7 @@ in
       wantedBy = [ "multi-user.target" ];
       unitConfig = {
         RequiresMountsFor = literal facts.model.path;
-        # Its environment and its key are put there after the first apply; until then it is passed over.
+        # The environment and the key are installed after the first apply; until then systemd skips it.
         ConditionPathExists = [
           "/opt/vllm/current/bin/vllm"
           secret
@@ -62,7 +62,7 @@ in
       restartTriggers = [ facts.version ];
 
       # No CUDA_HOME and no LD_LIBRARY_PATH: vLLM brings its own CUDA, and just-in-time compilation
-      # would mix it with the system's toolkit. The driver's own libraries it does need.
+      # would mix it with the system's toolkit. It does need the driver's own libraries.
       environment = {
         HOME = "/var/lib/vllm";
         HF_HOME = "/var/lib/vllm/hf";
@@ -83,13 +83,13 @@ in
 
       # A crash leaves the socket behind, and vLLM binds without unlinking.
       preStart = "rm -f ${facts.socket}";
-      # The key goes by the environment: every user of the host can read a command line.
+      # The key is passed in the environment: every user of the host can read a command line.
       script = ''
         VLLM_API_KEY=$(cat "$CREDENTIALS_DIRECTORY/api-key")
         export VLLM_API_KEY
         exec /opt/vllm/current/bin/vllm serve ${lib.concatStringsSep " \\\n    " arguments}
       '';
-      # It does not tell systemd when it is ready: the start ends when it answers.
+      # It does not tell systemd when it is ready: the start is complete when it answers.
       postStart = ''
         until curl --silent --fail --max-time 5 --output /dev/null --unix-socket ${facts.socket} http://localhost/health; do
             sleep 2
@@ -114,7 +114,7 @@ in
         DevicePolicy = "closed";
         DeviceAllow =
           if host.nvidia.gpu.count or 1 > 1 then
-            # Every GPU, whichever numbers they have, and what they speak to each other by.
+            # Every GPU, whatever its number, and the devices by which GPUs talk to each other.
             [ "char-nvidia* rw" ]
           else
             [

@@ -1,5 +1,5 @@
-# Packages that nixpkgs refuses for known vulnerabilities: the owner's facts accept one of them, by its name and
-# version, and each of its vulnerabilities by name. Nothing is accepted silently.
+# Packages that nixpkgs refuses for known vulnerabilities. The facts accept a package by name and version,
+# and each of its vulnerabilities by name. Nothing is accepted silently.
 {
   accepted,
   config,
@@ -11,7 +11,7 @@ let
   nameOf = package: package.name or "${package.pname}-${package.version}";
   knownOf = package: package.meta.knownVulnerabilities or [ ];
 
-  # nixpkgs tells them in sentences such as `CVE-2026-24188: OOB write`.
+  # nixpkgs describes them in sentences such as `CVE-2026-24188: OOB write`.
   idOf =
     known:
     let
@@ -20,20 +20,20 @@ let
     if found == null then null else lib.head found;
   acceptedOf = package: accepted.${nameOf package} or [ ];
 
-  # What nixpkgs asks by itself where nobody gives it a predicate.
+  # The same test that nixpkgs makes when no predicate is set.
   permitted =
     package: lib.elem (nameOf package) (config.nixpkgs.config.permittedInsecurePackages or [ ]);
   accepts =
     package:
     permitted package || lib.all (known: lib.elem (idOf known) (acceptedOf package)) (knownOf package);
 
-  # Several outputs are of one package.
+  # One package may appear with several of its outputs.
   byName = lib.listToAttrs (map (package: lib.nameValuePair (nameOf package) package) packages);
   installed = lib.attrValues byName;
   names = lib.attrNames byName;
 
   refused = lib.filter (package: !(config.nixpkgs.config.allowInsecurePredicate package)) installed;
-  # A vulnerability without a name is accepted where anything is that no fact can say.
+  # No fact can name a vulnerability that has no id; the host's own configuration can accept it.
   remedy =
     package:
     let
@@ -57,7 +57,7 @@ in
   warnings =
     map (
       package:
-      "${say.facts}: `cuda.accepted_vulnerabilities` lets ${nameOf package} in in spite of"
+      "${say.facts}: `cuda.accepted_vulnerabilities` accepts ${nameOf package} despite"
       + " ${lib.concatStringsSep ", " (knownOf package)}"
     ) (lib.filter (package: acceptedOf package != [ ] && knownOf package != [ ]) installed)
     ++ map (

@@ -1,4 +1,4 @@
-# A host that is reached by a name below `.local` answers for it itself: on Ubuntu what is installed there does.
+# A host whose address ends in `.local` must answer for that name; on Ubuntu an installed service does.
 { host, lib, ... }:
 let
   address = lib.removeSuffix "." (lib.toLower (host.connection.address or ""));

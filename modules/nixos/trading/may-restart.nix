@@ -13,7 +13,7 @@ let
   numberOf = name: (lib.findFirst (found: found.name == name) null numbered).number;
   numbered = lib.imap1 (number: name: { inherit number name; }) names;
 
-  # "Mon-Fri", "Sat", "Sun-Thu" or several of them with commas: 1 is Monday, and spans may wrap.
+  # "Mon-Fri", "Sat", "Sun-Thu" or a comma-separated list of such: 1 is Monday, and spans may wrap.
   spanOf =
     span:
     let

@@ -1,4 +1,4 @@
-# The engine's [Service] section: real-time rights, and the sandboxing that they survive.
+# The engine's [Service] section: real-time rights, and as much sandboxing as they permit.
 {
   cpus,
   host,
@@ -16,7 +16,7 @@ in
   UMask = "0027";
   EnvironmentFile = "${directory}/config/current/engine.env";
   WorkingDirectory = state;
-  # By env, so that the unit verifies before there is a release.
+  # Through env, so that the unit verifies before the first release exists.
   ExecStart = "/usr/bin/env ${directory}/current/bin/trading_engine";
   Restart = "on-failure";
   RestartSec = 5;
@@ -36,7 +36,7 @@ in
   AmbientCapabilities = "CAP_SYS_NICE CAP_IPC_LOCK";
   CapabilityBoundingSet = "CAP_SYS_NICE CAP_IPC_LOCK";
 
-  # Not among it: PrivateUsers=, RestrictRealtime=yes, and filters without @resources, @aio or
+  # Left out: PrivateUsers=, RestrictRealtime=yes, and filters without @resources, @aio or
   # @memlock.
   RestrictRealtime = "no";
   NoNewPrivileges = "yes";

@@ -4,8 +4,8 @@
   cluster = {
     name = "cluster";
     operators.operator.keys = [
-      # Your public key, such as the one line of ~/.ssh/id_ed25519.pub. Nobody has the other half of
-      # this one.
+      # Your public key, such as the one line of ~/.ssh/id_ed25519.pub. Nobody has the private
+      # half of this one.
       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkS6uGBo5FVxjcBcmTzEDBLNVCPqcNJD/sAqVrs1bEb operator"
     ];
     links = { };

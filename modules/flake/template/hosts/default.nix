@@ -1,4 +1,4 @@
-# The inventory: cluster.nix and every folder here. Plain data; nothing is fetched to read it:
+# The inventory: cluster.nix and every folder here. Plain data; reading it downloads nothing:
 #
 #   nix eval --json --file hosts
 import ./inventory.nix ./.

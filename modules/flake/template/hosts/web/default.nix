@@ -1,10 +1,10 @@
-# One folder, one host. Rename it, and say what yours is; `deployctl inventory --reference` prints every
-# fact there is.
+# One folder for each host. Rename it and describe yours; `deployctl inventory --reference` prints
+# every fact that exists.
 {
   description = "A small server";
   platform = "ubuntu";
   architecture = "x86_64";
-  # A DNS name or an address. This one is for documentation, and answers nobody.
+  # A DNS name or an address. This one is reserved for documentation.
   connection.address = "192.0.2.10";
 
   system.hostname = "web";
