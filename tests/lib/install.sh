@@ -1,12 +1,12 @@
-# Installing what is missing, on Debian and Ubuntu. Sourced by tests/run and quickstart.
+# Installs what is missing, on Debian and Ubuntu. tests/run and quickstart source it.
 # shellcheck shell=sh
 
-# have PROGRAM: is it there?
+# have PROGRAM: is it installed?
 have() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# as_root COMMAND...: runs it as root, by sudo if need be.
+# as_root COMMAND...: runs it as root, with sudo if necessary.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
@@ -23,7 +23,7 @@ apt_install() {
         "$@" >/dev/null
 }
 
-# install_missing PROGRAM=PACKAGES...: installs the packages of those programs that are not there.
+# install_missing PROGRAM=PACKAGES...: installs the packages of the programs that are missing.
 install_missing() {
     missing=''
     for wanted in "$@"; do
@@ -42,7 +42,7 @@ install_missing() {
     installed=0
     # shellcheck disable=SC2086 # a list of package names
     if ! apt_install $missing; then
-        # One that this distribution has not must not keep the others away.
+        # A package that this distribution does not have must not prevent the others.
         for package in $missing; do
             apt_install "$package" 2>/dev/null || {
                 echo "cannot install: $package" >&2
@@ -54,7 +54,7 @@ install_missing() {
     return "$installed"
 }
 
-# Servers are wanted as programs: one that starts would listen on this machine, or set its clock.
+# Only the programs of servers are needed: a started server would listen on this machine, or set its clock.
 policy=/usr/sbin/policy-rc.d
 
 keep_services_stopped() {
@@ -64,7 +64,7 @@ keep_services_stopped() {
         sh "$policy" || :
 }
 
-# What an interrupted installation left goes as well.
+# Also removes what an interrupted installation left.
 let_services_start() {
     if grep -qs '^# by deployctl' "$policy"; then
         as_root rm -f "$policy"
@@ -76,11 +76,11 @@ rust_wanted() {
     sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml
 }
 
-# The Rust that is installed where there is none: what the lints were last checked with, for each new
-# version brings new ones.
+# The version to install if there is no Rust: the one whose lints pass, since each new version adds
+# lints.
 rust_installed=1.95.0
 
-# rust_suffices: is there a cargo, new enough?
+# rust_suffices: is a new enough cargo installed?
 rust_suffices() {
     have cargo || return
     there=$(cargo --version 2>/dev/null | cut -d ' ' -f 2)
@@ -88,8 +88,8 @@ rust_suffices() {
     [ -n "$there" ] && [ "$oldest" = "$(rust_wanted)" ]
 }
 
-# install_rust: makes sure of a cargo that is new enough. A Rust that is there is left alone; the
-# new one goes to ~/.cargo and ~/.rustup, or comes from Debian.
+# install_rust: provides a new enough cargo. It does not change an installed Rust; a new one goes to
+# ~/.cargo and ~/.rustup, or comes from Debian.
 install_rust() {
     if [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH=$HOME/.cargo/bin:$PATH
@@ -120,7 +120,7 @@ install_rust() {
     fi
 }
 
-# musl_target: makes sure that this Rust links static programs of x86-64; its own target for that brings the C library.
+# musl_target: provides the target for static x86-64 programs; the target contains the C library.
 musl_target() {
     musl=x86_64-unknown-linux-musl
     sysroot=$(rustc --print sysroot) || return
@@ -130,11 +130,11 @@ musl_target() {
     rustup --quiet target add "$musl"
 }
 
-# The formatter of Nix files whose opinion counts here, byte for byte nixfmt's; that one is written in
+# The formatter of Nix files; its output is nixfmt's, byte for byte. nixfmt itself is written in
 # Haskell, and Debian has no package of it.
 nixfmt_wanted=0.4.0
 
-# install_nixfmt: makes sure of a nixfmt, built by cargo (a minute) where there is none.
+# install_nixfmt: provides nixfmt; builds it by cargo (a minute) if it is missing.
 install_nixfmt() {
     have nixfmt && return
     echo "installing: nixfmt (crate nixfmt_rs $nixfmt_wanted)"

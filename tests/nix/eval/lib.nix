@@ -1,5 +1,5 @@
-# What our modules use of nixpkgs' `lib`, written for these tests: the same names and results, none
-# of its machinery. A name that is missing here is an error at evaluation, which is meant.
+# What our modules use of nixpkgs' `lib`, written for these tests: the same names and results,
+# without its machinery. A name that is missing here is an evaluation error, on purpose.
 let
   inherit (builtins)
     attrNames

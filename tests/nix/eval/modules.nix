@@ -112,7 +112,7 @@ in
     (examine platform (together extra platform hostName)).wrong;
   hosts = lib.mapAttrs (platform: _: hostsOf platform) platforms;
 
-  # What a module says of a host that does not have its concern is nothing, and no file.
+  # On a host without its concern, a module sets nothing and has no file.
   goldens = lib.mapAttrs (
     _:
     lib.mapAttrs (

@@ -1,5 +1,5 @@
-# Stand-ins for the flake's inputs. They hold to the contracts of the real ones that our wiring relies
-# on, and their derivations are real: those for this computer's system can be built.
+# Stand-ins for the flake's inputs. They keep the contracts of the real ones that our wiring relies on.
+# Their derivations are real: those for this computer's system can be built.
 #
 #   deployctl   the program that `rust/package.nix` would build
 { deployctl }:

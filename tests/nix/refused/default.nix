@@ -1,4 +1,4 @@
-# Facts that the schema takes and NixOS cannot: what to set and where is told at evaluation.
+# Facts that the schema accepts and NixOS cannot realize: the evaluation says what to set and where.
 {
   platform = "nixos";
   architecture = "x86_64";
