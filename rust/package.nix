@@ -22,6 +22,8 @@ let
   program = lib.fileset.unions [
     ../Cargo.toml
     ../Cargo.lock
+    ./checks/Cargo.toml
+    ./checks/src
     ./cli/Cargo.toml
     ./cli/src
     ./core/Cargo.toml
@@ -31,6 +33,8 @@ let
     ./engine/src
     ./hostprobe/Cargo.toml
     ./hostprobe/src
+    ./report/Cargo.toml
+    ./report/src
     # The program carries them.
     ../modules/ubuntu
     # Cargo wants to see every member of the workspace.

@@ -7,7 +7,6 @@ use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::{HostName, LoginName};
 use deployctl_core::query::quote;
 use deployctl_core::render::{Facts, TemplateSet};
-use deployctl_core::report::Verdict;
 use deployctl_core::select::Selector;
 use deployctl_engine::clock::{Clock as _, System};
 use deployctl_engine::connect::{Again, Connector, OverSsh, Sandbox, SshSettings};
@@ -17,6 +16,7 @@ use deployctl_engine::nix::cache::EvaluationCache;
 use deployctl_engine::nix::supply::Supply;
 use deployctl_engine::transport::Secret;
 use deployctl_engine::{modules, nix};
+use deployctl_report::Verdict;
 
 use crate::args::Global;
 use crate::env_vars;

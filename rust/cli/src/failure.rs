@@ -3,14 +3,14 @@
 
 use std::error::Error;
 
-use deployctl_core::check::SelectionError;
+use deployctl_checks::SelectionError;
 use deployctl_core::inventory::InventoryErrors;
 use deployctl_core::render::RenderErrors;
-use deployctl_core::report::{Problem, Verdict};
 use deployctl_core::select::SelectError;
 use deployctl_engine::modules::ModulesError;
 use deployctl_engine::nix::NixError;
 use deployctl_engine::transport::TransportError;
+use deployctl_report::{Problem, Verdict};
 
 /// Why a command ends early: what to say and how to exit.
 #[derive(Debug)]

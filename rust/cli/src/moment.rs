@@ -1,6 +1,6 @@
 //! Moments as text, in UTC.
 
-pub(crate) use deployctl_core::text::time_of_day;
+pub(crate) use deployctl_report::text::time_of_day;
 
 /// `2026-11-23 07:14:03Z`
 pub(crate) fn when(seconds: u64) -> String {

@@ -5,7 +5,6 @@ mod quill;
 use std::sync::Arc;
 
 use deployctl_engine::event::{Event, EventKind, Sink};
-
 use quill::Quill;
 
 use crate::ui::{Tone, Ui};

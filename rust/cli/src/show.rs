@@ -1,9 +1,9 @@
 //! Reports as text for people. Always coloured: the writer strips that where colours are off.
 
-use deployctl_core::accepted::Change;
+use deployctl_checks::accepted::Change;
 use deployctl_core::plan::Plan;
-use deployctl_core::report::Report;
-use deployctl_core::text::{self, Beside, Style};
+use deployctl_report::Report;
+use deployctl_report::text::{self, Beside, Style};
 
 /// How every host of an apply or a rollback ended.
 pub(crate) fn report(report: &Report) -> String {

@@ -109,7 +109,7 @@ impl Ui {
         match io::stdin().lock().read_line(&mut answer) {
             Ok(0) => Ok(None),
             Ok(_) => Ok(Some(answer)),
-            Err(error) => Err(Failure::of(deployctl_core::report::Verdict::Usage, &error)),
+            Err(error) => Err(Failure::of(deployctl_report::Verdict::Usage, &error)),
         }
     }
 
@@ -133,7 +133,7 @@ impl Ui {
     /// Asks for a password on the terminal, without showing it.
     pub(crate) fn password(prompt: &str) -> Result<String, Failure> {
         rpassword::prompt_password(prompt).map_err(|error| {
-            Failure::of(deployctl_core::report::Verdict::Usage, &error)
+            Failure::of(deployctl_report::Verdict::Usage, &error)
                 .hint("without a terminal, pass `--sudo-password-file FILE`")
         })
     }

@@ -44,8 +44,10 @@ pub use lease::{ask_lease, read_lease};
 pub use places::{Above, Places};
 pub use read::{ObserveError, read};
 pub(crate) use settings::{normalise, parse_clocks};
-pub use way_in::{Account, Listener, SshUnit, WayIn};
-pub(crate) use way_in::{SSH_UNITS, find_way, parse as parse_way_in, query as way_in_query};
+pub(crate) use way_in::SSH_UNITS;
+pub use way_in::{
+    Account, Listener, SshUnit, WayIn, find_way, parse as parse_way_in, query as way_in_query,
+};
 
 /// What to ask a host for.
 #[derive(Debug, Clone, Copy)]

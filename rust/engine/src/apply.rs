@@ -13,22 +13,21 @@ pub(crate) mod way_in;
 
 use std::time::Duration;
 
+use deployctl_checks::{Check, CheckResult};
 use deployctl_core::activation::machine::{Action, Event as Happened, Phase, next};
 use deployctl_core::activation::status::{Failure, FailureCode};
 use deployctl_core::activation::{ApplyId, Bundle, command};
-use deployctl_core::check::{Check, CheckResult};
 use deployctl_core::name::HostName;
-use deployctl_core::report::{Outcome, Problem};
+use deployctl_report::{Outcome, Problem};
+use hearing::Heard;
+use log_tail::LogTail;
+use patience::{Patience, Seen};
 
 use crate::archive;
 use crate::clock::Clock;
 use crate::event::{Event, EventKind, Sink};
 use crate::interrupt::Interrupt;
 use crate::transport::{Limits, Transport, TransportError};
-
-use hearing::Heard;
-use log_tail::LogTail;
-use patience::{Patience, Seen};
 
 /// Longest time for `start`: lease, validators, package download and simulation, checkpoint.
 const START_LIMIT: Duration = Duration::from_secs(30 * 60);

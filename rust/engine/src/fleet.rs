@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use deployctl_core::name::HostName;
-use deployctl_core::report::{HostReport, Outcome, Problem};
+use deployctl_report::{HostReport, Outcome, Problem};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 

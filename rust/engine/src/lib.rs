@@ -1,4 +1,4 @@
-//! Effects of deployctl (floor 1): processes, transports, files, the clock. Never prints; what a
+//! Effects of deployctl (layer 3): processes, transports, files, the clock. Never prints; what a
 //! watcher can learn is an [`event::Event`].
 
 pub mod adopt;

@@ -9,7 +9,7 @@ use deployctl_core::name::HostName;
 use deployctl_core::observed::{self, Observed, Scope};
 use deployctl_core::plan::{Options, Plan, Target, plan};
 use deployctl_core::rendered::Rendered;
-use deployctl_core::report::{HostReport, Outcome, Problem};
+use deployctl_report::{HostReport, Outcome, Problem};
 
 use crate::apply::{Surroundings, outcome};
 use crate::ask::{AskError, ask};

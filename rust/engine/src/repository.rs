@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use deployctl_core::accepted;
+use deployctl_checks::accepted;
 
 use crate::process::Program;
 

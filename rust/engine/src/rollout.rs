@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use deployctl_checks::Check;
 use deployctl_core::activation::{ApplyId, ApplyMeta, bundle};
-use deployctl_core::check::Check;
 use deployctl_core::plan::{Plan, UnitAction};
-use deployctl_core::report::{HostReport, Outcome, Problem};
+use deployctl_report::{HostReport, Outcome, Problem};
 
 use crate::apply::{self, Surroundings, Task};
 use crate::prepare::Prepared;

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use deployctl_core::report::Report;
-use deployctl_core::text::Run;
+use deployctl_report::Report;
+use deployctl_report::text::Run;
 use serde::{Deserialize, Serialize};
 
 use crate::files;

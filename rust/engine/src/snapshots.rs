@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use deployctl_core::accepted::{self, Accepted, ParseError};
+use deployctl_checks::accepted::{self, Accepted, ParseError};
 use deployctl_core::name::HostName;
 
 use crate::files;

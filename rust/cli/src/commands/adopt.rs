@@ -1,10 +1,10 @@
 //! `deployctl adopt HOST`
 
-use deployctl_core::report::Verdict;
 use deployctl_engine::adopt::{self, AdoptError, Written};
 use deployctl_engine::ask::AskError;
 use deployctl_engine::connect::{target, way};
 use deployctl_engine::transport::ssh_config::Way;
+use deployctl_report::Verdict;
 
 use crate::args;
 use crate::context::{Context, one_host};

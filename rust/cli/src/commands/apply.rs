@@ -1,9 +1,9 @@
 //! `deployctl apply`
 
-use deployctl_core::check;
+use deployctl_checks as checks;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::SavedPlans;
-use deployctl_core::report::{HostReport, Outcome, Problem, Verdict};
+use deployctl_report::{HostReport, Outcome, Problem, Verdict};
 
 use super::desired::{Systems, desired};
 use super::rollout::{self, Asked, Boldness};
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: &args::Apply) -> Result<Verdict
         &inventory,
         asked,
         &args.rollout,
-        check::checks,
+        checks::checks,
     )
     .await?;
     if context.ui.json {

@@ -1,7 +1,7 @@
 //! `deployctl completions SHELL`
 
 use clap::CommandFactory as _;
-use deployctl_core::report::Verdict;
+use deployctl_report::Verdict;
 
 use crate::args::{Cli, Completions};
 

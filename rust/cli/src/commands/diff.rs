@@ -1,6 +1,6 @@
 //! `deployctl diff`: what was changed on hosts behind our back.
 
-use deployctl_core::report::{Report, Verdict};
+use deployctl_report::{Report, Verdict};
 
 use super::desired::{Systems, desired};
 use super::rollout;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use deployctl_core::report::Verdict;
 use deployctl_engine::history::{self, Generation};
+use deployctl_report::Verdict;
 
 use super::trouble;
 use crate::args;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use deployctl_core::report::{Report, Verdict};
 use deployctl_engine::nix::supply::SupplyError;
 use deployctl_engine::nix::{Image, image};
 use deployctl_engine::prepare::unsupplied;
+use deployctl_report::{Report, Verdict};
 
 use crate::args;
 use crate::context::{Context, one_host};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use deployctl_core::inventory::{Inventory, reference, schema};
 use deployctl_core::name::HostName;
-use deployctl_core::report::Verdict;
+use deployctl_report::Verdict;
 
 use crate::args;
 use crate::context::{Context, select};

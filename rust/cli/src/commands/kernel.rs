@@ -6,9 +6,9 @@ use deployctl_core::inventory::kernel::Flavour;
 use deployctl_core::inventory::{Host, Inventory};
 use deployctl_core::kernel::{Verdict as Symbols, fragment, wanted};
 use deployctl_core::name::HostName;
-use deployctl_core::report::Verdict;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::kernel::{self, Configured, KernelError, Machine, Package, Request, Step};
+use deployctl_report::Verdict;
 
 use crate::args;
 use crate::context::{Context, one_host};

@@ -24,9 +24,9 @@ use std::time::Duration;
 use clap::Parser as _;
 use deployctl_core::inventory::{Inventory, Platform};
 use deployctl_core::name::HostName;
-use deployctl_core::report::Verdict;
 use deployctl_engine::history::HistoryError;
 use deployctl_engine::interrupt::Interrupt;
+use deployctl_report::Verdict;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;

@@ -1,9 +1,8 @@
 //! `deployctl plan`
 
 use deployctl_core::plan::Plan;
-use deployctl_core::report::{Report, Verdict};
-
 use deployctl_engine::repository;
+use deployctl_report::{Report, Verdict};
 
 use super::desired::{Systems, desired};
 use super::rollout;

@@ -7,8 +7,8 @@ use std::path::Path;
 use deployctl_core::name::HostName;
 use deployctl_core::render::{Rendering, render};
 use deployctl_core::rendered::{Entry, Rendered};
-use deployctl_core::report::Verdict;
 use deployctl_engine::tree;
+use deployctl_report::Verdict;
 
 use crate::args;
 use crate::context::{Context, select};

@@ -3,9 +3,9 @@
 
 mod abandon;
 
-use deployctl_core::check;
-use deployctl_core::report::Verdict;
+use deployctl_checks as checks;
 use deployctl_engine::history;
+use deployctl_report::Verdict;
 
 use super::desired::of_generation;
 use super::rollout::Boldness;
@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
         &inventory,
         asked,
         &args.rollout,
-        check::checks_of_rendered,
+        checks::checks_of_rendered,
     )
     .await?;
     if context.ui.json {

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use deployctl_core::check::gate::gates;
-use deployctl_core::check::{self, Check, Declared};
+use deployctl_checks::gate::gates;
+use deployctl_checks::{self as checks, Check, Declared};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Target;
 use deployctl_core::rendered::Rendered;
-use deployctl_core::report::{HostReport, Outcome, Report, Verdict};
 use deployctl_engine::apply::Surroundings;
 use deployctl_engine::fleet;
 pub(super) use deployctl_engine::fleet::broken;
 use deployctl_engine::prepare::{Prepared, Takeover, Wanted, prepare};
 use deployctl_engine::rollout::{self, Options};
+use deployctl_report::{HostReport, Outcome, Report, Verdict};
 
 use super::desired::{Desired, Desires};
 use super::width;
@@ -121,7 +121,7 @@ pub(super) fn planned(command: &str, asked: Vec<Asked>) -> Report {
 
 /// All checks that `rendered` and its host's facts make.
 pub(super) fn checks(inventory: &Inventory, rendered: &Rendered) -> Vec<Check> {
-    check::checks(&Declared {
+    checks::checks(&Declared {
         host: inventory.host(&rendered.host).expect("rendered from it"),
         cluster: inventory.cluster(),
         rendered,
@@ -129,8 +129,8 @@ pub(super) fn checks(inventory: &Inventory, rendered: &Rendered) -> Vec<Check> {
     })
 }
 
-/// Which checks a configuration makes: [`check::checks`] where the facts describe it, else
-/// [`check::checks_of_rendered`].
+/// Which checks a configuration makes: [`checks::checks`] where the facts describe it, else
+/// [`checks::checks_of_rendered`].
 pub(super) type ChecksOf = fn(&Declared<'_>) -> Vec<Check>;
 
 /// Shows what would change, asks, applies to all hosts at once, and reports.

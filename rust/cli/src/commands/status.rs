@@ -7,10 +7,10 @@ use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::Status;
 use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
-use deployctl_core::report::Verdict;
-use deployctl_core::text::{self, Style};
 use deployctl_engine::connect::Connector;
 use deployctl_engine::{fleet, history};
+use deployctl_report::Verdict;
+use deployctl_report::text::{self, Style};
 
 use super::{trouble, width};
 use crate::args;

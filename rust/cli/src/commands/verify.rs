@@ -8,7 +8,7 @@ mod session;
 mod snapshots;
 mod watch;
 
-use deployctl_core::report::Verdict;
+use deployctl_report::Verdict;
 
 use self::session::Session;
 use crate::args;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use deployctl_core::name::{HostName, ManagedPath};
 use deployctl_core::render::{Rendering, Why, render, why};
-use deployctl_core::report::Verdict;
+use deployctl_report::Verdict;
 
 use crate::args;
 use crate::context::{Context, select};

@@ -20,7 +20,7 @@ pub mod image;
 pub mod kernel;
 pub mod mlx;
 pub mod monitoring;
-pub(crate) mod near;
+pub mod near;
 pub mod network;
 pub mod nix;
 pub mod nvidia;

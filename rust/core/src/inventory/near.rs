@@ -1,7 +1,7 @@
 //! "Did you mean …": the nearest of the known words.
 
 /// The known word that `word` is most likely a slip of.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let slips = (word.chars().count() / 3).max(1);
     known
         .into_iter()
@@ -19,7 +19,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// ``did you mean `x`?``, or else the known words, or `None` when there are none.
-pub(crate) fn hint<'a>(
+pub fn hint<'a>(
     word: &str,
     what: &str,
     known: impl IntoIterator<Item = &'a str>,

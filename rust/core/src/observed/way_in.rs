@@ -26,7 +26,7 @@ const PROPERTIES: [&str; 5] = [
 const WAY: &str = include_str!("way.sh");
 
 /// Sets `$user` to the account that we came by over SSH, and `$way` to `FROM PORT TO PORT`.
-pub(crate) fn find_way() -> String {
+pub fn find_way() -> String {
     format!("{WAY}find_way\n")
 }
 
@@ -60,7 +60,7 @@ done
 "#;
 
 /// Ours in the round that observes, and of the checks of ssh.
-pub(crate) fn query() -> Query {
+pub fn query() -> Query {
     Query::new("way-in", format!("{}{ASK}{}", find_way(), sudoers::ASK))
 }
 
@@ -115,7 +115,7 @@ impl SshUnit {
     }
 
     /// Whether the next boot starts it; `None` where that depends on others.
-    pub(crate) fn starts_at_boot(&self) -> Option<bool> {
+    pub fn starts_at_boot(&self) -> Option<bool> {
         match self.file.as_str() {
             "enabled" | "generated" => Some(true),
             // `enabled-runtime` is gone with /run.
@@ -141,7 +141,7 @@ pub struct Listener {
 
 impl WayIn {
     /// The service that runs sshd now.
-    pub(crate) fn service(&self) -> Option<(&str, &SshUnit)> {
+    pub fn service(&self) -> Option<(&str, &SshUnit)> {
         let running =
             |(name, unit): &(&String, &SshUnit)| name.ends_with(".service") && unit.is_active();
         self.units
@@ -151,7 +151,7 @@ impl WayIn {
     }
 
     /// The socket unit by which systemd listens for sshd.
-    pub(crate) fn socket(&self) -> Option<&str> {
+    pub fn socket(&self) -> Option<&str> {
         let listening =
             |(name, unit): &(&String, &SshUnit)| name.ends_with(".socket") && unit.is_active();
         self.units
@@ -162,7 +162,7 @@ impl WayIn {
 
     /// The changed file that the running sshd has not loaded, the time of the change, and since when the
     /// daemon runs with what it has. Where each connection starts an sshd there is none.
-    pub(crate) fn not_loaded(&self) -> Option<(&str, &str, &str)> {
+    pub fn not_loaded(&self) -> Option<(&str, &str, &str)> {
         let (_, unit) = self.service()?;
         let (file, changed) = self.newest.as_ref()?;
         // An old systemd tells whole seconds.
@@ -172,7 +172,7 @@ impl WayIn {
     }
 
     /// Whether an sshd will answer after the next boot; `None` where that cannot be told.
-    pub(crate) fn starts_at_boot(&self) -> Option<bool> {
+    pub fn starts_at_boot(&self) -> Option<bool> {
         if self.units.is_empty() {
             return None;
         }
@@ -209,7 +209,7 @@ impl WayIn {
 }
 
 /// Reads the section; what cannot be read is left out.
-pub(crate) fn parse(section: &[u8]) -> WayIn {
+pub fn parse(section: &[u8]) -> WayIn {
     let mut way_in = WayIn::default();
     let text = String::from_utf8_lossy(section);
     let mut unit: BTreeMap<&str, &str> = BTreeMap::new();

@@ -30,20 +30,20 @@ done
 }
 
 /// All files that are read together with others.
-pub(crate) const ASK: &str = ask!(
+pub const ASK: &str = ask!(
     "/etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf \\\n  \
      /etc/default/grub /etc/default/grub.d/*.cfg /etc/apt/apt.conf.d/* /etc/apt/apt.conf \\\n  \
      /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf /etc/systemd/*.conf /etc/systemd/*.conf.d/*.conf \\\n  \
      /run/systemd/*.conf.d/*.conf /usr/local/lib/systemd/*.conf.d/*.conf /usr/lib/systemd/*.conf.d/*.conf"
 );
 /// Those of sshd.
-pub(crate) const ASK_SSHD: &str = ask!("/etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf");
+pub const ASK_SSHD: &str = ask!("/etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf");
 /// Those of systemd-sysctl.
-pub(crate) const ASK_SYSCTL: &str = ask!(
+pub const ASK_SYSCTL: &str = ask!(
     "/etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf"
 );
 /// Those of GRUB.
-pub(crate) const ASK_GRUB: &str = ask!("/etc/default/grub /etc/default/grub.d/*.cfg");
+pub const ASK_GRUB: &str = ask!("/etc/default/grub /etc/default/grub.d/*.cfg");
 
 /// Files by path, each with its lines that say something, by number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl ConfigFiles {
     }
 
     /// Whether there is such a file.
-    pub(crate) fn has(&self, path: &str) -> bool {
+    pub fn has(&self, path: &str) -> bool {
         self.0.contains_key(path)
     }
 
@@ -93,7 +93,7 @@ impl ConfigFiles {
     }
 
     /// All paths in their order.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
@@ -121,7 +121,7 @@ fn says_something(line: &str) -> bool {
 }
 
 /// Reads what [`ASK`] prints.
-pub(crate) fn parse(section: &[u8]) -> ConfigFiles {
+pub fn parse(section: &[u8]) -> ConfigFiles {
     let mut files = ConfigFiles::default();
     for line in String::from_utf8_lossy(section).lines() {
         if let Some((path, rest)) = line.split_once('\0') {

@@ -8,7 +8,7 @@ const VARIABLES: [&str; 2] = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"
 
 /// Prints the command line of the next boot: of the boot loader's first entry, where there is one, or that
 /// of the `NixOS` that runs, since a commit makes it the next.
-pub(crate) const NEXT_BOOT: &str = r#"if [ -r /run/current-system/kernel-params ]; then
+pub const NEXT_BOOT: &str = r#"if [ -r /run/current-system/kernel-params ]; then
   printf 'next='; cat /run/current-system/kernel-params; echo
 else
   awk '$1 == "linux" { $1 = "next="; print; exit }' /boot/grub/grub.cfg 2>/dev/null || :

@@ -6,33 +6,32 @@
 
 mod apt;
 mod files;
-pub(crate) mod grub;
+pub mod grub;
 mod ini;
-pub(crate) mod sshd;
+pub mod sshd;
 pub(crate) mod sudoers;
 mod sysctl;
 
-pub use files::ConfigFiles;
-pub(crate) use files::{ASK, ASK_GRUB, ASK_SSHD, ASK_SYSCTL, parse};
+pub use files::{ASK, ASK_GRUB, ASK_SSHD, ASK_SYSCTL, ConfigFiles, parse};
 
 /// One assignment in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Setting {
+pub struct Setting {
     /// What is set, in the form by which equal ones are told.
-    pub(crate) key: String,
+    pub key: String,
     /// To what.
-    pub(crate) value: String,
+    pub value: String,
     /// Where.
-    pub(crate) place: Place,
+    pub place: Place,
 }
 
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub struct Place {
     /// Its path.
-    pub(crate) file: String,
+    pub file: String,
     /// Its number, from 1.
-    pub(crate) line: u32,
+    pub line: u32,
 }
 
 impl std::fmt::Display for Place {
@@ -43,11 +42,11 @@ impl std::fmt::Display for Place {
 
 /// A setting of ours that a file of somebody else overrules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Overruled {
+pub struct Overruled {
     /// What we set, and where.
-    pub(crate) ours: Setting,
+    pub ours: Setting,
     /// What will be in effect instead, and by which line.
-    pub(crate) theirs: Setting,
+    pub theirs: Setting,
 }
 
 /// How a kind of configuration is read.
@@ -80,13 +79,13 @@ fn syntax(path: &str) -> Option<Syntax> {
 }
 
 /// Whether `path` is read together with files that may overrule it.
-pub(crate) fn is_shared(path: &str) -> bool {
+pub fn is_shared(path: &str) -> bool {
     syntax(path).is_some()
 }
 
 /// What the file at `path` sets and others of `files` overrule, in the order of its lines. Files for
 /// which `is_ours` overrule one another as they like.
-pub(crate) fn overruled(
+pub fn overruled(
     path: &str,
     files: &ConfigFiles,
     is_ours: impl Fn(&str) -> bool,
@@ -118,7 +117,7 @@ pub(crate) fn overruled(
 }
 
 /// The line that sets the kernel's `key` at boot, and to what.
-pub(crate) fn sysctl_at_boot(files: &ConfigFiles, key: &str) -> Option<Setting> {
+pub fn sysctl_at_boot(files: &ConfigFiles, key: &str) -> Option<Setting> {
     sysctl::last(files, key)
 }
 

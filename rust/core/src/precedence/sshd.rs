@@ -8,12 +8,12 @@ use super::{ConfigFiles, Place};
 
 mod condition;
 
-pub(crate) use condition::names;
+pub use condition::names;
 
 /// The main file.
-pub(crate) const MAIN: &str = "/etc/ssh/sshd_config";
+pub const MAIN: &str = "/etc/ssh/sshd_config";
 /// The directory that distributions include.
-pub(crate) const DROP_INS: &str = "/etc/ssh/sshd_config.d/";
+pub const DROP_INS: &str = "/etc/ssh/sshd_config.d/";
 /// How deep files may include one another; sshd's own limit.
 const DEPTH: usize = 16;
 
@@ -29,28 +29,28 @@ const ADDING: [&str; 6] = [
 
 /// The connection that is asked about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Login {
+pub struct Login {
     /// The account.
-    pub(crate) user: String,
+    pub user: String,
     /// Its groups, where they are known.
-    pub(crate) groups: Option<Vec<String>>,
+    pub groups: Option<Vec<String>>,
     /// Where it comes from, where that is known.
-    pub(crate) from: Option<IpAddr>,
+    pub from: Option<IpAddr>,
     /// The address that it comes to, where that is known.
-    pub(crate) to: Option<IpAddr>,
+    pub to: Option<IpAddr>,
     /// The port that it comes to.
-    pub(crate) port: u16,
+    pub port: u16,
 }
 
 /// One keyword's value for a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Value {
+pub struct Value {
     /// Its words.
-    pub(crate) words: Vec<String>,
+    pub words: Vec<String>,
     /// Where it is said; for keywords that add up, where first.
-    pub(crate) place: Place,
+    pub place: Place,
     /// The block that it stands in: `Match User bob`.
-    pub(crate) block: Option<String>,
+    pub block: Option<String>,
 }
 
 impl std::fmt::Display for Value {
@@ -65,18 +65,18 @@ impl std::fmt::Display for Value {
 
 /// What sshd takes for a login, as far as its files say.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Effective {
+pub struct Effective {
     values: BTreeMap<String, Value>,
     in_blocks: BTreeMap<String, Value>,
     /// Every file that was read, included ones too.
     read: Vec<String>,
     /// Whether something could not be told: a condition on what is not known, a file that was not looked at.
-    pub(crate) unsure: bool,
+    pub unsure: bool,
 }
 
 impl Effective {
     /// The value of `keyword` (lower case), where a file gives one.
-    pub(crate) fn get(&self, keyword: &str) -> Option<&Value> {
+    pub fn get(&self, keyword: &str) -> Option<&Value> {
         self.in_blocks
             .get(keyword)
             .or_else(|| self.values.get(keyword))
@@ -89,14 +89,14 @@ impl Effective {
     }
 
     /// Whether sshd reads the file at `path` at all.
-    pub(crate) fn reads(&self, path: &str) -> bool {
+    pub fn reads(&self, path: &str) -> bool {
         self.read.iter().any(|read| read == path)
     }
 }
 
 /// Evaluates the files for one login. Without a main file that was looked at, one that includes the
 /// directory alone is taken, as distributions ship it.
-pub(crate) fn evaluate(files: &ConfigFiles, login: &Login) -> Effective {
+pub fn evaluate(files: &ConfigFiles, login: &Login) -> Effective {
     let mut reader = Reader {
         files,
         login,

@@ -6,50 +6,13 @@ use deployctl_core::plan::{Guard, SavedPlans};
 use deployctl_core::rendered::PathState;
 
 use super::fixture::{Case, table};
-use super::nix_host::{NEW, OTHER, boot, closure_of, shown, store};
+use super::nix_host::{NEW, OTHER, boot, closure_of, store};
 
 #[test]
 fn a_host_that_runs_what_is_wanted_is_settled() {
     let plan = Case::nixos().plan();
     assert!(plan.is_empty());
     assert_eq!(table(vec![("settled", plan)]), "## settled\nnothing\n\n");
-}
-
-#[test]
-fn a_system_that_changes() {
-    let plan = Case::update().plan();
-    assert_eq!(plan.change_count(), 1);
-    insta::assert_snapshot!(shown(&plan, false));
-}
-
-#[test]
-fn long_lists_are_cut_unless_asked_for() {
-    let plan = Case::update().with(|case| {
-        let many = |from: u64| -> Vec<String> {
-            (0..30)
-                .map(|n| format!("library{n:02}-{from}.{n}"))
-                .collect()
-        };
-        let of = |names: &[String]| {
-            closure_of(
-                &names
-                    .iter()
-                    .map(|name| (name.as_str(), 1))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        case.system().closure = of(&many(1));
-        case.there().closure = of(&many(2));
-        let units: Vec<_> = (0..30).map(|n| format!("job{n:02}.service")).collect();
-        case.rehearse(
-            0,
-            &format!("would restart the following units: {}\n", units.join(", ")),
-        );
-    });
-    let (short, full) = (shown(&plan, false), shown(&plan, true));
-    assert!(full.contains("library29") && full.contains("job29.service"));
-    assert!(!short.contains("library20"));
-    insta::assert_snapshot!(short);
 }
 
 #[test]
@@ -350,34 +313,4 @@ fn its_plan_is_saved_and_its_id_tells_systems_apart() {
     let altered = text.replace("10.0p2", "10.0p3");
     assert!(SavedPlans::from_json(&altered).is_err());
     insta::assert_snapshot!(text);
-}
-
-#[test]
-fn nothing_that_it_says_steers_the_terminal() {
-    let plan = Case::update().with(|case| {
-        let hostile = "\u{1b}]0;x\u{7}\u{1b}[2J".to_owned();
-        case.system().nix_version = Some(hostile.clone());
-        case.there()
-            .inhibitors
-            .insert("dbus".to_owned(), hostile.clone());
-        case.there()
-            .inhibitors_now
-            .insert("dbus".to_owned(), "x".to_owned());
-        case.there()
-            .boot
-            .insert("kernel".to_owned(), hostile.clone());
-        case.there()
-            .boot
-            .insert("kernel-params".to_owned(), hostile.clone());
-        case.rehearse(
-            1,
-            &format!("would stop the following units: {hostile}, a.service\n{hostile}\n"),
-        );
-    });
-    let text = shown(&plan, true);
-    assert!(text.contains("a.service") && text.contains("dbus"));
-    assert!(
-        !text.chars().any(|c| c.is_control() && c != '\n'),
-        "{text:?}"
-    );
 }

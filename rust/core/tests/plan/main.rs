@@ -3,7 +3,6 @@
     clippy::unwrap_used,
     clippy::semicolon_if_nothing_returned,
     clippy::assigning_clones,
-    clippy::format_collect,
     reason = "a test: cases read best as one line each"
 )]
 
@@ -18,6 +17,4 @@ mod lockout;
 mod nix_host;
 mod place;
 mod saved;
-mod stories;
-mod text;
 mod unit_states;

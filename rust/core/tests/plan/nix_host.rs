@@ -1,7 +1,6 @@
 //! A host that Nix builds the system of, and what it says of both systems.
 
 use deployctl_core::closure::{Closure, ObservedSystem, StorePath, SystemKind, WantedSystem};
-use deployctl_core::text::{self, Style};
 
 use super::fixture::Case;
 
@@ -121,8 +120,4 @@ impl Case {
         change(&mut self);
         self.plan()
     }
-}
-
-pub(crate) fn shown(plan: &deployctl_core::plan::Plan, full: bool) -> String {
-    text::plan(plan, full, Style::Plain)
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use deployctl_core::check::gate::{Decision, decide};
-use deployctl_core::check::{self, Check, CheckResult, CheckStatus};
+use deployctl_checks::gate::{Decision, decide};
+use deployctl_checks::{self as checks, Check, CheckResult, CheckStatus};
 use deployctl_core::name::ConcernName;
 
 use super::way_in::reach;
@@ -199,7 +199,7 @@ impl Visit<'_> {
             return checks;
         };
         if fresh.is_sandbox() {
-            checks.extend(check::skip_all(&self.task.gates, "sandbox"));
+            checks.extend(checks::skip_all(&self.task.gates, "sandbox"));
             return checks;
         }
         match ask_gates(fresh, &self.task.gates).await {
@@ -224,7 +224,7 @@ async fn ask_gates(link: &dyn Transport, gates: &[Check]) -> Result<Vec<CheckRes
         if gate.load || gate.ships.is_some() {
             agenda.settle(
                 place,
-                check::broken(gate, "it cannot be a gate: it takes too long"),
+                checks::broken(gate, "it cannot be a gate: it takes too long"),
             );
         }
     }

@@ -6,7 +6,7 @@ use deployctl_core::activation::command;
 use deployctl_core::activation::machine::{Action, Event as Happened, Phase, next};
 use deployctl_core::activation::status::{self, Status, StatusError};
 use deployctl_core::query;
-use deployctl_core::report::Outcome;
+use deployctl_report::Outcome;
 
 use super::{GRACE, Run, distinct, outcome};
 use crate::event::EventKind;

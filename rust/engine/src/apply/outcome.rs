@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
+use deployctl_checks::{CheckResult, CheckStatus};
 use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::{ApplyStatus, FailureCode, StatusError};
-use deployctl_core::check::{CheckResult, CheckStatus};
 use deployctl_core::name::HostName;
 use deployctl_core::query;
-use deployctl_core::report::{Outcome, Problem};
-use deployctl_core::text::time_of_day;
+use deployctl_report::text::time_of_day;
+use deployctl_report::{Outcome, Problem};
 
 use super::refusal;
 use super::way_in::{Proven, Shut};

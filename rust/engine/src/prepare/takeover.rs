@@ -8,7 +8,7 @@ use deployctl_core::activation::status::{self, ApplyStatus};
 use deployctl_core::activation::{ApplyId, command};
 use deployctl_core::observed::PendingApply;
 use deployctl_core::query::printable_line;
-use deployctl_core::report::{Outcome, Problem};
+use deployctl_report::{Outcome, Problem};
 
 use crate::apply::way_in::{self, Shut};
 use crate::apply::{Surroundings, outcome};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deployctl_core::check::{self, Check, CheckResult, CheckStatus};
+use deployctl_checks::{self as checks, Check, CheckResult, CheckStatus};
 use deployctl_core::query::{Answers, Query};
 
 /// What to do next. Numbers are places among the checks.
@@ -131,14 +131,17 @@ impl<'a> Agenda<'a> {
     pub(crate) fn answered(&mut self, places: &[usize], answers: &Answers) {
         for place in places {
             let check = self.check(*place);
-            self.note(*place, check::evaluate(check, answers.get(&check.query.id)));
+            self.note(
+                *place,
+                checks::evaluate(check, answers.get(&check.query.id)),
+            );
         }
     }
 
     /// Takes note that the questions at `places` were asked in vain.
     pub(crate) fn unanswered(&mut self, places: &[usize], reason: &str) {
         for place in places {
-            self.note(*place, check::broken(self.check(*place), reason));
+            self.note(*place, checks::broken(self.check(*place), reason));
         }
     }
 
@@ -171,7 +174,7 @@ impl<'a> Agenda<'a> {
         for item in self.items.iter_mut().filter(|item| !item.settled) {
             item.settled = true;
             item.last
-                .get_or_insert_with(|| check::broken(item.check, reason));
+                .get_or_insert_with(|| checks::broken(item.check, reason));
         }
     }
 
@@ -242,5 +245,5 @@ fn ships(item: &Item<'_>) -> bool {
 
 /// A check that was skipped because `needed` did not pass.
 pub(super) fn unneeded(check: &Check, needed: &str) -> CheckResult {
-    check::skip(check, &format!("not asked: `{needed}` did not pass"))
+    checks::skip(check, &format!("not asked: `{needed}` did not pass"))
 }

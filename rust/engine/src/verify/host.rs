@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deployctl_core::check::{self, CheckResult, CheckStatus, Shipment};
+use deployctl_checks::{self as checks, CheckResult, CheckStatus, Shipment};
 use deployctl_core::name::{ConcernName, HostName};
 use deployctl_core::observed::{PendingApply, ask_lease, read_lease};
-use deployctl_core::report::{HostReport, Outcome};
+use deployctl_report::{HostReport, Outcome};
 
 use super::agenda::{Agenda, Step};
 use super::connection::{Connection, Unanswered};
@@ -33,7 +33,7 @@ pub(super) async fn verify(
     let connection = Connection::new(link);
     if connection.is_sandbox() {
         let report = HostReport {
-            checks: check::skip_all(&work.checks, "sandbox"),
+            checks: checks::skip_all(&work.checks, "sandbox"),
             ..HostReport::ended(host, Outcome::Verified)
         };
         return (report, Some(connection));

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deployctl_core::check::link::{LinkCheck, Server};
-use deployctl_core::check::{self, CheckResult, CheckStatus};
+use deployctl_checks::link::{LinkCheck, Server};
+use deployctl_checks::{self as checks, CheckResult, CheckStatus};
 use deployctl_core::name::HostName;
 use deployctl_core::query::{Query, Section, printable_line, quote};
-use deployctl_core::report::LinkReport;
+use deployctl_report::LinkReport;
 
 use super::agenda::unneeded;
 use super::connection::{Connection, Unanswered};
@@ -37,7 +37,9 @@ pub(super) async fn verify(run: &Arc<Run>, links: Vec<LinkCheck>, ends: Ends) ->
     };
     let made = fleet::each(vec![(Arc::clone(&links), ends)], 1, work, |links, panic| {
         let reason = format!("internal error: {panic}");
-        let broken = links.iter().map(|link| check::broken(&link.check, &reason));
+        let broken = links
+            .iter()
+            .map(|link| checks::broken(&link.check, &reason));
         broken.collect()
     });
     let results = made.await.into_iter().flatten();
@@ -86,10 +88,10 @@ impl<'a> Survey<'a> {
     async fn refusal(&mut self, link: &LinkCheck) -> Option<CheckResult> {
         let check = &link.check;
         if self.run.around.interrupt.thrown() {
-            return Some(check::broken(check, "interrupted"));
+            return Some(checks::broken(check, "interrupted"));
         }
         if check.ships.is_some() {
-            return Some(check::broken(
+            return Some(checks::broken(
                 check,
                 "nothing is shipped for the check of a link",
             ));
@@ -97,10 +99,10 @@ impl<'a> Survey<'a> {
         for host in [&link.from, &link.peer] {
             match self.end(host).await {
                 Ok(connection) if connection.is_sandbox() => {
-                    return Some(check::skip(check, "sandbox"));
+                    return Some(checks::skip(check, "sandbox"));
                 }
                 Ok(_) => {}
-                Err(reason) => return Some(check::broken(check, &reason)),
+                Err(reason) => return Some(checks::broken(check, &reason)),
             }
         }
         // What comes later, or was not selected, holds nobody up.
@@ -115,7 +117,7 @@ impl<'a> Survey<'a> {
                 let run = self.run;
                 let connection = match self.end(host).await {
                     Ok(connection) => connection,
-                    Err(reason) => return Some(check::broken(check, &reason)),
+                    Err(reason) => return Some(checks::broken(check, &reason)),
                 };
                 let refused = session::refusal(run, host, connection, check).await;
                 if refused.is_some() {
@@ -289,8 +291,8 @@ pub(super) fn unreachable(host: &HostName, why: &str) -> String {
 
 fn judge(link: &LinkCheck, answer: Result<Section, String>) -> CheckResult {
     match answer {
-        Ok(section) => check::evaluate(&link.check, Some(&section)),
-        Err(reason) => check::broken(&link.check, &reason),
+        Ok(section) => checks::evaluate(&link.check, Some(&section)),
+        Err(reason) => checks::broken(&link.check, &reason),
     }
 }
 

@@ -19,12 +19,12 @@ mod shipment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use deployctl_core::check::Check;
-use deployctl_core::check::link::LinkCheck;
+use deployctl_checks::Check;
+use deployctl_checks::link::LinkCheck;
 use deployctl_core::inventory::host::Architecture;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Guard;
-use deployctl_core::report::{HostReport, Outcome, Report};
+use deployctl_report::{HostReport, Outcome, Report};
 
 use crate::apply::Surroundings;
 use crate::connect::Connector;

@@ -1,6 +1,6 @@
 //! Hours in which a host is not to be loaded.
 
-use deployctl_core::check::{self, Check, CheckResult};
+use deployctl_checks::{self as checks, Check, CheckResult};
 use deployctl_core::name::HostName;
 use deployctl_core::plan::{Session, ask_sessions, sessions};
 
@@ -21,16 +21,16 @@ pub(super) async fn refusal(
     let query = ask_sessions(guards)?;
     let asked = connection.ask(std::slice::from_ref(&query), &run.around.interrupt);
     match asked.await {
-        Err(error) => Some(check::broken(check, &error.words())),
+        Err(error) => Some(checks::broken(check, &error.words())),
         Ok(answers) => match sessions(guards, answers.get(&query.id)) {
             Session::Closed => None,
             Session::Open(why) => {
                 let reason = format!("not while {why} on `{host}`; `--force` passes over it");
-                Some(check::skip(check, &reason))
+                Some(checks::skip(check, &reason))
             }
             Session::Unknown(why) => {
                 let reason = format!("{why} on `{host}`; install `tzdata` there, or `--force`");
-                Some(check::broken(check, &reason))
+                Some(checks::broken(check, &reason))
             }
         },
     }

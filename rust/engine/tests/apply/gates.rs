@@ -1,6 +1,6 @@
 //! Gates that need time, or each other, before they decide.
 
-use deployctl_core::check::Shipment;
+use deployctl_checks::Shipment;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::{Call, Reply};

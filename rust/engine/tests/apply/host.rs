@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use deployctl_checks::Check;
 use deployctl_core::activation::{ApplyId, Bundle, BundleFile};
-use deployctl_core::check::Check;
 use deployctl_core::name::HostName;
 use deployctl_engine::apply::{Surroundings, Task, apply};
 use deployctl_engine::clock::{Clock as _, Manual};

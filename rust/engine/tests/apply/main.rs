@@ -18,7 +18,6 @@ use deployctl_core::activation::command;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::{Call, Reply};
-
 use host::{Story, frame, lost, refused_connection};
 
 #[tokio::test]

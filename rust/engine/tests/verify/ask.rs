@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use deployctl_core::check::{self, Check, Declared, Retry, Shipment};
+use deployctl_checks::{self as checks, Check, Declared, Retry, Shipment};
 use deployctl_core::name::HostName;
 use deployctl_core::rendered::Rendered;
 use serde_json::{Value, json};
 
 /// The inventory of the checks' own tests: any valid one would do.
-const INVENTORY: &str = include_str!("../../../core/tests/check/inventory.json");
+const INVENTORY: &str = include_str!("../../../checks/tests/check/inventory.json");
 
 /// A question of the test's own.
 pub(crate) struct Ask(pub(crate) Check);
@@ -29,7 +29,7 @@ impl Ask {
         let inventory = inventory.to_string();
         let inventory = deployctl_core::inventory::parse(inventory.as_bytes()).unwrap();
         let cuda = HostName::new("cuda").unwrap();
-        let checks = check::checks(&Declared {
+        let checks = checks::checks(&Declared {
             host: inventory.host(&cuda).unwrap(),
             cluster: inventory.cluster(),
             rendered: &Rendered::empty(cuda.clone()),

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use deployctl_core::check::link::{LinkCheck, Server};
+use deployctl_checks::link::{LinkCheck, Server};
 use deployctl_core::plan::Guard;
 use deployctl_core::query::Query;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::fake::Reply;
-
 use serde_json::json;
 
 use crate::ask::Ask;
@@ -173,7 +172,7 @@ async fn a_server_that_does_not_start_is_an_error_and_no_question_is_asked() {
 async fn each_attempt_has_a_server_of_its_own() {
     let command = "echo >>n; [ \"$(grep -c '' n)\" -ge 2 ] && echo good || echo bad";
     let mut link = throughput(command);
-    link.check.retry = deployctl_core::check::Retry {
+    link.check.retry = deployctl_checks::Retry {
         times: 3,
         pause: std::time::Duration::from_secs(4),
         only: &[],

@@ -3,11 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use deployctl_core::check::Shipment;
+use deployctl_checks::Shipment;
 use deployctl_core::inventory::host::Architecture;
-use deployctl_core::report::Problem;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::{Call, Reply};
+use deployctl_report::Problem;
 
 use crate::ask::Ask;
 use crate::world::World;

@@ -9,12 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use deployctl_core::check::link::LinkCheck;
-use deployctl_core::check::{Check, CheckResult, CheckStatus};
+use deployctl_checks::link::LinkCheck;
+use deployctl_checks::{Check, CheckResult, CheckStatus};
 use deployctl_core::inventory::host::Architecture;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Guard;
-use deployctl_core::report::{Outcome, Problem, Report};
 use deployctl_engine::apply::Surroundings;
 use deployctl_engine::clock::{Clock as _, Manual};
 use deployctl_engine::connect::Connector;
@@ -23,6 +22,7 @@ use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 use deployctl_engine::transport::{Output, Transport, TransportError};
 use deployctl_engine::verify::{self, HostWork, Options, Shipments, Work};
+use deployctl_report::{Outcome, Problem, Report};
 
 use crate::ask::Ask;
 

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use deployctl_core::check::{Check, CheckStatus, Declared, checks, evaluate_all, queries};
+use deployctl_checks::{Check, CheckStatus, Declared, checks, evaluate_all, queries};
 use deployctl_core::inventory;
 use deployctl_core::name::HostName;
 use deployctl_core::query::{self, Marker};

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use deployctl_core::check::{Check, CheckResult, CheckStatus, Declared, checks, link};
+use deployctl_checks::{Check, CheckResult, CheckStatus, Declared, checks, link};
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::HostName;
 use deployctl_core::rendered::Rendered;

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use deployctl_core::check::{Check, CheckResult, evaluate};
+use deployctl_checks::{Check, CheckResult, evaluate};
 use deployctl_core::query::Section;
 
 /// A place, with what runs in it.

@@ -4,9 +4,9 @@ use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::ApplyStatus;
 use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
-use deployctl_core::report::Verdict;
 use deployctl_engine::history;
 use deployctl_engine::transport::Transport;
+use deployctl_report::Verdict;
 
 use super::super::trouble;
 use crate::args;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use deployctl_core::inventory::Inventory;
 use deployctl_core::inventory::host::Architecture;
 use deployctl_core::plan::Target;
-use deployctl_core::report::{Problem, Report};
 use deployctl_engine::apply::Surroundings;
 use deployctl_engine::connect::Connector;
 use deployctl_engine::verify::{self, HostWork, Options, Shipments, Work};
+use deployctl_report::{Problem, Report};
 
 use super::super::width;
 use super::scope::Scope;

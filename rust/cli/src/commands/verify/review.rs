@@ -1,6 +1,6 @@
 //! `--review`: every difference is shown, and somebody says what it is.
 
-use deployctl_core::accepted::{Change, Difference};
+use deployctl_checks::accepted::{Change, Difference};
 
 use super::snapshots::Snapshots;
 use crate::failure::Failure;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deployctl_core::check::link::{self, LinkCheck};
-use deployctl_core::check::{Check, Chosen, LeftOut, Offered, Selection};
+use deployctl_checks::link::{self, LinkCheck};
+use deployctl_checks::{Check, Chosen, LeftOut, Offered, Selection};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
-use deployctl_core::report::HostReport;
+use deployctl_report::HostReport;
 
 use super::super::desired::Desires;
 use super::super::rollout;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use deployctl_core::accepted::Difference;
-use deployctl_core::check::gate::{self, Decision};
-use deployctl_core::check::{LeftOut, Selection};
+use deployctl_checks::accepted::Difference;
+use deployctl_checks::gate::{self, Decision};
+use deployctl_checks::{LeftOut, Selection};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
-use deployctl_core::report::{Outcome, Report, Verdict};
-use deployctl_core::text::{self, About, Beside};
 use deployctl_engine::connect::{Connector, Reusing};
 use deployctl_engine::{repository, runs};
+use deployctl_report::text::{self, About, Beside};
+use deployctl_report::{Outcome, Report, Verdict};
 
 use super::super::desired::{Desires, Systems, desired};
 use super::asking;

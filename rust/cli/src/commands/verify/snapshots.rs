@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use deployctl_core::accepted::{self, Accepted, Change, Difference, Found, Redaction};
+use deployctl_checks::accepted::{self, Accepted, Change, Difference, Found, Redaction};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
-use deployctl_core::report::{Outcome, Report};
 use deployctl_engine::snapshots::{self, SnapshotError};
+use deployctl_report::{Outcome, Report};
 
 use super::scope::LINK_PREFIX;
 use crate::failure::Failure;
@@ -113,7 +113,7 @@ impl Snapshots {
 }
 
 fn failure(error: &SnapshotError) -> Failure {
-    let failure = Failure::of(deployctl_core::report::Verdict::Usage, error);
+    let failure = Failure::of(deployctl_report::Verdict::Usage, error);
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use deployctl_core::report::{Report, Verdict};
 use deployctl_engine::clock::Clock as _;
+use deployctl_report::{Report, Verdict};
 
 use super::session::{Done, Session};
 use crate::failure::Failure;

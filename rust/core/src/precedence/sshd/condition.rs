@@ -73,7 +73,7 @@ fn address(list: &str, address: Option<IpAddr>) -> Option<bool> {
 
 /// Whether an entry of `AllowUsers` or `DenyUsers` names the login: `user`, or `user@address`; `None` where that
 /// depends on an address that is not known.
-pub(crate) fn names(pattern: &str, login: &Login) -> Option<bool> {
+pub fn names(pattern: &str, login: &Login) -> Option<bool> {
     match pattern.rsplit_once('@') {
         Some((user, _)) if !glob(user, &login.user) => Some(false),
         Some((_, from)) => address(from, login.from),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deployctl_core::elf;
+use deployctl_checks::elf;
 use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
 

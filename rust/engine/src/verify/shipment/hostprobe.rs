@@ -1,6 +1,6 @@
 //! The probe, built beforehand.
 
-use deployctl_core::elf;
+use deployctl_checks::elf;
 use deployctl_core::inventory::host::Architecture;
 
 use super::{Parcel, Refusal, SIZE_CAP, Shipments};

@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use deployctl_core::check::{self, Check, CheckResult, Shipment};
-use deployctl_core::elf::Program;
+use deployctl_checks::elf::Program;
+use deployctl_checks::{self as checks, Check, CheckResult, Shipment};
 use deployctl_core::inventory::host::Architecture;
 use deployctl_core::name::HostName;
 use deployctl_core::query::quote;
-use deployctl_core::report::Problem;
+use deployctl_report::Problem;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
@@ -124,8 +124,8 @@ impl Refusal {
     /// How `check` ends.
     pub(super) fn result(&self, check: &Check) -> CheckResult {
         match self {
-            Self::Fail { evidence, hint } => check::failed(check, evidence, hint),
-            Self::Error(reason) => check::broken(check, reason),
+            Self::Fail { evidence, hint } => checks::failed(check, evidence, hint),
+            Self::Error(reason) => checks::broken(check, reason),
         }
     }
 }

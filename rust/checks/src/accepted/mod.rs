@@ -1,0 +1,151 @@
+//! What verification last accepted of a host, `hosts/<host>/accepted.snap`: every check's status, what was
+//! expected and what was found, without what moves by itself.
+//!
+//! ```text
+//! [CheckResult] ── redact ──▶ [Entry] ─┬─ diff ◀── parse ── accepted.snap
+//!                                      └─ merge ──▶ text ─▶ accepted.snap
+//! ```
+//!
+//! A check between hosts stands in the file of the host that is asked, as `link/…`. One that was not asked
+//! (a sandbox, an open exchange, another check that failed) says nothing: it neither differs nor replaces
+//! anything. One that could not be read is never accepted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{CheckResult, CheckStatus};
+
+mod diff;
+mod format;
+mod redact;
+
+pub use diff::{Change, Difference, diff};
+pub use format::ParseError;
+pub use redact::Redaction;
+
+/// The name of the file in a host's folder.
+pub const FILE: &str = "accepted.snap";
+
+/// What was accepted of one host, by the check's id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted {
+    entries: BTreeMap<String, Entry>,
+}
+
+/// One check as it was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Entry {
+    /// How it ended.
+    pub status: Status,
+    /// What was expected, verbatim.
+    pub expected: String,
+    /// What was found, redacted; for one that was passed over or waits for a reboot, why.
+    pub found: String,
+}
+
+/// How an accepted check ended. Nothing unreadable is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As expected.
+    Pass,
+    /// Not as expected, and known.
+    Fail,
+    /// The host has a declared reason not to have it.
+    Skip,
+    /// Right after the next reboot.
+    Stale,
+    /// Not readable; only ever found, never accepted.
+    Error,
+}
+
+impl Status {
+    /// As it stands in the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+            Self::Stale => "stale",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Entry {
+    /// What there is to keep of `result`; `None` where it was not asked.
+    pub fn of(result: &CheckResult, redaction: &Redaction) -> Option<Self> {
+        let (status, why) = match &result.status {
+            CheckStatus::Pass => (Status::Pass, None),
+            CheckStatus::Fail { .. } => (Status::Fail, None),
+            CheckStatus::Skip { .. } if result.attempts == 0 => return None,
+            CheckStatus::Skip { reason } => (Status::Skip, Some(reason)),
+            CheckStatus::Stale { reason } => (Status::Stale, Some(reason)),
+            CheckStatus::Error { reason } => (Status::Error, Some(reason)),
+        };
+        Some(Self {
+            status,
+            expected: one_line(&result.expected),
+            found: redaction.apply(&one_line(why.unwrap_or(&result.evidence))),
+        })
+    }
+}
+
+/// What one run found of a host, as far as it asked.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// What was asked.
+    pub entries: BTreeMap<String, Entry>,
+    /// Every check that the host has, asked or not; `None` where only some were looked at. What was accepted
+    /// and is not among them is gone.
+    pub declared: Option<BTreeSet<String>>,
+}
+
+impl Found {
+    /// Adds results, under `prefix` before their ids.
+    pub fn add(&mut self, prefix: &str, results: &[CheckResult], redaction: &Redaction) {
+        for result in results {
+            if let Some(entry) = Entry::of(result, redaction) {
+                self.entries
+                    .insert(format!("{prefix}{}", result.check), entry);
+            }
+        }
+    }
+}
+
+impl Accepted {
+    /// Whether nothing was accepted.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many checks it holds.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it says of a check what was found.
+    pub fn has(&self, change: &Change) -> bool {
+        self.entries.get(&change.check) == change.found.as_ref()
+    }
+
+    /// Takes the changes that `take` says yes to, and returns how many. What could not be read is never taken.
+    pub fn take(&mut self, changes: &[Change], take: impl Fn(&Change) -> bool) -> usize {
+        let mut taken = 0;
+        for change in changes {
+            if !take(change) || !change.can_be_accepted() {
+                continue;
+            }
+            match &change.found {
+                Some(found) => self.entries.insert(change.check.clone(), found.clone()),
+                None => self.entries.remove(&change.check),
+            };
+            taken += 1;
+        }
+        taken
+    }
+}
+
+/// Words with single blanks between them: the file has a line for each.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

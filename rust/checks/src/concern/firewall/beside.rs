@@ -1,0 +1,167 @@
+//! Tables of others. A packet must get through every chain at its hook, so what our table accepts may be dropped by
+//! the next: by ufw's, firewalld's, or one of the host's own.
+
+use deployctl_core::query::Query;
+
+use super::ruleset::{self, Table, Way};
+use super::{Accept, CONCERN};
+use crate::Check;
+use crate::answer::{Answer, Found, Holds, Unreadable};
+
+/// What the other tables do to new connections that `accepts` let in or out.
+pub(super) fn check(accepts: Vec<Accept>) -> Check {
+    let mut query = Query::new("firewall/ruleset", "nft -j list ruleset");
+    query.cap = 4 * 1024 * 1024;
+    let expected = "no other table closes what ours lets through";
+    Check::new(CONCERN, "other-tables", &query, expected, move |answer| {
+        judge(answer, &accepts)
+    })
+}
+
+fn judge(answer: &Answer<'_>, accepts: &[Accept]) -> Result<Found, Unreadable> {
+    let tables = ruleset::others(answer)?;
+    let (mut shut, mut untold, mut hint) = (Vec::new(), Vec::new(), "");
+    for (name, table) in &tables {
+        for (packet, way, closed) in accepts.iter().flat_map(|accept| ways(table, accept)) {
+            match way {
+                Way::Open => {}
+                Way::Shut => {
+                    shut.push(format!("{packet}: no rule in table {name}, where {closed}"));
+                    hint = remedy(name, table);
+                }
+                Way::Untold => untold.push(format!("{packet} by table {name}")),
+            }
+        }
+    }
+    if !shut.is_empty() {
+        return Ok(Found::when(false, shut.join("; ")).or_hint(hint));
+    }
+    if !untold.is_empty() {
+        let reason = format!("nft does not show what decides on {}", untold.join(", "));
+        return Ok(Found {
+            evidence: String::new(),
+            holds: Holds::PassedOver(reason),
+            measured: Vec::new(),
+        });
+    }
+    let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
+    let evidence = match names[..] {
+        [] => "there is no other".to_owned(),
+        _ => format!("none of {}", names.join(", ")),
+    };
+    Ok(Found::when(true, evidence))
+}
+
+/// Every port of `accept`, what `table` does to it, and what drops the rest there; nothing where that table drops nothing.
+fn ways(table: &Table, accept: &Accept) -> Vec<(String, Way, String)> {
+    let Some(closed) = table.closed(accept.hook) else {
+        return Vec::new();
+    };
+    let way = |port: &u16| {
+        let packet = format!("{} {port}", accept.protocol);
+        let way = table.way(accept.hook, accept.protocol, *port);
+        (packet, way, closed.clone())
+    };
+    accept.ports.iter().map(way).collect()
+}
+
+fn remedy(name: &str, table: &Table) -> &'static str {
+    if table.has_chain_named("ufw") {
+        "ufw is active beside our table: open it there as well (`ufw allow`), or `ufw disable`"
+    } else if name.ends_with(" firewalld") {
+        "firewalld is active beside our table: open it there as well (`firewall-cmd`), or disable firewalld.service"
+    } else {
+        "open it in that table as well, or take the table out of what loads it"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ruleset::Hook;
+    use super::*;
+    use deployctl_core::query::Section;
+
+    /// A table `inet other` whose chains are `input`, at the hook, and `more`.
+    fn judged(policy: &str, input: &str, more: &str) -> Result<Found, Unreadable> {
+        let rule = |chain: &str, exprs: &str| {
+            let rules = exprs.split('|').filter(|expr| !expr.is_empty());
+            let rules = rules.map(|expr| {
+                format!(
+                    r#",{{"rule":{{"family":"inet","table":"other","chain":"{chain}","expr":[{expr}]}}}}"#
+                )
+            });
+            rules.collect::<String>()
+        };
+        let text = format!(
+            r#"{{"nftables":[
+            {{"chain":{{"family":"inet","table":"deployctl","name":"input","hook":"input","policy":"drop"}}}},
+            {{"chain":{{"family":"inet","table":"other","name":"input","hook":"input","policy":"{policy}"}}}},
+            {{"chain":{{"family":"inet","table":"other","name":"more"}}}}{}{}]}}"#,
+            rule("input", input),
+            rule("more", more)
+        );
+        let section = Section {
+            status: Some(0),
+            truncated: false,
+            stdout: text.into_bytes(),
+            stderr: Vec::new(),
+        };
+        let accept = Accept {
+            name: "web".to_owned(),
+            hook: Hook::Input,
+            protocol: "tcp",
+            ports: [443].into(),
+            peers: [].into(),
+            interfaces: [].into(),
+        };
+        judge(&Answer::new(0, &section), &[accept])
+    }
+
+    const WEB: &str = r#"{"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":443}},{"accept":null}"#;
+    const KNOWN: &str = r#"{"match":{"op":"in","left":{"ct":{"key":"state"}},"right":["established"]}},{"accept":null}"#;
+    const LOOPBACK: &str =
+        r#"{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"lo"}},{"accept":null}"#;
+    const CARD: &str =
+        r#"{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"eth0"}},{"accept":null}"#;
+    const MORE: &str = r#"{"jump":{"target":"more"}}"#;
+    const END: &str = r#"{"reject":{"type":"icmpx","expr":"admin-prohibited"}}"#;
+    const LEGACY_END: &str = r#"{"xt":{"type":"target","name":"REJECT"}}"#;
+    const SEVERAL: &str = r#"{"match":{"op":"==","left":{"meta":{"key":"l4proto"}},"right":"tcp"}},{"xt":{"type":"match","name":"multiport"}},{"accept":null}"#;
+    const MAP: &str = r#"{"vmap":{"key":{"payload":{"protocol":"tcp","field":"dport"}},"data":{"set":[[443,{"accept":null}]]}}}"#;
+
+    #[test]
+    fn what_another_table_does_is_told_only_where_it_is_known() {
+        let word =
+            |policy: &str, input: &[&str], more: &str| match judged(policy, &input.join("|"), more)
+                .unwrap()
+                .holds
+            {
+                Holds::Yes => "open",
+                Holds::No(_) => "shut",
+                _ => "untold",
+            };
+        for (expected, policy, input, more) in [
+            ("open", "accept", &[][..], ""),
+            ("open", "accept", &[KNOWN, LOOPBACK], ""),
+            ("shut", "drop", &[], ""),
+            ("shut", "drop", &[KNOWN, LOOPBACK], ""),
+            // Nothing leads to that chain.
+            ("shut", "drop", &[KNOWN], WEB),
+            ("open", "drop", &[KNOWN, MORE], WEB),
+            ("open", "drop", &[CARD], ""),
+            ("shut", "accept", &[KNOWN, END], ""),
+            ("shut", "accept", &[LEGACY_END], ""),
+            ("shut", "accept", &[MORE], END),
+            ("open", "accept", &[MORE, END], WEB),
+            ("untold", "drop", &[SEVERAL], ""),
+            ("untold", "drop", &[MAP], ""),
+            ("open", "drop", &[MAP, WEB], ""),
+        ] {
+            assert_eq!(
+                word(policy, input, more),
+                expected,
+                "{policy} {input:?} {more}"
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A product of matrices on the GPU, held against the CPU's.
+
+use std::time::Duration;
+
+use deployctl_core::inventory::python::{Environment, Tensor};
+use deployctl_core::query::Query;
+use serde::Deserialize;
+
+use super::{CONCERN, absent, run};
+use crate::answer::{Answer, Found, Holds, Unreadable};
+use crate::{Bound, Check, Declared, Measurement};
+
+/// From this size on a GPU is faster than any CPU; below, starting its kernel takes longer than the work.
+const FASTER_FROM: u16 = 1024;
+
+pub(super) fn check(
+    name: &str,
+    environment: &Environment,
+    facts: &Tensor,
+    declared: &Declared<'_>,
+) -> Check {
+    let size = facts.size.to_string();
+    let command = run(environment, include_str!("tensor.py"), &[&size], declared);
+    let query = Query::new(format!("python/{name}/tensor"), command)
+        .with_deadline(Duration::from_secs(180));
+    let capability = declared
+        .host
+        .nvidia
+        .as_ref()
+        .map(|nvidia| nvidia.gpu.compute_capability.to_string());
+    let (most, faster) = (facts.max_error, facts.size >= FASTER_FROM);
+    let on_gpu = capability
+        .as_ref()
+        .map(|capability| format!(" on a GPU of capability {capability},"))
+        .unwrap_or_default();
+    let sooner = if faster { ", and sooner there" } else { "" };
+    let expected = format!(
+        "a product of {size} × {size} floats of 32 bits, without TF32,{on_gpu} \
+         is at most {most} off the CPU's{sooner}"
+    );
+    let check = Check::new(
+        CONCERN,
+        &format!("{name}/tensor"),
+        &query,
+        expected,
+        move |answer| judge(answer, capability.as_deref(), most, faster),
+    )
+    .loading();
+    if environment
+        .imports
+        .keys()
+        .any(|module| module.as_str() == "torch")
+    {
+        check.needing(format!("{CONCERN}/{name}/import/torch"))
+    } else {
+        check
+    }
+}
+
+/// What the script reports; nothing where there is no interpreter.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Report {
+    torch: Option<String>,
+    cuda: Option<String>,
+    device: Option<String>,
+    capability: Option<String>,
+    difference: Option<f64>,
+    #[serde(default)]
+    gpu_ms: Vec<f64>,
+    #[serde(default)]
+    cpu_ms: Vec<f64>,
+    trouble: Option<String>,
+}
+
+fn judge(
+    answer: &Answer<'_>,
+    capability: Option<&str>,
+    most: f64,
+    faster: bool,
+) -> Result<Found, Unreadable> {
+    let report: Report = answer.json()?;
+    if let Some(words) = &report.trouble {
+        return Ok(trouble(words, report.torch.as_deref()));
+    }
+    let (Some(torch), Some(device), Some(found), Some(difference)) = (
+        &report.torch,
+        &report.device,
+        &report.capability,
+        report.difference,
+    ) else {
+        return if report.torch.is_none() && report.device.is_none() {
+            Ok(absent())
+        } else {
+            Err(Unreadable::new("no product in the answer"))
+        };
+    };
+    let (gpu, cpu) = (median(&report.gpu_ms)?, median(&report.cpu_ms)?);
+    let right_device = capability.is_none_or(|wanted| found == wanted);
+    let close = (0.0..=most).contains(&difference);
+    let sooner = !faster || gpu < cpu;
+    let cuda = report.cuda.as_deref().unwrap_or("none");
+    let evidence = format!(
+        "{device}, capability {found}, PyTorch {torch} for CUDA {cuda}: {difference:.6} off, \
+         {gpu:.2} ms, on the CPU {cpu:.2} ms"
+    );
+    let hint = if !right_device {
+        "PyTorch's first GPU is another one than declared: CUDA_VISIBLE_DEVICES, nvidia-smi -L"
+    } else if !close {
+        "TF32 or half precision is in effect in spite of what was asked, or the GPU's memory is failing"
+    } else {
+        "the GPU is busy, throttled or capped: nvidia-smi -q -d PERFORMANCE"
+    };
+    let mut times = Measurement::new("product on the GPU", "ms")
+        .statistic("p50", gpu)
+        .samples(report.gpu_ms.iter().copied());
+    if faster {
+        times = times.limit("p50", Bound::AtMost, cpu);
+    }
+    Ok(Found::when(right_device && close && sooner, evidence)
+        .or_hint(hint)
+        .measuring([
+            Measurement::new("largest difference of an element", "")
+                .statistic("value", difference)
+                .limit("value", Bound::AtMost, most),
+            times,
+            Measurement::new("product on the CPU", "ms")
+                .statistic("p50", cpu)
+                .samples(report.cpu_ms.iter().copied()),
+        ]))
+}
+
+/// The middle one of some times.
+fn median(times: &[f64]) -> Result<f64, Unreadable> {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+        .get(sorted.len() / 2)
+        .copied()
+        .filter(|time| time.is_finite() && *time >= 0.0)
+        .ok_or_else(|| Unreadable::new("no times in the answer"))
+}
+
+/// Parts of what `PyTorch` says when it cannot, and what to do then.
+const TROUBLES: &[(&str, &str)] = &[
+    (
+        "No module named 'torch'",
+        "another environment than declared, or one without PyTorch",
+    ),
+    (
+        "not compiled with CUDA enabled",
+        "this is PyTorch's build for CPUs: install the one for CUDA",
+    ),
+    (
+        "NVIDIA driver on your system is too old",
+        "this PyTorch is for a newer CUDA than the driver can do: a later branch, or PyTorch for an older CUDA",
+    ),
+    (
+        "Found no NVIDIA driver",
+        "the driver's module is not loaded: modprobe nvidia nvidia_uvm, dkms status",
+    ),
+    (
+        "No CUDA GPUs are available",
+        "the driver sees no GPU, or CUDA_VISIBLE_DEVICES hides it",
+    ),
+    (
+        "out of memory",
+        "another program holds the GPU's memory, such as vLLM: nvidia-smi; a smaller `tensor.size`, or less \
+         for `vllm.gpu_memory_utilization`",
+    ),
+    (
+        "no kernel image is available",
+        "this PyTorch was not built for this GPU's compute capability",
+    ),
+];
+
+fn trouble(words: &str, torch: Option<&str>) -> Found {
+    let evidence = match torch {
+        Some(torch) => format!("PyTorch {torch}: {words}"),
+        None => words.to_owned(),
+    };
+    if words.contains("unsupported display driver / cuda driver combination") {
+        return Found {
+            evidence,
+            holds: Holds::AfterReboot(
+                "the driver was upgraded, the old one's module is still loaded".to_owned(),
+            ),
+            measured: Vec::new(),
+        };
+    }
+    let hint = TROUBLES
+        .iter()
+        .find(|(sign, _)| words.contains(sign))
+        .map_or("on the host: run it by hand", |(_, hint)| hint);
+    Found::when(false, evidence).or_hint(hint)
+}

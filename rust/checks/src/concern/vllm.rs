@@ -1,0 +1,108 @@
+//! The inference server: its socket, its health, the model it serves.
+
+use deployctl_core::inventory::vllm::Vllm;
+use deployctl_core::query::{Query, quote};
+
+use crate::answer::{Found, Unreadable};
+use crate::http::CURL;
+use crate::{Check, Declared, http};
+
+mod latency;
+mod process;
+
+pub(super) const CONCERN: &str = "vllm";
+
+pub(super) fn checks(facts: &Vllm, declared: &Declared<'_>) -> Vec<Check> {
+    let unit = declared
+        .service(CONCERN)
+        .map_or("vllm.service", |(unit, _)| unit.as_str());
+    vec![
+        socket(facts),
+        health(facts),
+        model(facts, unit),
+        process::check(unit, declared),
+        latency::check(facts, unit),
+    ]
+}
+
+fn socket(facts: &Vllm) -> Check {
+    let path = quote(facts.socket.as_str());
+    let query = Query::new(
+        "vllm/socket",
+        format!("stat -c 'found=%F, mode %a, group %G' {path} 2>/dev/null || echo found=nothing"),
+    );
+    let group = facts.group.to_string();
+    let expected = format!(
+        "{} is a socket for group {group} and nobody else",
+        facts.socket
+    );
+    Check::new(CONCERN, "socket", &query, expected, move |answer| {
+        let pairs = answer.pairs('=')?;
+        let found = crate::answer::value(&pairs, "found")?;
+        if found == "nothing" {
+            return Ok(Found::when(false, "there is no socket").or_hint("is the server up yet?"));
+        }
+        let (kind, mode, owner) = parse_stat(found)?;
+        let usable = mode & 0o067 == 0o060;
+        Ok(Found::when(
+            kind == "socket" && usable && owner == group,
+            found,
+        ))
+    })
+}
+
+/// `socket, mode 660, group inference`.
+pub(super) fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
+    let parts = text.split_once(", mode ").and_then(|(kind, rest)| {
+        let (mode, group) = rest.split_once(", group ")?;
+        Some((kind, u32::from_str_radix(mode, 8).ok()?, group))
+    });
+    parts.ok_or_else(|| Unreadable(format!("`{text}` is no answer of stat")))
+}
+
+fn health(facts: &Vllm) -> Check {
+    let query = Query::new(
+        "vllm/health",
+        format!(
+            "{CURL} -m 4 -o /dev/null -w 'status %{{http_code}}\\n' --unix-socket {} http://localhost/health",
+            quote(facts.socket.as_str())
+        ),
+    );
+    Check::new(CONCERN, "health", &query, "GET /health over the socket gives 200", |answer| {
+        let http = http::parse(answer)?;
+        Ok(Found::when(http.status == 200, http.shown(answer)).or_hint(
+            "status 0 is no connection: loading takes minutes, and a crash leaves its socket behind",
+        ))
+    })
+    .reading_failures()
+}
+
+/// The key is what systemd handed to the service.
+fn model(facts: &Vllm, unit: &str) -> Check {
+    let query = Query::new(
+        "vllm/models",
+        format!(
+            "key=\nfor f in /run/credentials/{unit}/*; do [ -r \"$f\" ] && IFS= read -r key <\"$f\"; done\n{}",
+            http::with_key(&format!(
+                "{CURL} -m 4 -K - -w '\\nstatus %{{http_code}}\\n' --unix-socket {} http://localhost/v1/models",
+                quote(facts.socket.as_str())
+            ))
+        ),
+    );
+    let wanted = facts.model.served_name.to_string();
+    let expected = format!("it serves {wanted}");
+    Check::new(CONCERN, "model", &query, expected, move |answer| {
+        let http = http::parse(answer)?;
+        if http.status != 200 {
+            return Ok(Found::when(false, http.shown(answer)).or_hint(
+                "401 is another key than the unit's credential; status 0 is no connection",
+            ));
+        }
+        let names = http.models()?;
+        Ok(Found::when(
+            names.contains(&wanted),
+            format!("serves {}", names.join(", ")),
+        ))
+    })
+    .reading_failures()
+}

@@ -1,0 +1,140 @@
+//! Answers turned into results.
+
+use deployctl_core::query::{Answers, Section, printable};
+
+use super::answer::{Answer, Holds};
+use crate::{Check, CheckResult, CheckStatus, Measurement};
+
+/// Exit status of a shell that found no such command.
+const NOT_FOUND: i32 = 127;
+/// Longest evidence kept, in characters.
+const EVIDENCE: usize = 400;
+
+/// Judges one answer; `None` is a query that was never answered.
+pub fn evaluate(check: &Check, section: Option<&Section>) -> CheckResult {
+    let judged = judge(check, section);
+    let attempts = u8::from(section.is_some());
+    judged.of(check, attempts)
+}
+
+/// Judges every check by its query's answer.
+pub fn evaluate_all(checks: &[Check], answers: &Answers) -> Vec<CheckResult> {
+    checks
+        .iter()
+        .map(|check| evaluate(check, answers.get(&check.query.id)))
+        .collect()
+}
+
+/// Every check as skipped: where nothing may be asked (`sandbox`).
+pub fn skip_all(checks: &[Check], reason: &str) -> Vec<CheckResult> {
+    checks.iter().map(|check| skip(check, reason)).collect()
+}
+
+/// A check as skipped.
+pub fn skip(check: &Check, reason: &str) -> CheckResult {
+    let reason = reason.to_owned();
+    Judged::new(CheckStatus::Skip { reason }).of(check, 0)
+}
+
+/// A check that need not be made to know that it fails: what was found, and what to do.
+pub fn failed(check: &Check, evidence: &str, hint: &str) -> CheckResult {
+    let hint = Some(line(hint));
+    Judged::new(CheckStatus::Fail { hint })
+        .evidence(evidence)
+        .of(check, 0)
+}
+
+/// A check that could not be made: as unreadable, never as passed.
+pub fn broken(check: &Check, reason: &str) -> CheckResult {
+    Judged::error(reason).of(check, 0)
+}
+
+/// What was made of an answer.
+struct Judged {
+    status: CheckStatus,
+    evidence: String,
+    measurements: Vec<Measurement>,
+}
+
+impl Judged {
+    fn new(status: CheckStatus) -> Self {
+        Self {
+            status,
+            evidence: String::new(),
+            measurements: Vec::new(),
+        }
+    }
+
+    fn error(reason: &str) -> Self {
+        Self::new(CheckStatus::Error {
+            reason: line(reason),
+        })
+    }
+
+    fn evidence(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence = evidence.into();
+        self
+    }
+
+    fn of(self, check: &Check, attempts: u8) -> CheckResult {
+        CheckResult {
+            check: check.id.clone(),
+            concern: check.concern.clone(),
+            gate: check.gate,
+            status: self.status,
+            expected: check.expected.clone(),
+            evidence: line(&self.evidence),
+            attempts,
+            measurements: self.measurements,
+        }
+    }
+}
+
+fn judge(check: &Check, section: Option<&Section>) -> Judged {
+    let Some(section) = section else {
+        return Judged::error("the host gave no answer");
+    };
+    let Some(status) = section.status else {
+        let seconds = check.query.deadline.as_secs();
+        return Judged::error(&format!("no answer within {seconds} s"));
+    };
+    if section.truncated {
+        let cap = check.query.cap;
+        return Judged::error(&format!("the answer is longer than {cap} bytes"));
+    }
+    if status == NOT_FOUND {
+        // Declared, and what it takes is not even installed: that is no pass and no mystery.
+        return Judged::new(CheckStatus::Fail {
+            hint: Some(check.where_missing.to_owned()),
+        })
+        .evidence(String::from_utf8_lossy(&section.stderr));
+    }
+    let answer = Answer::new(status, section);
+    if status != 0 && !check.reads_failures {
+        return Judged::error(&format!("the query ended with status {status}"))
+            .evidence(answer.everything());
+    }
+    match (check.judge)(&answer) {
+        Ok(found) => Judged {
+            status: match found.holds {
+                Holds::Yes => CheckStatus::Pass,
+                Holds::No(hint) => CheckStatus::Fail { hint },
+                Holds::AfterReboot(reason) => CheckStatus::Stale { reason },
+                Holds::PassedOver(reason) => CheckStatus::Skip { reason },
+            },
+            evidence: found.evidence,
+            measurements: found.measured,
+        },
+        Err(unreadable) => Judged::error(&unreadable.0).evidence(answer.everything()),
+    }
+}
+
+/// One clean line of at most [`EVIDENCE`] characters: what a host said may hold anything.
+fn line(text: &str) -> String {
+    let words = printable(text.as_bytes());
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(EVIDENCE) {
+        Some((cut, _)) => format!("{}…", &words[..cut]),
+        None => words,
+    }
+}

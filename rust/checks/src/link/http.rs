@@ -1,0 +1,356 @@
+//! Inference over the link: health, models, and an answer of one token, as the other end sees them.
+
+use std::time::Duration;
+
+use deployctl_core::query::{Query, quote};
+use serde::Deserialize;
+
+use super::end::{End, Line, asked, unreachable};
+use super::ping::{self, Size};
+use crate::answer::{Answer, Found, Unreadable, number};
+use crate::http::with_key;
+use crate::{Check, Measurement};
+
+/// Where keys lie on a host.
+const SECRETS: &str = "/etc/deployctl/secrets";
+
+/// Seconds for what a server says without a model.
+const SOON: u32 = 5;
+/// Seconds for the first token of a model that is in memory.
+const ANSWER: u32 = 30;
+
+/// A server that `peer` runs for others.
+struct Service<'a> {
+    /// The concern that declares it.
+    name: &'static str,
+    port: u16,
+    /// What requests call the model; none where the gateway's host has none of its own.
+    model: Option<&'a str>,
+    credential: Option<&'a str>,
+    /// Seconds that the first answer may take.
+    first: u32,
+}
+
+pub(super) fn checks(line: &Line<'_>, from: &End<'_>, peer: &End<'_>) -> Vec<Check> {
+    services(peer)
+        .iter()
+        .flat_map(|service| of_service(line, from, peer, service))
+        .collect()
+}
+
+/// What `peer` serves at its address on this link.
+fn services<'a>(peer: &End<'a>) -> Vec<Service<'a>> {
+    let here = |address: &str| {
+        address
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip == peer.address || ip.is_unspecified())
+    };
+    let mlx = peer.facts.mlx.as_ref().map(|mlx| {
+        let service = Service {
+            name: "mlx",
+            port: mlx.port.number(),
+            // The server knows its model by this name alone; the other one is the gateway's.
+            model: Some(mlx.model.id.as_str()),
+            credential: None,
+            first: mlx.load_timeout_seconds.max(ANSWER),
+        };
+        (mlx.host.as_str(), service)
+    });
+    let gateway = peer.facts.gateway.as_ref().map(|gateway| {
+        let vllm = peer.facts.vllm.as_ref();
+        let service = Service {
+            name: "gateway",
+            port: gateway.port.number(),
+            model: vllm.map(|vllm| vllm.model.served_name.as_str()),
+            credential: gateway.credential.as_ref().map(AsRef::as_ref),
+            first: ANSWER,
+        };
+        (gateway.address.as_str(), service)
+    });
+    let all = mlx.into_iter().chain(gateway);
+    all.filter(|(address, _)| here(address))
+        .map(|(_, service)| service)
+        .collect()
+}
+
+fn of_service(
+    line: &Line<'_>,
+    from: &End<'_>,
+    peer: &End<'_>,
+    service: &Service<'_>,
+) -> Vec<Check> {
+    let id = |what| line.of_way(&format!("{}-{what}", service.name), from, peer);
+    let request = Request {
+        base: format!("http://{}", peer.socket(service.port)),
+        from,
+        credential: service.credential,
+    };
+    let hints = Hints::new(from, peer, service);
+    let (health, models, chat) = (id("health"), id("models"), id("chat"));
+
+    let url = format!("GET {}/health", request.base);
+    let query = request.query(&health, "/health", SOON, None);
+    let reader = hints.clone();
+    let mut checks = vec![
+        asked(
+            health.clone(),
+            &query,
+            format!("{url} gives 200"),
+            move |answer| {
+                let reply = match reader.read(answer)? {
+                    Ok(reply) => reply,
+                    Err(found) => return Ok(found),
+                };
+                Ok(Found::when(true, "status 200").measuring([reply.time("health")]))
+            },
+        )
+        .needing(ping::id(line, from, peer, Size::Small))
+        .retried(2, Duration::from_secs(3)),
+    ];
+
+    let wanted = service.model.map(str::to_owned);
+    let expected = match &wanted {
+        Some(model) => format!("{}/v1/models names {model}", request.base),
+        None => format!("{}/v1/models names a model", request.base),
+    };
+    let query = request.query(&models, "/v1/models", SOON, None);
+    let reader = hints.clone();
+    checks.push(
+        asked(models.clone(), &query, expected, move |answer| {
+            let reply = match reader.read(answer)? {
+                Ok(reply) => reply,
+                Err(found) => return Ok(found),
+            };
+            let list: Models = reply.json()?;
+            let names: Vec<&str> = list.data.iter().map(|model| model.id.as_str()).collect();
+            let there = match &wanted {
+                Some(model) => names.contains(&model.as_str()),
+                None => !names.is_empty(),
+            };
+            let evidence = match names[..] {
+                [] => "serves no model".to_owned(),
+                _ => format!("serves {}", names.join(", ")),
+            };
+            Ok(Found::when(there, evidence)
+                .or_hint("it was started with another model, or names it otherwise")
+                .measuring([reply.time("models")]))
+        })
+        .needing(health)
+        .retried(1, Duration::from_secs(3)),
+    );
+
+    if let Some(model) = service.model {
+        checks.push(answer(&request, &chat, model, service.first, hints).needing(models));
+    }
+    checks
+}
+
+/// An answer of one token.
+fn answer(request: &Request<'_>, id: &str, model: &str, first: u32, hints: Hints) -> Check {
+    let body = serde_json::json!({
+        "model": model,
+        "messages": [{ "role": "user", "content": "Say one word." }],
+        "max_tokens": 1,
+        "temperature": 0,
+    });
+    let path = "/v1/chat/completions";
+    let query = request.query(id, path, first, Some(&body.to_string()));
+    let expected = format!("{}{path} answers one token by {model}", request.base);
+    asked(id.to_owned(), &query, expected, move |answer| {
+        let reply = match hints.read(answer)? {
+            Ok(reply) => reply,
+            Err(found) => return Ok(found),
+        };
+        let completion: Completion = reply.json()?;
+        let content = completion
+            .choices
+            .first()
+            .and_then(|choice| choice.message.content.as_deref())
+            .unwrap_or_default();
+        let evidence = if content.is_empty() {
+            "an answer without content".to_owned()
+        } else {
+            format!("{content:?} in {:.3} s", reply.seconds)
+        };
+        Ok(Found::when(!content.is_empty(), evidence)
+            .or_hint("the model says nothing: is its chat template the right one?")
+            .measuring([reply.time("first answer")]))
+    })
+    // The model may have to come from disk, and takes the GPU from whoever trades by it.
+    .loading()
+    .retried(1, Duration::from_secs(5))
+}
+
+/// How a server is asked.
+struct Request<'a> {
+    base: String,
+    from: &'a End<'a>,
+    credential: Option<&'a str>,
+}
+
+impl Request<'_> {
+    /// Not by a proxy of the host's: that is for other things.
+    fn query(&self, id: &str, path: &str, seconds: u32, body: Option<&str>) -> Query {
+        // Apple's own is let into the local network.
+        let curl = if self.from.is_mac() {
+            "/usr/bin/curl"
+        } else {
+            "curl"
+        };
+        let from_key = self.credential.map_or("", |_| " -K -");
+        let post = body.map_or(String::new(), |body| {
+            format!(
+                " -H 'Content-Type: application/json' --data-raw {}",
+                quote(body)
+            )
+        });
+        let asked = format!(
+            "{curl} -q -sS -m {seconds} --noproxy '*' --interface {} -w '\\nstatus %{{http_code}} seconds %{{time_total}}\\n'{from_key}{post} {} 2>&1",
+            quote(&self.from.address.to_string()),
+            quote(&format!("{}{path}", self.base)),
+        );
+        let command = match self.credential {
+            Some(name) => format!(
+                "f={}\nkey=\n[ -r \"$f\" ] && IFS= read -r key <\"$f\"\n[ -n \"$key\" ] || {{ echo {NO_KEY}; exit 0; }}\n{}",
+                quote(&format!("{SECRETS}/{name}")),
+                with_key(&asked)
+            ),
+            None => asked,
+        };
+        Query::new(id, command).with_deadline(Duration::from_secs(u64::from(seconds) + 5))
+    }
+}
+
+/// What the script says where the asking host has no key.
+const NO_KEY: &str = "no-key";
+
+/// What a server said, with status 200.
+struct Reply<'a> {
+    body: &'a str,
+    seconds: f64,
+}
+
+impl Reply<'_> {
+    fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Unreadable> {
+        serde_json::from_str(self.body)
+            .map_err(|e| Unreadable(format!("not the expected JSON: {e}")))
+    }
+
+    fn time(&self, what: &str) -> Measurement {
+        Measurement::new(what, "ms").statistic("value", self.seconds * 1e3)
+    }
+}
+
+/// What to do, by what went wrong.
+#[derive(Clone)]
+struct Hints {
+    from: String,
+    peer: String,
+    service: &'static str,
+    port: u16,
+    credential: Option<String>,
+    unreachable: String,
+}
+
+impl Hints {
+    fn new(from: &End<'_>, peer: &End<'_>, service: &Service<'_>) -> Self {
+        Self {
+            from: from.host.to_string(),
+            peer: peer.host.to_string(),
+            service: service.name,
+            port: service.port,
+            credential: service.credential.map(|name| format!("{SECRETS}/{name}")),
+            unreachable: unreachable(from, peer, service.port),
+        }
+    }
+
+    /// The reply, or what is wrong with it.
+    fn read<'a>(&self, answer: &Answer<'a>) -> Result<Result<Reply<'a>, Found>, Unreadable> {
+        let text = answer.text()?.trim_end();
+        if text.trim() == NO_KEY {
+            let file = self.credential.as_deref().unwrap_or(SECRETS);
+            let evidence = format!("{} has no key in {file}", self.from);
+            return Ok(Err(Found::when(false, evidence).or_hint(format!(
+                "put the key that `{}` expects into `{file}` of `{}`, mode 0600",
+                self.peer, self.from
+            ))));
+        }
+        let (body, status) = text
+            .rsplit_once("status ")
+            .ok_or_else(|| Unreadable::new("no status in the answer of curl"))?;
+        let (status, seconds) = status
+            .split_once(" seconds ")
+            .ok_or_else(|| Unreadable::new("no time in the answer of curl"))?;
+        let status: u16 = number("status", status)?;
+        let seconds: f64 = number("seconds", seconds)?;
+        let body = body.trim();
+        if status == 200 {
+            return Ok(Ok(Reply { body, seconds }));
+        }
+        let evidence = match status {
+            0 => body.to_owned(),
+            _ => format!("status {status}: {body}"),
+        };
+        Ok(Err(
+            Found::when(false, evidence).or_hint(self.of(status, body))
+        ))
+    }
+
+    fn of(&self, status: u16, said: &str) -> String {
+        let Self {
+            from,
+            peer,
+            service,
+            port,
+            ..
+        } = self;
+        match (status, &self.credential) {
+            (0, _) if said.contains("refused") || said.contains("onnect to server") => format!(
+                "nothing listens on port {port} of `{peer}`, or its firewall refuses: is the service of `{service}` up there?"
+            ),
+            (0, _) if said.contains("timed out") && !said.contains("onnect") => {
+                format!(
+                    "`{peer}` takes the request and does not answer: a model that is loaded for the first time takes long, or it hangs"
+                )
+            }
+            (0, _) => self.unreachable.clone(),
+            (401 | 403, Some(file)) => {
+                format!("the key in `{file}` of `{from}` is not the one that `{peer}` expects")
+            }
+            (401 | 403, None) => format!(
+                "`{peer}` asks for a key and none is declared: name it in `gateway.credential`"
+            ),
+            (404, _) => "something else answers there, or it serves another model".to_owned(),
+            (429, _) => "it has too much to do: try again later".to_owned(),
+            (502..=504, _) => format!(
+                "it is up, and no model behind it: loading takes minutes; see the log of `{service}` on `{peer}`"
+            ),
+            _ => format!("see the log of `{service}` on `{peer}`"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Models {
+    data: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Completion {
+    choices: Vec<Choice>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    message: Message,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    content: Option<String>,
+}

@@ -1,0 +1,164 @@
+//! Installed packages, for every concern that declares some.
+
+use std::collections::BTreeMap;
+
+use deployctl_core::name::{ConcernName, PackageName};
+use deployctl_core::query::{Query, quote};
+use deployctl_core::rendered::{PackageWant, Rendered};
+
+use super::Check;
+use super::answer::{Answer, Found, Unreadable};
+
+/// One check per concern with packages: each is installed, at its exact version where one is declared,
+/// and held where that is declared.
+pub(super) fn checks(rendered: &Rendered) -> Vec<Check> {
+    let mut by_concern: BTreeMap<&ConcernName, BTreeMap<&PackageName, &PackageWant>> =
+        BTreeMap::new();
+    for (name, want) in &rendered.packages {
+        by_concern
+            .entry(&want.concern)
+            .or_default()
+            .insert(name, want);
+    }
+    let query = query(rendered.packages.keys());
+    by_concern
+        .into_iter()
+        .map(|(concern, packages)| {
+            let wants: Vec<Want> = packages
+                .iter()
+                .map(|(name, want)| Want::new(name, want))
+                .collect();
+            let expected = wants.iter().map(Want::show).collect::<Vec<_>>().join(", ");
+            Check::new(
+                concern.as_str(),
+                "packages",
+                &query,
+                expected,
+                move |answer| judge(answer, &wants),
+            )
+            .reading_failures()
+        })
+        .collect()
+}
+
+/// Status 1 of dpkg-query only says that some are unknown: absent from the answer is what counts.
+fn query<'a>(names: impl Iterator<Item = &'a PackageName>) -> Query {
+    let names: Vec<String> = names.map(|name| quote(name.as_str())).collect();
+    Query::new(
+        "packages",
+        format!(
+            "dpkg-query -W -f='${{Package}} ${{Version}} ${{db:Status-Want}} ${{db:Status-Status}}\\n' dpkg {} 2>/dev/null",
+            names.join(" ")
+        ),
+    )
+}
+
+struct Want {
+    name: String,
+    version: Option<String>,
+    hold: bool,
+}
+
+impl Want {
+    fn new(name: &PackageName, want: &PackageWant) -> Self {
+        // dpkg-query prints the name without its architecture.
+        let name = name.as_str();
+        Self {
+            name: name
+                .split_once(':')
+                .map_or(name, |(name, _)| name)
+                .to_owned(),
+            version: want.version.clone(),
+            hold: want.hold,
+        }
+    }
+
+    fn show(&self) -> String {
+        let version = self
+            .version
+            .as_ref()
+            .map(|v| format!(" {v}"))
+            .unwrap_or_default();
+        let held = if self.hold { " held" } else { "" };
+        format!("{}{version}{held}", self.name)
+    }
+}
+
+/// A package as dpkg knows it.
+struct Installed<'a> {
+    version: &'a str,
+    held: bool,
+    complete: bool,
+    /// Neither installed nor gone: what began was not ended.
+    halfway: bool,
+}
+
+fn judge(answer: &Answer<'_>, wants: &[Want]) -> Result<Found, Unreadable> {
+    let installed = parse(answer)?;
+    // apt refuses everything until that is ended.
+    let halfway: Vec<&str> = wants
+        .iter()
+        .map(|want| want.name.as_str())
+        .filter(|name| installed.get(name).is_some_and(|package| package.halfway))
+        .collect();
+    let wrong: Vec<String> = wants
+        .iter()
+        .filter_map(|want| {
+            let name = &want.name;
+            let package = installed.get(name.as_str());
+            if package.is_some_and(|package| package.halfway) {
+                return Some(format!("{name} is unpacked or half configured"));
+            }
+            let Some(package) = package.filter(|package| package.complete) else {
+                return Some(format!("{name} is not installed"));
+            };
+            if let Some(version) = want.version.as_deref().filter(|v| *v != package.version) {
+                return Some(format!("{name} is {}, not {version}", package.version));
+            }
+            (want.hold && !package.held).then(|| format!("{name} is not held"))
+        })
+        .collect();
+    Ok(if wrong.is_empty() {
+        Found::when(true, format!("{} as declared", wants.len()))
+    } else if halfway.is_empty() {
+        Found::when(false, wrong.join(", "))
+            .or_hint("apply installs what is missing; a newer version goes back by hand only")
+    } else {
+        Found::when(false, wrong.join(", "))
+            .or_hint("an installation was interrupted: on the host, as root: `dpkg --configure -a`")
+    })
+}
+
+/// `dpkg` itself is always asked for too, so that no package at all is told from no answer.
+fn parse<'a>(answer: &Answer<'a>) -> Result<BTreeMap<&'a str, Installed<'a>>, Unreadable> {
+    let mut packages = BTreeMap::new();
+    for line in answer.lines()? {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            [name, version, want, status] => {
+                let package = Installed {
+                    version,
+                    held: want == "hold",
+                    complete: status == "installed",
+                    halfway: matches!(
+                        status,
+                        "unpacked"
+                            | "half-configured"
+                            | "half-installed"
+                            | "triggers-awaited"
+                            | "triggers-pending"
+                    ),
+                };
+                packages.insert(name, package);
+            }
+            // Known, never installed: dpkg-query leaves the version empty.
+            [_, _, _] => {}
+            _ => return Err(Unreadable(format!("`{line}` is no line of dpkg-query"))),
+        }
+    }
+    if packages.contains_key("dpkg") {
+        Ok(packages)
+    } else {
+        Err(Unreadable::new("dpkg does not list even itself"))
+    }
+}

@@ -1,0 +1,175 @@
+//! A host that is as declared passes every check; one that says nothing passes none.
+
+use std::collections::BTreeSet;
+
+use deployctl_checks::gate::{Decision, Tally, decide};
+use deployctl_checks::{
+    CheckResult, CheckStatus, evaluate, evaluate_all, gates, queries, skip_all,
+};
+use deployctl_core::inventory::{CONCERNS, parse};
+use deployctl_core::name::HostName;
+use deployctl_core::query::Answers;
+
+use crate::host::{HOSTS, checks_in, checks_of, good_answers, inventory, section};
+
+/// One line per check, for snapshots.
+pub(crate) fn table(results: &[CheckResult]) -> String {
+    let mut lines = Vec::new();
+    for result in results {
+        let gate = if result.gate { "gate" } else { "" };
+        lines.push(format!(
+            "{:5} {gate:4} {}",
+            result.status.word(),
+            result.check
+        ));
+        let mut detail = |label: &str, text: &str| {
+            if !text.is_empty() {
+                lines.push(format!("           {label:9} {text}"));
+            }
+        };
+        detail("expected:", &result.expected);
+        detail("found:", &result.evidence);
+        match &result.status {
+            CheckStatus::Fail { hint } => detail("hint:", hint.as_deref().unwrap_or_default()),
+            CheckStatus::Skip { reason }
+            | CheckStatus::Error { reason }
+            | CheckStatus::Stale { reason } => detail("because:", reason),
+            CheckStatus::Pass => {}
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_host_that_is_as_declared_passes_every_check() {
+    for host in HOSTS {
+        let results = evaluate_all(&checks_of(host), &good_answers(host));
+        insta::assert_snapshot!(format!("good-{host}"), table(&results));
+        let bad: Vec<_> = results
+            .iter()
+            .filter(|r| r.status != CheckStatus::Pass)
+            .collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        let proven = if results.iter().any(|result| result.gate) {
+            Decision::Open
+        } else {
+            Decision::Unproven
+        };
+        assert_eq!(decide(&results), proven);
+        assert!(Tally::of(&results).good());
+    }
+}
+
+#[test]
+fn checks_have_names_of_their_own_and_share_queries() {
+    for host in HOSTS {
+        let checks = checks_of(host);
+        let ids: BTreeSet<_> = checks.iter().map(|check| check.id.as_str()).collect();
+        assert_eq!(ids.len(), checks.len());
+        for check in &checks {
+            let prefix = format!("{}/", check.concern);
+            assert!(check.id.starts_with(&prefix), "{}", check.id);
+            assert!(!check.expected.is_empty(), "{}", check.id);
+            let needed = check.needs.as_deref();
+            assert!(needed.is_none_or(|id| ids.contains(id)), "{}", check.id);
+        }
+    }
+    let checks = checks_of("cuda");
+    assert!(queries(&checks).len() < checks.len());
+}
+
+#[test]
+fn a_concern_that_is_not_declared_has_no_checks() {
+    for host in HOSTS {
+        let declared = inventory().host_value(&HostName::new(*host).unwrap());
+        for check in checks_of(host) {
+            let concern = check.concern.as_str();
+            assert!(declared.get(concern).is_some(), "{host}: {}", check.id);
+        }
+    }
+}
+
+#[test]
+fn no_answer_an_empty_one_and_one_cut_short_are_errors() {
+    for host in HOSTS {
+        let good = good_answers(host);
+        for check in checks_of(host) {
+            let status = good[&check.query.id].status.unwrap();
+            let mut cut = section(status, "x");
+            cut.truncated = true;
+            let mut late = section(status, "x");
+            late.status = None;
+            for answer in [
+                None,
+                Some(section(status, "")),
+                Some(section(status, " \n")),
+                Some(cut),
+                Some(late),
+            ] {
+                let result = evaluate(&check, answer.as_ref());
+                let id = &check.id;
+                let is_error = matches!(result.status, CheckStatus::Error { .. });
+                assert!(is_error, "{id}: {answer:?} gave {:?}", result.status);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_concern_that_is_taken_away_takes_its_checks_along() {
+    let mut seen = BTreeSet::new();
+    for host in HOSTS {
+        let raw = inventory().value();
+        for concern in CONCERNS {
+            if raw["hosts"][host].get(concern).is_none() {
+                continue;
+            }
+            let mut without = raw.clone();
+            let facts = without["hosts"][host].as_object_mut().unwrap();
+            facts.shift_remove(*concern);
+            // Some concerns need each other.
+            let Ok(without) = parse(without.to_string().as_bytes()) else {
+                continue;
+            };
+            let left = checks_in(&without, host, &BTreeSet::new());
+            for check in left {
+                assert_ne!(check.concern.as_str(), *concern, "{host}: {}", check.id);
+            }
+            seen.insert(*concern);
+        }
+    }
+    // The others are needed by one of these, so that nothing is left to look at.
+    assert!(seen.len() > 10, "{seen:?}");
+}
+
+#[test]
+fn a_sandbox_skips_all_and_proves_nothing() {
+    let results = skip_all(&checks_of("cuda"), "sandbox");
+    assert_eq!(Tally::of(&results).skip, results.len());
+    assert_eq!(decide(&results), Decision::Unproven);
+    assert_eq!(decide(&[]), Decision::Unproven);
+}
+
+#[test]
+fn a_gate_closes_on_failures_and_on_what_cannot_be_read() {
+    let checks = checks_of("cuda");
+    let gate = gates(&checks).next().unwrap();
+    let good = good_answers("cuda");
+    let results = evaluate_all(&checks, &good);
+    assert_eq!(decide(&results), Decision::Open);
+
+    let mut answers: Answers = good;
+    answers.remove(&gate.query.id);
+    let results = evaluate_all(&checks, &answers);
+    let Decision::Closed(closed) = decide(&results) else {
+        panic!("an unanswered gate must not open");
+    };
+    assert!(closed.iter().any(|result| result.check == gate.id));
+}
+
+#[test]
+fn the_gates_are_few_kinds() {
+    let checks = checks_of("cuda");
+    let gates: Vec<_> = gates(&checks).map(|check| check.id.as_str()).collect();
+    insta::assert_snapshot!(gates.join("\n"));
+}

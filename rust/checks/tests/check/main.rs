@@ -1,0 +1,33 @@
+//! Checks against a good host, broken hosts, recorded answers and hostile ones.
+
+#[cfg(test)]
+mod documented;
+#[cfg(test)]
+mod good;
+#[cfg(test)]
+mod host;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod mutation;
+#[cfg(test)]
+mod needs;
+#[cfg(test)]
+mod nixos;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod rooms;
+#[cfg(test)]
+mod shell;
+#[cfg(test)]
+#[path = "../../../core/tests/shellcheck/mod.rs"]
+mod shellcheck;
+#[cfg(test)]
+mod troubles;

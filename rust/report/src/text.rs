@@ -1,0 +1,85 @@
+//! Plans, reports and checks as text for people. Pure: colours are escape sequences of a [`Style`],
+//! which the caller chooses or strips.
+//!
+//! Whatever a host sent passes [`printable_line`] here once more, whoever made it: no report can steer
+//! a terminal. What matters most stands last, next to the prompt.
+
+use deployctl_core::query::printable_line;
+
+mod about;
+mod accepted;
+mod checks;
+mod closure;
+mod html;
+mod junit;
+mod measured;
+mod outcome;
+mod plan;
+mod status;
+mod watch;
+mod words;
+
+pub use about::{About, Run};
+pub use accepted::accepted_change;
+pub use checks::{Beside, checks};
+pub use html::html;
+pub use junit::junit;
+pub use outcome::{report, summary};
+pub use plan::{drift, headline, plan, plans};
+pub use status::status;
+pub use watch::became;
+pub use words::time_of_day;
+
+/// Whether words are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// No escape sequences.
+    Plain,
+    /// SGR sequences of the eight basic colours (ECMA-48).
+    Ansi,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Ansi if !text.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+            _ => text.to_owned(),
+        }
+    }
+
+    pub(super) fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub(super) fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    pub(super) fn warn(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    pub(super) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    pub(super) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+}
+
+/// One line of what may come from a host.
+fn shown(text: &str) -> String {
+    printable_line(text.as_bytes(), 400)
+}
+
+/// `text` filled with blanks up to `width` characters; colours are put on afterwards.
+fn pad(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(text.chars().count());
+    format!("{text}{}", " ".repeat(missing))
+}
+
+/// The widest of `texts`, in characters.
+fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+}

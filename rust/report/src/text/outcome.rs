@@ -1,0 +1,237 @@
+//! How hosts ended, with what the operator does next.
+
+use std::fmt::Write as _;
+
+use deployctl_core::plan::Severity;
+
+use super::checks::{failing, skipped};
+use super::words::{changes, count, problem, time_of_day};
+use super::{Style, pad, shown, widest};
+use crate::report::{HostReport, Outcome, Problem, Report};
+
+/// Lines of a host's log that are shown when it did not come through.
+const LOG_LINES: usize = 20;
+
+/// How every host of an apply or a rollback ended, and a line that sums up several.
+pub fn report(report: &Report, style: Style) -> String {
+    let width = widest(report.hosts.iter().map(|host| host.host.as_str()));
+    let mut text = String::new();
+    for host in &report.hosts {
+        text.push_str(&line(host, width, style));
+        after(&mut text, host, style);
+    }
+    if report.hosts.len() > 1 {
+        let _ = write!(text, "\n{}", summary(report, style));
+    }
+    text
+}
+
+/// All hosts in one line: `cuda: 12 changes · linode: unchanged`.
+pub fn summary(report: &Report, style: Style) -> String {
+    let parts: Vec<_> = report
+        .hosts
+        .iter()
+        .map(|host| format!("{}: {}", host.host, brief(host, style)))
+        .collect();
+    format!("{}\n", parts.join(" · "))
+}
+
+pub(super) fn brief(host: &HostReport, style: Style) -> String {
+    match &host.outcome {
+        Outcome::Unchanged => "unchanged".to_owned(),
+        Outcome::Planned { changes } => match &host.plan {
+            Some(plan) if plan.findings.iter().any(|f| f.severity == Severity::Refuse) => {
+                style.bad("would be refused")
+            }
+            Some(plan) if *changes => count(plan.change_count(), "change"),
+            _ if *changes => "changes".to_owned(),
+            _ => "unchanged".to_owned(),
+        },
+        Outcome::Committed { generation } => style.good(&format!("generation {generation}")),
+        Outcome::RolledBack { .. } => style.bad("rolled back"),
+        Outcome::RollbackFailed { .. } => style.bad("rollback failed"),
+        Outcome::Refused { .. } => style.bad("refused"),
+        Outcome::Unreachable { .. } => style.bad("unreachable"),
+        Outcome::Open { .. } => style.bad("open"),
+        Outcome::BuildFailed { .. } => style.bad("build failed"),
+        Outcome::Verified => "verified".to_owned(),
+        Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
+        Outcome::Failed { .. } => style.bad("failed"),
+    }
+}
+
+/// One host's end in a line, hints below it.
+pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
+    let name = pad(host.host.as_str(), width);
+    let told = match &host.outcome {
+        Outcome::Unchanged | Outcome::Planned { changes: false } => match &host.took_over {
+            None => "nothing to change".to_owned(),
+            Some(what) => format!("{}, nothing else to change", shown(what)),
+        },
+        Outcome::Planned { changes: true } => "has changes".to_owned(),
+        Outcome::Committed { generation } => {
+            let what = host.plan.as_ref().map(changes).unwrap_or_default();
+            format!(
+                "{} {what}",
+                style.good(&format!("committed as generation {generation}:"))
+            )
+        }
+        Outcome::RolledBack { reason, login } => format!(
+            "{} {}\n  everything was put back and verified{}",
+            style.bad("rolled back:"),
+            shown(reason),
+            if *login {
+                ", and a new login became root"
+            } else {
+                ""
+            }
+        ),
+        Outcome::RollbackFailed { reason, hint } => format!(
+            "{} {}\n  {} {}",
+            style.bad("rollback failed, somebody has to look:"),
+            shown(reason),
+            style.bad("do this now:"),
+            shown(hint)
+        ),
+        Outcome::Refused { reasons } => {
+            let mut text = match &host.took_over {
+                None => style.bad("refused, nothing was touched"),
+                Some(what) => format!(
+                    "{} {}",
+                    style.bad("refused, nothing else was touched:"),
+                    shown(what)
+                ),
+            };
+            for reason in reasons {
+                let _ = write!(text, "\n  {}", problem(reason, "    ", style));
+            }
+            text
+        }
+        Outcome::Unreachable { reason } => {
+            format!(
+                "{} {}",
+                style.bad("unreachable:"),
+                problem(reason, "  ", style)
+            )
+        }
+        Outcome::Open { reason, until } => format!(
+            "{} {}",
+            style.bad(&format!("open: {}:", unconfirmed(*until))),
+            problem(reason, "  ", style)
+        ),
+        Outcome::BuildFailed { reason } => {
+            format!(
+                "{} {}",
+                style.bad("not built, nothing was touched:"),
+                problem(reason, "  ", style)
+            )
+        }
+        Outcome::Failed { reason } => {
+            format!("{} {}", style.bad("failed:"), problem(reason, "  ", style))
+        }
+        Outcome::Verified => "verified".to_owned(),
+        Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
+    };
+    format!("{name}  {told}\n")
+}
+
+/// Said of a host or a link on which nothing was asked.
+pub(super) const WITHOUT_CHECKS: &str = "nothing was checked";
+
+/// How a host ended that did not come through: unescaped, for whoever shows it.
+pub(super) struct BadEnd {
+    /// In a word for programs: `unreachable`.
+    pub(super) word: &'static str,
+    /// For people, after the host's name: `could not be reached`.
+    pub(super) phrase: &'static str,
+    /// Why.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) hint: Option<String>,
+}
+
+/// Why there is nothing good to say of a host, whatever its checks say; none where it came through.
+pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
+    let (word, phrase, message, hint) = match outcome {
+        Outcome::Unchanged
+        | Outcome::Planned { .. }
+        | Outcome::Committed { .. }
+        | Outcome::Verified
+        | Outcome::Skipped { .. } => return None,
+        Outcome::RolledBack { reason, .. } => {
+            ("rolled-back", "was rolled back", reason.clone(), None)
+        }
+        Outcome::RollbackFailed { reason, hint } => (
+            "rollback-failed",
+            "could not be rolled back",
+            reason.clone(),
+            Some(hint.clone()),
+        ),
+        Outcome::Refused { reasons } => {
+            let messages: Vec<_> = reasons.iter().map(|r| r.message.as_str()).collect();
+            let hints: Vec<_> = reasons.iter().filter_map(|r| r.hint.as_deref()).collect();
+            let hint = (!hints.is_empty()).then(|| hints.join("; "));
+            ("refused", "was refused", messages.join("; "), hint)
+        }
+        Outcome::Unreachable { reason } => told("unreachable", "could not be reached", reason),
+        Outcome::Open { reason, until } => (
+            "open",
+            "is open",
+            format!("{}: {}", unconfirmed(*until), reason.message),
+            reason.hint.clone(),
+        ),
+        Outcome::BuildFailed { reason } => told("build-failed", "could not be built", reason),
+        Outcome::Failed { reason } => told("failed", "could not be worked on", reason),
+    };
+    Some(BadEnd {
+        word,
+        phrase,
+        message,
+        hint,
+    })
+}
+
+/// What an apply is that was started and neither confirmed nor seen to be put back.
+fn unconfirmed(until: Option<u64>) -> String {
+    until.map_or_else(
+        || "not confirmed".to_owned(),
+        |until| {
+            let at = time_of_day(until);
+            format!("not confirmed; rolls back by itself, at {at}Z at the latest")
+        },
+    )
+}
+
+fn told(
+    word: &'static str,
+    phrase: &'static str,
+    reason: &Problem,
+) -> (&'static str, &'static str, String, Option<String>) {
+    (word, phrase, reason.message.clone(), reason.hint.clone())
+}
+
+/// What else there is to know: a reboot, what a sandbox left out, gates that failed, the host's log.
+fn after(text: &mut String, host: &HostReport, style: Style) {
+    let committed = matches!(host.outcome, Outcome::Committed { .. });
+    if committed {
+        for reason in host.plan.iter().flat_map(|plan| &plan.reboot) {
+            let _ = writeln!(text, "  {} {}", style.warn("reboot needed:"), shown(reason));
+        }
+    }
+    failing(text, &host.checks, style);
+    if committed {
+        skipped(text, &host.checks, style);
+    }
+    if !host.log.is_empty() {
+        let from = host.log.len().saturating_sub(LOG_LINES);
+        let title = if from > 0 {
+            format!("its log, the last {LOG_LINES} lines of {}:", host.log.len())
+        } else {
+            "its log:".to_owned()
+        };
+        let _ = writeln!(text, "  {}", style.dim(&title));
+        for line in &host.log[from..] {
+            let _ = writeln!(text, "  {} {}", style.dim("|"), shown(line));
+        }
+    }
+}

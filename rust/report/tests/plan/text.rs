@@ -1,0 +1,342 @@
+//! What people read.
+
+use deployctl_checks::CheckStatus;
+use deployctl_core::activation::machine::Phase;
+use deployctl_core::activation::status::{ApplyStatus, Failure, FailureCode, LogPart, Status};
+use deployctl_core::name::SysctlKey;
+use deployctl_report::text::{self, Style};
+use deployctl_report::{Outcome, Report};
+
+use super::fixture::{Case, path, planned};
+use super::stories::{eventful, host, hostile, judged, problem, refused, report};
+
+#[test]
+fn a_plan_with_one_of_everything() {
+    let brief = text::plan(&eventful(), false, Style::Plain);
+    insta::assert_snapshot!("a_plan_in_short", brief);
+    let full = text::plan(&eventful(), true, Style::Plain);
+    insta::assert_snapshot!("a_plan_in_full", full);
+    let coloured = text::plan(&refused(), false, Style::Ansi).replace('\x1b', "␛");
+    insta::assert_snapshot!("a_plan_in_colour", coloured);
+}
+
+#[test]
+fn plans_of_several_hosts() {
+    let mut removed = Case::settled();
+    removed.rendered.entries.remove(&path("/etc/app/key"));
+    removed.rendered.sysctls.clear();
+    removed.rendered.packages.clear();
+    let told = text::plans(
+        &report(
+            "plan",
+            vec![
+                host(
+                    "cuda",
+                    Outcome::Planned { changes: true },
+                    Some(removed.plan()),
+                ),
+                host(
+                    "linode",
+                    Outcome::Planned { changes: false },
+                    Some(planned(|_| {})),
+                ),
+                host(
+                    "locked",
+                    Outcome::Planned { changes: true },
+                    Some(refused()),
+                ),
+                host(
+                    "mac-mini",
+                    Outcome::Skipped {
+                        reason: "darwin needs a closure".to_owned(),
+                    },
+                    None,
+                ),
+                host(
+                    "gone",
+                    Outcome::Unreachable {
+                        reason: problem(
+                            "no connection to `operator@gone:22`: connection timed out",
+                            Some("is it on?"),
+                        ),
+                    },
+                    None,
+                ),
+            ],
+        ),
+        false,
+        Style::Plain,
+    );
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn an_apply_however_it_ends() {
+    let mut committed = host(
+        "cuda",
+        Outcome::Committed { generation: 5 },
+        Some(eventful()),
+    );
+    committed.checks = judged()
+        .into_iter()
+        .filter(|c| matches!(c.status, CheckStatus::Pass | CheckStatus::Skip { .. }))
+        .collect();
+    let mut back = host(
+        "linode",
+        Outcome::RolledBack {
+            reason: "the gate `hugepages/pool` failed".to_owned(),
+            login: true,
+        },
+        None,
+    );
+    back.checks = judged().into_iter().take(2).collect();
+    back.log = (1..=25).map(|n| format!("step {n}")).collect();
+    let mut failed = host(
+        "nas",
+        Outcome::RollbackFailed {
+            reason: "`/etc/app/app.conf` could not be put back: no space left".to_owned(),
+            hint: "`sh /var/lib/deployctl/host.sh rollback` on its console".to_owned(),
+        },
+        None,
+    );
+    failed.log = vec![
+        "restore /etc/app/app.conf".to_owned(),
+        "\x1b[31mcp: no space left\x1b[0m".to_owned(),
+    ];
+    let all = report(
+        "apply",
+        vec![
+            committed,
+            back,
+            failed,
+            host("a", Outcome::Unchanged, None),
+            host(
+                "b",
+                Outcome::Refused {
+                    reasons: vec![
+                        problem(
+                            "apply `a-17` of `ann@laptop` is still open",
+                            Some("wait for it"),
+                        ),
+                        problem("`/` has 1 MiB free; 65 MiB are needed", None),
+                    ],
+                },
+                None,
+            ),
+            host(
+                "c",
+                Outcome::Unreachable {
+                    reason: problem("no route to host", None),
+                },
+                None,
+            ),
+            host(
+                "d",
+                Outcome::Open {
+                    reason: problem(
+                        "`d`: lost; last heard of: `activated`",
+                        Some("`deployctl status d`"),
+                    ),
+                    until: Some(1_795_395_661),
+                },
+                None,
+            ),
+            host(
+                "d2",
+                Outcome::Open {
+                    reason: problem("`d2`: lost; last heard of: `rolling-back`", None),
+                    until: None,
+                },
+                None,
+            ),
+            host(
+                "d3",
+                Outcome::RolledBack {
+                    reason: "a directory logs nobody in".to_owned(),
+                    login: false,
+                },
+                None,
+            ),
+            host(
+                "e",
+                Outcome::Failed {
+                    reason: problem("cannot pack the bundle", None),
+                },
+                None,
+            ),
+            host(
+                "mac-mini",
+                Outcome::Skipped {
+                    reason: "darwin needs a closure".to_owned(),
+                },
+                None,
+            ),
+        ],
+    );
+    insta::assert_snapshot!(text::report(&all, Style::Plain));
+}
+
+#[test]
+fn checks() {
+    let mut bad = host("cuda", Outcome::Verified, None);
+    bad.checks = judged();
+    let mut good = host("linode", Outcome::Verified, None);
+    good.checks = judged().into_iter().skip(1).take(1).collect();
+    let mut unproven = host("box", Outcome::Verified, None);
+    unproven.checks = judged().into_iter().skip(4).collect();
+    let all = report(
+        "verify",
+        vec![
+            bad,
+            good,
+            unproven,
+            host(
+                "mac-mini",
+                Outcome::Skipped {
+                    reason: "darwin needs a closure".to_owned(),
+                },
+                None,
+            ),
+        ],
+    );
+    let told = text::checks(&all, &text::Beside::default(), Style::Plain);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn drift_of_several_hosts() {
+    let told = text::drift(
+        &report(
+            "diff",
+            vec![
+                host(
+                    "cuda",
+                    Outcome::Planned { changes: true },
+                    Some(planned(|case| {
+                        case.found("/etc/app/app.conf", "level = 9\n", 0o600);
+                        case.observed
+                            .sysctls
+                            .insert(SysctlKey::new("vm.swappiness").unwrap(), "60".to_owned());
+                    })),
+                ),
+                host(
+                    "linode",
+                    Outcome::Planned { changes: false },
+                    Some(planned(|_| {})),
+                ),
+                host(
+                    "new",
+                    Outcome::Planned { changes: true },
+                    Some(planned(|case| {
+                        case.observed.generation = 0;
+                        case.observed.manifest = None;
+                    })),
+                ),
+            ],
+        ),
+        Style::Plain,
+    );
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn what_a_host_says_of_itself() {
+    let apply = |phase: Phase, failure: Option<&str>| Status {
+        generation: 4,
+        apply: Some(ApplyStatus {
+            apply: "20261123-1f3a9c".to_owned(),
+            holder: "ann@laptop".to_owned(),
+            phase,
+            base: 4,
+            deadline_seconds: phase.is_open().then_some(57),
+            rebooted: failure.is_some(),
+            skipped: 0,
+            failure: failure.map(|text| Failure {
+                code: FailureCode::Step,
+                text: text.to_owned(),
+            }),
+            reboot: Vec::new(),
+            log: LogPart {
+                offset: 0,
+                size: 0,
+                bytes: Vec::new(),
+            },
+        }),
+    };
+    let told: Vec<_> = [
+        Status {
+            generation: 0,
+            apply: None,
+        },
+        Status {
+            generation: 7,
+            apply: None,
+        },
+        apply(Phase::Committed, None),
+        apply(Phase::Activated, None),
+        apply(Phase::RolledBack, Some("`x.service` failed\x1b[2J")),
+        apply(Phase::RollbackFailed, Some("no space left")),
+    ]
+    .iter()
+    .map(|status| text::status(status, false, Style::Plain))
+    .collect();
+    let mut late = apply(Phase::Activated, None);
+    let in_sandbox = text::status(&late, true, Style::Plain);
+    if let Some(apply) = &mut late.apply {
+        apply.deadline_seconds = Some(0);
+    }
+    let overdue = text::status(&late, true, Style::Plain);
+    insta::assert_snapshot!(format!(
+        "{}\n\n{in_sandbox}\n\n{overdue}",
+        told.join("\n\n")
+    ));
+}
+
+#[test]
+fn nothing_that_a_host_sent_steers_the_terminal() {
+    let plan = hostile();
+    let mut report = report(
+        "plan",
+        vec![host("box", Outcome::Planned { changes: true }, Some(plan))],
+    );
+    report.hosts[0].log = vec!["\x1b[2J\u{202e}".to_owned()];
+    let told = [
+        text::plans(&report, true, Style::Plain),
+        text::drift(&report, Style::Plain),
+        text::report(&report, Style::Plain),
+    ]
+    .concat();
+    assert!(!told.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'));
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn the_wire_format_stays_as_it_is() {
+    let mut bad = host(
+        "cuda",
+        Outcome::RolledBack {
+            reason: "no".to_owned(),
+            login: true,
+        },
+        Some(refused()),
+    );
+    bad.checks = judged();
+    bad.log = vec!["one".to_owned()];
+    let all = report(
+        "apply",
+        vec![
+            bad,
+            host(
+                "b",
+                Outcome::Refused {
+                    reasons: vec![problem("no", Some("yes"))],
+                },
+                None,
+            ),
+            host("c", Outcome::Committed { generation: 2 }, None),
+        ],
+    );
+    let value = serde_json::to_value(&all).unwrap();
+    assert_eq!(serde_json::from_value::<Report>(value).unwrap(), all);
+    insta::assert_json_snapshot!(all);
+}
