@@ -42,7 +42,7 @@ lib.mkIf (host ? extra) {
       map (file: lib.nameValuePair (lib.removePrefix "/etc/" file.path) { text = file.content; }) files
     );
     systemPackages = lib.mapAttrsToList (
-      name: _: pkgs.${name} or (throw "${here}: `extra.packages.${name}` is no package of nixpkgs")
+      name: _: pkgs.${name} or (throw "${here}: `extra.packages.${name}` is not in nixpkgs")
     ) packages;
   };
 }

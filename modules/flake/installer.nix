@@ -28,7 +28,7 @@ let
           text = ''
             disk=${host.image.device}
             if ! [ -b "$disk" ]; then
-              echo "there is no disk $disk here; hosts/${name}/default.nix says so in image.device" >&2
+              echo "there is no disk $disk, which image.device in hosts/${name}/default.nix names" >&2
               ls -l /dev/disk/by-id >&2
               exit 1
             fi

@@ -13,7 +13,7 @@ let
   packages = facts.packages or { };
   units = facts.units or { };
   say = "hosts/${hostName}/default.nix: `extra.";
-  instead = ", or say it in hosts/${hostName}/configuration.nix";
+  instead = ", or declare it in hosts/${hostName}/configuration.nix";
   # A host that runs Ubuntu today may declare what only Ubuntu understands.
   onNixos = assertion: host.platform != "nixos" || assertion;
   literal = import ../literal.nix;
@@ -105,10 +105,10 @@ in
         assertion = onNixos (had name);
         message =
           if named name then
-            "${say}packages.${name}` is one that nixpkgs has removed or refuses; `nix build nixpkgs#${name}`"
+            "${say}packages.${name}` was removed or is refused by nixpkgs; `nix build nixpkgs#${name}`"
             + " says why; remove it${instead}"
           else
-            "${say}packages.${name}` is no package of nixpkgs; set the name that it has there${instead}";
+            "${say}packages.${name}` is not in nixpkgs; set the name that nixpkgs uses${instead}";
       }) packages
       ++ lib.mapAttrsToList (name: version: {
         assertion = onNixos (version == null);

@@ -82,7 +82,7 @@ let
       {
         assertion = config.fileSystems ? "/";
         message =
-          "hosts/${hostName}/default.nix: nothing says what NixOS boots from; declare `image`, or `fileSystems` and"
+          "hosts/${hostName}/default.nix: no fact says what NixOS boots from; declare `image`, or `fileSystems` and"
           + " `boot.loader` in hosts/${hostName}/configuration.nix";
       }
     ];

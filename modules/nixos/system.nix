@@ -35,7 +35,7 @@ in
     }) users;
 
     warnings = lib.optional (!facts.sudo_passwordless && withoutPassword != [ ]) (
-      "hosts/${hostName}/default.nix: `system.sudo_passwordless` is false, and nothing here gives"
+      "hosts/${hostName}/default.nix: `system.sudo_passwordless` is false, and no fact gives"
       + " ${toString withoutPassword} a password; on a new machine set it to true, or"
       + " `users.users.<name>.hashedPasswordFile` in hosts/${hostName}/configuration.nix"
     );
