@@ -38,7 +38,7 @@ let
     port = value: isInt value && value >= 0 && value <= 65535;
     positive = value: isInt value && value > 0;
     str = isString;
-    # A key of a unit's section, which may stand several times.
+    # A key of a unit's section, which may occur several times.
     unitValue =
       value:
       let
@@ -108,7 +108,7 @@ let
     else
       lib.toJSON value;
 
-  # Of a list or a set of things, the one that is wrong says more than the whole.
+  # For a list or a set, names the wrong element, which says more than the whole.
   blame =
     path: type: value:
     let
@@ -135,8 +135,8 @@ let
     in
     named;
 
-  # [ { used = path; } or { wrong = text; } ] of `value`, which stands at `path` of the tree. `free`
-  # is the type of what has no entry, where the option has such.
+  # [ { used = path; } or { wrong = text; } ] of `value` at `path` of the tree. `free` is the type of keys
+  # without an entry, if the option allows them.
   walk =
     tree: free: path: value:
     let

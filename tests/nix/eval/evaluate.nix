@@ -30,7 +30,7 @@ let
     _type = "undefined";
   };
   isUndefined = value: isAttrs value && value._type or null == "undefined";
-  # A set of options, as opposed to a value that happens to be a set.
+  # Distinguishes a set of options from a value that is a set.
   isPlain = value: isAttrs value && !(value ? _type) && !(lib.isDerivation value);
   showPath = lib.concatMapStringsSep "." (
     segment: if lib.match "[A-Za-z0-9_-]+" segment == null then lib.toJSON segment else segment
@@ -80,7 +80,7 @@ let
     inherit config options;
   };
 
-  # [ { file, priority, order, content } ] of one definition, its properties taken off.
+  # [ { file, priority, order, content } ] of one definition, without its properties.
   discharge =
     definition:
     let
@@ -188,7 +188,7 @@ let
         undefined
     ) options;
 
-  # `over` where it says something, `under` elsewhere.
+  # `over` where it is defined, `under` elsewhere.
   overlay =
     under: over:
     if isUndefined over then
@@ -205,7 +205,7 @@ let
       ) (under // over)
     else
       over;
-  # Submodules get their defaults only for reading; goldens show what was said.
+  # Submodules get their defaults only for reading; goldens show the definitions.
   filled =
     options: value:
     if isOption options then
@@ -217,7 +217,7 @@ let
       value;
   config = filled options (overlay (overlay stubs (defaultsOf options)) merged);
 
-  # What is set, without what no condition let through.
+  # The settings, without those whose condition is false.
   prune =
     value:
     if isPlain value then

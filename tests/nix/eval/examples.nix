@@ -1,9 +1,9 @@
-# Hosts beside our own, so that every concern of every platform is evaluated. By platform.
+# Hosts in addition to our own, by platform, so that every concern of every platform is evaluated.
 {
-  # What Ubuntu's modules are rendered with, too.
+  # Ubuntu's modules are rendered with this host, too.
   nixos.debian = builtins.fromJSON (builtins.readFile ../../fixtures/sample-host.json);
 
-  # What only NixOS puts elsewhere than the file says.
+  # Files that NixOS puts elsewhere than their path says.
   nixos.example = {
     platform = "nixos";
     architecture = "x86_64";

@@ -1,4 +1,4 @@
-# lib.generators: what our modules use of it.
+# lib.generators: the part that our modules use.
 let
   inherit (builtins)
     attrNames

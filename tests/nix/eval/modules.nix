@@ -1,4 +1,4 @@
-# What default.nix says, where modules get `modulesLib` as their `lib`: ours, or nixpkgs' own.
+# The contents of default.nix; modules get `modulesLib` as their `lib`: ours, or nixpkgs' own.
 { modulesLib }:
 let
   lib = import ./lib.nix;
@@ -9,7 +9,7 @@ let
   };
 
   platforms = lib.filterAttrs (_: builtins.pathExists) folders;
-  # Linux hosts always exist as NixOS systems too, whatever their platform today.
+  # Linux hosts always exist as NixOS systems, too, whatever their platform is today.
   hostsOf =
     platform:
     lib.filterAttrs (_: host: (platform == "darwin") == (host.platform == "darwin")) inventory.hosts
@@ -43,7 +43,7 @@ let
       }
     );
 
-  # All modules together, with a further one, as a test plants it.
+  # All modules together, with one more that a test adds.
   together =
     extra: platform: hostName:
     evaluate platform hostName ([
@@ -67,7 +67,7 @@ let
       concern: (evaluate platform hostName [ (platforms.${platform} + "/${concern}.nix") ]).set
     )
   );
-  # Together, so that a conflict between two modules shows too.
+  # Together, so that a conflict between two modules shows, too.
   examined = lib.intersectAttrs contracts (
     forEach (platform: hostName: examine platform (together { } platform hostName))
   );
@@ -106,7 +106,7 @@ in
   activations = lib.mapAttrs (
     hostName: _: (together { } "darwin" hostName).set.system.activationScripts.postActivation.text or ""
   ) (hostsOf "darwin");
-  # What the contract says against a further module.
+  # How one more module breaks the contract.
   breachesWith =
     platform: hostName: extra:
     (examine platform (together extra platform hostName)).wrong;

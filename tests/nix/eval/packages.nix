@@ -1,5 +1,5 @@
 # The packages that our modules name, by their attribute path in nixpkgs. Each becomes a mark such
-# as `<pkgs.chrony>`; a package that is not here is an error, so this list is what we depend on.
+# as `<pkgs.chrony>`; a package that is missing here is an error, so this list is complete.
 [
   "getent"
   "findutils"

@@ -1,5 +1,5 @@
-# A `pkgs` of marks: what a module takes from it shows in goldens as `<pkgs.NAME>`, and what a
-# module writes with it keeps its text.
+# A `pkgs` of marks: a package that a module uses is `<pkgs.NAME>` in goldens, and a text that a
+# module writes with it is kept.
 { lib, system }:
 let
   inherit (builtins) toJSON;
@@ -30,7 +30,7 @@ let
     }
     // rest;
 
-  # What is not data, such as a function, is only named.
+  # A value that is not data, such as a function, is only named.
   show = value: if lib.isFunction value then "<function>" else toJSON (plain value);
   plain =
     value:
@@ -111,7 +111,7 @@ let
   isDarwin = lib.hasSuffix "darwin" system;
 
   pkgs = builtins.mapAttrs (_: finish) named // {
-    # What nixpkgs says of itself, so that nobody prints all of it.
+    # As in nixpkgs: prevents printing all of it.
     _type = "pkgs";
     inherit lib system;
     stdenv = finish named.stdenv // {

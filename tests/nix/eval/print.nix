@@ -1,5 +1,5 @@
 # A value as JSON for people: keys sorted, two spaces, and a text of several lines as
-# { "lines": [ … ] }. What is no data is marked.
+# { "lines": [ … ] }. A value that is not data becomes a mark.
 lib:
 let
   # Keys that hold functions or packages print as marks.

@@ -1,4 +1,4 @@
-# What our modules read of `config` that other modules or nixpkgs set: marks and plain values.
+# Parts of `config` that our modules read and that others or nixpkgs set: marks and plain values.
 { host, pkgs }:
 {
   nixos = {
@@ -10,7 +10,7 @@
       groups = { };
     };
     age.secrets = { };
-    # A host without `image` says it in its configuration.nix.
+    # A host without `image` declares it in its configuration.nix.
     fileSystems."/" = { };
   };
   darwin = {

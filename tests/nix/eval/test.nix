@@ -1,4 +1,4 @@
-# The names of the cases in which the evaluator of modules does not do what nixpkgs' would: [ ].
+# The names of the cases in which the evaluator of modules differs from nixpkgs' evaluator: [ ].
 let
   lib = import ./lib.nix;
   pkgs = import ./pkgs.nix {

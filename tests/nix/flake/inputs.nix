@@ -83,7 +83,7 @@ let
             in
             function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // arguments);
           runCommand = builds system;
-          # As nixpkgs' do: one folder of links, then what `postBuild` does there.
+          # As in nixpkgs: one folder of links, then `postBuild` runs there.
           symlinkJoin =
             {
               name,
@@ -145,8 +145,8 @@ let
     in
     pkgs;
 
-  # What modules set, all of them together, and the derivations that are made of it: each holds what
-  # was said as text, so that all of it is evaluated, and depends on what the real one depends on.
+  # What all modules set together, and the derivations that are made from it. Each contains its settings
+  # as text, so that everything is evaluated, and depends on what the real one depends on.
   systemOf =
     kind:
     {

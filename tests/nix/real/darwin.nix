@@ -16,7 +16,7 @@ let
   host = (import ../eval).hosts.darwin.${hostName};
   system = "${host.architecture}-darwin";
 
-  # nix-darwin evaluates names of packages that we do not know: those that its modules mention.
+  # nix-darwin's modules mention packages that we do not know, and evaluates their names.
   filesBelow =
     folder:
     builtins.concatMap (
@@ -47,7 +47,7 @@ let
     inherit system;
     lib = import ../eval/lib.nix;
   };
-  # A derivation's arguments, whatever they are, must be there; nothing is built.
+  # A derivation's arguments must evaluate; nothing is built.
   derivation =
     arguments:
     let
@@ -110,7 +110,7 @@ let
       runCommandLocal = pkgs.runCommand;
       buildEnv = derivation;
       symlinkJoin = derivation;
-      # nix-darwin calls one of its own, which gives several.
+      # nix-darwin calls a function of its own, which returns several.
       callPackage =
         path: _:
         real.genAttrs [ "darwin-option" "darwin-rebuild" "darwin-version" ] mark // mark (baseNameOf path);
@@ -139,7 +139,7 @@ let
   failed = map (one: one.message) (builtins.filter (one: !one.assertion) config.assertions);
   inherit (config.system.build) toplevel;
 
-  # Whatever is wrong makes one of these fail.
+  # Any error makes one of these fail.
   everything = [
     config.system.stateVersion
     config.nix.settings
@@ -153,6 +153,6 @@ in
 {
   activate = config.system.activationScripts.script.text;
   inherit toplevel;
-  # What it asserts and warns of: [ ].
+  # Failed assertions and warnings: [ ].
   wrong = builtins.deepSeq everything (failed ++ config.warnings);
 }

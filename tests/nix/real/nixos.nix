@@ -1,11 +1,11 @@
-# What the real nixpkgs makes of our systems, for tests/nix/real-nixpkgs.
+# Our systems, evaluated with the real nixpkgs, for tests/nix/real-nixpkgs.
 let
   outputs = import ./inputs.nix;
   systems = outputs.nixosConfigurations;
   inherit (systems.cuda) lib;
   inherit (outputs.inventory) hosts;
 
-  # with' HOST CHANGE: that system with other facts, `change` of them.
+  # with' HOST CHANGE: that system, with its facts changed by the function CHANGE.
   with' =
     name: change: (systems.${name}.extendModules { specialArgs.host = change hosts.${name}; }).config;
   changed = name: facts: with' name (host: lib.recursiveUpdate host facts);
@@ -24,7 +24,7 @@ let
 in
 {
   said = {
-    # What is warned of; every Mac is evaluated down to its derivation, as `nix flake check` does with the others.
+    # The warnings; every Mac is evaluated down to its derivation, as `nix flake check` does with the others.
     warnings =
       lib.mapAttrs (_: system: system.config.warnings) systems
       // lib.mapAttrs (

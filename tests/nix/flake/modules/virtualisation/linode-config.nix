@@ -1,2 +1,2 @@
-# nixpkgs has one here; what it sets is its own.
+# nixpkgs has such a file here; its settings do not matter for the tests.
 { }
