@@ -1,15 +1,17 @@
 //! A host that is as declared passes every check; one that says nothing passes none.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use deployctl_checks::gate::{Decision, Tally, decide};
 use deployctl_checks::{
-    CheckResult, CheckStatus, evaluate, evaluate_all, gates, queries, skip_all,
+    Check, CheckResult, CheckStatus, evaluate, evaluate_all, gates, queries, skip_all,
 };
 use deployctl_core::inventory::{CONCERNS, parse};
 use deployctl_core::name::HostName;
 use deployctl_core::query::Answers;
 
+use crate::cases::{compare, page};
 use crate::host::{HOSTS, checks_in, checks_of, good_answers, inventory, section};
 
 /// One line per check, for snapshots.
@@ -40,16 +42,67 @@ pub(crate) fn table(results: &[CheckResult]) -> String {
     lines.join("\n")
 }
 
+/// A table with what was measured.
+pub(crate) fn full_table(results: &[CheckResult]) -> String {
+    let mut text = String::new();
+    for result in results {
+        text.push_str(&table(std::slice::from_ref(result)));
+        text.push('\n');
+        for measured in &result.measurements {
+            let numbers: Vec<String> = measured
+                .statistics
+                .iter()
+                .map(|statistic| format!("{} {:.3}", statistic.name, statistic.value))
+                .collect();
+            let _ = writeln!(
+                text,
+                "           measured: {} in {}: {}; {} samples, {}",
+                measured.what,
+                measured.unit,
+                numbers.join(", "),
+                measured.samples.len(),
+                measured
+                    .limit
+                    .as_ref()
+                    .map_or("no limit".to_owned(), |limit| {
+                        format!("{:?} {} {}", limit.bound, limit.statistic, limit.value)
+                    })
+            );
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// Judges the answers of the page at `path` by `checks`: every one must pass, with the verdicts that the page has.
+pub(crate) fn all_pass(path: &str, checks: &[Check]) -> Vec<CheckResult> {
+    let (path, mut cases) = page(path);
+    let mut all = Vec::new();
+    for case in &mut cases {
+        let answer = case.answer();
+        let asking = checks.iter().filter(|check| check.query.id == case.query);
+        let results: Vec<_> = asking.map(|check| evaluate(check, Some(&answer))).collect();
+        case.verdict = full_table(&results);
+        all.extend(results);
+    }
+    let bad: Vec<_> = all
+        .iter()
+        .filter(|result| result.status != CheckStatus::Pass)
+        .collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+    if let Some(difference) = compare(&path, &cases) {
+        panic!("{difference}");
+    }
+    all
+}
+
 #[test]
 fn a_host_that_is_as_declared_passes_every_check() {
     for host in HOSTS {
-        let results = evaluate_all(&checks_of(host), &good_answers(host));
-        insta::assert_snapshot!(format!("good-{host}"), table(&results));
-        let bad: Vec<_> = results
-            .iter()
-            .filter(|r| r.status != CheckStatus::Pass)
-            .collect();
-        assert!(bad.is_empty(), "{bad:#?}");
+        let checks = checks_of(host);
+        let results = evaluate_all(&checks, &good_answers(host));
+        let pages = all_pass(&format!("good/{host}.txt"), &checks);
+        assert_eq!(results.len(), pages.len());
+        assert!(pages.iter().all(|result| results.contains(result)));
         let proven = if results.iter().any(|result| result.gate) {
             Decision::Open
         } else {

@@ -1,7 +1,6 @@
 //! The declared hosts that the tests look at, and what good ones answer.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use deployctl_checks::{Check, Declared, checks, queries};
@@ -13,6 +12,8 @@ use deployctl_core::query::{Answers, Section};
 use deployctl_core::rendered::{
     Entry, ManagedEntry, Mode, OnChange, Ownership, PackageWant, Rendered, UnitWant,
 };
+
+use crate::cases::page;
 
 /// The tests' own inventory: the project's at one time, with a few facts that no host of it has.
 pub(crate) fn inventory() -> &'static Inventory {
@@ -161,43 +162,24 @@ pub(crate) fn section(status: i32, stdout: impl Into<Vec<u8>>) -> Section {
     }
 }
 
-/// What a good host of that name answers: `good/<host>/<query id, slashes as dots>`; `…-rcN` ended with
-/// status N.
-#[expect(clippy::disallowed_methods, reason = "tests read their fixtures")]
+/// What a good host of that name answers: the page `good/<host>.txt`.
 pub(crate) fn good_answers(host: &str) -> Answers {
-    let folder = format!("{}/tests/check/good/{host}", env!("CARGO_MANIFEST_DIR"));
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let (id, status) = case(&path);
-        let answer = section(status, std::fs::read(&path).unwrap());
-        assert!(files.insert(id.to_owned(), answer).is_none(), "{id} twice");
+    let (path, cases) = page(&format!("good/{host}.txt"));
+    let shown = path.display();
+    let mut answers = Answers::new();
+    for case in cases {
+        let answer = case.answer();
+        let twice = answers.insert(case.query.clone(), answer);
+        assert!(twice.is_none(), "{shown}: {} twice", case.query);
     }
-    let mut answers = BTreeMap::new();
-    let mut missing = Vec::new();
-    for query in queries(&checks_of(host)) {
-        match files.remove(&query.id.replace('/', ".")) {
-            Some(answer) => drop(answers.insert(query.id, answer)),
-            None => missing.push(query.id),
-        }
-    }
-    assert!(
-        missing.is_empty(),
-        "no good answers in {folder}: {missing:#?}"
-    );
-    assert!(
-        files.is_empty(),
-        "nobody asks for {:#?} in {folder}",
-        files.keys()
-    );
+    let asked: BTreeSet<String> = queries(&checks_of(host))
+        .into_iter()
+        .map(|query| query.id)
+        .collect();
+    let answered: BTreeSet<String> = answers.keys().cloned().collect();
+    let missing: Vec<_> = asked.difference(&answered).collect();
+    assert!(missing.is_empty(), "{shown} does not answer {missing:#?}");
+    let unasked: Vec<_> = answered.difference(&asked).collect();
+    assert!(unasked.is_empty(), "nobody asks {unasked:#?} of {shown}");
     answers
-}
-
-/// A recorded answer's name, and the status that its command ended with.
-pub(crate) fn case(path: &Path) -> (&str, i32) {
-    let name = path.file_name().unwrap().to_str().unwrap();
-    match name.rsplit_once("-rc") {
-        Some((name, status)) if status.parse::<i32>().is_ok() => (name, status.parse().unwrap()),
-        _ => (name, 0),
-    }
 }

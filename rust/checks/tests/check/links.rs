@@ -5,15 +5,15 @@ mod server;
 mod shell;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use deployctl_checks::link::{self, LinkCheck};
-use deployctl_checks::{CheckResult, CheckStatus, evaluate};
+use deployctl_checks::{CheckStatus, evaluate};
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::query::Section;
 
-use crate::good::table;
+use crate::cases::page;
+use crate::good::all_pass;
 use crate::host::{inventory, section};
 
 /// The links of the tests' inventory: a Linux host and a Mac.
@@ -49,64 +49,26 @@ pub(crate) fn subjects() -> impl Iterator<Item = (LinkCheck, Option<Section>)> {
     })
 }
 
-fn file_of(query: &str) -> String {
-    query.replace('/', ".")
-}
-
-/// What a good end answers: `link/good/<query id, slashes as dots>`.
-#[expect(clippy::disallowed_methods, reason = "tests read their fixtures")]
+/// What a good end answers: on the page `good/links.txt`.
 fn good(query: &str) -> Section {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check/link/good/");
-    let file = format!("{folder}{}", file_of(query));
-    section(
-        0,
-        std::fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}")),
-    )
-}
-
-/// A table with what was measured.
-fn full_table(results: &[CheckResult]) -> String {
-    let mut text = String::new();
-    for result in results {
-        text.push_str(&table(std::slice::from_ref(result)));
-        text.push('\n');
-        for measured in &result.measurements {
-            let numbers: Vec<String> = measured
-                .statistics
-                .iter()
-                .map(|statistic| format!("{} {:.3}", statistic.name, statistic.value))
-                .collect();
-            let _ = writeln!(
-                text,
-                "           measured: {} in {}: {}; {} samples, {}",
-                measured.what,
-                measured.unit,
-                numbers.join(", "),
-                measured.samples.len(),
-                measured
-                    .limit
-                    .as_ref()
-                    .map_or("no limit".to_owned(), |limit| {
-                        format!("{:?} {} {}", limit.bound, limit.statistic, limit.value)
-                    })
-            );
-        }
-    }
-    text
+    static GOOD: LazyLock<BTreeMap<String, Section>> = LazyLock::new(|| {
+        let (_, cases) = page("good/links.txt");
+        let answers = cases.iter();
+        answers
+            .map(|case| (case.query.clone(), case.answer()))
+            .collect()
+    });
+    let answer = GOOD.get(query);
+    answer
+        .unwrap_or_else(|| panic!("good/links.txt does not answer {query}"))
+        .clone()
 }
 
 #[test]
 fn good_ends_pass_every_check() {
-    let results: Vec<_> = checks()
-        .iter()
-        .map(|link| evaluate(&link.check, Some(&good(&link.check.query.id))))
-        .collect();
-    insta::assert_snapshot!(full_table(&results));
-    let bad: Vec<_> = results
-        .iter()
-        .filter(|result| result.status != CheckStatus::Pass)
-        .collect();
-    assert!(bad.is_empty(), "{bad:#?}");
+    let checks: Vec<_> = checks().into_iter().map(|link| link.check).collect();
+    let results = all_pass("good/links.txt", &checks);
+    assert_eq!(results.len(), checks.len());
 }
 
 #[test]
@@ -158,38 +120,4 @@ fn no_answer_an_empty_one_and_one_cut_short_are_errors() {
             );
         }
     }
-}
-
-#[test]
-fn every_recorded_answer_is_judged() {
-    let mut by_query: BTreeMap<String, Vec<LinkCheck>> = BTreeMap::new();
-    for link in checks() {
-        let file = file_of(&link.check.query.id);
-        by_query.entry(file).or_default().push(link);
-    }
-    insta::glob!("link/recorded/*/*", |path| {
-        let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let (query, case) = (name(path.parent().unwrap()), name(path));
-        let links = by_query
-            .get(&query)
-            .unwrap_or_else(|| panic!("no query `{query}`"));
-        let status = case
-            .rsplit_once("-rc")
-            .map_or(0, |(_, rc)| rc.parse().unwrap());
-        let answer = section(status, bytes(path));
-        let results: Vec<_> = links
-            .iter()
-            .map(|link| evaluate(&link.check, Some(&answer)))
-            .collect();
-        assert!(
-            results.iter().any(|r| r.status != CheckStatus::Pass),
-            "{query}/{case} is not bad at all"
-        );
-        insta::assert_snapshot!(full_table(&results));
-    });
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests read their fixtures")]
-fn bytes(path: &std::path::Path) -> Vec<u8> {
-    std::fs::read(path).unwrap()
 }

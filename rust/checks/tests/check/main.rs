@@ -1,6 +1,8 @@
 //! Checks against a good host, broken hosts, recorded answers and hostile ones.
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod documented;
 #[cfg(test)]
 mod good;
@@ -20,8 +22,6 @@ mod needs;
 mod nixos;
 #[cfg(test)]
 mod python;
-#[cfg(test)]
-mod recorded;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]

@@ -1,2 +1,0 @@
-running=BOOT_IMAGE=/boot/vmlinuz-6.8.0-88-generic root=/dev/sda ro default_hugepagesz=2M hugepagesz=2M hugepages=2048 transparent_hugepage=madvise isolcpus=managed_irq,domain,4-7 nohz_full=4-7 rcu_nocbs=4-7 irqaffinity=0-3 preempt=full nmi_watchdog=0 skew_tick=1 console=ttyS0,19200n8
-next= /boot/vmlinuz-6.8.0-88-generic root=/dev/sda ro default_hugepagesz=2M hugepagesz=2M hugepages=2048 transparent_hugepage=madvise isolcpus=managed_irq,domain,4-7 nohz_full=4-7 rcu_nocbs=4-7 irqaffinity=0-3 preempt=full nmi_watchdog=0 skew_tick=1 console=ttyS0,19200n8
