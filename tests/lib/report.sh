@@ -98,7 +98,7 @@ start_prefetch() {
 # stop_prefetch: ends it with all that it started, and waits until it has cleaned up.
 stop_prefetch() {
     [ -n "${prefetch:-}" ] || return 0
-    kill -TERM -- "-$prefetch" 2>/dev/null || :
+    kill -s TERM -- "-$prefetch" 2>/dev/null || :
     wait "$prefetch" 2>/dev/null || :
     prefetch=''
 }
