@@ -38,7 +38,7 @@ pub(crate) use accounts::{
 pub use apt::{Holder, ObservedApt};
 pub(crate) use ask::clock_query;
 pub use ask::{generation_lists, queries};
-pub use firewall::{ObservedFirewall, OtherFilter};
+pub use firewall::{FIREWALL_TABLE, ObservedFirewall, OtherFilter};
 pub use host::parse_os_release;
 pub use lease::{ask_lease, read_lease};
 pub use places::{Above, Places};

@@ -24,9 +24,8 @@ use log_tail::LogTail;
 use patience::{Patience, Seen};
 
 use crate::archive;
-use crate::clock::Clock;
-use crate::event::{Event, EventKind, Sink};
-use crate::interrupt::Interrupt;
+use crate::event::{Event, EventKind};
+use crate::surroundings::Surroundings;
 use crate::transport::{Limits, Transport, TransportError};
 
 /// Longest time for `start`: lease, validators, package download and simulation, checkpoint.
@@ -59,17 +58,6 @@ pub struct Task {
     pub addresses: Vec<Option<String>>,
     /// The checks that decide confirm.
     pub gates: Vec<Check>,
-}
-
-/// What the run shares with all others.
-#[derive(Clone)]
-pub struct Surroundings {
-    /// Time.
-    pub clock: std::sync::Arc<dyn Clock>,
-    /// Where events go.
-    pub sink: Sink,
-    /// Whether somebody wants us to stop.
-    pub interrupt: Interrupt,
 }
 
 /// How it ended.

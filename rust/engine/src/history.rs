@@ -38,6 +38,12 @@ pub struct Generation {
     pub current: bool,
 }
 
+/// The number of the generation before the current one; `generations` begin with the oldest.
+pub fn previous(generations: &[Generation]) -> Option<u32> {
+    let earlier = generations.iter().take_while(|it| !it.current);
+    earlier.last().map(|it| it.generation)
+}
+
 /// Why a host's memory could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {

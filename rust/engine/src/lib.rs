@@ -2,9 +2,11 @@
 //! watcher can learn is an [`event::Event`].
 
 pub mod adopt;
+mod agenda;
 pub mod apply;
 pub mod archive;
 pub mod ask;
+mod causes;
 pub mod clock;
 pub mod connect;
 pub mod event;
@@ -22,6 +24,7 @@ pub mod repository;
 pub mod rollout;
 pub mod runs;
 pub mod snapshots;
+pub mod surroundings;
 pub mod transport;
 pub mod tree;
 pub mod verify;

@@ -9,14 +9,16 @@ use deployctl_core::name::HostName;
 use deployctl_core::observed::{self, Observed, Scope};
 use deployctl_core::plan::{Options, Plan, Target, plan};
 use deployctl_core::rendered::Rendered;
-use deployctl_report::{HostReport, Outcome, Problem};
+use deployctl_report::{HostReport, Outcome, Problem, Report};
 
-use crate::apply::{Surroundings, outcome};
+use crate::apply::outcome;
 use crate::ask::{AskError, ask};
+use crate::causes::in_full;
 use crate::connect::Connector;
 use crate::event::{Event, EventKind};
 use crate::nix::SystemError;
 use crate::nix::supply::{Needed, Source, Supply, SupplyError};
+use crate::surroundings::Surroundings;
 use crate::transport::Transport;
 
 pub use takeover::Takeover;
@@ -68,13 +70,42 @@ impl Prepared {
     }
 }
 
+/// A host that was asked, or its report when that did not work or makes no sense.
+pub type Asked = Result<Prepared, Box<HostReport>>;
+
+/// Which host was asked.
+pub fn host_of(asked: &Asked) -> HostName {
+    match asked {
+        Ok(prepared) => prepared.host().clone(),
+        Err(report) => report.host.clone(),
+    }
+}
+
+/// The report of hosts that were only asked.
+pub fn planned(command: &str, asked: Vec<Asked>) -> Report {
+    let hosts = asked
+        .into_iter()
+        .map(|asked| match asked {
+            Err(report) => *report,
+            Ok(prepared) => {
+                let changes = !prepared.plan.is_empty();
+                HostReport {
+                    plan: Some(prepared.plan),
+                    ..HostReport::ended(prepared.rendered.host, Outcome::Planned { changes })
+                }
+            }
+        })
+        .collect();
+    Report::new(command, hosts)
+}
+
 /// Connects, asks everything in one exec, and plans. What goes wrong is that host's report.
 pub async fn prepare(
     connector: Arc<dyn Connector>,
     host: HostName,
     wanted: Wanted,
     around: Surroundings,
-) -> Result<Prepared, Box<HostReport>> {
+) -> Asked {
     let failed = |outcome| Box::new(HostReport::ended(host.clone(), outcome));
     let tell = |kind| {
         (around.sink)(Event {
@@ -180,7 +211,7 @@ pub fn unsupplied(host: HostName, error: &SupplyError) -> HostReport {
         SupplyError::Transport(error) => HostReport::ended(host, outcome::transport(error)),
         SupplyError::System(error) => {
             let reason = Problem {
-                message: outcome::in_full(error),
+                message: in_full(error),
                 hint: error.hint(),
             };
             let outcome = match error {
@@ -208,7 +239,7 @@ async fn observe(link: &dyn Transport, wanted: &Wanted) -> Result<Observed, Outc
         .map_err(|error| unanswered(&error))?;
     observed::read(&answers, &scope).map_err(|error| Outcome::Failed {
         reason: Problem {
-            message: format!("`{}`: {}", link.describe(), outcome::in_full(&error)),
+            message: format!("`{}`: {}", link.describe(), in_full(&error)),
             hint: None,
         },
     })
@@ -220,7 +251,7 @@ pub(crate) fn unanswered(error: &AskError) -> Outcome {
         AskError::Transport(error) => outcome::transport(error),
         AskError::Unreadable { .. } => Outcome::Failed {
             reason: Problem {
-                message: outcome::in_full(error),
+                message: in_full(error),
                 hint: error.hint(),
             },
         },

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use deployctl_checks::Check;
+use deployctl_checks::{self as checks, Check, Declared};
 use deployctl_core::activation::{ApplyId, ApplyMeta, bundle};
-use deployctl_core::plan::{Plan, UnitAction};
+use deployctl_core::inventory::Inventory;
+use deployctl_core::name::HostName;
+use deployctl_core::plan::{Plan, SavedPlans, UnitAction};
 use deployctl_report::{HostReport, Outcome, Problem};
 
-use crate::apply::{self, Surroundings, Task};
-use crate::prepare::Prepared;
+use crate::apply::{self, Task};
+use crate::fleet;
+use crate::prepare::{Asked, Prepared, host_of};
 use crate::random;
+use crate::surroundings::Surroundings;
 
 /// How to roll out.
 #[derive(Debug, Clone)]
@@ -20,6 +24,106 @@ pub struct Options {
     pub steal: bool,
     /// How long a host waits for us once it is armed, in seconds.
     pub timeout: u32,
+}
+
+/// What is rolled out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Configuration {
+    /// What the facts declare: their checks are gates as well.
+    Declared,
+    /// An earlier generation, which the facts no longer describe: its gates follow from its own files.
+    Former,
+}
+
+/// One rollout to several hosts.
+pub struct Rollout<'a> {
+    /// The facts of the hosts.
+    pub inventory: &'a Inventory,
+    /// What is rolled out.
+    pub configuration: Configuration,
+    /// How.
+    pub options: Options,
+    /// Hosts at a time.
+    pub jobs: usize,
+    /// What the hosts share.
+    pub around: Surroundings,
+}
+
+impl Rollout<'_> {
+    /// Applies all plans at once; what goes wrong with one host is that host's report.
+    pub async fn run(&self, asked: Vec<Asked>) -> Vec<HostReport> {
+        let items = asked.into_iter().map(|asked| {
+            let host = host_of(&asked);
+            let item = asked.map(|prepared| {
+                let gates = self.gates(&prepared);
+                (prepared, gates)
+            });
+            (host, item)
+        });
+        let work = |_, item: Result<(Prepared, Vec<Check>), Box<HostReport>>| {
+            let (options, around) = (self.options.clone(), self.around.clone());
+            async move {
+                match item {
+                    Err(report) => *report,
+                    Ok((prepared, gates)) => roll_out(prepared, gates, options, around).await,
+                }
+            }
+        };
+        fleet::each(items.collect(), self.jobs, work, |host, panic| {
+            fleet::broken(host, &panic)
+        })
+        .await
+    }
+
+    /// The checks that decide confirm.
+    fn gates(&self, prepared: &Prepared) -> Vec<Check> {
+        let host = self.inventory.host(prepared.host());
+        let declared = Declared {
+            host: host.expect("rendered from it"),
+            cluster: self.inventory.cluster(),
+            rendered: &prepared.rendered,
+            failed_before: &prepared.plan.failed_units,
+        };
+        let mut checks = match self.configuration {
+            Configuration::Declared => checks::checks(&declared),
+            Configuration::Former => checks::checks_of_rendered(&declared),
+        };
+        checks.retain(|check| check.gate);
+        checks
+    }
+}
+
+/// Refuses a plan that is not the one that was saved.
+pub fn only_saved(saved: &SavedPlans, asked: Asked) -> Asked {
+    let prepared = asked?;
+    let host = prepared.host().clone();
+    let message = match plan_of(saved, &host) {
+        Some(id) if id == prepared.plain_id => return Ok(prepared),
+        Some(_) => format!(
+            "`{host}`: the saved plan is stale: the host or the declaration has changed since"
+        ),
+        None => format!("`{host}`: the saved plan does not cover this host"),
+    };
+    let reason = Problem {
+        message,
+        hint: Some("plan again: `deployctl plan --out FILE`".to_owned()),
+    };
+    Err(Box::new(HostReport {
+        plan: Some(prepared.plan),
+        took_over: prepared.took_over,
+        ..HostReport::ended(
+            host,
+            Outcome::Refused {
+                reasons: vec![reason],
+            },
+        )
+    }))
+}
+
+/// The id of the host's saved plan.
+fn plan_of<'a>(saved: &'a SavedPlans, host: &HostName) -> Option<&'a str> {
+    let plan = saved.plans.iter().find(|plan| plan.host == *host)?;
+    Some(&plan.id)
 }
 
 /// The report of a plan that will not be applied: refused or empty. `None` when there is something to do.
@@ -38,10 +142,9 @@ pub fn settled(plan: &Plan) -> Option<Outcome> {
 }
 
 /// Applies a plan and reports how that ended.
-pub async fn roll_out(
+async fn roll_out(
     prepared: Prepared,
     gates: Vec<Check>,
-    addresses: Vec<Option<String>>,
     options: Options,
     around: Surroundings,
 ) -> HostReport {
@@ -78,7 +181,7 @@ pub async fn roll_out(
         steal: options.steal,
         deadline: Duration::from_secs(options.timeout.into()),
         starts: starts(&plan),
-        addresses,
+        addresses: vec![None],
         gates,
     };
     let applied = apply::apply(link, &task, &around).await;

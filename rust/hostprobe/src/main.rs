@@ -16,11 +16,13 @@ mod limits;
 #[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
+mod run;
+#[cfg(target_os = "linux")]
 mod sys;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    args::run()
+    run::run()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,7 +1,7 @@
 //! How a run ended: one outcome per host, one verdict for all.
 
 use deployctl_checks::CheckResult;
-use deployctl_checks::gate::Tally;
+use deployctl_checks::gate::{self, Decision, Tally};
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -251,6 +251,22 @@ impl Report {
             command: command.into(),
             hosts,
             links: Vec::new(),
+        }
+    }
+
+    /// The hosts whose gates were all skipped: that proves nothing.
+    pub fn unproven(&self) -> impl Iterator<Item = &HostName> {
+        let asked = self.hosts.iter().filter(|host| !host.checks.is_empty());
+        asked
+            .filter(|host| gate::decide(&host.checks) == Decision::Unproven)
+            .map(|host| &host.host)
+    }
+
+    /// The verdict where gates alone were asked: skipped gates are no success.
+    pub fn verdict_of_gates(&self) -> Verdict {
+        match self.verdict(false) {
+            Verdict::Done if self.unproven().next().is_some() => Verdict::ChecksFailed,
+            verdict => verdict,
         }
     }
 

@@ -10,6 +10,7 @@ mod about;
 mod accepted;
 mod checks;
 mod closure;
+mod failing;
 mod html;
 mod junit;
 mod measured;

@@ -22,6 +22,9 @@ pub use diff::{Change, Difference, diff};
 pub use format::ParseError;
 pub use redact::Redaction;
 
+/// What stands before the ids of checks between hosts, in the accepted state of the host that answers them.
+pub const LINK_PREFIX: &str = "link/";
+
 /// The name of the file in a host's folder.
 pub const FILE: &str = "accepted.snap";
 

@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use deployctl_core::name::HostName;
-use deployctl_engine::fleet;
+use deployctl_engine::fleet::{self, broken};
 use deployctl_engine::nix::supply::SupplyError;
 use deployctl_engine::prepare::unsupplied;
 use deployctl_report::{HostReport, Outcome, Report, Verdict};
 
 use super::desired::{Desired, Systems, desired};
-use super::rollout::broken;
 use super::width;
 use crate::args;
 use crate::context::{Context, select};

@@ -7,13 +7,12 @@ use deployctl_core::name::HostName;
 use deployctl_core::render::{Rendering, render};
 use deployctl_core::rendered::Rendered;
 use deployctl_engine::event::Sink;
-use deployctl_engine::fleet;
+use deployctl_engine::fleet::{self, broken};
 use deployctl_engine::nix::supply::{Source, Supply, SupplyError};
 use deployctl_engine::prepare::{WantedSystem, unsupplied};
 use deployctl_engine::repository;
 use deployctl_report::{HostReport, Outcome};
 
-use super::rollout::broken;
 use super::width;
 use crate::context::Context;
 use crate::failure::Failure;

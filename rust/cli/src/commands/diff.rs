@@ -1,5 +1,6 @@
 //! `deployctl diff`: what was changed on hosts behind our back.
 
+use deployctl_engine::prepare::planned;
 use deployctl_report::{Report, Verdict};
 
 use super::desired::{Systems, desired};
@@ -15,7 +16,7 @@ pub(super) async fn run(context: &Context, args: &args::Diff) -> Result<Verdict,
     let hosts = select(&inventory, &args.hosts.hosts)?;
     let desires = desired(context, &inventory, &hosts, Systems::Remembered).await?;
     let asked = rollout::asked(context, &inventory, desires, rollout::CAREFUL).await?;
-    let report = rollout::planned("diff", asked);
+    let report = planned("diff", asked);
     if context.ui.json {
         let all: serde_json::Map<_, _> = report
             .hosts

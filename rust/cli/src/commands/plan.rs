@@ -1,6 +1,7 @@
 //! `deployctl plan`
 
 use deployctl_core::plan::Plan;
+use deployctl_engine::prepare::planned;
 use deployctl_engine::repository;
 use deployctl_report::{Report, Verdict};
 
@@ -17,7 +18,7 @@ pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict,
     let hosts = select(&inventory, &args.hosts.hosts)?;
     let desires = desired(context, &inventory, &hosts, Systems::Evaluated).await?;
     let asked = rollout::asked(context, &inventory, desires, rollout::CAREFUL).await?;
-    let report = rollout::planned("plan", asked);
+    let report = planned("plan", asked);
     if let Some(out) = &args.out {
         saved::write(out, commit(context).await, plans(&report))?;
         context.ui.say(&format!(

@@ -3,8 +3,8 @@
 
 mod abandon;
 
-use deployctl_checks as checks;
 use deployctl_engine::history;
+use deployctl_engine::rollout::Configuration;
 use deployctl_report::Verdict;
 
 use super::desired::of_generation;
@@ -26,15 +26,10 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
     let generations = history::generations(link.as_ref()).await.map_err(trouble)?;
     let to = match args.to {
         Some(to) => to,
-        None => generations
-            .iter()
-            .take_while(|generation| !generation.current)
-            .last()
-            .map(|generation| generation.generation)
-            .ok_or_else(|| {
-                Failure::usage(format!("`{host}` has no generation before the current one"))
-                    .hint("`deployctl history` lists them")
-            })?,
+        None => history::previous(&generations).ok_or_else(|| {
+            Failure::usage(format!("`{host}` has no generation before the current one"))
+                .hint("`deployctl history` lists them")
+        })?,
     };
     let rendered = history::rendered(link.as_ref(), to)
         .await
@@ -59,7 +54,7 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
         &inventory,
         asked,
         &args.rollout,
-        checks::checks_of_rendered,
+        Configuration::Former,
     )
     .await?;
     if context.ui.json {

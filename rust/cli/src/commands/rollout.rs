@@ -1,20 +1,15 @@
 //! What plan, apply, rollback and diff have in common: ask, plan, apply, report.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use deployctl_checks::gate::gates;
-use deployctl_checks::{self as checks, Check, Declared};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Target;
-use deployctl_core::rendered::Rendered;
-use deployctl_engine::apply::Surroundings;
-use deployctl_engine::fleet;
-pub(super) use deployctl_engine::fleet::broken;
-use deployctl_engine::prepare::{Prepared, Takeover, Wanted, prepare};
-use deployctl_engine::rollout::{self, Options};
-use deployctl_report::{HostReport, Outcome, Report, Verdict};
+use deployctl_engine::fleet::{self, broken};
+use deployctl_engine::prepare::{Asked, Takeover, Wanted, host_of, prepare};
+use deployctl_engine::rollout::{self, Configuration, Options, Rollout};
+use deployctl_engine::surroundings::Surroundings;
+use deployctl_report::{HostReport, Report, Verdict};
 
 use super::desired::{Desired, Desires};
 use super::width;
@@ -25,9 +20,6 @@ use crate::holder::holder;
 use crate::progress;
 use crate::show;
 use crate::ui::Ui;
-
-/// A host that was asked, or its report when that did not work or makes no sense.
-pub(super) type Asked = Result<Prepared, Box<HostReport>>;
 
 /// Asks all hosts at once, brings systems where they are missing, and plans.
 pub(super) async fn asked(
@@ -101,38 +93,6 @@ fn wanted(inventory: &Inventory, desired: Desired, boldness: Boldness) -> Wanted
     }
 }
 
-/// The report of hosts that were only asked.
-pub(super) fn planned(command: &str, asked: Vec<Asked>) -> Report {
-    let hosts = asked
-        .into_iter()
-        .map(|asked| match asked {
-            Err(report) => *report,
-            Ok(prepared) => {
-                let changes = !prepared.plan.is_empty();
-                HostReport {
-                    plan: Some(prepared.plan),
-                    ..HostReport::ended(prepared.rendered.host, Outcome::Planned { changes })
-                }
-            }
-        })
-        .collect();
-    Report::new(command, hosts)
-}
-
-/// All checks that `rendered` and its host's facts make.
-pub(super) fn checks(inventory: &Inventory, rendered: &Rendered) -> Vec<Check> {
-    checks::checks(&Declared {
-        host: inventory.host(&rendered.host).expect("rendered from it"),
-        cluster: inventory.cluster(),
-        rendered,
-        failed_before: &BTreeSet::new(),
-    })
-}
-
-/// Which checks a configuration makes: [`checks::checks`] where the facts describe it, else
-/// [`checks::checks_of_rendered`].
-pub(super) type ChecksOf = fn(&Declared<'_>) -> Vec<Check>;
-
 /// Shows what would change, asks, applies to all hosts at once, and reports.
 pub(super) async fn roll_out(
     context: &Context,
@@ -140,13 +100,8 @@ pub(super) async fn roll_out(
     inventory: &Inventory,
     asked: Vec<Asked>,
     args: &args::Rollout,
-    checks_of: ChecksOf,
+    configuration: Configuration,
 ) -> Result<Report, Failure> {
-    let options = Options {
-        holder: holder().await,
-        steal: args.steal,
-        timeout: args.timeout,
-    };
     let mut pending = 0;
     for prepared in asked.iter().flatten() {
         if rollout::settled(&prepared.plan).is_none() {
@@ -168,52 +123,16 @@ pub(super) async fn roll_out(
         }
     }
     let hosts: Vec<HostName> = asked.iter().map(host_of).collect();
-    let around = surroundings(context, &hosts);
-    let items = hosts
-        .into_iter()
-        .zip(asked)
-        .map(|(host, asked)| {
-            let item = asked.map(|prepared| {
-                let gates = gate_checks(inventory, &prepared, checks_of);
-                (prepared, gates)
-            });
-            (host, item)
-        })
-        .collect();
-    let work = |_, item: Result<(Prepared, Vec<Check>), Box<HostReport>>| {
-        let (options, around) = (options.clone(), around.clone());
-        async move {
-            match item {
-                Err(report) => *report,
-                Ok((prepared, gates)) => {
-                    rollout::roll_out(prepared, gates, vec![None], options, around).await
-                }
-            }
-        }
+    let rollout = Rollout {
+        inventory,
+        configuration,
+        options: Options {
+            holder: holder().await,
+            steal: args.steal,
+            timeout: args.timeout,
+        },
+        jobs: context.jobs(),
+        around: surroundings(context, &hosts),
     };
-    let hosts = fleet::each(items, context.jobs(), work, |host, panic| {
-        broken(host, &panic)
-    })
-    .await;
-    Ok(Report::new(command, hosts))
-}
-
-fn gate_checks(inventory: &Inventory, prepared: &Prepared, checks_of: ChecksOf) -> Vec<Check> {
-    let all = checks_of(&Declared {
-        host: inventory.host(prepared.host()).expect("rendered from it"),
-        cluster: inventory.cluster(),
-        rendered: &prepared.rendered,
-        failed_before: &prepared.plan.failed_units,
-    });
-    let wanted: BTreeSet<String> = gates(&all).map(|check| check.id.clone()).collect();
-    all.into_iter()
-        .filter(|check| wanted.contains(&check.id))
-        .collect()
-}
-
-fn host_of(asked: &Asked) -> HostName {
-    match asked {
-        Ok(prepared) => prepared.host().clone(),
-        Err(report) => report.host.clone(),
-    }
+    Ok(Report::new(command, rollout.run(asked).await))
 }

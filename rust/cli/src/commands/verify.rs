@@ -3,7 +3,6 @@
 mod asking;
 mod pages;
 mod review;
-mod scope;
 mod session;
 mod snapshots;
 mod watch;

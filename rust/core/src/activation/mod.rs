@@ -65,6 +65,3 @@ pub use status::Status;
 
 /// State directory of every host; a sandbox has it below its root.
 pub const STATE_DIR: &str = "/var/lib/deployctl";
-
-/// The nftables table that is ours: family and name. Replaced atomically, never anybody else's.
-pub const FIREWALL_TABLE: (&str, &str) = ("inet", "deployctl");

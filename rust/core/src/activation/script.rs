@@ -7,9 +7,9 @@ mod words;
 
 use std::fmt::Write as _;
 
-use super::FIREWALL_TABLE;
 use super::quote::word;
 use crate::name::PackageName;
+use crate::observed::FIREWALL_TABLE;
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitChange};
 use crate::rendered::{Entry, FollowUp, ManagedEntry, Rendered};
 pub(super) use closure::kind_word;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::config::{Config, Missed, Value};
+use super::config::{Config, Missed};
 use super::expression::Expression;
 use super::fragment::Wanted;
 use super::kconfig::Kconfig;
+use super::value::Value;
 use crate::inventory::near;
 
 /// How many of those that select a symbol are named.

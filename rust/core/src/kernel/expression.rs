@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::config::{Config, Value};
+use super::config::Config;
+use super::value::Value;
 
 /// An expression, as far as it was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]

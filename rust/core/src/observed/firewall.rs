@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::Scope;
-use crate::activation::FIREWALL_TABLE;
 use crate::query::{printable_line, quote};
 use crate::rendered::{Entry, FollowUp};
+
+/// The nftables table that is ours: family and name. It is replaced atomically; no other table is touched.
+pub const FIREWALL_TABLE: (&str, &str) = ("inet", "deployctl");
 
 /// What is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use similar::{ChangeTag, TextDiff};
 
 use super::{Finding, LiveChange, PackageAction, Plan};
-use crate::activation::FIREWALL_TABLE;
+use crate::observed::FIREWALL_TABLE;
 use crate::observed::{Observed, ObservedFirewall, OtherFilter};
 use crate::rendered::{Entry, FollowUp, Rendered};
 

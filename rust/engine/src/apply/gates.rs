@@ -7,11 +7,12 @@ use deployctl_checks::{self as checks, Check, CheckResult, CheckStatus};
 use deployctl_core::name::ConcernName;
 
 use super::way_in::reach;
-use super::{Surroundings, Task, distinct, tell};
+use super::{Task, distinct, tell};
+use crate::agenda::{Agenda, Step};
 use crate::ask::{AskError, ask};
 use crate::event::EventKind;
+use crate::surroundings::Surroundings;
 use crate::transport::Transport;
-use crate::verify::{Agenda, Step};
 
 /// How long the way in and the gates may take to come right, at most half of the deadline. A gate that
 /// declares more retries has the time for them.

@@ -9,6 +9,7 @@ use deployctl_core::query;
 use deployctl_report::Outcome;
 
 use super::{GRACE, Run, distinct, outcome};
+use crate::causes::in_full;
 use crate::event::EventKind;
 use crate::transport::{Limits, Output, TransportError};
 
@@ -137,7 +138,7 @@ impl Run<'_> {
             return Ok(());
         }
         self.tell(EventKind::LinkLost(error.to_string()));
-        let mut troubles = vec![outcome::in_full(error)];
+        let mut troubles = vec![in_full(error)];
         let give_up = self.around.clock.monotonic() + self.still_open() + GRACE;
         let mut pause = Duration::from_millis(500);
         loop {
@@ -175,7 +176,7 @@ impl Run<'_> {
                     None => return Ok(()),
                     Some(words) => trouble = words,
                 },
-                Err(error) => trouble = outcome::in_full(&error),
+                Err(error) => trouble = in_full(&error),
             }
         }
         let task = self.task;
@@ -184,7 +185,7 @@ impl Run<'_> {
             let link = match self.link.reconnect(address.as_deref()).await {
                 Ok(link) => link,
                 Err(error) => {
-                    trouble = outcome::in_full(&error);
+                    trouble = in_full(&error);
                     continue;
                 }
             };
@@ -198,7 +199,7 @@ impl Run<'_> {
                     }
                     Some(words) => trouble = words,
                 },
-                Err(error) => trouble = outcome::in_full(&error),
+                Err(error) => trouble = in_full(&error),
             }
         }
         Err(Silence::Trouble(trouble))

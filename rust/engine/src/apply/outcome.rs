@@ -13,6 +13,7 @@ use deployctl_report::{Outcome, Problem};
 use super::refusal;
 use super::way_in::{Proven, Shut};
 use super::{Task, problem};
+use crate::causes::in_full;
 use crate::transport::TransportError;
 
 /// The outcome of an apply whose phase is final.
@@ -223,16 +224,4 @@ pub(super) fn nonsense(error: &StatusError, complaint: &str) -> String {
     } else {
         format!("{error}; it said: {complaint}")
     }
-}
-
-/// An error with its causes on one line.
-pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Surroundings, distinct};
+use super::distinct;
+use crate::surroundings::Surroundings;
+
 use crate::ask::{AskError, ask};
 use crate::transport::{Limits, Transport};
 

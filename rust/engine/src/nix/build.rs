@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::derivation::Derivation;
 use super::progress::{Listener, name_of};
-use super::system::Derivation;
 use super::{Nix, SystemError};
 use crate::event::EventKind;
 use crate::interrupt::Interrupt;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use deployctl_core::rendered::Sha256Hex;
 use serde::{Deserialize, Serialize};
 
-use super::system::{Derivation, Installable};
+use super::derivation::{Derivation, Installable};
 use crate::repository;
 
 /// Changes when what is kept, or how it comes about, does.

@@ -8,8 +8,8 @@ use deployctl_core::inventory::nix::{BuildOn, Nix as Facts};
 use deployctl_core::name::HostName;
 
 use super::build::realise;
+use super::derivation::Derivation;
 use super::progress::Listener;
-use super::system::Derivation;
 use super::{Nix, SystemError};
 use crate::event::EventKind;
 use crate::interrupt::Interrupt;

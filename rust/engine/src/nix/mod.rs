@@ -10,6 +10,7 @@
 mod build;
 pub mod cache;
 mod copy;
+mod derivation;
 mod error;
 pub mod image;
 mod inventory;
@@ -24,9 +25,9 @@ use std::time::Duration;
 use crate::process::Program;
 
 pub use copy::{Choices, Daemon, StoreWay};
+pub use derivation::{Derivation, Image, Installable, system_word};
 pub use error::SystemError;
 pub use inventory::{NixError, evaluate, read};
-pub use system::{Derivation, Image, Installable, system_word};
 
 /// How to call Nix.
 #[derive(Debug, Clone)]

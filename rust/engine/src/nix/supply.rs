@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::cache::EvaluationCache;
 use super::copy::{Choices, Daemon, StoreWay};
-use super::system::{Derivation, Image, Installable};
+use super::derivation::{Derivation, Image, Installable};
 use super::{Nix, SystemError};
 use crate::event::{Event, EventKind, Sink};
 use crate::interrupt::Interrupt;

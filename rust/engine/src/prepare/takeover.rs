@@ -10,8 +10,10 @@ use deployctl_core::observed::PendingApply;
 use deployctl_core::query::printable_line;
 use deployctl_report::{Outcome, Problem};
 
+use crate::apply::outcome;
 use crate::apply::way_in::{self, Shut};
-use crate::apply::{Surroundings, outcome};
+use crate::causes::in_full;
+use crate::surroundings::Surroundings;
 use crate::transport::{Limits, Output, Transport};
 
 /// Longest time for a rollback: it may wait for units.
@@ -87,7 +89,7 @@ pub(super) async fn settle(
             let ask = command::status(&id, 0, None);
             let asked = proven.link.run(&ask, Limits::default()).await;
             let output = asked.or(said);
-            let output = output.map_err(|error| open(link.as_ref(), &outcome::in_full(&error)))?;
+            let output = output.map_err(|error| open(link.as_ref(), &in_full(&error)))?;
             let apply = frame(&output, &id).map_err(|cause| open(link.as_ref(), &cause))?;
             what(&name, &apply)
                 .map(|what| Free {

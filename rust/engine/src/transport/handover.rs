@@ -7,7 +7,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
-use super::pump::{Input, Signal};
+use super::input::{Input, Signal};
 use super::secret::{Password, Tried};
 
 /// A sudo that takes its question from us says at once when it wants another password; this long it may

@@ -7,8 +7,9 @@ use std::process::Stdio;
 use async_trait::async_trait;
 use deployctl_core::name::HostName;
 
+use super::input::Input;
 use super::markers::Markers;
-use super::pump::{self, Input, PumpError};
+use super::pump::{self, PumpError};
 use super::{Limits, Output, Transport, TransportError};
 
 /// Where deployctl keeps its state on a host, as far as directories go.

@@ -1,7 +1,7 @@
 //! The words by which a host says how far it came on the way to a root shell, and the command line
 //! that says them.
 
-use super::ssh::Become;
+use super::becoming::Become;
 
 /// The words of one connection. Nobody can guess them, so that nothing that a login script prints can
 /// be taken for one.

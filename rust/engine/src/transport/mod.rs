@@ -1,9 +1,11 @@
 //! How scripts and files reach a host: two verbs, whatever is below.
 
+mod becoming;
 mod error;
 pub mod fake;
 mod handover;
 pub mod host_key;
+mod input;
 mod left_over;
 pub mod local;
 mod markers;

@@ -7,24 +7,14 @@ use tokio::sync::mpsc;
 
 use super::Limits;
 use super::handover::{Handover, hand_over};
+use super::input::{Input, Signal};
 use super::markers::Markers;
-use super::secret::Password;
 
 /// Start-up files of a login shell may print this much.
 pub(super) const NOISE: usize = 2 << 20;
 
 /// So much of it is kept, for where no shell comes.
 const KEPT: usize = 4 << 10;
-
-/// What goes in.
-pub(super) struct Input<'a> {
-    /// What the shell says on its way.
-    pub(super) markers: &'a Markers,
-    /// Handed over when it is asked for. Where there is one, `body` waits for the ready line.
-    pub(super) password: Option<&'a Password>,
-    /// The script or archive.
-    pub(super) body: &'a [u8],
-}
 
 /// What came out.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,17 +42,6 @@ pub(super) enum PumpError {
     Noise,
     /// Reading failed.
     Io(io::Error),
-}
-
-/// What the listeners tell the writer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Signal {
-    /// The shell is about to ask for the password.
-    Asks,
-    /// sudo asks for the password, in our words.
-    Prompts,
-    /// The shell runs as root.
-    Ready,
 }
 
 /// Feeds `input` and listens until both outputs end, or sudo waits for another password. Does not mind

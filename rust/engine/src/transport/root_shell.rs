@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Mutex, mpsc};
 
 use super::handover::hand_over;
-use super::pump::{Heard, Input, NOISE, Signal, find};
+use super::input::{Input, Signal};
+use super::pump::{Heard, NOISE, find};
 use super::{Limits, Output, Transport, TransportError};
 use crate::random;
 

@@ -9,26 +9,18 @@ use async_trait::async_trait;
 use deployctl_core::name::HostName;
 use openssh::{Child, Session, Stdio};
 
+pub use super::becoming::Become;
+use super::input::Input;
 use super::markers::Markers;
-use super::pump::{self, Input, PumpError};
+use super::pump::{self, PumpError};
 use super::root_shell::{OPENING, Pipes, RootShell, become_ready};
 use super::ssh_files::SshFiles;
 use super::{Limits, Output, Password, Transport, TransportError, master, no_root};
+use crate::causes::in_full;
 use crate::random;
 
 /// How long a status is waited for that tells nothing any more.
 const LAST_STATUS: Duration = Duration::from_secs(2);
-
-/// How the login becomes root.
-#[derive(Debug, Clone)]
-pub enum Become {
-    /// It is root.
-    Root,
-    /// By `sudo -n`.
-    Sudo,
-    /// By sudo, with this password where sudo wants one.
-    SudoPassword(Password),
-}
 
 /// Where and as whom.
 #[derive(Debug, Clone)]
@@ -218,18 +210,6 @@ impl Ssh {
             cause: cause.to_owned(),
         }
     }
-}
-
-/// An error with its causes on one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[async_trait]

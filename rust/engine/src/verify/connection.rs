@@ -2,8 +2,8 @@
 
 use deployctl_core::query::{Answers, Query};
 
-use crate::apply::outcome::in_full;
 use crate::ask::{AskError, ask};
+use crate::causes::in_full;
 use crate::interrupt::Interrupt;
 use crate::transport::{Transport, TransportError};
 

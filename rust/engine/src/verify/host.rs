@@ -8,10 +8,10 @@ use deployctl_core::name::{ConcernName, HostName};
 use deployctl_core::observed::{PendingApply, ask_lease, read_lease};
 use deployctl_report::{HostReport, Outcome};
 
-use super::agenda::{Agenda, Step};
 use super::connection::{Connection, Unanswered};
 use super::shipment::{Refusal, bring};
 use super::{HostWork, Run, session};
+use crate::agenda::{Agenda, Step};
 use crate::apply::outcome;
 use crate::event::EventKind;
 use crate::prepare::unanswered;

@@ -14,10 +14,10 @@ use deployctl_core::name::HostName;
 use deployctl_core::query::{Query, Section, printable_line, quote};
 use deployctl_report::LinkReport;
 
-use super::agenda::unneeded;
 use super::connection::{Connection, Unanswered};
 use super::{Run, session};
-use crate::apply::outcome::in_full;
+use crate::agenda::unneeded;
+use crate::causes::in_full;
 use crate::event::EventKind;
 use crate::fleet;
 use crate::interrupt::Interrupt;

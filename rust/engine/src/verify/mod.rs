@@ -9,10 +9,10 @@
 //! Every check ends with exactly one result, in the order of the checks; what could not be asked is an
 //! error that says why. A host that cannot be reached at all is an outcome of its own instead, without checks.
 
-mod agenda;
 mod connection;
 mod host;
 mod link;
+mod scope;
 mod session;
 mod shipment;
 
@@ -26,12 +26,12 @@ use deployctl_core::name::HostName;
 use deployctl_core::plan::Guard;
 use deployctl_report::{HostReport, Outcome, Report};
 
-use crate::apply::Surroundings;
 use crate::connect::Connector;
 use crate::event::{Event, EventKind};
 use crate::fleet;
+use crate::surroundings::Surroundings;
 
-pub(crate) use agenda::{Agenda, Step};
+pub use scope::{Coverage, Held, Scope};
 pub use shipment::Shipments;
 
 /// What is asked of one host.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use deployctl_checks::Check;
 use deployctl_core::activation::{ApplyId, Bundle, BundleFile};
 use deployctl_core::name::HostName;
-use deployctl_engine::apply::{Surroundings, Task, apply};
+use deployctl_engine::apply::{Task, apply};
 use deployctl_engine::clock::{Clock as _, Manual};
 use deployctl_engine::event::Event;
 use deployctl_engine::interrupt::Interrupt;
+use deployctl_engine::surroundings::Surroundings;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 

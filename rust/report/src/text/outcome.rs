@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use deployctl_core::plan::Severity;
 
-use super::checks::{failing, skipped};
+use super::failing::{failing, skipped};
 use super::words::{changes, count, problem, time_of_day};
 use super::{Style, pad, shown, widest};
 use crate::report::{HostReport, Outcome, Problem, Report};

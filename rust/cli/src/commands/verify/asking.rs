@@ -4,47 +4,27 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use deployctl_core::inventory::Inventory;
 use deployctl_core::inventory::host::Architecture;
-use deployctl_core::plan::Target;
-use deployctl_engine::apply::Surroundings;
 use deployctl_engine::connect::Connector;
-use deployctl_engine::verify::{self, HostWork, Options, Shipments, Work};
+use deployctl_engine::surroundings::Surroundings;
+use deployctl_engine::verify::{self, Options, Shipments, Work};
 use deployctl_report::{Problem, Report};
 
 use super::super::width;
-use super::scope::Scope;
 use crate::args;
 use crate::context::Context;
 use crate::env_vars;
 use crate::failure::Failure;
 use crate::progress;
 
-/// Asks what `scope` holds.
+/// Asks what `work` holds.
 pub(super) async fn ask(
     context: &Context,
-    inventory: &Inventory,
     connector: Arc<dyn Connector>,
-    scope: Scope,
+    work: Work,
     args: &args::Verify,
 ) -> Result<Report, Failure> {
-    let names: Vec<_> = scope.hosts.iter().map(|(host, _)| host.clone()).collect();
-    let mut work = Work {
-        links: scope.links,
-        ..Work::default()
-    };
-    for (host, checks) in scope.hosts {
-        let facts = inventory.host(&host).expect("selected from it");
-        let asked = checks.map(|checks| HostWork {
-            architecture: facts.architecture,
-            checks,
-        });
-        work.hosts.push((host, asked));
-    }
-    for host in inventory.hosts().keys() {
-        let target = Target::of(inventory.value(), host).expect("it is in the inventory");
-        work.sessions.insert(host.clone(), target.guards);
-    }
+    let names: Vec<_> = work.hosts.iter().map(|(host, _)| host.clone()).collect();
     let shipments = Arc::new(Shipments::new(context.repo()?, hostprobes(args)));
     let options = Options {
         force: args.force,

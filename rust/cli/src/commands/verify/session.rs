@@ -4,19 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use deployctl_checks::accepted::Difference;
-use deployctl_checks::gate::{self, Decision};
 use deployctl_checks::{LeftOut, Selection};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_engine::connect::{Connector, Reusing};
+use deployctl_engine::verify::{Held, Scope};
 use deployctl_engine::{repository, runs};
 use deployctl_report::text::{self, About, Beside};
-use deployctl_report::{Outcome, Report, Verdict};
+use deployctl_report::{Report, Verdict};
 
 use super::super::desired::{Desires, Systems, desired};
 use super::asking;
 use super::pages::Pages;
-use super::scope::Scope;
 use super::snapshots::Snapshots;
 use crate::args;
 use crate::context::{Context, select};
@@ -63,7 +62,13 @@ impl<'a> Session<'a> {
         let snapshots = Snapshots::read(context.ui, context.repo()?, &inventory, needed)?;
         let desires = desired(context, &inventory, &hosts, Systems::Remembered).await?;
         // What is selected is known to be something before anybody is asked.
-        Scope::new(&inventory, &hosts, &desires, &selection, !args.no_links)?;
+        Scope::new(
+            &inventory,
+            &hosts,
+            held(&desires),
+            &selection,
+            !args.no_links,
+        )?;
         let mut connector = context.connector(&inventory)?;
         if args.watch.is_some() {
             connector = Arc::new(Reusing::new(connector));
@@ -83,42 +88,33 @@ impl<'a> Session<'a> {
 
     /// Asks everything that is selected.
     pub(super) async fn once(&self) -> Result<Done, Failure> {
-        let scope = Scope::new(
+        let Scope { work, coverage } = Scope::new(
             &self.inventory,
             &self.hosts,
-            &self.desires,
+            held(&self.desires),
             &self.selection,
             !self.args.no_links,
         )?;
-        let Scope {
-            idle,
-            askers,
-            declared,
-            left_out,
-            notes,
-            ..
-        } = &scope;
-        let (idle, askers, declared) = (idle.clone(), askers.clone(), declared.clone());
-        let (left_out, mut notes) = (*left_out, notes.clone());
-        let mut report = asking::ask(
-            self.context,
-            &self.inventory,
-            Arc::clone(&self.connector),
-            scope,
-            self.args,
-        )
-        .await?;
-        // Reached for a link or not at all: of these themselves nothing was wanted.
-        report
-            .hosts
-            .retain(|host| !idle.contains(&host.host) || host.outcome != Outcome::Verified);
-        notes.extend(self.unproven(&report).map(|host| {
-            format!("{host}: every gate was skipped, which proves nothing and is no success")
-        }));
+        let connector = Arc::clone(&self.connector);
+        let mut report = asking::ask(self.context, connector, work, self.args).await?;
+        coverage.drop_idle(&mut report);
+        let mut notes = Vec::new();
+        if !coverage.added.is_empty() {
+            let added: Vec<&str> = coverage.added.iter().map(String::as_str).collect();
+            notes.push(format!(
+                "asked, too, since others need it: {}",
+                added.join(", ")
+            ));
+        }
+        if self.args.gate {
+            notes.extend(report.unproven().map(|host| {
+                format!("{host}: every gate was skipped, which proves nothing and is no success")
+            }));
+        }
         Ok(Done {
-            differences: self.snapshots.differences(&report, &askers, &declared),
+            differences: self.snapshots.differences(&report, &coverage),
             report,
-            left_out,
+            left_out: coverage.left_out,
             notes,
             at: self.context.now(),
         })
@@ -148,26 +144,17 @@ impl<'a> Session<'a> {
 
     /// The exit code's meaning.
     pub(super) fn verdict(&self, done: &Done) -> Verdict {
-        let mut verdict = done.report.verdict(false);
-        if verdict == Verdict::Done && self.unproven(&done.report).next().is_some() {
-            verdict = Verdict::ChecksFailed;
-        }
+        let verdict = if self.args.gate {
+            done.report.verdict_of_gates()
+        } else {
+            done.report.verdict(false)
+        };
         let differs = |difference: &Difference| self.snapshots.still(difference);
         if verdict == Verdict::Done && self.args.exit_code && done.differences.iter().any(differs) {
             Verdict::Pending
         } else {
             verdict
         }
-    }
-
-    /// The hosts of which gates were asked for, and none was made.
-    fn unproven<'r>(&self, report: &'r Report) -> impl Iterator<Item = &'r HostName> {
-        let asked = report.hosts.iter().filter(|_| self.args.gate);
-        asked
-            .filter(|host| {
-                !host.checks.is_empty() && gate::decide(&host.checks) == Decision::Unproven
-            })
-            .map(|host| &host.host)
     }
 
     /// Keeps the run for later pages, when it made all checks of somebody. That it cannot be kept is no reason to
@@ -223,6 +210,14 @@ impl<'a> Session<'a> {
         let word = Tone::Warn.of("warning");
         self.context.ui.say(&format!("{word}: {}", failure.text()));
     }
+}
+
+/// What the selected hosts should hold.
+fn held(desires: &Desires) -> impl Iterator<Item = Held<'_>> {
+    desires.iter().map(|(host, desired)| {
+        let rendered = desired.as_ref().map(|desired| &desired.rendered);
+        (host, rendered.map_err(Box::as_ref))
+    })
 }
 
 /// A round for programs: the report, and what stands beside it.

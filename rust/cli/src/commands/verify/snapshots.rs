@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use deployctl_checks::accepted::{self, Accepted, Change, Difference, Found, Redaction};
+use deployctl_checks::accepted::{
+    self, Accepted, Change, Difference, Found, LINK_PREFIX, Redaction,
+};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_engine::snapshots::{self, SnapshotError};
+use deployctl_engine::verify::Coverage;
 use deployctl_report::{Outcome, Report};
 
-use super::scope::LINK_PREFIX;
 use crate::failure::Failure;
 use crate::ui::{Tone, Ui};
 
@@ -51,22 +53,17 @@ impl Snapshots {
     }
 
     /// What `report` says otherwise, host by host.
-    pub(super) fn differences(
-        &self,
-        report: &Report,
-        askers: &BTreeMap<String, HostName>,
-        declared: &BTreeMap<HostName, std::collections::BTreeSet<String>>,
-    ) -> Vec<Difference> {
+    pub(super) fn differences(&self, report: &Report, coverage: &Coverage) -> Vec<Difference> {
         let mut found: BTreeMap<&HostName, Found> = BTreeMap::new();
         for host in &report.hosts {
             if host.outcome == Outcome::Verified {
                 let found = found.entry(&host.host).or_default();
-                found.declared = declared.get(&host.host).cloned();
+                found.declared = coverage.declared.get(&host.host).cloned();
                 found.add("", &host.checks, &self.redaction);
             }
         }
         for result in report.links.iter().flat_map(|link| &link.checks) {
-            if let Some(asker) = askers.get(&result.check) {
+            if let Some(asker) = coverage.askers.get(&result.check) {
                 let found = found.entry(asker).or_default();
                 found.add(LINK_PREFIX, std::slice::from_ref(result), &self.redaction);
             }

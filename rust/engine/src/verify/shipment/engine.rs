@@ -8,7 +8,7 @@ use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
 
 use super::{Parcel, Refusal, Run, SIZE_CAP, Shipments};
-use crate::apply::outcome::in_full;
+use crate::causes::in_full;
 use crate::event::EventKind;
 use crate::files;
 use crate::process::Program;

@@ -1,0 +1,18 @@
+//! What all hosts of one run share.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::event::Sink;
+use crate::interrupt::Interrupt;
+
+/// What one host's run shares with all others.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub sink: Sink,
+    /// Whether somebody wants us to stop.
+    pub interrupt: Interrupt,
+}
