@@ -26,6 +26,8 @@ mod packages;
 mod paths;
 mod places;
 mod read;
+mod reading;
+mod root;
 mod settings;
 mod system;
 mod units;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 mod system;
 
+use super::root::BEGIN;
 use super::{Scope, apt, places, way_in};
 use crate::precedence;
 use crate::precedence::grub::NEXT_BOOT;
@@ -13,14 +14,6 @@ use crate::rendered::{Entry, Manifest, PathState};
 
 /// Largest file whose text comes back for a diff: 128 blocks of 512 bytes.
 const DIFF_BLOCKS: usize = 128;
-
-/// Starts the scripts that look below the host's root or the sandbox's.
-pub(super) const BEGIN: &str = r#"cd "${DEPLOYCTL_ROOT-}/" || exit 3
-S=./var/lib/deployctl
-N=0
-if [ -r "$S/generation" ]; then IFS= read -r N <"$S/generation" || :; fi
-G=$S/generations/$N
-"#;
 
 /// The committed generation's number and its manifest. Where the
 /// file says none: `none`, the newest that lies there, and what it says.

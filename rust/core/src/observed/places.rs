@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Accounts;
-use super::ask::BEGIN;
+use super::root::BEGIN;
 use super::{Scope, accounts, firewall};
 use crate::name::ManagedPath;
 use crate::query::{Query, printable_line};

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::asked;
 use super::host::HostFacts;
+use super::reading::Reading;
 use super::{
     Identity, Observed, OsRelease, Scope, WayIn, apt, firewall, host, packages, paths, places,
     settings, system, units, way_in,
 };
 use crate::precedence::{self, ConfigFiles};
-use crate::query::{Answers, Section, printable_line};
+use crate::query::{Answers, printable_line};
 use crate::rendered::{Manifest, PathState};
 
 /// Why the answers cannot be used at all.
@@ -57,10 +58,7 @@ fn no_number(found: &str, newest: u32) -> String {
 /// What one unanswered query would have told is in [`Observed::unanswered`]; planning refuses where
 /// it needs that. Only a host that says nothing, or whose own record is broken, is an error.
 pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveError> {
-    let mut reading = Reading {
-        answers,
-        unanswered: BTreeMap::new(),
-    };
+    let mut reading = Reading::of(answers);
     let host = match reading.answer("host") {
         Some(section) => host::parse(&section.stdout),
         None => HostFacts::default(),
@@ -160,7 +158,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         observed.config = config;
         observed.next_command_line = boot;
     }
-    reading.live(scope, &mut observed);
+    live(&mut reading, scope, &mut observed);
     if !scope.timezones.is_empty()
         && let Some(section) = reading.asked_answer(scope, "clock", &[0, 1])
     {
@@ -183,74 +181,19 @@ fn config(section: &[u8]) -> (ConfigFiles, String) {
     (precedence::parse(section), next)
 }
 
-/// The answers, and which of them are missing.
-pub(super) struct Reading<'a> {
-    answers: &'a Answers,
-    unanswered: BTreeMap<String, String>,
-}
-
-impl<'a> Reading<'a> {
-    /// The section where it was to be asked, as [`Self::answer_with`].
-    fn asked_answer(
-        &mut self,
-        scope: &Scope<'_>,
-        id: &str,
-        statuses: &[i32],
-    ) -> Option<&'a Section> {
-        if asked(scope, id) {
-            self.answer_with(id, statuses)
-        } else {
-            None
+/// What decides whether a plan can be carried out, and what runs beside its files.
+fn live(reading: &mut Reading<'_>, scope: &Scope<'_>, observed: &mut Observed) {
+    if let Some(section) = reading.asked_answer(scope, "places", &[0]) {
+        let (places, accounts) = places::parse(&section.stdout);
+        observed.places = Some(places);
+        observed.accounts = Some(accounts);
+        match firewall::parse(&section.stdout) {
+            Ok(found) => observed.firewall = found,
+            Err(cause) => reading.miss("firewall", cause),
         }
     }
-
-    /// The section, if its command succeeded and nothing of it was cut off.
-    pub(super) fn answer(&mut self, id: &str) -> Option<&'a Section> {
-        self.answer_with(id, &[0])
-    }
-
-    /// The section, if its command ended with one of `statuses` and nothing of it was cut off.
-    fn answer_with(&mut self, id: &str, statuses: &[i32]) -> Option<&'a Section> {
-        let Some(section) = self.answers.get(id) else {
-            self.miss(id, "it was not asked".to_owned());
-            return None;
-        };
-        let cause = match section.status {
-            None => "no answer in time".to_owned(),
-            Some(_) if section.truncated => "the answer is too long".to_owned(),
-            Some(status) if !statuses.contains(&status) => {
-                let said = printable_line(&section.stderr, 200);
-                if said.is_empty() {
-                    format!("exit status {status}")
-                } else {
-                    format!("exit status {status}: {said}")
-                }
-            }
-            Some(_) => return Some(section),
-        };
-        self.miss(id, cause);
-        None
-    }
-
-    /// What decides whether a plan can be carried out, and what runs beside its files.
-    fn live(&mut self, scope: &Scope<'_>, observed: &mut Observed) {
-        if let Some(section) = self.asked_answer(scope, "places", &[0]) {
-            let (places, accounts) = places::parse(&section.stdout);
-            observed.places = Some(places);
-            observed.accounts = Some(accounts);
-            match firewall::parse(&section.stdout) {
-                Ok(found) => observed.firewall = found,
-                Err(cause) => self.miss("firewall", cause),
-            }
-        }
-        if let Some(section) = self.asked_answer(scope, "apt", &[0]) {
-            observed.apt = Some(apt::parse(&section.stdout));
-        }
-    }
-
-    /// Notes that `id` has no usable answer.
-    pub(super) fn miss(&mut self, id: &str, cause: String) {
-        self.unanswered.insert(id.to_owned(), cause);
+    if let Some(section) = reading.asked_answer(scope, "apt", &[0]) {
+        observed.apt = Some(apt::parse(&section.stdout));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::read::Reading;
+use super::reading::Reading;
 use crate::closure::{Closure, ObservedSystem, StorePath, SystemKind, WantedSystem};
 use crate::query::printable_line;
 

@@ -2,32 +2,13 @@
 
 use super::target::Target;
 use super::{
-    Drift, Finding, LiveChange, PathTarget, Plan, accounts, apt, closure, disk, drift, firewall,
-    guard, host, live, lockout, overruled, packages, paths, places, reboot, record, sshd, units,
+    Drift, Finding, LiveChange, Options, PathTarget, Plan, accounts, apt, closure, disk, drift,
+    firewall, guard, host, live, lockout, overruled, packages, paths, places, reboot, record, sshd,
+    units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
 use std::collections::BTreeSet;
-
-/// What the user decided beforehand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a decision of its own"
-)]
-pub struct Options {
-    /// The host is a directory: files only.
-    pub sandbox: bool,
-    /// Go on though a guard holds.
-    pub force: bool,
-    /// Roll somebody else's open apply back first.
-    pub steal: bool,
-    /// The wanted system must lie in the host's store by now: nothing brings it there any more. For what
-    /// was copied just before, and for a rollback.
-    pub present: bool,
-    /// A password for sudo is at hand.
-    pub password: bool,
-}
 
 /// Plans what makes `observed` into `rendered`. Pure: the same arguments give the same plan and id.
 ///

@@ -1,6 +1,7 @@
 //! What our files say and files of others overrule, now or at the next boot.
 
-use super::{Finding, Plan, lockout, reboot};
+use super::words::list;
+use super::{Finding, Plan, lockout};
 use crate::observed::Observed;
 use crate::precedence::{self, ConfigFiles, Overruled};
 use crate::rendered::Rendered;
@@ -26,19 +27,11 @@ pub(super) fn findings(plan: &Plan, rendered: &Rendered, observed: &Observed) ->
             let keys: Vec<String> = by_it.iter().map(|found| found.ours.key.clone()).collect();
             // GRUB's variable is set whole, without what was in it.
             let does = if by_it[0].theirs.key.starts_with("GRUB_") {
-                format!(
-                    "sets `{}` without {}",
-                    by_it[0].theirs.key,
-                    reboot::list(&keys)
-                )
+                format!("sets `{}` without {}", by_it[0].theirs.key, list(&keys))
             } else if keys.len() == 1 {
-                format!(
-                    "sets {} to `{}`",
-                    reboot::list(&keys),
-                    by_it[0].theirs.value
-                )
+                format!("sets {} to `{}`", list(&keys), by_it[0].theirs.value)
             } else {
-                format!("sets {} anew", reboot::list(&keys))
+                format!("sets {} anew", list(&keys))
             };
             findings.push(Finding::warn(
                 "overruled",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::words::list;
 use super::{Finding, PackageAction, PathChange, PathTarget, Plan, overruled};
 use crate::kernel::{LOCAL_VERSION, ON_HOST};
 use crate::name::ManagedPath;
@@ -241,13 +242,4 @@ fn options(text: &str) -> BTreeSet<String> {
         .filter_map(|rest| rest.split_whitespace().next())
         .map(str::to_owned)
         .collect()
-}
-
-/// The first three words, quoted, and how many more.
-pub(super) fn list(words: &[String]) -> String {
-    let shown: Vec<_> = words.iter().take(3).map(|w| format!("`{w}`")).collect();
-    match words.len() - shown.len() {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::Finding;
-use super::super::reboot::list;
+use super::super::words::list;
 use crate::closure::{ObservedSystem, StorePath, WantedSystem};
 
 /// Why `there` is not all in effect before a reboot.
