@@ -277,6 +277,7 @@ mod tests {
 
     use super::*;
     use crate::name::HostName;
+    use crate::query::Section;
     use crate::rendered::Rendered;
 
     fn section(stdout: &[u8]) -> Section {
