@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use deployctl_core::precedence;
 use deployctl_core::query::Query;
+use deployctl_core::rendered::Entry;
 
 use super::answer::{Found, Unreadable};
 use crate::{Check, Declared};
@@ -19,22 +20,31 @@ pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
         .filter(|(path, _)| precedence::is_shared(path.as_str()))
         .map(|(path, managed)| {
             let path = path.to_string();
-            let name = path.rsplit('/').next().unwrap_or_default();
-            let what = format!("overruled/{name}");
+            let what = format!("overruled/{}", precedence::name(&path));
             let expected = format!("no other file overrules {path}");
             let ours = ours.clone();
+            // Units of others are not asked for: they may hold secrets. Ours is known.
+            let unit = match &managed.entry {
+                Entry::File { content, .. } if precedence::is_unit(&path) => Some(content.clone()),
+                _ => None,
+            };
             Check::new(
                 managed.concern.as_str(),
                 &what,
                 &query,
                 expected,
                 move |answer| {
-                    let files = precedence::parse(answer.text()?.as_bytes());
+                    let mut files = precedence::parse(answer.text()?.as_bytes());
                     if files.paths().next().is_none() {
                         return Err(Unreadable::new("no file at all in the answer"));
                     }
+                    if let Some(content) = &unit {
+                        files.insert(&path, content);
+                    }
                     if !files.has(&path) {
-                        return Ok(Found::when(false, "it is not there").or_hint("apply first"));
+                        return Ok(
+                            Found::when(false, "it is not there").or_hint(crate::MADE_BY_APPLY)
+                        );
                     }
                     let found = precedence::overruled(&path, &files, |other| ours.contains(other));
                     let Some(first) = found.first() else {

@@ -121,7 +121,7 @@ fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
                 template: None,
                 facts: BTreeSet::new(),
                 entry: Entry::File {
-                    content: String::new(),
+                    content: "[Service]\nExecStart=/usr/bin/env\n".to_owned(),
                     ownership,
                 },
                 follow_ups: BTreeSet::new(),

@@ -3,7 +3,7 @@
 use super::words::list;
 use super::{Finding, Plan, lockout};
 use crate::observed::Observed;
-use crate::precedence::{self, ConfigFiles, Overruled};
+use crate::precedence::{self, ConfigFiles, How, Overruled};
 use crate::rendered::Rendered;
 
 /// One warning per file of ours and line that overrules it.
@@ -24,18 +24,9 @@ pub(super) fn findings(plan: &Plan, rendered: &Rendered, observed: &Observed) ->
                 .into_iter()
                 .partition(|found| found.theirs.place == first);
             rest = others;
-            let keys: Vec<String> = by_it.iter().map(|found| found.ours.key.clone()).collect();
-            // GRUB's variable is set whole, without what was in it.
-            let does = if by_it[0].theirs.key.starts_with("GRUB_") {
-                format!("sets `{}` without {}", by_it[0].theirs.key, list(&keys))
-            } else if keys.len() == 1 {
-                format!("sets {} to `{}`", list(&keys), by_it[0].theirs.value)
-            } else {
-                format!("sets {} anew", list(&keys))
-            };
             findings.push(Finding::warn(
                 "overruled",
-                format!("`{first}` is read after `{path}` and {does}: it wins at the next boot"),
+                told(path, &by_it),
                 Some(format!(
                     "take it out of `{}`, or the setting out of the facts",
                     first.file
@@ -44,6 +35,40 @@ pub(super) fn findings(plan: &Plan, rendered: &Rendered, observed: &Observed) ->
         }
     }
     findings
+}
+
+/// What one line of another file does to that at `path`.
+fn told(path: &str, by_it: &[Overruled]) -> String {
+    let theirs = &by_it[0].theirs;
+    let line = &theirs.place;
+    let keys: Vec<String> = by_it.iter().map(|found| found.ours.key.clone()).collect();
+    let order = match by_it[0].how {
+        How::Later => "after",
+        How::Earlier => "before",
+        How::Matches => {
+            return format!(
+                "`{line}` is read before `{path}` and is for its interface too (`{}={}`): it wins as a whole",
+                theirs.key, theirs.value
+            );
+        }
+        How::Blocks => {
+            return format!(
+                "`{line}` says `{}`, so that `{}` of `{path}` is not loaded at the next boot",
+                theirs.value, keys[0]
+            );
+        }
+    };
+    // GRUB's variable is set whole, without what was in it.
+    let does = if theirs.key.starts_with("GRUB_") {
+        format!("sets `{}` without {}", theirs.key, list(&keys))
+    } else if keys.len() > 1 {
+        format!("sets {} anew", list(&keys))
+    } else if theirs.value.is_empty() {
+        format!("empties {}", list(&keys))
+    } else {
+        format!("sets {} to `{}`", list(&keys), theirs.value)
+    };
+    format!("`{line}` is read {order} `{path}` and {does}: it wins at the next boot")
 }
 
 /// The files that are read together, once the plan is applied.

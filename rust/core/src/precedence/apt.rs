@@ -1,6 +1,6 @@
 //! apt.conf(5): of two assignments to one name the last counts; lists (`Name::`) add up.
 
-use super::{ConfigFiles, Place, Setting};
+use super::{ConfigFiles, Setting, has_ending};
 
 /// Every assignment that stands on a line of its own, in the order in which apt reads it: the directory by
 /// name, then `/etc/apt/apt.conf`. Blocks in braces are not looked into.
@@ -9,7 +9,7 @@ pub(super) fn settings(files: &ConfigFiles) -> Vec<Setting> {
     let in_directory = files.paths().filter(|path| {
         path.strip_prefix(directory).is_some_and(|name| {
             // apt passes over names with another ending than `.conf`.
-            !name.contains('/') && (!name.contains('.') || has_ending(path))
+            !name.contains('/') && (!name.contains('.') || has_ending(path, "conf"))
         })
     });
     let mut settings = Vec::new();
@@ -23,24 +23,11 @@ pub(super) fn settings(files: &ConfigFiles) -> Vec<Setting> {
                 && let Some((value, _)) = value.split_once("\";")
                 && !key.ends_with("::")
             {
-                settings.push(Setting {
-                    key: key.to_lowercase(),
-                    value: value.to_owned(),
-                    place: Place {
-                        file: path.to_owned(),
-                        line,
-                    },
-                });
+                settings.push(Setting::new(key.to_lowercase(), value, path, line));
             }
             depth += text.matches('{').count();
             depth = depth.saturating_sub(text.matches('}').count());
         }
     }
     settings
-}
-
-fn has_ending(path: &str) -> bool {
-    std::path::Path::new(path)
-        .extension()
-        .is_some_and(|ending| ending == "conf")
 }

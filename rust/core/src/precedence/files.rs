@@ -10,9 +10,12 @@ use crate::rendered::{Entry, Rendered};
 /// Longest line that is looked at, in characters.
 const LINE_CAP: usize = 4096;
 
+/// Where the directories of most programs stand, the foremost first.
+pub(super) const PLACES: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
+
 /// Prints the name of every file that matches (`file PATH`), then their lines that are neither empty nor
 /// comments (`PATH`, NUL, `NUMBER:TEXT`). A link to `/dev/null` hides a file of the same name, so it has
-/// a name as well. None of these files holds a secret.
+/// a name as well. Of what units put into an environment only the name is printed: a value may be a secret.
 macro_rules! ask {
     ($files:literal) => {
         concat!(
@@ -23,7 +26,8 @@ macro_rules! ask {
   printf 'file %s\n' "$f"
   if [ -f "$f" ]; then set -- "$@" "$f"; fi
 done
-[ "$#" -eq 0 ] || grep -aHnZv -e '^[[:space:]]*$' -e '^[[:space:]]*[#;]' -e '^[[:space:]]*//' /dev/null "$@" || :
+[ "$#" -eq 0 ] || grep -aHnZv -e '^[[:space:]]*$' -e '^[[:space:]]*[#;]' -e '^[[:space:]]*//' /dev/null "$@" |
+  sed -e 's/^\([^:]*:[[:space:]]*Environment="*[A-Za-z0-9_]*=\).*/\1/' -e 's/^\([^:]*:[[:space:]]*SetCredential\).*/\1=/'
 "#
         )
     };
@@ -34,7 +38,18 @@ pub const ASK: &str = ask!(
     "/etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf \\\n  \
      /etc/default/grub /etc/default/grub.d/*.cfg /etc/apt/apt.conf.d/* /etc/apt/apt.conf \\\n  \
      /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf /etc/systemd/*.conf /etc/systemd/*.conf.d/*.conf \\\n  \
-     /run/systemd/*.conf.d/*.conf /usr/local/lib/systemd/*.conf.d/*.conf /usr/lib/systemd/*.conf.d/*.conf"
+     /run/systemd/*.conf.d/*.conf /usr/local/lib/systemd/*.conf.d/*.conf /usr/lib/systemd/*.conf.d/*.conf \\\n  \
+     /etc/systemd/system.control/*.d/*.conf /run/systemd/system.control/*.d/*.conf \\\n  \
+     /etc/systemd/system/*.d/*.conf /run/systemd/system/*.d/*.conf \\\n  \
+     /usr/local/lib/systemd/system/*.d/*.conf /usr/lib/systemd/system/*.d/*.conf \\\n  \
+     /etc/systemd/network/*.link /etc/systemd/network/*.network /etc/systemd/network/*.d/*.conf \\\n  \
+     /run/systemd/network/*.link /run/systemd/network/*.network /run/systemd/network/*.d/*.conf \\\n  \
+     /usr/local/lib/systemd/network/*.link /usr/local/lib/systemd/network/*.network \\\n  \
+     /usr/lib/systemd/network/*.link /usr/lib/systemd/network/*.network \\\n  \
+     /etc/tmpfiles.d/*.conf /run/tmpfiles.d/*.conf /usr/local/lib/tmpfiles.d/*.conf /usr/lib/tmpfiles.d/*.conf \\\n  \
+     /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf /run/modprobe.d/*.conf \\\n  \
+     /usr/local/lib/modprobe.d/*.conf /usr/lib/modprobe.d/*.conf \\\n  \
+     /etc/security/limits.conf /etc/security/limits.d/*.conf"
 );
 /// Those of sshd.
 pub const ASK_SSHD: &str = ask!("/etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf");
@@ -72,7 +87,7 @@ impl ConfigFiles {
     }
 
     /// Puts the file `path` with `content` in the place of what was there.
-    pub(crate) fn insert(&mut self, path: &str, content: &str) {
+    pub fn insert(&mut self, path: &str, content: &str) {
         let lines = content
             .lines()
             .zip(1..)
@@ -98,15 +113,20 @@ impl ConfigFiles {
     }
 
     /// Drop-ins in the order in which systemd's programs read them: by their own name, and of equal names
-    /// the one of the foremost directory alone. `below` is what follows the directory, such as `sysctl.d`.
-    pub(crate) fn drop_ins(&self, places: &[&str], below: &str) -> Vec<&str> {
+    /// the one of the foremost directory alone. `below` names what follows each of `places`, such as
+    /// `sysctl.d`, the foremost first.
+    pub(crate) fn drop_ins(&self, places: &[&str], below: &[&str]) -> Vec<&str> {
         let mut by_name: BTreeMap<&str, &str> = BTreeMap::new();
-        for place in places {
+        for (below, place) in below
+            .iter()
+            .flat_map(|b| places.iter().map(move |p| (b, p)))
+        {
             let directory = format!("{place}/{below}/");
-            for path in self.paths() {
-                if let Some(name) = path.strip_prefix(&directory)
-                    && !name.contains('/')
-                {
+            for (path, _) in self.0.range(directory.clone()..) {
+                let Some(name) = path.strip_prefix(&directory) else {
+                    break;
+                };
+                if !name.contains('/') {
                     by_name.entry(name).or_insert(path);
                 }
             }

@@ -1,7 +1,7 @@
 //! The kernel command line that `grub-mkconfig` makes of `/etc/default/grub` and the files beside it, which
 //! it sources one after the other.
 
-use super::{ConfigFiles, Overruled, Place, Setting};
+use super::{ConfigFiles, How, Overruled, Place, Setting};
 
 /// The variables that make the command line of a normal entry, in their order on it.
 const VARIABLES: [&str; 2] = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
@@ -53,6 +53,7 @@ pub(super) fn overruled(
         .filter(|dropped| dropped.word.place.file == path && !is_ours(&dropped.by.place.file))
         .filter(|dropped| !line.words.iter().any(|word| word.text == dropped.word.text))
         .map(|dropped| Overruled {
+            how: How::Later,
             ours: setting(&dropped.word),
             theirs: dropped.by.clone(),
         });
@@ -67,6 +68,7 @@ pub(super) fn overruled(
             .iter()
             .rfind(|w| w.text.starts_with(&prefix))?;
         (last.text != word.text && !is_ours(&last.place.file)).then(|| Overruled {
+            how: How::Later,
             ours: setting(word),
             theirs: setting(last),
         })

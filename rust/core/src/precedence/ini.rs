@@ -1,8 +1,8 @@
 //! `/etc/systemd/NAME.conf` and its drop-ins, where the last assignment counts.
 
-use super::{ConfigFiles, Place, Setting};
+use super::{ConfigFiles, Setting};
 
-const PLACES: [&str; 4] = [
+pub(super) const PLACES: [&str; 4] = [
     "/etc/systemd",
     "/run/systemd",
     "/usr/local/lib/systemd",
@@ -26,24 +26,32 @@ pub(super) fn settings(path: &str, files: &ConfigFiles) -> Vec<Setting> {
         return Vec::new();
     };
     let main = format!("/etc/systemd/{family}");
-    let drop_ins = files.drop_ins(&PLACES, &format!("{family}.d"));
+    let drop_ins = files.drop_ins(&PLACES, &[&format!("{family}.d")]);
     let mut settings = Vec::new();
     for file in std::iter::once(main.as_str()).chain(drop_ins) {
-        let mut section = String::new();
-        for (line, text) in files.lines(file) {
-            let text = text.trim();
-            if text.starts_with('[') {
-                text.clone_into(&mut section);
-            } else if let Some((key, value)) = text.split_once('=') {
-                settings.push(Setting {
-                    key: format!("{section} {}", key.trim()),
-                    value: value.trim().to_owned(),
-                    place: Place {
-                        file: file.to_owned(),
-                        line,
-                    },
-                });
-            }
+        settings.extend(assignments(file, files));
+    }
+    settings
+}
+
+/// The assignments of one file in the syntax of systemd.syntax(7), each with its section in its key. What
+/// goes on from the line before is none.
+pub(super) fn assignments(file: &str, files: &ConfigFiles) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    let mut section = String::new();
+    let mut goes_on = None;
+    for (line, text) in files.lines(file) {
+        let text = text.trim();
+        let is_rest = goes_on == Some(line);
+        goes_on = text.ends_with('\\').then_some(line + 1);
+        if is_rest {
+            continue;
+        }
+        if text.starts_with('[') {
+            text.clone_into(&mut section);
+        } else if let Some((key, value)) = text.split_once('=') {
+            let key = format!("{section} {}", key.trim());
+            settings.push(Setting::new(key, value.trim(), file, line));
         }
     }
     settings

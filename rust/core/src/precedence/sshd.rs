@@ -8,6 +8,7 @@ use super::{ConfigFiles, Place};
 
 mod condition;
 
+pub(super) use condition::glob;
 pub use condition::names;
 
 /// The main file.
@@ -173,7 +174,7 @@ impl Reader<'_> {
             let paths: Vec<String> = self
                 .files
                 .paths()
-                .filter(|path| condition::glob(&pattern, path))
+                .filter(|path| glob(&pattern, path))
                 .map(str::to_owned)
                 .collect();
             for path in paths {

@@ -1,15 +1,14 @@
 //! sysctl.d(5): what `systemd-sysctl` sets at boot, where the last assignment counts.
 
-use super::{ConfigFiles, Place, Setting};
-
-const PLACES: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
+use super::files::PLACES;
+use super::{ConfigFiles, Setting};
 
 /// Every assignment in the order in which it is read. `/etc/sysctl.conf` is not among them: at boot it is
 /// read only where a link in a directory leads to it. An assignment to a pattern (`net.ipv4.conf.*.rp_filter`)
 /// never overrules one to a name, so it is left out.
 pub(super) fn settings(files: &ConfigFiles) -> Vec<Setting> {
     let mut settings = Vec::new();
-    for path in files.drop_ins(&PLACES, "sysctl.d") {
+    for path in files.drop_ins(&PLACES, &["sysctl.d"]) {
         for (line, text) in files.lines(path) {
             let text = text.trim().trim_start_matches('-');
             let Some((key, value)) = text.split_once('=') else {
@@ -19,14 +18,8 @@ pub(super) fn settings(files: &ConfigFiles) -> Vec<Setting> {
             if key.contains(['*', '?', '[']) {
                 continue;
             }
-            settings.push(Setting {
-                key: by_dots(key),
-                value: value.split_whitespace().collect::<Vec<_>>().join(" "),
-                place: Place {
-                    file: path.to_owned(),
-                    line,
-                },
-            });
+            let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+            settings.push(Setting::new(by_dots(key), value, path, line));
         }
     }
     settings

@@ -12,7 +12,12 @@ fn files(of: &[(&str, &str)]) -> ConfigFiles {
 
 /// `KEY at PLACE is VALUE by PLACE`, for each setting of `ours` that is overruled.
 fn told(ours: &str, of: &[(&str, &str)]) -> Vec<String> {
-    overruled(ours, &files(of), |path| path.contains("deployctl"))
+    let is_ours = |path: &str| {
+        path.rsplit('/')
+            .next()
+            .is_some_and(|name| name.contains("deployctl"))
+    };
+    overruled(ours, &files(of), is_ours)
         .into_iter()
         .map(|o| {
             format!(
@@ -172,6 +177,231 @@ fn journald_and_apt_take_the_last_assignment() {
         ]
     );
     assert!(told(apt, &[ours, passed_over]).is_empty());
+}
+
+#[test]
+fn of_two_tmpfiles_about_one_path_the_first_counts() {
+    let path = "/etc/tmpfiles.d/deployctl-trading.conf";
+    let ours = (
+        path,
+        "# ours\nd /var/lib/trading 0750 trading trading -\nz /dev/x 0660 root trading\n",
+    );
+    let by = |theirs: &str, content: &str| told(path, &[ours, (theirs, content)]);
+    let directory = |value: &str, place: &str| {
+        vec![format!(
+            "/var/lib/trading of {path}:2 is `{value}` by {place}"
+        )]
+    };
+    let early = "/usr/lib/tmpfiles.d/00-vendor.conf";
+    assert_eq!(
+        by(early, "d /var/lib/trading/ 0755 root root 10d\n"),
+        directory(
+            "d 0755 root root 10d",
+            "/usr/lib/tmpfiles.d/00-vendor.conf:1"
+        )
+    );
+    // A later one counts only where it says so.
+    let late = "/etc/tmpfiles.d/zz.conf";
+    assert!(by(late, "d /var/lib/trading 0755 root root\n").is_empty());
+    assert_eq!(
+        by(late, "\nL+ /var/lib/trading - - - - /srv/t\n"),
+        directory("L /srv/t", "/etc/tmpfiles.d/zz.conf:2")
+    );
+    assert!(by(early, "d! /var/lib/trading 0750 trading trading\n").is_empty());
+    // Of owners and modes the last counts; an ACL is another matter.
+    assert_eq!(
+        by(late, "m /dev/x 0666\n"),
+        [format!("/dev/x of {path}:3 is `m 0666` by {late}:1")]
+    );
+    assert!(by(late, "a /dev/x - - - - u:bob:r\n").is_empty());
+}
+
+#[test]
+fn a_module_that_may_not_be_loaded_is_not_loaded_at_boot() {
+    let load = "/etc/modules-load.d/deployctl-nvidia.conf";
+    let options = "/etc/modprobe.d/deployctl-nvidia.conf";
+    let host = |content| {
+        [
+            (load, "nvidia\nnvidia-uvm\n"),
+            (options, "blacklist nouveau\noptions nvidia-drm modeset=1\n"),
+            ("/usr/lib/modprobe.d/zz-vendor.conf", content),
+        ]
+    };
+    let theirs = "/usr/lib/modprobe.d/zz-vendor.conf:1";
+    for (content, expected) in [
+        ("blacklist nvidia_uvm\n", Some("blacklist nvidia_uvm")),
+        (
+            "install nvidia-uvm /bin/false\n",
+            Some("install nvidia-uvm /bin/false"),
+        ),
+        ("install nvidia-uvm modprobe -i nvidia-uvm && true\n", None),
+        ("blacklist nvidiafb\n", None),
+    ] {
+        let expected: Vec<String> = expected
+            .map(|words| format!("nvidia_uvm of {load}:2 is `{words}` by {theirs}"))
+            .into_iter()
+            .collect();
+        assert_eq!(told(load, &host(content)), expected, "{content}");
+    }
+    assert_eq!(
+        told(options, &host("options nvidia_drm fbdev=1 modeset=0\n")),
+        [format!(
+            "nvidia_drm.modeset of {options}:2 is `0` by {theirs}"
+        )]
+    );
+    assert!(told(options, &host("options nvidia_drm fbdev=1 modeset=1\n")).is_empty());
+}
+
+#[test]
+fn networkd_takes_the_first_file_that_matches_and_its_drop_ins() {
+    let network = "/etc/systemd/network/10-deployctl-lan0.network";
+    let link = "/etc/systemd/network/10-deployctl-lan0.link";
+    let ours = [
+        (
+            network,
+            "[Match]\nName=lan0\n\n[Link]\nMTUBytes=1500\n\n[Network]\nAddress=192.0.2.7/24\nDHCP=no\n",
+        ),
+        (
+            link,
+            "[Match]\nPermanentMACAddress=02:00:00:00:00:01\n\n[Link]\nName=lan0\n",
+        ),
+    ];
+    let by = |about: &str, theirs: &str, content: &str| {
+        told(about, &[ours[0], ours[1], (theirs, content)])
+    };
+    let early = "/run/systemd/network/05-all.network";
+    for (content, wins) in [
+        ("[Match]\nName=lan*\n", true),
+        ("[Match]\nType=ether\nName=!wl*\n", true),
+        ("[Match]\nMACAddress=02:00:00:00:00:01\n", true),
+        ("[Match]\nName=en* eth*\n", false),
+        ("[Match]\nName=lan0\nVirtualization=container\n", false),
+    ] {
+        assert_eq!(
+            by(network, early, content).len(),
+            usize::from(wins),
+            "{content}"
+        );
+        assert!(by(network, "/etc/systemd/network/20-x.network", content).is_empty());
+        assert!(by(link, early, content).is_empty());
+    }
+    assert_eq!(
+        by(network, early, "[Match]\nName=*\n"),
+        [format!("Name of {network}:2 is `*` by {early}:2")]
+    );
+    assert_eq!(
+        by(
+            link,
+            "/usr/lib/systemd/network/00-x.link",
+            "[Match]\nOriginalName=*\n"
+        )
+        .len(),
+        1
+    );
+    assert_eq!(
+        by(
+            network,
+            "/etc/systemd/network/10-deployctl-lan0.network.d/x.conf",
+            "[Network]\nDHCP=yes\nAddress=192.0.2.8/24\n"
+        ),
+        [format!(
+            "[Network] DHCP of {network}:9 is `yes` by {network}.d/x.conf:2"
+        )]
+    );
+}
+
+#[test]
+fn a_later_drop_in_of_a_unit_counts() {
+    let drop_in = "/etc/systemd/system/irqbalance.service.d/10-deployctl.conf";
+    let ours = (
+        drop_in,
+        "[Service]\nExecStart=\nExecStart=/usr/sbin/irqbalance\nNice=5\nEnvironment=\"BANNED=4-7\"\n",
+    );
+    let by = |theirs: &str, content: &str| told(drop_in, &[ours, (theirs, content)]);
+    let late = "/etc/systemd/system/irqbalance.service.d/override.conf";
+    let told_of = |key: &str, line: u32, value: &str, place: &str| {
+        vec![format!(
+            "[Service] {key} of {drop_in}:{line} is `{value}` by {place}"
+        )]
+    };
+    assert_eq!(
+        by(late, "[Service]\nNice=0\n"),
+        told_of(
+            "Nice",
+            4,
+            "0",
+            "/etc/systemd/system/irqbalance.service.d/override.conf:2"
+        )
+    );
+    // Of a variable only the name is told.
+    assert_eq!(
+        by(late, "[Service]\nEnvironment=BANNED=secret\n"),
+        told_of(
+            "Environment=BANNED",
+            5,
+            "another value",
+            &format!("{late}:2")
+        )
+    );
+    assert!(by(late, "[Service]\nEnvironment=OTHER=1\n").is_empty());
+    // A list is only added to, until it is emptied.
+    assert!(by(late, "[Service]\nExecStart=/bin/true\n").is_empty());
+    assert_eq!(
+        by(
+            late,
+            "[Service]\nExecStart=\nExecStart=/bin/true \\\n  Nice=9\n"
+        ),
+        told_of("ExecStart", 3, "", &format!("{late}:2"))
+    );
+    // Those of the type, of the beginning of the name, and `systemctl set-property`.
+    for directory in [
+        "/usr/lib/systemd/system/service.d",
+        "/etc/systemd/system.control/irqbalance.service.d",
+    ] {
+        assert_eq!(
+            by(&format!("{directory}/50-x.conf"), "[Service]\nNice=1\n").len(),
+            1
+        );
+        assert!(by(&format!("{directory}/05-x.conf"), "[Service]\nNice=1\n").is_empty());
+    }
+    let other = "/etc/systemd/system/cron.service.d/zz.conf";
+    assert!(by(other, "[Service]\nNice=1\n").is_empty());
+
+    let unit = "/etc/systemd/system/gpu-power-limit.service";
+    let files = [
+        (unit, "[Service]\nExecStart=/bin/a\nMemoryMax=1G\n"),
+        (
+            "/run/systemd/system/gpu-.service.d/0.conf",
+            "[Service]\nMemoryMax=2G\n",
+        ),
+    ];
+    assert_eq!(told(unit, &files).len(), 1);
+}
+
+#[test]
+fn the_last_limit_of_a_group_counts() {
+    let path = "/etc/security/limits.d/90-deployctl-realtime.conf";
+    let ours = (path, "@realtime - rtprio 90\n");
+    let late = (
+        "/etc/security/limits.d/99-x.conf",
+        "@realtime hard rtprio 0 # no\n@audio - rtprio 95\n",
+    );
+    assert_eq!(
+        told(path, &[ours, late]),
+        [format!(
+            "@realtime hard rtprio of {path}:1 is `0` by /etc/security/limits.d/99-x.conf:1"
+        )]
+    );
+    assert!(
+        told(
+            path,
+            &[
+                ours,
+                ("/etc/security/limits.conf", "@realtime - rtprio 0\n")
+            ]
+        )
+        .is_empty()
+    );
 }
 
 #[test]

@@ -116,6 +116,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "99-kernel-hardening",
         "fail",
     ),
+    (
+        "trading/overruled/trading.service",
+        "file /etc/ssh/sshd_config\n",
+        "/etc/systemd/system/trading.service.d/override.conf\x002:[Service]\n\
+         /etc/systemd/system/trading.service.d/override.conf\x003:ExecStart=\n",
+        "fail",
+    ),
+    (
+        "vllm/overruled/vllm.service",
+        "file /etc/ssh/sshd_config\n",
+        "/etc/systemd/system/vllm.service.d/override.conf\x002:[Service]\n\
+         /etc/systemd/system/vllm.service.d/override.conf\x003:ExecStart=\n",
+        "fail",
+    ),
     ("ssh/listening", ":22 ", ":2222 ", "fail"),
     (
         "ssh/keys/operator",

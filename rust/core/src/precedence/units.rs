@@ -1,0 +1,134 @@
+//! Units of ours and drop-ins of units (systemd.unit(5)): the last assignment counts, and lists add up until an
+//! empty assignment.
+
+use super::ini::assignments;
+use super::{ConfigFiles, How, Overruled, Setting, by_the_last, has_ending};
+
+const PLACES: [&str; 6] = [
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
+
+/// The types of units that have files.
+const TYPES: [&str; 9] = [
+    "automount",
+    "mount",
+    "path",
+    "service",
+    "slice",
+    "socket",
+    "swap",
+    "target",
+    "timer",
+];
+
+/// How the names of settings begin that add up.
+const LISTS: &str = "After Alias Also Ambient Assert Before BindPaths BindReadOnlyPaths BindsTo Capability \
+    Condition Conflicts Device Documentation Exec Extension IPAddress IO Import Inaccessible Joins Listen Load \
+    LogExtra LogFilter MountImages NoExec OnActive OnBoot OnCalendar OnStartup OnUnit OpenFile PartOf Pass Path \
+    Propagates ReadOnly ReadWrite Require Requisite RestrictAddress RestrictFile RestrictNamespaces \
+    RestrictNetwork SetCredential Sockets StopPropagated Supplementary SystemCall Temporary Unset Upholds Want \
+    ConfigurationDirectory= LogsDirectory= RuntimeDirectory= StateDirectory= CacheDirectory=";
+
+/// The unit that the file at `path` is, or is a drop-in of.
+pub(super) fn unit(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/etc/systemd/system/")?;
+    let (unit, name) = rest.split_once(".d/").unwrap_or((rest, ".conf"));
+    let (_, kind) = unit.rsplit_once('.')?;
+    (TYPES.contains(&kind)
+        && !unit.contains('/')
+        && !name.contains('/')
+        && has_ending(name, "conf"))
+    .then_some(unit)
+}
+
+/// What the file at `path` sets and drop-ins of others set otherwise.
+pub(super) fn overruled(
+    path: &str,
+    files: &ConfigFiles,
+    is_ours: impl Fn(&str) -> bool,
+) -> Vec<Overruled> {
+    let Some(unit) = unit(path) else {
+        return Vec::new();
+    };
+    let main = format!("/etc/systemd/system/{unit}");
+    let directories = directories(unit);
+    let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
+    let drop_ins = files.drop_ins(&PLACES, &directories);
+    let all: Vec<Setting> = std::iter::once(main.as_str())
+        .chain(drop_ins)
+        .flat_map(|file| assignments(file, files))
+        .collect();
+    let (lists, single): (Vec<_>, Vec<_>) = all.into_iter().partition(adds_up);
+    let single: Vec<Setting> = single.into_iter().map(by_variable).collect();
+    let mut found = by_the_last(path, &single, &is_ours);
+    for setting in &mut found {
+        // The value of a variable is not looked at: it may be a secret.
+        if setting.ours.key.contains("Environment") {
+            "another value".clone_into(&mut setting.theirs.value);
+        }
+    }
+    let emptied = lists.iter().enumerate().filter_map(|(n, ours)| {
+        if ours.place.file != path || ours.value.is_empty() {
+            return None;
+        }
+        let theirs = lists[n + 1..]
+            .iter()
+            .rfind(|later| later.key == ours.key && later.value.is_empty())?;
+        (!is_ours(&theirs.place.file)).then(|| Overruled {
+            how: How::Later,
+            ours: ours.clone(),
+            theirs: theirs.clone(),
+        })
+    });
+    found.extend(emptied);
+    found
+}
+
+/// The directories with drop-ins of `unit`, the most specific first: its own, its template's, those of the
+/// beginnings of its name, and its type's.
+fn directories(unit: &str) -> Vec<String> {
+    let mut directories = vec![format!("{unit}.d")];
+    let Some((name, kind)) = unit.rsplit_once('.') else {
+        return directories;
+    };
+    let mut name = name;
+    if let Some((template, instance)) = name.split_once('@') {
+        if !instance.is_empty() {
+            directories.push(format!("{template}@.{kind}.d"));
+        }
+        name = template;
+    }
+    let mut start = name.trim_end_matches('-');
+    while let Some((shorter, _)) = start.rsplit_once('-') {
+        directories.push(format!("{shorter}-.{kind}.d"));
+        start = shorter;
+    }
+    directories.push(format!("{kind}.d"));
+    directories
+}
+
+fn adds_up(setting: &Setting) -> bool {
+    let Some((_, name)) = setting.key.split_once(' ') else {
+        return false;
+    };
+    let is_list = |list: &str| match list.strip_suffix('=') {
+        Some(whole) => name == whole,
+        None => name.starts_with(list),
+    };
+    LISTS.split_whitespace().any(is_list)
+}
+
+/// `Environment=NAME=VALUE` is about the variable `NAME`.
+fn by_variable(mut setting: Setting) -> Setting {
+    if setting.key.ends_with(" Environment") {
+        let value = setting.value.trim_start_matches(['"', '\'']);
+        let name = value.split('=').next().unwrap_or_default();
+        setting.key = format!("{}={name}", setting.key);
+    }
+    setting
+}
