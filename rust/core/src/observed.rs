@@ -45,6 +45,7 @@ pub use host::parse_os_release;
 pub use lease::{ask_lease, read_lease};
 pub use places::{Above, Places};
 pub use read::{ObserveError, read};
+pub use settings::Clocks;
 pub(crate) use settings::{normalise, parse_clocks};
 pub(crate) use way_in::SSH_UNITS;
 pub use way_in::{
@@ -118,8 +119,9 @@ pub struct Observed {
     pub modules: BTreeSet<ModuleName>,
     /// `/run/reboot-required` exists.
     pub reboot_required: bool,
-    /// Weekday (Monday is 1) and time of day by time zone asked for: `3:14:05`.
-    pub local_times: BTreeMap<String, String>,
+    /// What time it is there; empty where no time zone was asked for.
+    #[serde(default)]
+    pub clocks: Clocks,
     /// The nftables table of ours; `None` where none is declared, or the host has no nft.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall: Option<ObservedFirewall>,

@@ -431,7 +431,8 @@ fn this_machine_answers_whatever_it_is() {
         );
         assert_eq!(observed.sysctls.len(), 3);
         assert!(!observed.sysctls.values().any(|value| value.contains('\t')));
-        assert!(!observed.local_times.contains_key("Mars/Olympus"));
+        assert!(!observed.clocks.local.contains_key("Mars/Olympus"));
+        assert!(observed.clocks.host.unwrap() > 1_700_000_000);
         assert!(matches!(
             observed.paths[&path("/etc/passwd")],
             PathState::File { .. }

@@ -390,7 +390,7 @@ pub(crate) fn clock_query(timezones: &[&str]) -> Query {
     Query::inline("clock", clock(timezones))
 }
 
-/// `zone weekday:hour:minute` a line; a zone that the host does not know says nothing, since `date`
+/// `now SECONDS`, then `zone weekday:hour:minute` a line; a zone that the host does not know says nothing, since `date`
 /// would quietly take UTC for it. `NixOS` has them below `/etc`, and a shell that did not log in is not told.
 fn clock(timezones: &[&str]) -> String {
     let mut text = String::from(CLOCK);
@@ -400,7 +400,8 @@ fn clock(timezones: &[&str]) -> String {
     text
 }
 
-const CLOCK: &str = r#"clock() {
+const CLOCK: &str = r#"echo "now $(date +%s)"
+clock() {
   for d in /usr/share/zoneinfo /etc/zoneinfo; do
     if [ -e "$d/$1" ]; then
       echo "$1 $(TZDIR=$d TZ=$1 date +%u:%H:%M)"

@@ -6,8 +6,8 @@ use super::ask::asked;
 use super::host::HostFacts;
 use super::reading::Reading;
 use super::{
-    Identity, Observed, OsRelease, Scope, WayIn, apt, firewall, host, packages, paths, places,
-    settings, system, units, way_in,
+    Clocks, Identity, Observed, OsRelease, Scope, WayIn, apt, firewall, host, packages, paths,
+    places, settings, system, units, way_in,
 };
 use crate::precedence::{self, ConfigFiles};
 use crate::query::{Answers, printable_line};
@@ -123,7 +123,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         sysctls: BTreeMap::new(),
         modules: BTreeSet::new(),
         reboot_required: host.words.contains_key("reboot-required"),
-        local_times: BTreeMap::new(),
+        clocks: Clocks::default(),
         firewall: None,
         accounts: None,
         places: None,
@@ -162,7 +162,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
     if !scope.timezones.is_empty()
         && let Some(section) = reading.asked_answer(scope, "clock", &[0, 1])
     {
-        observed.local_times = settings::parse_clocks(&section.stdout);
+        observed.clocks = settings::parse_clocks(&section.stdout);
     }
     if let Some(closure) = &scope.rendered.closure
         && !scope.sandbox

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::name::{ModuleName, SysctlKey};
 use crate::query::printable_line;
 
@@ -32,9 +34,35 @@ pub(super) fn parse_modules(section: &[u8], wanted: &BTreeSet<ModuleName>) -> BT
         .collect()
 }
 
-/// `zone weekday:hour:minute` lines.
-pub(crate) fn parse_clocks(section: &[u8]) -> BTreeMap<String, String> {
-    lines(section, ' ').collect()
+/// What time it is on a host, and what time it was here when the host said so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clocks {
+    /// Weekday (Monday is 1) and time of day by time zone asked for: `3:14:05`.
+    pub local: BTreeMap<String, String>,
+    /// Seconds since 1970 by the host's clock.
+    pub host: Option<u64>,
+    /// The same by the controller's clock, when the answer came.
+    pub controller: Option<u64>,
+}
+
+impl Clocks {
+    /// By how many seconds the host's clock is behind the controller's; less than zero where it is ahead.
+    pub(crate) fn behind(&self) -> Option<i64> {
+        let (here, there) = (self.controller?, self.host?);
+        i64::try_from(here).ok()?.checked_sub_unsigned(there)
+    }
+}
+
+/// A `now SECONDS` line and `zone weekday:hour:minute` lines.
+pub(crate) fn parse_clocks(section: &[u8]) -> Clocks {
+    let mut local: BTreeMap<String, String> = lines(section, ' ').collect();
+    let host = local.remove("now").and_then(|now| now.parse().ok());
+    Clocks {
+        local,
+        host,
+        controller: None,
+    }
 }
 
 fn lines(section: &[u8], separator: char) -> impl Iterator<Item = (String, String)> {

@@ -5,7 +5,8 @@ use super::target::{Guard, Target};
 use super::{Finding, Options, Plan, Severity, SystemAction, UnitAction};
 use crate::observed::Observed;
 
-/// Refuses a plan that touches a guarded unit while its session is open. The clock is the host's own.
+/// Refuses a plan that touches a guarded unit while its session is open, by the host's clock or by ours, and
+/// tells where the two differ.
 pub(super) fn findings(
     target: &Target,
     plan: &Plan,
@@ -17,8 +18,8 @@ pub(super) fn findings(
         .iter()
         .filter_map(|guard| {
             let unit = touched(guard, plan)?;
-            let mut finding = match session::of(guard, &observed.local_times) {
-                Session::Closed => return None,
+            let mut finding = match session::of(guard, &observed.clocks) {
+                Session::Closed => return clocks_differ(guard, observed),
                 Session::Open(message) => Finding::refuse(
                     "guard",
                     format!("`{unit}` would be touched while {message}"),
@@ -33,6 +34,19 @@ pub(super) fn findings(
             Some(finding)
         })
         .collect()
+}
+
+/// The session is closed by both clocks, but one of them is wrong.
+fn clocks_differ(guard: &Guard, observed: &Observed) -> Option<Finding> {
+    let differ = session::differ(&observed.clocks)?;
+    Some(Finding::warn(
+        "guard",
+        format!(
+            "{differ}; by both the {} session is closed, but one of them is wrong",
+            guard.concern
+        ),
+        Some("look at `timedatectl` on both".to_owned()),
+    ))
 }
 
 /// A unit of the guarded concern that the plan stops, starts or restarts.

@@ -1,9 +1,11 @@
-//! Whether an exchange is open, by the host's own clock.
+//! Whether an exchange is open, by the host's clock and by the controller's.
+//!
+//! The host's clock alone is not trusted: one that is hours behind makes an open exchange look closed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::target::Guard;
-use crate::observed;
+use crate::observed::{self, Clocks};
 use crate::query::{Query, Section};
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -11,6 +13,9 @@ const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// What to do where the clock cannot be read.
 pub(super) const UNKNOWN: &str =
     "install `tzdata` on the host and check the `session` facts, or `--force`";
+
+/// How far apart two clocks may be, in seconds: an answer may be under way for some of them.
+const TOLERANCE: u64 = 120;
 
 /// What a host's clock says about its sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +35,12 @@ pub fn ask_sessions(guards: &[Guard]) -> Option<Query> {
     (!zones.is_empty()).then(|| observed::clock_query(&zones))
 }
 
-/// What the answer to [`ask_sessions`] says about all of them: one that is open counts before one that
-/// cannot be told.
-pub fn sessions(guards: &[Guard], answer: Option<&Section>) -> Session {
+/// What the answer to [`ask_sessions`], which came at `now` (seconds since 1970 by the controller's clock), says
+/// about all of them: one that is open counts before one that cannot be told.
+pub fn sessions(guards: &[Guard], answer: Option<&Section>, now: u64) -> Session {
     let clocks = answer.map(|section| observed::parse_clocks(&section.stdout));
-    let clocks = clocks.unwrap_or_default();
+    let mut clocks = clocks.unwrap_or_default();
+    clocks.controller = Some(now);
     let all = guards.iter().map(|guard| of(guard, &clocks));
     all.max_by_key(|session| match session {
         Session::Closed => 0,
@@ -44,40 +50,100 @@ pub fn sessions(guards: &[Guard], answer: Option<&Section>) -> Session {
     .unwrap_or(Session::Closed)
 }
 
-/// Whether `guard` is on, given the local times by zone.
-pub(super) fn of(guard: &Guard, clocks: &BTreeMap<String, String>) -> Session {
-    match clocks
-        .get(&guard.timezone)
-        .map(|clock| is_open(guard, clock))
-    {
-        Some(Some(false)) => Session::Closed,
-        Some(Some(true)) => Session::Open(format!(
-            "the {} session is open ({} {} to {} {})",
-            guard.concern, guard.days, guard.open, guard.close, guard.timezone
-        )),
-        Some(None) | None => Session::Unknown(format!(
+/// Whether `guard` is on, by the host's clock or, where the two differ, by the controller's.
+pub(super) fn of(guard: &Guard, clocks: &Clocks) -> Session {
+    let here = clocks.local.get(&guard.timezone);
+    let moment = here.and_then(|clock| Moment::parse(clock));
+    let by_host = moment.and_then(|moment| is_open(guard, moment));
+    let behind = difference(clocks);
+    let by_controller = match (moment, behind) {
+        (Some(moment), Some(behind)) => is_open(guard, moment.later(behind)),
+        _ => by_host,
+    };
+    let (Some(by_host), Some(by_controller)) = (by_host, by_controller) else {
+        return Session::Unknown(format!(
             "whether the {} session is open is not known: no clock for `{}`",
             guard.concern, guard.timezone
-        )),
+        ));
+    };
+    let whose = match (by_host, by_controller) {
+        (false, false) => return Session::Closed,
+        (true, true) => "",
+        (true, false) => " by the host's clock",
+        (false, true) => " by this machine's clock",
+    };
+    let differ = differ(clocks).filter(|_| by_host != by_controller);
+    Session::Open(format!(
+        "the {} session is open{whose} ({} {} to {} {}){}",
+        guard.concern,
+        guard.days,
+        guard.open,
+        guard.close,
+        guard.timezone,
+        differ.map_or_else(String::new, |differ| format!("; {differ}"))
+    ))
+}
+
+/// How the clocks differ, where it is more than an answer may take: `the host's clock is 3 h 5 min behind this
+/// machine's`.
+pub(super) fn differ(clocks: &Clocks) -> Option<String> {
+    let behind = difference(clocks)?;
+    let minutes = behind.unsigned_abs().div_ceil(60);
+    let long = match (minutes / (24 * 60), minutes / 60 % 24, minutes % 60) {
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    };
+    let way = if behind > 0 { "behind" } else { "ahead of" };
+    Some(format!("the host's clock is {long} {way} this machine's"))
+}
+
+/// By how many seconds the host's clock is behind, where it is more than [`TOLERANCE`].
+fn difference(clocks: &Clocks) -> Option<i64> {
+    clocks.behind().filter(|s| s.unsigned_abs() > TOLERANCE)
+}
+
+/// A minute of the week.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// 0 is Monday.
+    day: usize,
+    minute: u32,
+}
+
+impl Moment {
+    /// Reads `weekday:hour:minute`, Monday is 1.
+    fn parse(clock: &str) -> Option<Self> {
+        let (day, time) = clock.split_once(':')?;
+        let day: usize = day.parse().ok().filter(|day| (1..=7).contains(day))?;
+        Some(Self {
+            day: day - 1,
+            minute: minutes(time)?,
+        })
+    }
+
+    /// The moment `seconds` later.
+    fn later(self, seconds: i64) -> Self {
+        const DAY: i64 = 24 * 60;
+        let at = i64::try_from(self.day).unwrap_or(0) * DAY + i64::from(self.minute);
+        let at = (at + seconds.div_euclid(60)).rem_euclid(7 * DAY);
+        Self {
+            day: usize::try_from(at / DAY).unwrap_or(0),
+            minute: u32::try_from(at % DAY).unwrap_or(0),
+        }
     }
 }
 
-/// `None` when hours, days or clock cannot be read. `clock` is `weekday:hour:minute`, Monday is 1.
-fn is_open(guard: &Guard, clock: &str) -> Option<bool> {
-    let (day, time) = clock.split_once(':')?;
-    let day: usize = day.parse().ok().filter(|day| (1..=7).contains(day))?;
-    let (now, open, close) = (
-        minutes(time)?,
-        minutes(&guard.open)?,
-        minutes(&guard.close)?,
-    );
-    let today = days(&guard.days)?.contains(&(day - 1));
-    let yesterday = days(&guard.days)?.contains(&((day + 5) % 7));
+/// `None` when hours or days cannot be read.
+fn is_open(guard: &Guard, now: Moment) -> Option<bool> {
+    let (open, close) = (minutes(&guard.open)?, minutes(&guard.close)?);
+    let days = days(&guard.days)?;
+    let (today, yesterday) = (days.contains(&now.day), days.contains(&((now.day + 6) % 7)));
     Some(if open <= close {
-        today && (open..close).contains(&now)
+        today && (open..close).contains(&now.minute)
     } else {
         // Over midnight: the part after it belongs to the day before.
-        (today && now >= open) || (yesterday && now < close)
+        (today && now.minute >= open) || (yesterday && now.minute < close)
     })
 }
 
@@ -134,13 +200,33 @@ mod tests {
         ];
         let read: Vec<_> = cases
             .iter()
-            .map(|(guard, clock)| format!("{} {clock} {:?}", guard.days, is_open(guard, clock)))
+            .map(|(guard, clock)| {
+                let open = Moment::parse(clock).and_then(|moment| is_open(guard, moment));
+                format!("{} {clock} {open:?}", guard.days)
+            })
             .collect();
         insta::assert_snapshot!(read.join("\n"));
         assert_eq!(
-            is_open(&guard("Someday", "10:00", "11:00"), "1:10:30"),
+            is_open(
+                &guard("Someday", "10:00", "11:00"),
+                Moment {
+                    day: 0,
+                    minute: 630
+                }
+            ),
             None
         );
+        let later = |seconds| {
+            let moment = Moment {
+                day: 6,
+                minute: 1439,
+            }
+            .later(seconds);
+            (moment.day, moment.minute)
+        };
+        assert_eq!(later(61), (0, 0));
+        assert_eq!(later(-24 * 3600), (5, 1439));
+        assert_eq!(later(400 * 7 * 24 * 3600), (6, 1439));
         assert_eq!(days("Sat-Mon"), Some(vec![5, 6, 0]));
     }
 }

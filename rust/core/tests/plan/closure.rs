@@ -236,7 +236,8 @@ fn a_session_guards_units_of_a_system_too() {
             });
             case.options.force = force;
             case.observed
-                .local_times
+                .clocks
+                .local
                 .insert("Australia/Sydney".to_owned(), clock.to_owned());
             case.rehearse(0, said);
         })

@@ -263,11 +263,18 @@ fn guarded(clock: Option<&'static str>) -> impl Fn(&mut Case) {
         });
         if let Some(clock) = clock {
             case.observed
-                .local_times
+                .clocks
+                .local
                 .insert("Australia/Sydney".to_owned(), clock.to_owned());
         }
         case.edit("/etc/app/app.conf", "level = 2\n");
     }
+}
+
+/// The host's clock is so many seconds behind.
+fn apart(case: &mut Case, behind: i64) {
+    case.observed.clocks.host = Some(1_795_392_000);
+    case.observed.clocks.controller = 1_795_392_000_u64.checked_add_signed(behind);
 }
 
 #[test]
@@ -281,6 +288,49 @@ fn of_sessions() {
             planned(|case| {
                 guarded(Some("2:11:30"))(case);
                 case.options.force = true;
+            }),
+        ),
+        (
+            "open by the controller's clock, by which the host's is behind",
+            planned(|case| {
+                guarded(Some("2:05:30"))(case);
+                apart(case, 6 * 3600);
+            }),
+        ),
+        (
+            "the same, forced",
+            planned(|case| {
+                guarded(Some("2:05:30"))(case);
+                apart(case, 6 * 3600);
+                case.options.force = true;
+            }),
+        ),
+        (
+            "open by the host's clock, which is a day ahead",
+            planned(|case| {
+                guarded(Some("1:11:30"))(case);
+                apart(case, -26 * 3600);
+            }),
+        ),
+        (
+            "closed by both clocks, and one of them is wrong",
+            planned(|case| {
+                guarded(Some("2:20:00"))(case);
+                apart(case, 1000);
+            }),
+        ),
+        (
+            "open by both clocks, which differ",
+            planned(|case| {
+                guarded(Some("2:11:30"))(case);
+                apart(case, 1000);
+            }),
+        ),
+        (
+            "closed, and as far apart as an answer takes",
+            planned(|case| {
+                guarded(Some("2:09:59"))(case);
+                apart(case, 100);
             }),
         ),
         (

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use deployctl_core::name::{AccountName, ConcernName, HostName, ManagedPath, UnitName};
 use deployctl_core::observed::{
-    Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
+    Clocks, Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
 };
 use deployctl_core::plan::{Options, PathTarget, Plan, Severity, Target, plan};
 use deployctl_core::precedence::ConfigFiles;
@@ -100,7 +100,7 @@ impl Case {
                 sysctls: BTreeMap::new(),
                 modules: BTreeSet::new(),
                 reboot_required: false,
-                local_times: BTreeMap::new(),
+                clocks: Clocks::default(),
                 firewall: None,
                 accounts: None,
                 places: None,

@@ -7,7 +7,7 @@ use deployctl_core::plan::{Session, ask_sessions, sessions};
 use super::Run;
 use super::connection::Connection;
 
-/// How `check` ends where it must not load `host` now, by the host's own clock; `None` where it may.
+/// How `check` ends where it must not load `host` now, by the host's clock or this machine's; `None` where it may.
 pub(super) async fn refusal(
     run: &Run,
     host: &HostName,
@@ -22,7 +22,11 @@ pub(super) async fn refusal(
     let asked = connection.ask(std::slice::from_ref(&query), &run.around.interrupt);
     match asked.await {
         Err(error) => Some(checks::broken(check, &error.words())),
-        Ok(answers) => match sessions(guards, answers.get(&query.id)) {
+        Ok(answers) => match sessions(
+            guards,
+            answers.get(&query.id),
+            run.around.clock.unix_seconds(),
+        ) {
             Session::Closed => None,
             Session::Open(why) => {
                 let reason = format!("not while {why} on `{host}`; `--force` passes over it");

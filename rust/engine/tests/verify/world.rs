@@ -261,7 +261,9 @@ fn answer(here: &Path, call: &Call) -> Reply {
     let (script, input) = match call {
         Call::Reconnect(_) | Call::RootShell => return Reply::says(""),
         Call::Run(script) | Call::Kept(script) => {
-            let script = script.replace("date +%u:%H:%M", "echo 1:10:30");
+            let script = script
+                .replace("date +%u:%H:%M", "echo 1:10:30")
+                .replace("date +%s", "echo 1795392000");
             (script.replace(CACHE, &cache), Vec::new())
         }
         Call::Put { archive, directory } => {
