@@ -21,6 +21,12 @@ pub struct Places {
     pub above: BTreeMap<String, Above>,
     /// Paths that chattr(1) closed: `i` for immutable, `a` for append-only.
     pub locked: BTreeMap<String, char>,
+    /// Directories above managed paths that are links, each with the directory that it leads to.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
+    /// Managed paths that an access control list (acl(5)) opens to others than their modes say.
+    #[serde(default)]
+    pub lists: BTreeSet<String>,
     /// Managed paths that stood there before deployctl.
     pub originals: BTreeSet<ManagedPath>,
 }
@@ -76,21 +82,29 @@ if [ -r "$S/original/index" ]; then originals=$S/original/index; fi
 # shellcheck disable=SC2086 # none or one
 cat /proc/self/mountinfo $originals || exit 4
 echo
-above='' seen=' '
-for path in "$@"; do
-  path=${{path%/*}}
+above='' seen=' ' links=''
+climb() {{
+  path=$1
   while [ "$path" != . ]; do
     case $seen in *" $path "*) break ;; esac
     seen="$seen$path "
     above="$above$path$IFS"
+    if [ -L "$path" ]; then links="$links$path$IFS"; fi
     path=${{path%/*}}
   done
+}}
+for path in "$@"; do climb "${{path%/*}}"; done
+for link in $links; do
+  to=$(readlink -f -- "$link") || continue
+  printf 'link|%s|%s\n' "$link" "$to"
+  climb ".${{to%/}}"
 done
 # shellcheck disable=SC2086 # one path a line
 stat -L -c '%u %g %a %F|%n' -- $above 2>/dev/null
 echo
 # shellcheck disable=SC2086
 lsattr -d -- $above "$@" 2>/dev/null
+ls -dln --time-style=+T -- "$@" 2>/dev/null
 echo
 {accounts}{firewall}"#,
             accounts = accounts::ask(scope),
@@ -125,12 +139,26 @@ pub(super) fn parse(section: &[u8]) -> (Places, Accounts) {
         );
     }
     for line in lines.by_ref().take_while(|line| !line.is_empty()) {
-        if let Some((path, above)) = above(line) {
+        if let Some(link) = line.strip_prefix("link|.")
+            && let Some((path, to)) = link.split_once('|')
+        {
+            let clean = |text: &str| printable_line(text.as_bytes(), 1024);
+            places.links.insert(clean(path), clean(to));
+        } else if let Some((path, above)) = above(line) {
             places.above.insert(path, above);
         }
     }
     for line in lines.by_ref().take_while(|line| !line.is_empty()) {
-        if let Some((flags, path)) = line.trim().split_once(' ')
+        if let Some((listed, path)) = line.split_once(" T .") {
+            // ls(1) puts a plus behind the mode of what has a list.
+            if listed
+                .split(' ')
+                .next()
+                .is_some_and(|mode| mode.ends_with('+'))
+            {
+                places.lists.insert(printable_line(path.as_bytes(), 1024));
+            }
+        } else if let Some((flags, path)) = line.trim().split_once(' ')
             && let Some(path) = path.trim().strip_prefix('.')
             && let Some(flag) = flags.chars().find(|flag| matches!(flag, 'i' | 'a'))
         {
@@ -185,8 +213,11 @@ mod tests {
               1 f aa 644 root root /etc/hosts\n2 a - - - - /etc/app.conf\n3 l - - - - /etc/localtime /usr/share/zoneinfo/UTC\n\
               \n\
               0 0 755 directory|./etc\n1000 100 2775 directory|./etc/own\n0 0 644 regular file|./etc/f37\n\
+              link|./etc/e37|/srv/else/e37\n\
               \n\
-              ----i---------e------- ./etc/t2.conf\n-----a--------e------- ./etc/log.d\n--------------e------- ./etc/x\n---A---------I-e------ ./etc/y\n",
+              ----i---------e------- ./etc/t2.conf\n-----a--------e------- ./etc/log.d\n--------------e------- ./etc/x\n---A---------I-e------ ./etc/y\n\
+              -r--r-----+ 1 0 0 12 T ./etc/sudoers.d/90-x\n-rw-r--r-- 1 0 0 5 T ./etc/hosts\n\
+              lrwxrwxrwx 1 0 0 27 T ./etc/localtime -> /usr/share/zoneinfo/UTC\n",
         );
         assert_eq!(
             places.read_only("/proc/sys/vm/swappiness"),
@@ -195,6 +226,12 @@ mod tests {
         assert_eq!(places.read_only("/proc/sys/net/ipv4/ip_forward"), None);
         assert_eq!(places.read_only("/etc/x"), None);
         assert_eq!(places.read_only("/usr/local/etc/x"), Some("/usr/local"));
-        insta::assert_json_snapshot!((places.above, places.locked, places.originals));
+        insta::assert_json_snapshot!((
+            places.above,
+            places.locked,
+            places.originals,
+            places.links,
+            places.lists
+        ));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Drift;
 use crate::observed::{Observed, normalise};
+use crate::precedence;
 use crate::rendered::{Ownership, PathState};
 
 /// Differences between the committed manifest and what is there.
@@ -22,14 +23,35 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
             });
         }
     }
+    let lists = observed.places.iter().flat_map(|places| &places.lists);
+    for path in lists.filter(|path| manifest.paths.keys().any(|ours| ours.as_str() == *path)) {
+        drift.push(Drift {
+            subject: path.clone(),
+            committed: "open as its mode says".to_owned(),
+            found: format!(
+                "an access control list (`getfacl {path}`; `setfacl -b {path}` removes it)"
+            ),
+        });
+    }
     for (key, committed) in &manifest.sysctls {
         if let Some(found) = observed.sysctls.get(key)
             && normalise(found) != normalise(committed)
         {
+            // The file that sets it says what was committed, so somebody wrote it since.
+            let at_boot = precedence::sysctl_at_boot(&observed.config, key.as_str());
+            let written = at_boot.filter(|setting| setting.value == normalise(committed));
+            let found = match written {
+                Some(setting) => format!(
+                    "{}, which `{}` does not say: a program wrote it",
+                    normalise(found),
+                    setting.place
+                ),
+                None => normalise(found),
+            };
             drift.push(Drift {
                 subject: key.to_string(),
                 committed: normalise(committed),
-                found: normalise(found),
+                found,
             });
         }
     }

@@ -3,7 +3,7 @@
 use super::target::Target;
 use super::{
     Drift, Finding, LiveChange, Options, PathTarget, Plan, accounts, apt, closure, disk, drift,
-    firewall, guard, host, live, lockout, overruled, packages, paths, places, reboot, record, sshd,
+    firewall, guard, host, interfaces, live, lockout, overruled, packages, paths, places, reboot, record, sshd,
     units,
 };
 use crate::observed::Observed;
@@ -108,6 +108,12 @@ fn live_changes(
     findings.extend(found);
     let users = accounts::changes(rendered, observed, plan);
     again(plan, rendered, users.into_iter().chain(table).collect());
+    findings.extend(interfaces::findings(
+        plan,
+        rendered,
+        observed,
+        &target.interface_addresses,
+    ));
     let reasons = reboot::reasons(plan, rendered, observed);
     plan.reboot.extend(reasons);
     findings.extend(reboot::waiting(plan, rendered, observed));

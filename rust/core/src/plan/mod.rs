@@ -20,6 +20,7 @@ mod drift;
 mod firewall;
 mod guard;
 mod host;
+mod interfaces;
 mod live;
 mod lockout;
 mod make;

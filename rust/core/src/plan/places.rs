@@ -7,19 +7,19 @@ use crate::name::ManagedPath;
 use crate::observed::{Above, Observed, Places};
 use crate::rendered::{Entry, PathState, Rendered};
 
-/// Directories above the paths that change, `/` left out. What is gone and should be needs none.
-fn parents(plan: &Plan) -> BTreeSet<&str> {
+/// Directories above `paths`, `/` left out.
+fn parents<'a>(paths: impl Iterator<Item = &'a ManagedPath>) -> BTreeSet<&'a str> {
     let mut parents = BTreeSet::new();
-    for change in plan.paths.iter().filter(|change| !change.gone) {
-        let mut path = change.path.as_str();
-        while let Some((parent, _)) = path.rsplit_once('/')
-            && !parent.is_empty()
-        {
-            parents.insert(parent);
-            path = parent;
-        }
+    for path in paths {
+        parents.extend(above(path.as_str()));
     }
     parents
+}
+
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.rmatch_indices('/')
+        .map(|(at, _)| &path[..at])
+        .filter(|parent| !parent.is_empty())
 }
 
 /// What refuses the changes of this plan because of where they are.
@@ -27,14 +27,50 @@ pub(super) fn findings(rendered: &Rendered, observed: &Observed, plan: &Plan) ->
     let Some(places) = &observed.places else {
         return Vec::new();
     };
-    let mut findings: Vec<_> = parents(plan)
+    // What is gone and should be needs no directory.
+    let changed = plan.paths.iter().filter(|change| !change.gone);
+    let mut parents = parents(changed.map(|change| &change.path));
+    let behind: BTreeSet<&str> = parents
+        .iter()
+        .filter_map(|path| places.links.get(*path))
+        .flat_map(|to| std::iter::once(to.as_str()).chain(above(to)))
+        .collect();
+    parents.extend(behind);
+    let mut findings: Vec<_> = parents
         .into_iter()
         .filter_map(|path| unfit(path, places.above.get(path)?))
         .collect();
+    findings.extend(elsewhere(rendered, observed, places));
     for change in plan.paths.iter().filter(|change| !change.gone) {
         findings.extend(closed(change, rendered, observed, places));
     }
     findings
+}
+
+/// Directories of managed paths that are links: what is managed stands where they lead to. Links that we manage
+/// and those of the distribution (`/lib`, `/var/run`) are meant to be links.
+fn elsewhere(rendered: &Rendered, observed: &Observed, places: &Places) -> Vec<Finding> {
+    let committed = observed.manifest.iter().flat_map(|m| m.paths.keys());
+    let parents = parents(rendered.entries.keys().chain(committed));
+    let of_distribution = |path: &str, to: &str| {
+        to.strip_prefix("/usr") == Some(path)
+            || (path.starts_with("/var/") && to.starts_with("/run"))
+    };
+    let managed = |path: &str| rendered.entries.keys().any(|ours| ours.as_str() == path);
+    let links = parents.into_iter().filter_map(|path| {
+        let to = places.links.get(path)?;
+        (!of_distribution(path, to) && !managed(path)).then_some((path, to))
+    });
+    let found = links.map(|(path, to)| {
+        Finding::warn(
+            "path",
+            format!("`{path}` is a link to `{to}`: what is managed below it stands there"),
+            Some(format!(
+                "where that is not meant, put a directory in its place, or manage it below `{to}`"
+            )),
+        )
+    });
+    found.collect()
 }
 
 /// Why nothing below this directory can be managed: whoever may rename in it decides what is there.

@@ -35,6 +35,10 @@ fn places() -> Places {
     places
 }
 
+fn link(places: &mut Places, at: &str, to: &str) {
+    places.links.insert(at.to_owned(), to.to_owned());
+}
+
 fn put(places: &mut Places, at: &str, what: Above) {
     places.above.insert(at.to_owned(), what);
 }
@@ -106,6 +110,30 @@ fn paths() {
         (
             "below a file, and to be put back",
             planned(|case| undeclared(case, true)),
+        ),
+        ("behind a link", edited(|p| link(p, "/etc/app", "/srv/app"))),
+        (
+            "behind a link into a directory of somebody else",
+            edited(|p| {
+                link(p, "/etc/app", "/home/bob/app");
+                put(p, "/home/bob", above("directory", 1000, 1000, 0o755));
+                put(p, "/home/bob/app", above("directory", 0, 0, 0o755));
+            }),
+        ),
+        (
+            "behind a link of the distribution",
+            edited(|p| link(p, "/etc", "/usr/etc")),
+        ),
+        (
+            "behind a link, and as declared; opened by an access control list",
+            planned(|case| {
+                case.commit();
+                let mut places = places();
+                link(&mut places, "/etc/app", "/srv/app");
+                places.lists.insert("/etc/app/key".to_owned());
+                places.lists.insert("/etc/not-ours".to_owned());
+                case.observed.places = Some(places);
+            }),
         ),
         (
             "what does not change may be anywhere",

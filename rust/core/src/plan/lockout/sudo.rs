@@ -62,7 +62,14 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
             format!("{asks}, and none was given: the apply could not be confirmed"),
             "`--ask-sudo-password`, or `--sudo-password-file`",
         )],
-        _ => Vec::new(),
+        // A plan cannot try it: sudo takes no password that it does not ask for.
+        _ => vec![Finding::warn(
+            "lockout",
+            format!(
+                "{asks}; the one that was given is not tried before, since sudo does not ask now"
+            ),
+            Some("where it is wrong, the new login fails and everything is put back".to_owned()),
+        )],
     }
 }
 
