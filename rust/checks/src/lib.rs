@@ -48,6 +48,9 @@ pub use host::{checks, checks_of_rendered};
 pub use measurement::{Bound, Limit, Measurement, Statistic};
 pub use selection::{Chosen, LeftOut, Offered, Selection, SelectionError};
 
+/// The hint for a user, a group or a file that is declared and not there: a plan sees that, whatever the cause.
+const MADE_BY_APPLY: &str = "an apply makes it: `deployctl plan` shows what else is missing";
+
 /// How one check ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -62,10 +62,13 @@ fn program(name: &str, folder: &str) -> Check {
         |answer| {
             let words = answer.everything();
             if answer.status != 0 {
-                return Ok(
-                    Found::when(false, format!("status {}: {words}", answer.status))
-                        .or_hint("the package of the program itself is not there: apply first"),
-                );
+                let found = Found::when(false, format!("status {}: {words}", answer.status));
+                // The shell's word for a program that is not there.
+                return Ok(if answer.status == 127 {
+                    found.or_hint("it is not there: an apply installs its package")
+                } else {
+                    found
+                });
             }
             let line = answer
                 .lines()?

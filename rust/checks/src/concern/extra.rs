@@ -54,7 +54,9 @@ fn file_check(file: &ExtraFile, query: &Query) -> Check {
         expected,
         move |answer| {
             let Some((ownership, found)) = parse(answer, &path)? else {
-                return Ok(Found::when(false, "there is no such file").or_hint("apply first"));
+                return Ok(
+                    Found::when(false, "there is no such file").or_hint(crate::MADE_BY_APPLY)
+                );
             };
             let same = found == hash.as_str();
             let content = if same {

@@ -114,7 +114,7 @@ const GRUB_FILE: &str = "/etc/default/grub.d/90-deployctl.cfg";
 /// Why the next boot will not bring what is missing.
 fn not_next(files: &ConfigFiles, missing: &[&str], boot: &Boot<'_>) -> String {
     if !files.has(GRUB_FILE) {
-        return "neither booted with it nor set up for the next boot: apply first".to_owned();
+        return format!("`{GRUB_FILE}` is not there: an apply writes it");
     }
     let overruled = precedence::overruled(GRUB_FILE, files, |path| path == GRUB_FILE);
     match overruled
@@ -316,9 +316,8 @@ fn io_uring_group(group: &str) -> Check {
         let pairs = answer.pairs(' ')?;
         let setting = value(&pairs, "setting")?;
         let Some(number) = pairs.get("group").filter(|number| !number.is_empty()) else {
-            return Ok(
-                Found::when(false, format!("there is no group {group}")).or_hint("apply first")
-            );
+            return Ok(Found::when(false, format!("there is no group {group}"))
+                .or_hint(crate::MADE_BY_APPLY));
         };
         Ok(Found::when(
             setting == *number,

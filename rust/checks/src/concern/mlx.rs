@@ -46,8 +46,9 @@ fn job(facts: &Mlx) -> [Check; 2] {
     let check = |what: &str, expected: String, judge: Judge| {
         Check::new(CONCERN, what, &query, expected, move |answer| {
             if answer.status != 0 {
-                return Ok(Found::when(false, answer.everything())
-                    .or_hint("launchd does not know the job: apply first"));
+                return Ok(Found::when(false, answer.everything()).or_hint(format!(
+                    "on the host, as root: `launchctl bootstrap system /Library/LaunchDaemons/{LABEL}.plist`"
+                )));
             }
             judge(&parse_job(answer)?)
         })
@@ -81,7 +82,7 @@ fn job(facts: &Mlx) -> [Check; 2] {
                     .collect();
                 let holds = shown.iter().all(|setting| setting.ends_with("=1"));
                 Ok(Found::when(holds, shown.join(", "))
-                    .or_hint("a client could have it fetch any model: apply first"))
+                    .or_hint("a client could have it fetch any model"))
             }),
         ),
     ]
@@ -274,8 +275,11 @@ fn wired(facts: &Mlx) -> Check {
     );
     Check::new(CONCERN, "wired-limit", &query, expected, move |answer| {
         let found: u32 = number("iogpu.wired_limit_mb", answer.text()?)?;
-        Ok(Found::when(found == wanted, found.to_string())
-            .or_hint("a boot forgets it: apply first"))
+        Ok(
+            Found::when(found == wanted, found.to_string()).or_hint(format!(
+                "a boot forgets it; on the host, as root: `sysctl iogpu.wired_limit_mb={wanted}`"
+            )),
+        )
     })
 }
 

@@ -66,7 +66,7 @@ fn isolation(what: &str, parameter: &'static str, wanted: &BTreeSet<u32>) -> Che
             format!("{key} CPUs are {}", cpus::show(&found)),
         )
         .or_hint(format!(
-            "neither this boot nor the next has {parameter}= for all of them: apply first"
+            "neither this boot nor the next has {parameter}= for all of them"
         ))
         .or_after_reboot(pending, format!("the boot loader has {parameter}=")))
     })
@@ -169,7 +169,7 @@ fn limits(user: &str, priority: u8) -> Check {
     Check::new(CONCERN, "limits", &query, expected, move |answer| {
         let pairs = answer.pairs('=')?;
         if pairs.contains_key("absent") {
-            return Ok(Found::when(false, "no such user").or_hint("apply first"));
+            return Ok(Found::when(false, "no such user").or_hint(crate::MADE_BY_APPLY));
         }
         let (rtprio, memlock) = (value(&pairs, "rtprio")?, value(&pairs, "memlock")?);
         let enough =

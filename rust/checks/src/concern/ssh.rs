@@ -161,7 +161,7 @@ pub(super) fn keys<'a>(
             }
             let found = parse_keys(answer)?;
             let Some(found) = found else {
-                return Ok(Found::when(false, "no such user").or_hint("apply first"));
+                return Ok(Found::when(false, "no such user").or_hint(crate::MADE_BY_APPLY));
             };
             let present = wanted
                 .iter()

@@ -102,7 +102,12 @@ fn free_check(path: &str, gib: u64, mounted: bool, query: &Query) -> Check {
     let path = path.to_owned();
     Check::new(CONCERN, &what, query, expected, move |answer| {
         let Some((kib, target)) = parse_free(answer, &path)? else {
-            return Ok(Found::when(false, format!("there is no {path}")).or_hint("apply first"));
+            let hint = if mounted {
+                format!("its mount makes it: on the host, `systemctl status {path}`")
+            } else {
+                format!("on the host: `mkdir -p {path}`, or take it out of the facts")
+            };
+            return Ok(Found::when(false, format!("there is no {path}")).or_hint(hint));
         };
         if mounted && target != path {
             return Ok(Found::when(false, format!("nothing is mounted on {path}")));

@@ -55,7 +55,7 @@ fi
     Check::new(CONCERN, "engine", &query, expected, move |answer| {
         let pairs = answer.pairs('=')?;
         if value(&pairs, "engine")? == "absent" {
-            return Ok(Found::when(false, "the unit is not there").or_hint("apply first"));
+            return Ok(Found::when(false, "the unit is not there").or_hint(crate::MADE_BY_APPLY));
         }
         let of = |key| value(&pairs, key);
         let (sent, arrived) = (of("sha256")?, of("host sha256")?);
@@ -109,7 +109,7 @@ fn current(facts: &Trading, engine: &Engine, unit: &str) -> Check {
     Check::new(CONCERN, "current", &query, expected, move |answer| {
         let pairs = answer.pairs('=')?;
         if value(&pairs, "engine")? == "absent" {
-            return Ok(Found::when(false, "the unit is not there").or_hint("apply first"));
+            return Ok(Found::when(false, "the unit is not there").or_hint(crate::MADE_BY_APPLY));
         }
         if value(&pairs, "release")? == "none" {
             let reason = "no release has been put there yet".to_owned();

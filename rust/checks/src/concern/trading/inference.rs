@@ -62,7 +62,9 @@ fn judge(answer: &Answer<'_>, vllm: &Vllm, user: &str) -> Result<Found, Unreadab
     let pairs = answer.pairs('=')?;
     let (socket, groups) = (value(&pairs, "found")?, value(&pairs, "groups")?);
     if groups.is_empty() {
-        return Ok(Found::when(false, format!("there is no user {user}")).or_hint("apply first"));
+        return Ok(
+            Found::when(false, format!("there is no user {user}")).or_hint(crate::MADE_BY_APPLY)
+        );
     }
     let item = Item::of(answer, ITEM)?;
     let whole = item

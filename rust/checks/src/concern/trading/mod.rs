@@ -58,7 +58,7 @@ fn account(facts: &Trading) -> Check {
         let pairs = answer.pairs('=')?;
         let groups = value(&pairs, "groups")?;
         if groups.is_empty() {
-            return Ok(Found::when(false, "no such user").or_hint("apply first"));
+            return Ok(Found::when(false, "no such user").or_hint(crate::MADE_BY_APPLY));
         }
         Ok(Found::when(
             groups.split_whitespace().any(|g| g == group),
@@ -91,9 +91,12 @@ fn directories(facts: &Trading) -> Vec<Check> {
                 let pairs = answer.pairs('=')?;
                 let found = value(&pairs, &path)?;
                 if found == "nothing" {
-                    return Ok(
-                        Found::when(false, "there is no such directory").or_hint("apply first")
-                    );
+                    let hint = match owner {
+                        // A plan looks at the file that declares it, not at the directory.
+                        Some(_) => "on the host, as root: `systemd-tmpfiles --create` makes it",
+                        None => crate::MADE_BY_APPLY,
+                    };
+                    return Ok(Found::when(false, "there is no such directory").or_hint(hint));
                 }
                 let holds = owner.as_ref().is_none_or(|owner| owner == found);
                 Ok(Found::when(holds, format!("it is {found}'s")))
@@ -117,7 +120,9 @@ fn settings(facts: &Trading, unit: &str) -> Vec<Check> {
         Check::new(CONCERN, what, &query, expected, move |answer| {
             let pairs = answer.pairs('=')?;
             if value(&pairs, "LoadState")? != "loaded" {
-                return Ok(Found::when(false, "the unit is not there").or_hint("apply first"));
+                return Ok(
+                    Found::when(false, "the unit is not there").or_hint(crate::MADE_BY_APPLY)
+                );
             }
             judge(&pairs)
         })

@@ -170,7 +170,7 @@ fn judge(answer: &Answer<'_>, item: &str, limit: Option<f64>) -> Result<Found, U
         return Err(Unreadable::new("the answer does not begin with `engine=`"));
     };
     if engine == "absent" {
-        return Ok(Found::when(false, "the unit is not there").or_hint("apply first"));
+        return Ok(Found::when(false, "the unit is not there").or_hint(crate::MADE_BY_APPLY));
     }
     if report.trim().is_empty() {
         return match rights::refusal(answer.status) {
