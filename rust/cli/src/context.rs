@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::{HostName, LoginName};
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) global: Global,
     pub(crate) interrupt: Interrupt,
+    /// Whether hosts may have been changed by now.
+    pub(crate) started: Arc<AtomicBool>,
     pub(crate) clock: Arc<System>,
     /// The command as it was given, for records.
     pub(crate) said: String,
@@ -39,6 +42,7 @@ impl Context {
             ui: Ui::new(global.json, global.color),
             global,
             interrupt,
+            started: Arc::default(),
             clock: Arc::new(System::new()),
             said: said(),
         }

@@ -121,7 +121,7 @@ impl Run<'_> {
         self.stage().await?;
         self.shell = self.root_shell().await?;
         if self.around.interrupt.thrown() {
-            return Err(outcome::interrupted_early(&self.task.host));
+            return Err(Outcome::Interrupted);
         }
         // From here on the host may go on by itself, whatever becomes of us: an error says nothing about it.
         let start = command::start(&self.task.apply, self.task.steal);

@@ -14,6 +14,7 @@ use deployctl_report::{HostReport, Outcome, Problem, Report};
 use crate::apply::outcome;
 use crate::ask::{AskError, ask};
 use crate::causes::in_full;
+use crate::clock::Clock;
 use crate::connect::Connector;
 use crate::event::{Event, EventKind};
 use crate::nix::SystemError;
@@ -113,13 +114,19 @@ pub async fn prepare(
             kind,
         });
     };
-    let mut link = connector
-        .connect(&host)
-        .await
-        .map_err(|error| failed(outcome::transport(&error)))?;
-    tell(EventKind::Connected);
-    let mut observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
-    tell(EventKind::Observed);
+    let reached = async {
+        let link = connector.connect(&host).await;
+        let link = link.map_err(|error| failed(outcome::transport(&error)))?;
+        tell(EventKind::Connected);
+        let observed = observe(link.as_ref(), &wanted, around.clock.as_ref()).await;
+        let observed = observed.map_err(failed)?;
+        tell(EventKind::Observed);
+        Ok::<_, Box<HostReport>>((link, observed))
+    };
+    let (mut link, mut observed) = tokio::select! {
+        reached = reached => reached?,
+        () = around.interrupt.wait() => return Err(failed(Outcome::Interrupted)),
+    };
     let mut plain = Options {
         sandbox: link.is_sandbox(),
         // What nobody brings must be there: a rollback's system.
@@ -142,7 +149,9 @@ pub async fn prepare(
         let free = takeover::settle(link, &pending, &around).await;
         let free = free.map_err(failed)?;
         (link, took_over) = (free.link, Some(free.what));
-        observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
+        observed = observe(link.as_ref(), &wanted, around.clock.as_ref())
+            .await
+            .map_err(failed)?;
         tell(EventKind::Observed);
     }
     if let Some(system) = &wanted.system
@@ -169,7 +178,9 @@ pub async fn prepare(
             plain.present = true;
             options.present = true;
             if !there {
-                observed = observe(link.as_ref(), &wanted).await.map_err(failed)?;
+                observed = observe(link.as_ref(), &wanted, around.clock.as_ref())
+                    .await
+                    .map_err(failed)?;
                 tell(EventKind::Observed);
             }
         }
@@ -216,7 +227,7 @@ pub fn unsupplied(host: HostName, error: &SupplyError) -> HostReport {
             };
             let outcome = match error {
                 SystemError::Lost { .. } => Outcome::Unreachable { reason },
-                SystemError::Interrupted => Outcome::Failed { reason },
+                SystemError::Interrupted => Outcome::Interrupted,
                 _ => Outcome::BuildFailed { reason },
             };
             HostReport {
@@ -227,7 +238,11 @@ pub fn unsupplied(host: HostName, error: &SupplyError) -> HostReport {
     }
 }
 
-async fn observe(link: &dyn Transport, wanted: &Wanted) -> Result<Observed, Outcome> {
+async fn observe(
+    link: &dyn Transport,
+    wanted: &Wanted,
+    clock: &dyn Clock,
+) -> Result<Observed, Outcome> {
     let zones = wanted.target.timezones();
     let scope = Scope {
         rendered: &wanted.rendered,
@@ -237,12 +252,14 @@ async fn observe(link: &dyn Transport, wanted: &Wanted) -> Result<Observed, Outc
     let answers = ask(link, &observed::queries(&scope))
         .await
         .map_err(|error| unanswered(&error))?;
-    observed::read(&answers, &scope).map_err(|error| Outcome::Failed {
+    let mut observed = observed::read(&answers, &scope).map_err(|error| Outcome::Failed {
         reason: Problem {
             message: format!("`{}`: {}", link.describe(), in_full(&error)),
             hint: None,
         },
-    })
+    })?;
+    observed.clocks.controller = Some(clock.unix_seconds());
+    Ok(observed)
 }
 
 /// A round that was not answered.

@@ -87,6 +87,8 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// We were interrupted before anything was changed.
+    Interrupted,
     /// Something broke on our side or in an unforeseen way.
     Failed {
         /// What.
@@ -156,6 +158,8 @@ pub enum Verdict {
     Refused,
     /// 10
     Open,
+    /// 130, as a shell says of what ends by Ctrl-C
+    Interrupted,
 }
 
 impl Verdict {
@@ -173,6 +177,7 @@ impl Verdict {
             Self::Unreachable => 8,
             Self::Refused => 9,
             Self::Open => 10,
+            Self::Interrupted => 130,
         }
     }
 
@@ -186,10 +191,11 @@ impl Verdict {
             Self::BuildFailed => 4,
             Self::Unreachable => 5,
             Self::Usage => 6,
-            Self::RolledBack => 7,
-            Self::Internal => 8,
-            Self::Open => 9,
-            Self::RollbackFailed => 10,
+            Self::Interrupted => 7,
+            Self::RolledBack => 8,
+            Self::Internal => 9,
+            Self::Open => 10,
+            Self::RollbackFailed => 11,
         }
     }
 }
@@ -222,6 +228,7 @@ impl HostReport {
             Outcome::BuildFailed { .. } => Verdict::BuildFailed,
             Outcome::Unreachable { .. } => Verdict::Unreachable,
             Outcome::Open { .. } => Verdict::Open,
+            Outcome::Interrupted => Verdict::Interrupted,
             Outcome::Failed { .. } => Verdict::Internal,
         }
     }
@@ -331,6 +338,14 @@ mod tests {
             8
         );
         assert_eq!(report(vec![open, back.clone()]).verdict(false).code(), 10);
+        let stopped = Outcome::Interrupted;
+        assert_eq!(
+            report(vec![nowhere.clone(), stopped.clone()])
+                .verdict(false)
+                .code(),
+            130
+        );
+        assert_eq!(report(vec![stopped, back.clone()]).verdict(false).code(), 5);
         assert_eq!(report(vec![nowhere, back, done]).verdict(false).code(), 5);
         assert_eq!(report(Vec::new()).verdict(true).code(), 0);
     }

@@ -8,6 +8,7 @@ use deployctl_core::kernel::{Verdict as Symbols, fragment, wanted};
 use deployctl_core::name::HostName;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::kernel::{self, Configured, KernelError, Machine, Package, Request, Step};
+use deployctl_engine::process::ProcessError;
 use deployctl_report::Verdict;
 
 use crate::args;
@@ -154,6 +155,7 @@ impl<'a> Chosen<'a> {
             KernelError::Missed { .. }
             | KernelError::Step { .. }
             | KernelError::NoPackage { .. } => Verdict::BuildFailed,
+            KernelError::Process(ProcessError::Interrupted { .. }) => Verdict::Interrupted,
             KernelError::File { .. } | KernelError::Process(_) => Verdict::Internal,
             KernelError::Tools { .. }
             | KernelError::NoSource { .. }

@@ -19,6 +19,7 @@ mod verify;
 mod why;
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -56,15 +57,7 @@ pub(crate) fn main() -> ExitCode {
     let result = runtime.block_on(async {
         tokio::select! {
             result = run(&context, cli.command) => result,
-            () = second_signal(&context, &thrower, changes_hosts) => Err(if changes_hosts {
-                Failure::new(
-                    Verdict::Internal,
-                    "interrupted twice: hosts that are not confirmed roll back by themselves",
-                )
-                .hint("ask `deployctl status` how they ended")
-            } else {
-                Failure::new(Verdict::Internal, "interrupted twice")
-            }),
+            () = second_signal(&context, &thrower, changes_hosts) => Err(left_alone(&context)),
         }
     });
     // Blocking reads of the terminal must not hold us up.
@@ -75,6 +68,22 @@ pub(crate) fn main() -> ExitCode {
             ui.fail(&failure);
             ExitCode::from(failure.verdict.code())
         }
+    }
+}
+
+/// How it ends when nobody waits for hosts any more.
+fn left_alone(context: &Context) -> Failure {
+    if context.started.load(Ordering::Relaxed) {
+        Failure::new(
+            Verdict::Open,
+            "interrupted twice: hosts that are not confirmed roll back by themselves",
+        )
+        .hint("ask `deployctl status` how they ended")
+    } else {
+        Failure::new(
+            Verdict::Interrupted,
+            "interrupted twice, before anything was applied",
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! What plan, apply, rollback and diff have in common: ask, plan, apply, report.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
@@ -122,6 +123,7 @@ pub(super) async fn roll_out(
             return Err(Failure::new(Verdict::Refused, "nothing was applied"));
         }
     }
+    context.started.store(pending > 0, Ordering::Relaxed);
     let hosts: Vec<HostName> = asked.iter().map(host_of).collect();
     let rollout = Rollout {
         inventory,

@@ -1,6 +1,8 @@
 //! What a user says about the login, checked before any host is asked.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::environment::{Said, TestEnv};
 
@@ -47,4 +49,58 @@ fn a_login_that_is_none_is_refused() {
     insta::assert_snapshot!(said.all());
     let said = status(&env, &[("DEPLOYCTL_SSH_USER", Path::new("a b"))], &[]);
     assert_eq!(said.code, 2, "{}", said.all());
+}
+
+/// Runs `command` on a host whose connection never comes to stand, interrupted so many times.
+fn interrupted(command: &str, times: u32) -> Said {
+    let env = TestEnv::new();
+    let config = env.path("silent");
+    std::fs::write(&config, "Host *\n  ProxyCommand sleep 20\n").unwrap();
+    let inventory = env.path("inventory.json");
+    let all = [
+        "--inventory",
+        inventory.to_str().unwrap(),
+        command,
+        "linode",
+    ];
+    let child = env
+        .command(&all)
+        .env("DEPLOYCTL_SSH_CONFIG", &config)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    for _ in 0..times {
+        std::thread::sleep(Duration::from_secs(2));
+        let sent = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success(), "it ended by itself");
+    }
+    let said = env.said(child.wait_with_output().unwrap());
+    assert!(start.elapsed() < Duration::from_secs(8), "{}", said.all());
+    said
+}
+
+#[test]
+fn ctrl_c_before_anything_was_changed_has_an_exit_code_of_its_own() {
+    // A plan has nothing to bring to an end.
+    let plan = interrupted("plan", 1);
+    assert_eq!(plan.code, 130, "{}", plan.all());
+    assert!(
+        plan.out
+            .contains("linode  interrupted before anything was changed"),
+        "{}",
+        plan.all()
+    );
+    let status = interrupted("status", 2);
+    assert_eq!(status.code, 130, "{}", status.all());
+    assert!(
+        status
+            .err
+            .contains("error: interrupted twice, before anything was applied"),
+        "{}",
+        status.all()
+    );
 }

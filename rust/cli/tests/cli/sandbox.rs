@@ -86,6 +86,38 @@ fn an_earlier_generation_comes_back_as_a_new_one() {
 }
 
 #[test]
+fn who_applied_is_known_where_the_environment_does_not_say_it() {
+    let env = TestEnv::new();
+    let (inventory, sandbox) = (env.path("inventory.json"), env.path("sandbox"));
+    let (inventory, sandbox) = (inventory.to_str().unwrap(), sandbox.to_str().unwrap());
+    let all = [
+        "--inventory",
+        inventory,
+        "--sandbox",
+        sandbox,
+        "apply",
+        "linode",
+        "--yes",
+    ];
+    let applied = env.command(&all).env_remove("USER").output().unwrap();
+    let applied = env.said(applied);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    let history: Value =
+        serde_json::from_str(&env.run(&["history", "linode", "--json"]).out).unwrap();
+    let (user, controller) = history[0]["holder"]
+        .as_str()
+        .unwrap()
+        .split_once('@')
+        .unwrap();
+    // As `id -un` has it.
+    assert!(
+        !user.is_empty() && user != "unknown" && user != "tester",
+        "{user}"
+    );
+    assert!(!controller.is_empty());
+}
+
+#[test]
 fn a_saved_plan_is_applied_as_it_was_or_not_at_all() {
     let env = TestEnv::new();
     let file = env.path("plan.json");

@@ -3,8 +3,8 @@
 use super::target::Target;
 use super::{
     Drift, Finding, LiveChange, Options, PathTarget, Plan, accounts, apt, closure, disk, drift,
-    firewall, guard, host, interfaces, live, lockout, overruled, packages, paths, places, reboot, record, sshd,
-    units,
+    firewall, guard, host, interfaces, live, lockout, overruled, packages, paths, places, reboot,
+    record, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use deployctl_checks::{CheckResult, CheckStatus};
 use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::{ApplyStatus, FailureCode, StatusError};
-use deployctl_core::name::HostName;
 use deployctl_core::query;
 use deployctl_report::text::time_of_day;
 use deployctl_report::{Outcome, Problem};
@@ -149,15 +148,6 @@ pub(crate) fn transport(error: &TransportError) -> Outcome {
         TransportError::TooMuch { .. }
         | TransportError::Put { .. }
         | TransportError::Local { .. } => Outcome::Failed { reason },
-    }
-}
-
-pub(super) fn interrupted_early(host: &HostName) -> Outcome {
-    Outcome::Failed {
-        reason: problem(
-            format!("`{host}`: interrupted before anything was changed"),
-            None,
-        ),
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) fn brief(host: &HostReport, style: Style) -> String {
         Outcome::BuildFailed { .. } => style.bad("build failed"),
         Outcome::Verified => "verified".to_owned(),
         Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
+        Outcome::Interrupted => style.bad("interrupted"),
         Outcome::Failed { .. } => style.bad("failed"),
     }
 }
@@ -126,6 +127,7 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
                 problem(reason, "  ", style)
             )
         }
+        Outcome::Interrupted => style.bad(INTERRUPTED),
         Outcome::Failed { reason } => {
             format!("{} {}", style.bad("failed:"), problem(reason, "  ", style))
         }
@@ -134,6 +136,9 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
     };
     format!("{name}  {told}\n")
 }
+
+/// Said of a host that an interrupt came before.
+const INTERRUPTED: &str = "interrupted before anything was changed";
 
 /// Said of a host or a link on which nothing was asked.
 pub(super) const WITHOUT_CHECKS: &str = "nothing was checked";
@@ -181,6 +186,12 @@ pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
             reason.hint.clone(),
         ),
         Outcome::BuildFailed { reason } => told("build-failed", "could not be built", reason),
+        Outcome::Interrupted => (
+            "interrupted",
+            "was left alone",
+            INTERRUPTED.to_owned(),
+            None,
+        ),
         Outcome::Failed { reason } => told("failed", "could not be worked on", reason),
     };
     Some(BadEnd {

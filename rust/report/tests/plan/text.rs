@@ -5,7 +5,7 @@ use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::{ApplyStatus, Failure, FailureCode, LogPart, Status};
 use deployctl_core::name::SysctlKey;
 use deployctl_report::text::{self, Style};
-use deployctl_report::{Outcome, Report};
+use deployctl_report::{HostReport, Outcome, Report};
 
 use super::fixture::{Case, path, planned};
 use super::stories::{eventful, host, hostile, judged, problem, refused, report};
@@ -164,6 +164,21 @@ fn an_apply_however_it_ends() {
                 },
                 None,
             ),
+            host("f", Outcome::Interrupted, None),
+            HostReport {
+                took_over: Some("apply `1-a` of `ann@box` was rolled back first".to_owned()),
+                ..host(
+                    "g",
+                    Outcome::Refused {
+                        reasons: vec![problem("`/etc/x` is a mount point", None)],
+                    },
+                    None,
+                )
+            },
+            HostReport {
+                took_over: Some("apply `1-a` of `ann@box` was rolled back first".to_owned()),
+                ..host("h", Outcome::Unchanged, None)
+            },
             host(
                 "mac-mini",
                 Outcome::Skipped {

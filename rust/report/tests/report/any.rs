@@ -116,6 +116,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         1 => (problem(), any::<Option<u64>>()).prop_map(|(reason, until)| Outcome::Open { reason, until }),
         1 => problem().prop_map(|reason| Outcome::BuildFailed { reason }),
         1 => problem().prop_map(|reason| Outcome::Failed { reason }),
+        1 => Just(Outcome::Interrupted),
         1 => text().prop_map(|reason| Outcome::Skipped { reason }),
     ]
 }

@@ -41,7 +41,7 @@ fn ended(session: &Session<'_>, last: Option<&Done>) -> Result<Verdict, Failure>
     match last {
         Some(last) => Ok(session.verdict(last)),
         None => Err(Failure::new(
-            Verdict::Internal,
+            Verdict::Interrupted,
             "interrupted before everything was asked once",
         )),
     }

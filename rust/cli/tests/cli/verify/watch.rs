@@ -121,7 +121,7 @@ fn stopped_before_the_first_round_it_has_no_verdict() {
         std::thread::sleep(Duration::from_millis(50));
     }
     let (code, err) = watching.stop();
-    assert_eq!(code, 1, "{err}");
+    assert_eq!(code, 130, "{err}");
     assert!(
         err.contains("error: interrupted before everything was asked once"),
         "{err}"
