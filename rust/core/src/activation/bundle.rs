@@ -54,11 +54,11 @@ impl Bundle {
             .map(|file| file.bytes.as_slice())
     }
 
-    /// How far the host puts off its dead man altogether, from arming on, in seconds.
-    pub fn cap_seconds(&self) -> Option<u32> {
+    /// How far the host puts off its deadline altogether, from arming on, in seconds.
+    pub fn max_seconds(&self) -> Option<u32> {
         let meta = std::str::from_utf8(self.file("meta")?).ok()?;
         meta.lines()
-            .find_map(|line| line.strip_prefix("cap ")?.parse().ok())
+            .find_map(|line| line.strip_prefix("max_seconds ")?.parse().ok())
     }
 }
 
@@ -98,7 +98,14 @@ pub const HOST_PROGRAM: &str = concat!(
     include_str!("host/systemd.sh"),
     include_str!("host/launchd.sh"),
     include_str!("host/start.sh"),
-    include_str!("host/verbs.sh"),
+    include_str!("host/activate.sh"),
+    include_str!("host/commit.sh"),
+    include_str!("host/rollback.sh"),
+    include_str!("host/recover.sh"),
+    include_str!("host/status.sh"),
+    include_str!("host/main.sh"),
+    // The last one: it says what a sandbox does not do, and begins.
+    include_str!("host/sandbox.sh"),
 );
 
 /// Makes the bundle of one apply: the fixed program, the plan's scripts, the staged bytes and the
@@ -109,7 +116,7 @@ pub const HOST_PROGRAM: &str = concat!(
 /// When `plan` was not made from `rendered`: an entry that it puts in place is not there.
 pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
     let holder = printable(&meta.holder);
-    let scripts = Scripts::new(plan, rendered, meta.deadline_seconds);
+    let scripts = Scripts::new(plan, rendered, meta);
     let record = Record {
         version: 1,
         apply: meta.apply_id.as_str(),
@@ -147,7 +154,7 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
     file("rendered.json", json(rendered));
     file("record.json", json(&record));
     let mut staged_bytes = 0;
-    for (n, change) in plan.paths.iter().enumerate() {
+    for change in &plan.paths {
         let entry = scripts.entry(change).map(|managed| &managed.entry);
         assert!(
             entry.is_some() || change.after == PathTarget::Original,
@@ -157,8 +164,10 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         if let Some(Entry::File { content, .. }) = entry {
             staged_bytes += content.len();
             // Under its own name, so that files of one directory can be installed together.
-            let name = change.path.as_str().rsplit('/').next().unwrap_or_default();
-            file(&format!("tree/{n}/{name}"), content.clone().into_bytes());
+            file(
+                &format!("tree{}", change.path),
+                content.clone().into_bytes(),
+            );
         }
     }
     file(
@@ -185,16 +194,17 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         "baseline",
         lines(plan.failed_units.iter().map(ToString::to_string)),
     );
-    // Staged, placed and checkpointed once each, and something to breathe.
-    let need_kib = 3 * staged_bytes / 1024 + 8192;
+    // Three copies of each staged byte (staged, placed, checkpointed), plus 8 MiB of headroom.
+    let required_kib = 3 * staged_bytes / 1024 + 8192;
     let mut facts = vec![
         format!("holder {holder}"),
+        format!("host {}", plan.host),
         format!("base {}", plan.base_generation),
         format!("boot {}", printable(&plan.boot_id)),
-        format!("window {}", meta.deadline_seconds),
-        format!("allow {}", scripts.allowance()),
-        format!("cap {}", scripts.cap()),
-        format!("need {need_kib}"),
+        format!("confirm_seconds {}", meta.deadline_seconds),
+        format!("step_seconds {}", scripts.step_seconds()),
+        format!("max_seconds {}", scripts.max_seconds()),
+        format!("required_kib {required_kib}"),
     ];
     if let Some(change) = &plan.closure {
         facts.push(format!("kind {}", kind_word(change.after.kind)));

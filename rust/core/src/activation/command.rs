@@ -63,9 +63,12 @@ pub fn status(apply: &ApplyId, offset: u64, extend: Option<u32>) -> String {
 /// never saw an apply.
 pub fn status_of_host() -> String {
     let state = super::STATE_DIR;
+    // An earlier program does not know `--frame`: it calls that wrong usage, and means a frame by `status` alone.
     format!(
-        "if [ -f \"${{DEPLOYCTL_ROOT-}}{state}/host.sh\" ]; then {}else printf 'deployctl-status 1\\ngeneration 0\\nlog 0 0 0\\n\\nend\\n'; fi\n",
-        installed("status").replace('\n', "; ")
+        "if [ ! -f \"${{DEPLOYCTL_ROOT-}}{state}/host.sh\" ]; then printf 'deployctl-status 1\\ngeneration 0\\nlog 0 0 0\\n\\nend\\n'\n\
+         else {}[ $? -ne 2 ] || {}fi\n",
+        installed("status --frame 2>/dev/null"),
+        installed("status"),
     )
 }
 
@@ -103,7 +106,7 @@ fn verb_on(verb: &str, apply: Option<&ApplyId>) -> String {
     apply.map_or_else(|| verb.to_owned(), |id| format!("{verb} {id}"))
 }
 
-/// Lets the host decide by itself what an interrupted apply needs, as the dead man does.
+/// Lets the host decide by itself what an interrupted apply needs, as its dead-man timer does.
 pub fn recover(apply: &ApplyId) -> String {
     installed(&format!("recover {apply}"))
 }

@@ -1,28 +1,32 @@
 //! The scripts of one plan: straight lines of calls of what `host.sh` defines.
 
 mod closure;
+mod header;
 mod network;
 mod way_in;
 mod words;
 
 use std::fmt::Write as _;
 
+use super::bundle::ApplyMeta;
 use super::quote::word;
 use crate::name::PackageName;
 use crate::observed::FIREWALL_TABLE;
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitChange};
 use crate::rendered::{Entry, FollowUp, ManagedEntry, Rendered};
 pub(super) use closure::kind_word;
+use header::Purpose;
 pub(super) use words::printable;
-use words::{action_word, words};
+use words::{unit_verb, words};
 
 /// One script, line by line.
 #[derive(Default)]
 pub(super) struct Script(String);
 
 impl Script {
-    fn new(title: &str) -> Self {
-        Self(format!("# {title}\n"))
+    /// One that begins with `header`, lines of comments.
+    fn new(header: String) -> Self {
+        Self(header)
     }
 
     /// One call; every argument is quoted where it needs to be.
@@ -52,13 +56,13 @@ pub(super) struct Scripts<'a> {
     rendered: &'a Rendered,
     /// `NAME` or `NAME=VERSION` of every package to install.
     installs: Vec<String>,
-    /// How long the host waits for confirm, in seconds.
-    window: u32,
+    /// Which apply this is.
+    meta: &'a ApplyMeta,
 }
 
 /// What reads all files of netplan.
 const NETPLAN: [&str; 2] = ["netplan", "generate"];
-/// Longest time that apt may take before the dead man steps in, in seconds.
+/// Longest time that apt may take before the dead-man timer elapses, in seconds.
 const PACKAGES_SECONDS: u32 = 1800;
 /// Longest time that `update-initramfs` and `update-grub` may take, in seconds.
 const BOOT_FILES_SECONDS: u32 = 300;
@@ -66,7 +70,7 @@ const BOOT_FILES_SECONDS: u32 = 300;
 const BASE_SECONDS: u32 = 120;
 
 impl<'a> Scripts<'a> {
-    pub(super) fn new(plan: &'a Plan, rendered: &'a Rendered, window: u32) -> Self {
+    pub(super) fn new(plan: &'a Plan, rendered: &'a Rendered, meta: &'a ApplyMeta) -> Self {
         let installs = plan
             .packages
             .iter()
@@ -80,27 +84,27 @@ impl<'a> Scripts<'a> {
             plan,
             rendered,
             installs,
-            window,
+            meta,
         }
     }
 
-    /// Seconds until the dead man, as first armed. Files alone are placed at once, so then the window for
+    /// Seconds until the dead-man timer elapses, as first armed. Files alone are placed at once, so then the window for
     /// confirm is enough and need not be set anew.
-    pub(super) fn allowance(&self) -> u32 {
+    pub(super) fn step_seconds(&self) -> u32 {
         let files_alone = self.installs.is_empty()
             && self.plan.units.is_empty()
             && self.plan.follow_ups.is_empty()
             && self.plan.closure.is_none();
         if files_alone {
-            self.window
+            self.meta.deadline_seconds
         } else {
             BASE_SECONDS
         }
     }
 
-    /// Seconds that the dead man may be put off to altogether.
-    pub(super) fn cap(&self) -> u32 {
-        let mut cap = BASE_SECONDS + self.window;
+    /// Seconds that the deadline may be put off to altogether.
+    pub(super) fn max_seconds(&self) -> u32 {
+        let mut cap = BASE_SECONDS + self.meta.deadline_seconds;
         cap += self.closure_seconds();
         if !self.installs.is_empty() {
             cap += PACKAGES_SECONDS;
@@ -166,9 +170,7 @@ impl<'a> Scripts<'a> {
     }
 
     pub(super) fn validate(&self) -> Script {
-        let mut script = Script::new(
-            "before anything is changed: what will be, looked at in a mount namespace of its own",
-        );
+        let mut script = Script::new(self.header(Purpose::Validate));
         let mut validators: Vec<&[String]> = Vec::new();
         for change in &self.plan.paths {
             if let Some(argv) = self.entry(change).and_then(|e| e.validator.as_deref())
@@ -189,43 +191,43 @@ impl<'a> Scripts<'a> {
             return script;
         }
         script.call("merge_begin", &[]);
-        for (n, change) in self.plan.paths.iter().enumerate() {
+        for change in &self.plan.paths {
             let path = change.path.as_str();
             match self.entry(change).map(|managed| &managed.entry) {
                 Some(Entry::File { ownership, .. }) => {
                     let [mode, owner, group] = words(ownership);
-                    script.call("merge", &[&n.to_string(), path, &mode, &owner, &group]);
+                    script.call("merge_file", &[path, &mode, &owner, &group]);
                 }
                 Some(Entry::Directory { ownership }) => {
                     script.call("merge_directory", &[path, &ownership.mode.to_string()]);
                 }
-                Some(Entry::Symlink { target }) => script.call("merge_link", &[path, target]),
-                Some(Entry::Absent) => script.call("merge_remove", &[path]),
+                Some(Entry::Symlink { target }) => script.call("merge_symlink", &[path, target]),
+                Some(Entry::Absent) => script.call("merge_removal", &[path]),
                 None => script.call("merge_original", &[path]),
             }
         }
         script.call("merge_end", &[]);
         if !self.installs.is_empty() {
-            script.call("packages_come", &[]);
+            script.call("expect_packages", &[]);
         }
         for argv in validators {
             let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-            script.call("validator", &argv);
+            script.call("run_validator", &argv);
         }
         if netplan {
-            script.call("validator", &NETPLAN);
+            script.call("run_validator", &NETPLAN);
         }
         for way_in in ways_in {
             script.call(way_in, &[]);
         }
-        script.call_if_any("packages_may_go", &self.replaced());
-        script.call_if_any("packages_simulate", &self.install_words());
-        script.call_if_any("packages_download", &self.install_words());
+        script.call_if_any("allow_removal_of", &self.replaced());
+        script.call_if_any("simulate_packages", &self.install_words());
+        script.call_if_any("download_packages", &self.install_words());
         script
     }
 
     pub(super) fn checkpoint(&self) -> Script {
-        let mut script = Script::new("what is there now");
+        let mut script = Script::new(self.header(Purpose::Checkpoint));
         if !self.plan.paths.is_empty() {
             script.call("checkpoint_paths", &[]);
         }
@@ -253,7 +255,7 @@ impl<'a> Scripts<'a> {
     }
 
     pub(super) fn apply(&self) -> Script {
-        let mut script = Script::new("the changes, in order");
+        let mut script = Script::new(self.header(Purpose::Apply));
         let is_apt = |change: &PathChange| change.path.as_str().starts_with("/etc/apt/");
         let is_sysusers = |change: &PathChange| {
             self.entry(change)
@@ -261,22 +263,22 @@ impl<'a> Scripts<'a> {
         };
         self.place(&mut script, is_apt);
         if !self.installs.is_empty() {
-            script.call("allow", &[&PACKAGES_SECONDS.to_string()]);
-            script.call_if_any("packages_may_go", &self.replaced());
-            script.call("packages_install", &self.install_words());
+            script.call("allow_seconds", &[&PACKAGES_SECONDS.to_string()]);
+            script.call_if_any("allow_removal_of", &self.replaced());
+            script.call("install_packages", &self.install_words());
         }
-        script.call_if_any("package_unhold", &self.packages(PackageAction::Unhold));
-        script.call_if_any("package_hold", &self.packages(PackageAction::Hold));
+        script.call_if_any("unhold_packages", &self.packages(PackageAction::Unhold));
+        script.call_if_any("hold_packages", &self.packages(PackageAction::Hold));
         self.place(&mut script, |change| !is_apt(change) && is_sysusers(change));
         if self.needs(FollowUp::Sysusers) {
-            script.call_if_any("sysusers", &self.files_with(FollowUp::Sysusers));
+            script.call_if_any("run_sysusers", &self.files_with(FollowUp::Sysusers));
         }
         for unit in &self.plan.units {
             for action in &unit.actions {
                 match action {
-                    UnitAction::Original => script.call("unit_release", &[unit.unit.as_str()]),
+                    UnitAction::Original => script.call("stop_unit_as_original", &[unit.unit.as_str()]),
                     UnitAction::Stop | UnitAction::Disable if self.file_goes(unit) => {
-                        script.call("unit", &[action_word(*action), unit.unit.as_str()]);
+                        script.call(unit_verb(*action), &[unit.unit.as_str()]);
                     }
                     _ => {}
                 }
@@ -286,13 +288,13 @@ impl<'a> Scripts<'a> {
             !is_apt(change) && !is_sysusers(change)
         });
         if !self.installs.is_empty() {
-            script.call("validate_again", &[]);
+            script.call("validate_postponed", &[]);
         }
         self.follow_up(&mut script);
         script
     }
 
-    /// Whether the unit's own file is taken away by this plan.
+    /// Whether this plan removes the unit's own file.
     fn file_goes(&self, unit: &UnitChange) -> bool {
         self.plan.paths.iter().any(|change| {
             let goes = self
@@ -309,64 +311,63 @@ impl<'a> Scripts<'a> {
             .plan
             .paths
             .iter()
-            .enumerate()
-            .filter(|(_, change)| chosen(change))
+            .filter(|change| chosen(change))
             .collect();
         if changes.is_empty() {
             return;
         }
-        changes.sort_by(|(_, a), (_, b)| a.path.cmp(&b.path));
-        for (n, change) in &changes {
-            let (n, path) = (n.to_string(), change.path.as_str());
+        changes.sort_by(|a, b| a.path.cmp(&b.path));
+        for change in &changes {
+            let path = change.path.as_str();
             match self.entry(change).map(|managed| &managed.entry) {
                 Some(Entry::File { ownership, .. }) => {
                     let [mode, owner, group] = words(ownership);
-                    script.call("place", &[&n, path, &mode, &owner, &group]);
+                    script.call("install_file", &[path, &mode, &owner, &group]);
                 }
                 Some(Entry::Directory { ownership }) => {
                     let [mode, owner, group] = words(ownership);
-                    script.call("directory", &[path, &mode, &owner, &group]);
+                    script.call("make_directory", &[path, &mode, &owner, &group]);
                 }
-                Some(Entry::Symlink { target }) => script.call("link", &[&n, path, target]),
+                Some(Entry::Symlink { target }) => script.call("make_symlink", &[path, target]),
                 Some(Entry::Absent) | None => {}
             }
         }
-        for (n, change) in changes.iter().rev() {
+        for change in changes.iter().rev() {
             match self.entry(change).map(|managed| &managed.entry) {
-                Some(Entry::Absent) => script.call("remove", &[change.path.as_str()]),
-                None => script.call("original", &[&n.to_string(), change.path.as_str()]),
+                Some(Entry::Absent) => script.call("remove_path", &[change.path.as_str()]),
+                None => script.call("restore_original", &[change.path.as_str()]),
                 Some(_) => {}
             }
         }
-        script.call("settle", &[]);
+        script.call("rename_into_place", &[]);
     }
 
     fn follow_up(&self, script: &mut Script) {
         if self.needs(FollowUp::Tmpfiles) {
-            script.call_if_any("tmpfiles", &self.files_with(FollowUp::Tmpfiles));
+            script.call_if_any("run_tmpfiles", &self.files_with(FollowUp::Tmpfiles));
         }
         for module in &self.plan.modules {
-            script.call("module", &[module.as_str()]);
+            script.call("load_module", &[module.as_str()]);
         }
         for sysctl in &self.plan.sysctls {
             let key = sysctl.key.below_proc_sys();
             match &sysctl.after {
-                Some(value) => script.call("sysctl_set", &[&key, value]),
-                None => script.call("sysctl_original", &[&key]),
+                Some(value) => script.call("set_sysctl", &[&key, value]),
+                None => script.call("restore_original_sysctl", &[&key]),
             }
         }
         if self.needs(FollowUp::Udev) {
-            script.call("udev", &[]);
+            script.call("reload_udev", &[]);
         }
         if self.needs(FollowUp::DaemonReload) {
-            script.call("daemon_reload", &[]);
+            script.call("reload_systemd", &[]);
         }
         if self.needs(FollowUp::Firewall) {
             let mut arguments = vec![FIREWALL_TABLE.0, FIREWALL_TABLE.1];
             arguments.extend(self.files_with(FollowUp::Firewall));
-            script.call("firewall", &arguments);
+            script.call("load_firewall", &arguments);
         }
-        self.call_network(script, "network");
+        self.call_network(script, "apply_network");
         let is_mount = |unit: &&UnitChange| {
             let name = unit.unit.as_str();
             [".mount", ".automount", ".swap"]
@@ -381,12 +382,12 @@ impl<'a> Scripts<'a> {
         }
         let boot_files = BOOT_FILES_SECONDS.to_string();
         if self.needs(FollowUp::Initramfs) {
-            script.call("allow", &[&boot_files]);
-            script.call("initramfs", &[]);
+            script.call("allow_seconds", &[&boot_files]);
+            script.call("update_initramfs", &[]);
         }
         if self.needs(FollowUp::Bootloader) {
-            script.call("allow", &[&boot_files]);
-            script.call("bootloader", &[]);
+            script.call("allow_seconds", &[&boot_files]);
+            script.call("update_bootloader", &[]);
         }
         self.closure_apply(script);
         for reason in &self.plan.reboot {
@@ -399,96 +400,95 @@ impl<'a> Scripts<'a> {
         let seconds = change.start_timeout_seconds.to_string();
         for action in &change.actions {
             match action {
-                UnitAction::Original => script.call("unit_original", &[unit]),
+                UnitAction::Original => script.call(unit_verb(*action), &[unit]),
                 UnitAction::Stop | UnitAction::Disable if self.file_goes(change) => {}
                 UnitAction::Stop | UnitAction::Disable | UnitAction::Enable => {
-                    script.call("unit", &[action_word(*action), unit]);
+                    script.call(unit_verb(*action), &[unit]);
                 }
                 UnitAction::Start | UnitAction::Restart | UnitAction::Reload => {
                     // Beyond the start itself: the ones after it, and the look at all of them.
                     let allowed = change.start_timeout_seconds.saturating_add(60).to_string();
-                    script.call("allow", &[&allowed]);
-                    script.call("unit", &[action_word(*action), unit, &seconds]);
+                    script.call("allow_seconds", &[&allowed]);
+                    script.call(unit_verb(*action), &[unit, &seconds]);
                 }
             }
         }
     }
 
     pub(super) fn rollback(&self) -> Script {
-        let mut script = Script::new("everything as the checkpoint says; may be run again");
+        let mut script = Script::new(self.header(Purpose::RollBack));
         self.closure_rollback(&mut script);
         for unit in self.plan.units.iter().rev() {
-            script.call("unit_halt", &[unit.unit.as_str()]);
+            script.call("stop_unit_as_before", &[unit.unit.as_str()]);
         }
         if !self.plan.paths.is_empty() {
             // What was not there goes first, deepest first; then directories come back before what lies in them.
-            let mut changes: Vec<_> = self.plan.paths.iter().enumerate().collect();
-            changes.sort_by(|(_, a), (_, b)| a.path.cmp(&b.path));
+            let mut changes: Vec<_> = self.plan.paths.iter().collect();
+            changes.sort_by(|a, b| a.path.cmp(&b.path));
             let was_absent =
                 |change: &PathChange| change.before == crate::rendered::PathState::Absent;
-            for (n, change) in changes.iter().rev().filter(|(_, c)| was_absent(c)) {
-                script.call("restore_path", &[&n.to_string(), change.path.as_str()]);
+            for change in changes.iter().rev().filter(|change| was_absent(change)) {
+                script.call("restore_path", &[change.path.as_str()]);
             }
-            for (n, change) in changes.iter().filter(|(_, change)| !was_absent(change)) {
-                script.call("restore_path", &[&n.to_string(), change.path.as_str()]);
+            for change in changes.iter().filter(|change| !was_absent(change)) {
+                script.call("restore_path", &[change.path.as_str()]);
             }
-            script.call("settle", &[]);
-            script.call("unmake_parents", &[]);
+            script.call("rename_into_place", &[]);
+            script.call("remove_made_directories", &[]);
         }
         let installed: Vec<&str> = self.packages(PackageAction::Install);
-        script.call_if_any("packages_back", &installed);
-        script.call_if_any("hold_back", &self.packages(PackageAction::Hold));
-        script.call_if_any("unhold_back", &self.packages(PackageAction::Unhold));
+        script.call_if_any("report_kept_packages", &installed);
+        script.call_if_any("undo_hold", &self.packages(PackageAction::Hold));
+        script.call_if_any("undo_unhold", &self.packages(PackageAction::Unhold));
         for sysctl in &self.plan.sysctls {
-            script.call("sysctl_back", &[&sysctl.key.below_proc_sys()]);
+            script.call("restore_sysctl", &[&sysctl.key.below_proc_sys()]);
         }
         for module in self.plan.modules.iter().rev() {
-            script.call("module_back", &[module.as_str()]);
+            script.call("unload_module", &[module.as_str()]);
         }
         if self.needs(FollowUp::Udev) {
-            script.call("udev_back", &[]);
+            script.call("reload_udev_again", &[]);
         }
         if self.needs(FollowUp::DaemonReload) || !self.plan.units.is_empty() {
-            script.call("daemon_reload_back", &[]);
+            script.call("reload_systemd_again", &[]);
         }
         if self.needs(FollowUp::Firewall) {
-            script.call("firewall_back", &[FIREWALL_TABLE.0, FIREWALL_TABLE.1]);
+            script.call("restore_firewall", &[FIREWALL_TABLE.0, FIREWALL_TABLE.1]);
         }
-        self.call_network(&mut script, "network_back");
+        self.call_network(&mut script, "restore_network");
         for unit in &self.plan.units {
             let seconds = unit.start_timeout_seconds.to_string();
-            script.call("unit_back", &[unit.unit.as_str(), &seconds]);
+            script.call("restore_unit_state", &[unit.unit.as_str(), &seconds]);
         }
         if self.needs(FollowUp::Initramfs) {
-            script.call("initramfs_back", &[]);
+            script.call("update_initramfs_again", &[]);
         }
         if self.needs(FollowUp::Bootloader) {
-            script.call("bootloader_back", &[]);
+            script.call("update_bootloader_again", &[]);
         }
         script
     }
 
     pub(super) fn commit(&self) -> Script {
-        let mut script =
-            Script::new("what went back to what it was before deployctl is no longer kept");
+        let mut script = Script::new(self.header(Purpose::Commit));
         for change in &self.plan.paths {
             if change.after == PathTarget::Original {
-                script.call("forget", &[change.path.as_str()]);
+                script.call("forget_original", &[change.path.as_str()]);
             }
         }
         for sysctl in self.plan.sysctls.iter().filter(|s| s.after.is_none()) {
             script.call(
-                "forget",
+                "forget_original",
                 &[&format!("sysctl:{}", sysctl.key.below_proc_sys())],
             );
         }
         for unit in &self.plan.units {
             if unit.actions.contains(&UnitAction::Original) {
-                script.call("forget", &[&format!("unit:{}", unit.unit)]);
+                script.call("forget_original", &[&format!("unit:{}", unit.unit)]);
             }
         }
         for name in self.packages(PackageAction::Unhold) {
-            script.call("forget", &[&format!("hold:{name}")]);
+            script.call("forget_original", &[&format!("hold:{name}")]);
         }
         self.closure_commit(&mut script);
         script

@@ -1,6 +1,7 @@
 //! What the host does when it was cut off. Where every line of a script is tried, the shells take turns.
 
 use std::fs;
+use std::ops::RangeInclusive;
 
 use deployctl_core::activation::{Action, Bundle, Event, Phase, command, next};
 
@@ -31,18 +32,21 @@ fn with_line(mut bundle: Bundle, name: &str, lines: usize, line: &str) -> Bundle
     bundle
 }
 
-fn lines_of(bundle: &Bundle, name: &str) -> usize {
-    bundle.file(name).unwrap().split(|&b| b == b'\n').count() - 1
+/// Where a line can be put into the script `name`: after its header, and after each line behind that.
+fn places_in(bundle: &Bundle, name: &str) -> RangeInclusive<usize> {
+    let text = str::from_utf8(bundle.file(name).unwrap()).unwrap();
+    let header = text.lines().take_while(|line| line.starts_with('#')).count();
+    header..=text.lines().count()
 }
 
 #[test]
 fn a_step_that_fails_anywhere_rolls_back_at_once() {
     for shell in SHELLS {
-        let lines = lines_of(
+        let places = places_in(
             &host(shell).bundle("first-apply", 600, &two_files()),
             "apply.sh",
         );
-        for at in (1..=lines).filter(|at| SHELLS[at % 2] == shell) {
+        for at in places.clone().filter(|at| SHELLS[at % 2] == shell) {
             let host = host(shell);
             let tree = host.tree();
             let bundle = host.bundle("first-apply", 600, &two_files());
@@ -81,11 +85,11 @@ fn a_cut_anywhere_is_recovered() {
             ("checkpoint.sh", Phase::Validated, Phase::Refused),
             ("apply.sh", Phase::Activating, Phase::RolledBack),
         ] {
-            let lines = lines_of(
+            let places = places_in(
                 &host(shell).bundle("first-apply", 600, &two_files()),
                 script,
             );
-            for at in (0..=lines).filter(|at| SHELLS[at % 2] == shell) {
+            for at in places.clone().filter(|at| SHELLS[at % 2] == shell) {
                 let host = host(shell);
                 let tree = host.tree();
                 let bundle = host.bundle("first-apply", 600, &two_files());
@@ -124,11 +128,11 @@ fn settled(phase: Phase) -> Phase {
 #[test]
 fn a_rollback_that_is_cut_off_is_done_again() {
     for shell in SHELLS {
-        let lines = lines_of(
+        let places = places_in(
             &host(shell).bundle("first-apply", 600, &two_files()),
             "rollback.sh",
         );
-        for at in (0..=lines).filter(|at| SHELLS[at % 2] == shell) {
+        for at in places.clone().filter(|at| SHELLS[at % 2] == shell) {
             let host = host(shell);
             let tree = host.tree();
             // Once: the second time the mark is there.

@@ -243,7 +243,7 @@ impl Run<'_> {
         match self.heard.phase()? {
             Phase::Activated => Some(self.heard.at + u64::from(self.heard.left()?)),
             Phase::Armed | Phase::Activating => {
-                Some(self.heard.armed_at? + u64::from(self.task.bundle.cap_seconds()?))
+                Some(self.heard.armed_at? + u64::from(self.task.bundle.max_seconds()?))
             }
             _ => None,
         }

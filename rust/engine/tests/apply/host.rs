@@ -134,7 +134,7 @@ fn task(gates: Vec<Check>) -> Task {
         bundle: Bundle {
             files: vec![BundleFile {
                 name: "meta".to_owned(),
-                bytes: b"window 60\ncap 180\n".to_vec(),
+                bytes: b"confirm_seconds 60\nmax_seconds 180\n".to_vec(),
                 mode: 0o600,
             }],
         },

@@ -246,7 +246,7 @@ impl<'a> Draft<'a> {
                 let text = match file.name.as_str() {
                     "apply.sh" => format!("\n{line}\n"),
                     // The last of a key counts.
-                    "meta" => format!("allow {allow}\n"),
+                    "meta" => format!("step_seconds {allow}\n"),
                     _ => String::new(),
                 };
                 file.bytes.extend(text.into_bytes());

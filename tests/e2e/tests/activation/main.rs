@@ -164,7 +164,7 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
     }
     assert!(
         machine
-            .ok("sh /var/lib/deployctl/host.sh status failing-apply")?
+            .ok("sh /var/lib/deployctl/host.sh status failing-apply --frame")?
             .contains("my cause")
     );
 
@@ -173,7 +173,7 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
     assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
     machine.wait_until(
         Duration::from_secs(20),
-        "sh /var/lib/deployctl/host.sh status silent-apply | grep -qx 'phase rolled-back'",
+        "sh /var/lib/deployctl/host.sh status silent-apply --frame | grep -qx 'phase rolled-back'",
     )?;
     as_committed()?;
 
@@ -350,7 +350,7 @@ fn the_dead_man_outlives_its_timer_and_what_hangs() -> Result<()> {
     let status = Draft::new(&machine)?
         .file(motd, "never confirmed\n", &[])?
         .window(14)
-        .last("allow 20; sleep 8", 4)
+        .last("allow_seconds 20; sleep 8", 4)
         .apply("outliving-apply")?;
     assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
     let left = status.deadline_seconds.context("a deadline")?;
@@ -361,11 +361,11 @@ fn the_dead_man_outlives_its_timer_and_what_hangs() -> Result<()> {
     );
     machine.wait_until(
         Duration::from_secs(30),
-        "sh /var/lib/deployctl/host.sh status outliving-apply | grep -qx 'phase rolled-back'",
+        "sh /var/lib/deployctl/host.sh status outliving-apply --frame | grep -qx 'phase rolled-back'",
     )?;
     let status = ask(
         &machine,
-        "sh /var/lib/deployctl/host.sh status outliving-apply",
+        "sh /var/lib/deployctl/host.sh status outliving-apply --frame",
     )?;
     assert!(
         failure(&status).starts_with("Deadline"),
@@ -380,7 +380,7 @@ fn the_dead_man_outlives_its_timer_and_what_hangs() -> Result<()> {
     let status = Draft::new(&machine)?
         .file(motd, "never activated\n", &[])?
         .window(10)
-        .last("settle; sleep 1000", 5)
+        .last("rename_into_place; sleep 1000", 5)
         .apply("hanging-apply")?;
     let took = started.elapsed();
     assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));

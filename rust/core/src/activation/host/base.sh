@@ -1,13 +1,12 @@
 #!/bin/sh
-# deployctl's program on the host: works off the scripts of one apply, and puts it back.
+# deployctl's program on the host: runs the scripts of one apply, or undoes it.
 #
-#   sh /var/lib/deployctl/host.sh status      what is the case
-#   sh /var/lib/deployctl/host.sh rollback    put back what the open apply changed (from a console, too)
+#   sh /var/lib/deployctl/host.sh status      says what is going on, and what happens next
+#   sh /var/lib/deployctl/host.sh rollback    undoes the open apply (works from a console, too)
 #
-# Put together from several files; the whole is read before its last line starts it, so it may be
-# replaced while it runs. Needs coreutils, util-linux (flock, unshare) and systemd or launchd; in a sandbox
-# (DEPLOYCTL_SANDBOX=1, DEPLOYCTL_ROOT=directory) only the first two. DEPLOYCTL_SANDBOX=stand-ins is for tests: there, what
-# lies in the sandbox's own store and on PATH stands in for Nix and for the systems it built.
+# Joined from several files. The shell reads all of it before the last line starts it, so it may be replaced while it
+# runs. Needs coreutils, util-linux (flock, unshare) and systemd or launchd; a sandbox (DEPLOYCTL_SANDBOX=1,
+# DEPLOYCTL_ROOT=directory) needs only the first two, see sandbox.sh.
 #
 # Paths, unit and package names come from a charset without blanks, quotes and glob characters, so lists of them are
 # split by the shell on purpose. The working directory is the root: `/etc/x` is `.$path`.
@@ -23,33 +22,24 @@ S=$ROOT/var/lib/deployctl
 D=                # directory of the apply in question
 ID=               # its id
 boot_mode=        # set by `recover --boot`: units and live values are made by the boot itself
-log_cap=262144    # bytes of log in one status frame
 newline='
 '
 
 # --- small things -------------------------------------------------------------------------------
 
-# flush PATH…: a sandbox only looks whether they are there, as `sync` would.
-flush() {
-  if [ -z "$SANDBOX" ]; then
-    sync "$@"
-    return
-  fi
-  for fl_path in "$@"; do
-    if [ ! -e "$fl_path" ]; then
-      printf 'nothing to sync at %s\n' "$fl_path"
-      return 1
-    fi
-  done
-}
+# flush PATH…: writes them to the disk.
+flush() { sync "$@"; }
 
-# keep FILE LINE: replaces FILE; a power cut leaves the old line or the new one.
-keep() {
+# flush_tree PATH…: the same with all below them.
+flush_tree() { find "$@" ! -type l -exec sync {} +; }
+
+# write_atomically FILE LINE: replaces FILE; a power cut leaves the old line or the new one.
+write_atomically() {
   { printf '%s\n' "$2" >"$1.new"; } 2>/dev/null && flush "$1.new" && mv -f "$1.new" "$1" && flush "${1%/*}"
 }
 
-# line FILE: its first line in $line, or nothing.
-line() {
+# read_line FILE: its first line in $line, or nothing.
+read_line() {
   line=
   if [ -r "$1" ]; then IFS= read -r line <"$1" || :; fi
 }
@@ -80,7 +70,7 @@ boot_id() {
 
 # The number of the committed generation in $generation; 0 where the file says none, see `check_generation`.
 generation() {
-  line "$S/generation"
+  read_line "$S/generation"
   generation=0
   case $line in '' | *[!0-9]* | ??????????*) return 1 ;; esac
   generation=$line
@@ -97,7 +87,7 @@ newest_generation() {
 }
 
 phase() {
-  line "$D/phase"
+  read_line "$D/phase"
   phase=${line:-staged}
 }
 
@@ -106,25 +96,34 @@ set_phase() {
   phase=$1
   printf '%s\n' "$1" >"$D/phase"
 }
-keep_phase() {
-  keep "$D/phase" "$1" || return 1
+save_phase() {
+  write_atomically "$D/phase" "$1" || return 1
   phase=$1
 }
 
 # --- what the scripts do, and how they fail --------------------------------------------------------
 
-this=
-rolling= # set while it is put back
-step() {
-  this=$*
+this=    # the step that runs, in words
+rolling= # set while the apply is undone
+
+# begin WORDS: tells in the log what begins.
+begin() {
+  this=$1
   printf '==> %s\n' "$this"
-  # The rollback goes by the journal, so nothing is done that is not in it.
-  printf '%s\n' "$this" >>"$D/journal" || [ -n "$rolling" ] || die "cannot write down what is done"
 }
 
-# did STEP: whether the activation began it.
-did() {
-  case $newline$journal$newline in *"$newline$1$newline"*) return 0 ;; esac
+# step WORDS VERB [ARGUMENT…]: the same for what a rollback has to know of. The journal holds the verb with its arguments,
+# one a line, and is all that a rollback goes by: so nothing is done that is not in it. WORDS are for people alone.
+step() {
+  begin "$1"
+  shift
+  if [ -n "$rolling" ]; then return; fi
+  printf '%s\n' "$*" >>"$D/journal" || die "cannot write down what is done"
+}
+
+# journal_has VERB [ARGUMENT…]: whether the activation began this.
+journal_has() {
+  case $newline$journal$newline in *"$newline$*$newline"*) return 0 ;; esac
   return 1
 }
 
@@ -135,10 +134,10 @@ last_lines() { # [LINES]
     tr '\n\t' '  ' | tr -d '\000-\037\177' | sed -e 's/^ *//' -e 's/ *$//' | cut -c 1-400
 }
 
-# Ends the script that runs (always in a subshell); a rollback goes on.
+# die TEXT: ends the script that runs (always in a subshell); a rollback goes on.
 die() {
   if [ -n "$rolling" ]; then
-    complain "$*"
+    note_leftover "$*"
     return 1
   fi
   printf 'failed: %s\n' "$*"
@@ -151,18 +150,13 @@ try() {
   "$@" || die "\`$this\`: $(last_lines)"
 }
 
-# complain TEXT: a rollback goes on whatever happens, and tells all of it. Where even that cannot be written, it is
-# still known that there was something.
-complained=
-complain() {
-  complained=1
+# note_leftover TEXT: what a rollback could not undo. It goes on whatever happens, and tells all of it. $leftovers is set
+# even where the text cannot be written.
+leftovers=
+note_leftover() {
+  leftovers=1
   printf 'left: %s\n' "$*"
   printf '%s\n' "$*" >>"$D/left"
-}
-
-skip() {
-  printf 'skip(sandbox): %s\n' "$*"
-  printf '%s\n' "$*" >>"$D/skips"
 }
 
 # --- applies, locks, lease ---------------------------------------------------------------------------
@@ -174,7 +168,7 @@ find_apply() {
   D=$S/applies/$1
   [ ! -d "$D" ] || return 0
   for generation_dir in "$S"/generations/*; do
-    line "$generation_dir/id"
+    read_line "$generation_dir/id"
     if [ "$line" = "$ID" ]; then
       D=$generation_dir
       return 0
@@ -184,19 +178,22 @@ find_apply() {
   return 1
 }
 
-# What core wrote down for us.
+# read_meta: what the controller wrote down about this apply. Other programs than the apply's own ask for `status`, so
+# `holder`, `base` and `kind` keep their names.
 read_meta() {
-  m_holder='' m_base=0 m_boot='' m_window=60 m_allow=60 m_cap=600 m_need=0 m_kind='' m_system=''
+  m_holder='' m_host='' m_base=0 m_boot='' m_kind='' m_system=''
+  m_confirm_seconds=60 m_step_seconds=60 m_max_seconds=600 m_required_kib=0
   [ -r "$D/meta" ] || return 0
   while read -r key value; do
     case $key in
       holder) m_holder=$value ;;
+      host) m_host=$value ;;
       base) m_base=$value ;;
       boot) m_boot=$value ;;
-      window) m_window=$value ;;
-      allow) m_allow=$value ;;
-      cap) m_cap=$value ;;
-      need) m_need=$value ;;
+      confirm_seconds) m_confirm_seconds=$value ;; # how long the activated host waits for its confirmation
+      step_seconds) m_step_seconds=$value ;;       # how long the activation may take before it is undone
+      max_seconds) m_max_seconds=$value ;;         # how far the deadline may be put off altogether
+      required_kib) m_required_kib=$value ;;
       kind) m_kind=$value ;;
       system) m_system=$value ;;
     esac
@@ -228,8 +225,8 @@ lock() {
   fi
 }
 
-# Whoever works on an apply holds its work lock; the kernel lets go of it when the process dies.
-lock_work() { # SECONDS
+# lock_work SECONDS: the process that works on an apply holds its work lock; the kernel releases it when that process dies.
+lock_work() {
   find_apply "$ID" || return 1
   exec 9>>"$D/work"
   lock 9 "$1" || return 1
@@ -240,13 +237,13 @@ unlock_work() { exec 9>&-; }
 
 same_boot() {
   boot_id
-  line "$D/boot"
+  read_line "$D/boot"
   [ "$line" = "$boot" ]
 }
 
-# Seconds until the dead man in $left; fails where none is set.
+# time_left: seconds until the dead-man timer elapses in $left; fails where none is set.
 time_left() {
-  line "$D/deadline"
+  read_line "$D/deadline"
   [ -n "$line" ] || return 1
   clock
   left=$((line - now))
@@ -256,72 +253,16 @@ set_deadline() { # seconds of uptime
   printf '%s\n' "$1" >"$D/deadline.new" && mv -f "$D/deadline.new" "$D/deadline"
 }
 
-# allow SECONDS: the next steps may take so long even if nobody looks.
-allow() {
+# allow_seconds SECONDS: the next steps may take that long, although no controller puts the deadline off.
+allow_seconds() {
   clock
   extend "$((now + $1))"
 }
 
-extend() { # uptime; never beyond the cap, never back
-  line "$D/limit"
+extend() { # uptime; never beyond the limit, never back
+  read_line "$D/limit"
   extend_to=$1
   if [ "$extend_to" -gt "${line:-0}" ]; then extend_to=${line:-0}; fi
-  line "$D/deadline"
+  read_line "$D/deadline"
   if [ "$extend_to" -gt "${line:-0}" ]; then set_deadline "$extend_to"; fi
-}
-
-# --- the status frame: rust/core/src/activation/status.rs reads it -------------------------------------
-
-frame() { # OFFSET
-  generation
-  printf 'deployctl-status 1\ngeneration %s\n' "$generation"
-  if [ -z "$D" ]; then
-    printf 'log 0 0 0\n\nend\n'
-    return
-  fi
-  read_meta
-  phase
-  printf 'apply %s\nholder %s\nphase %s\nbase %s\n' "$ID" "$m_holder" "$phase" "$m_base"
-  case $phase in
-    armed | activating | activated)
-      if time_left; then
-        if [ "$left" -lt 0 ]; then left=0; fi
-        printf 'deadline %s\n' "$left"
-      fi
-      ;;
-  esac
-  if [ -e "$D/boot" ]; then
-    if same_boot; then printf 'boot same\n'; else printf 'boot other\n'; fi
-  fi
-  if [ -s "$D/skips" ]; then
-    skipped=0
-    while read -r _; do skipped=$((skipped + 1)); done <"$D/skips"
-    printf 'skipped %s\n' "$skipped"
-  fi
-  line "$D/failure"
-  if [ -n "$line" ]; then printf 'failure %s\n' "$line"; fi
-  if [ -s "$D/reboot" ]; then
-    while IFS= read -r reason; do printf 'reboot %s\n' "$reason"; done <"$D/reboot"
-  fi
-  if [ ! -s "$D/log" ]; then
-    printf 'log 0 0 0\n\nend\n'
-    return
-  fi
-  size=$(wc -c <"$D/log")
-  size=$((size))
-  offset=$1
-  if [ "$offset" -gt "$size" ]; then offset=$size; fi
-  length=$((size - offset))
-  if [ "$length" -gt "$log_cap" ]; then length=$log_cap; fi
-  printf 'log %s %s %s\n' "$offset" "$size" "$length"
-  if [ "$length" -gt 0 ]; then tail -c "+$((offset + 1))" "$D/log" | head -c "$length"; fi
-  printf '\nend\n'
-}
-
-# answer STATUS: the frame and the end of the program.
-last_act= # the job that this runs in, once it has to go
-answer() {
-  frame 0
-  if [ -n "$last_act" ]; then launchctl bootout "system/$last_act"; fi
-  exit "$1"
 }

@@ -11,9 +11,6 @@ boot_seconds=300    # for writing the boot loader's files
 back_seconds=900    # for switching back
 undo_seconds=120    # for what an activation left to be undone
 
-# A sandbox switches nothing, unless what lies in its store are stand-ins.
-switches() { case $SANDBOX in '' | stand-ins) ;; *) return 1 ;; esac }
-
 # what_runs: $sys_current, $sys_link (what the profile says), $sys_profile (where that leads), $sys_boot.
 what_runs() {
   sys_current=$(readlink "$ROOT/run/current-system" 2>/dev/null) || sys_current=
@@ -103,13 +100,9 @@ what_it_means() {
   if [ "$activated" -ne 100 ] && [ -n "$wm_words" ]; then means="$means: $wm_words"; fi
 }
 
-# closure_valid PATH KIND: it is there, all of it, and as it was built.
-closure_valid() {
-  if ! switches; then
-    skip "look at $1"
-    return
-  fi
-  step "closure valid $1"
+# check_system PATH KIND: it is there, all of it, and as it was built.
+check_system() {
+  begin "closure valid $1"
   if ! nix-store --check-validity "$1"; then
     invalid validate "\`$1\` is not in this host's store: $(last_lines)"
   fi
@@ -126,10 +119,9 @@ closure_valid() {
   fi
 }
 
-# checkpoint_closure KIND: what runs, and what the next boot starts.
-checkpoint_closure() {
-  if ! switches; then return; fi
-  step "checkpoint system"
+# checkpoint_system KIND: what runs, and what the next boot starts.
+checkpoint_system() {
+  begin "checkpoint system"
   rm -f "$S/undo"
   what_runs
   [ -n "$sys_current" ] || die "no system of Nix runs here (\`/run/current-system\` leads nowhere), so there is none to go back to"
@@ -143,20 +135,16 @@ checkpoint_closure() {
   root previous "$sys_current" || die "cannot keep \`$sys_current\` from the garbage collector: $(last_lines)"
 }
 
-# closure_test PATH KIND [UNIT…]: runs it. UNITs count as failed even if they had failed before: they are started anew.
-closure_test() {
-  if ! switches; then
-    skip "switch to $1"
-    return
-  fi
-  step "closure test $1"
+# switch_system PATH KIND [UNIT…]: runs it. UNITs count as failed even if they had failed before: they are started anew.
+switch_system() {
+  step "closure test $1" switch_system "$1"
   ct_path=$1 ct_kind=$2
   shift 2
   activate_system "$ct_path" "$ct_kind" test
   if [ "$activated" -ne 0 ]; then
     what_it_means "$ct_kind"
     case $ct_kind:$activated:$means in
-      nixos:100:* | nixos:*:'another switch'*) step "closure untouched" ;;
+      nixos:100:* | nixos:*:'another switch'*) step "closure untouched" refuse_switch "$ct_path" ;;
       nixos:4:*)
         if new_failures "$@"; then
           if [ -n "$failures" ]; then die "units failed: $failures"; fi
@@ -171,22 +159,18 @@ closure_test() {
   [ "$sys_current" = "$ct_path" ] || die "\`$ct_path\` said that it runs, and \`/run/current-system\` leads to \`$sys_current\`"
 }
 
-# closure_commit PATH KIND: from here the host boots it. Done while it can still be rolled back; what is left for after
+# commit_system PATH KIND: from here the host boots it. Done while it can still be rolled back; what is left for after
 # the commit is to let go of what is no longer needed.
-closure_commit() {
+commit_system() {
   if [ "$phase" = committed ]; then
-    if switches; then forget_roots "$1" && rm -f "$S/undo"; fi
-    return
-  fi
-  if ! switches; then
-    skip "boot $1"
+    forget_roots "$1" && rm -f "$S/undo"
     return
   fi
   # A recovery in the meantime takes `activated` for the truth, unless nobody works on it any more.
   : >"$D/committing"
   clock
-  set_deadline "$((now + profile_seconds + boot_seconds + 60))" || die "cannot put the dead man off"
-  step "closure profile $1"
+  set_deadline "$((now + profile_seconds + boot_seconds + 60))" || die "cannot put the dead-man timer off"
+  step "closure profile $1" set_profile "$1"
   flush "$D/journal"
   try timeout -k 10 "$profile_seconds" nix-env -p "$system_profile" --set "$1"
   flush "${system_profile%/*}"
@@ -194,7 +178,7 @@ closure_commit() {
   [ "$sys_profile" = "$1" ] || die "the system profile leads to \`$sys_profile\` after it was set"
   if [ "$2" = nixos ]; then
     cc_known=$sys_boot
-    step "closure boot $1"
+    step "closure boot $1" set_boot_default "$1"
     # Boot loaders sync their own file system: after a power cut the rollback has to know of it.
     flush "$D/journal"
     activate_system "$1" "$2" boot "$boot_seconds"
@@ -219,62 +203,62 @@ forget_roots() { # PATH
   done
 }
 
-# closure_back PATH KIND: the system from before, first what the next boot starts, then what runs; and a look at all of it.
-closure_back() {
-  if ! switches || [ ! -r "$D/checkpoint/system" ]; then return; fi
+# restore_system PATH KIND: the system from before, first what the next boot starts, then what runs; and a look at all of it.
+restore_system() {
+  [ -r "$D/checkpoint/system" ] || return 0
   checkpointed system current && was_current=$value
   checkpointed system profile && was_profile=$value
   checkpointed system link && was_link=$value
   checkpointed system boot && was_boot=$value
   what_runs
-  profile_back "$1"
-  if [ "$2" = nixos ]; then boot_back "$1"; fi
+  restore_profile "$1"
+  if [ "$2" = nixos ]; then restore_boot_default "$1"; fi
   keep_undo
-  running_back "$1" "$2"
+  restore_running_system "$1" "$2"
   # What that wrote down is how the new system had it.
   rm -f "$S/undo"
-  live_back
+  undo_live_values
   what_runs
-  [ "$sys_current" = "$was_current" ] || complain "\`$sys_current\` runs, and \`$was_current\` did"
-  [ "$sys_link" = "$was_link" ] || complain "the system profile says \`$sys_link\` and said \`$was_link\`"
-  [ "$sys_profile" = "$was_profile" ] || complain "the system profile leads to \`$sys_profile\` and led to \`$was_profile\`"
-  if [ -n "$was_boot" ] && [ "$sys_boot" != "$was_boot" ]; then complain "the boot loader starts \`$sys_boot\` and started \`$was_boot\`"; fi
+  [ "$sys_current" = "$was_current" ] || note_leftover "\`$sys_current\` runs, and \`$was_current\` did"
+  [ "$sys_link" = "$was_link" ] || note_leftover "the system profile says \`$sys_link\` and said \`$was_link\`"
+  [ "$sys_profile" = "$was_profile" ] || note_leftover "the system profile leads to \`$sys_profile\` and led to \`$was_profile\`"
+  if [ -n "$was_boot" ] && [ "$sys_boot" != "$was_boot" ]; then note_leftover "the boot loader starts \`$sys_boot\` and started \`$was_boot\`"; fi
   rm -f "$roots/generation-$((m_base + 1))"
 }
 
-profile_back() { # PATH
+restore_profile() { # PATH
   if [ "$sys_link" != "$was_link" ]; then
-    step "closure profile back"
+    begin "closure profile back"
     if [ -z "$was_link" ]; then
       rm -f "$system_profile"
     else
       ln -sfn -- "$was_link" "$system_profile.deployctl" && replace "$system_profile.deployctl" "$system_profile"
-    fi || complain "the system profile: $(last_lines)"
+    fi || note_leftover "the system profile: $(last_lines)"
     flush "${system_profile%/*}"
   fi
   # The generation that the commit made would stay in the boot menu, and some boot loaders start the newest.
-  if ! did "closure profile $1"; then return; fi
+  if ! journal_has set_profile "$1"; then return; fi
   for pb_link in "$system_profile"-*-link; do
     if grep -qxF "had ${pb_link##*/}" "$D/checkpoint/generations"; then continue; fi
     if [ "$(readlink "$pb_link")" = "$1" ]; then rm -f "$pb_link"; fi
   done
 }
 
-boot_back() { # PATH
+restore_boot_default() { # PATH
   bb_system=${was_boot:-${was_profile:-$was_current}}
-  if ! did "closure boot $1" && { [ -z "$was_boot" ] || [ "$sys_boot" = "$was_boot" ]; }; then return; fi
-  step "closure boot back"
+  if ! journal_has set_boot_default "$1" && { [ -z "$was_boot" ] || [ "$sys_boot" = "$was_boot" ]; }; then return; fi
+  begin "closure boot back"
   switch_back "$bb_system" nixos boot "$boot_seconds" ||
-    complain "the boot loader may still start \`$1\`: \`$bb_system\`: $means"
+    note_leftover "the boot loader may still start \`$1\`: \`$bb_system\`: $means"
 }
 
-running_back() { # PATH KIND
+restore_running_system() { # PATH KIND
   if [ "$sys_current" = "$was_current" ]; then
-    if ! did "closure test $1" || did "closure untouched"; then return; fi
+    if ! journal_has switch_system "$1" || journal_has refuse_switch "$1"; then return; fi
     # Until the commit a boot starts the old system. That of macOS keeps more of the new one than files in /run.
     if [ "$2" = nixos ] && ! same_boot; then return; fi
   fi
-  step "closure back"
+  begin "closure back"
   switch_back "$was_current" "$2" test "$back_seconds" && {
     forget_failures
     return
@@ -289,7 +273,7 @@ running_back() { # PATH KIND
       ;;
     nixos:100) means="it has another init than the one that runs; the host boots it by default, so a reboot brings it back" ;;
   esac
-  complain "\`$was_current\`: $means"
+  note_leftover "\`$was_current\`: $means"
 }
 
 # forget_failures: of units that went with the system that had them.
@@ -305,18 +289,18 @@ keep_undo() {
   if [ -e "$D/undo" ]; then return; fi
   : >>"$S/undo"
   flush "$S/undo"
-  mv -f "$S/undo" "$D/undo" || complain "what the activation had set: $(last_lines)"
+  mv -f "$S/undo" "$D/undo" || note_leftover "what the activation had set: $(last_lines)"
 }
 
 # An activation writes down in `undo` how to set back what the system from before may know nothing of: on a Mac, addresses
 # and power management.
-live_back() {
+undo_live_values() {
   if [ ! -s "$D/undo" ]; then return; fi
-  step "live back"
+  begin "live back"
   if timeout -k 10 "$undo_seconds" sh "$D/undo" </dev/null; then
     : >"$D/undo"
   else
-    complain "what its activation had set is not all as it was: $(last_lines)"
+    note_leftover "what its activation had set is not all as it was: $(last_lines)"
   fi
 }
 
@@ -331,6 +315,6 @@ switch_back() {
     sb_left=$((sb_left - 1))
     if [ "$sb_left" -eq 0 ]; then return 1; fi
     sleep 1
-    step "closure back, once more"
+    begin "closure back, once more"
   done
 }

@@ -1,15 +1,11 @@
 
-# --- the dead man ----------------------------------------------------------------------------------------------------------
+# --- the dead-man timer ----------------------------------------------------------------------------------------------------------
 
-# The service manager starts what must outlive the call, and wakes the dead man. In a sandbox there is none: everything
-# runs in the call itself. One with stand-ins for the programs of a system may have a stand-in for launchd, too.
+# The service manager starts what must outlive the call, and the dead-man timer. A sandbox has none ($manager is empty):
+# everything runs in the call itself.
 manager=
 choose_manager() {
-  case $SANDBOX in
-    '') manager=systemd ;;
-    stand-ins) ;;
-    *) return ;;
-  esac
+  manager=systemd
   if [ -d "$ROOT/System/Library/LaunchDaemons" ]; then manager=launchd; fi
 }
 
@@ -28,16 +24,14 @@ disarm() {
 
 arm() {
   clock
-  printf '%s\n' "$((now + m_cap))" >"$D/limit"
-  set_deadline "$((now + m_allow))" || refuse arm "cannot write the deadline"
+  printf '%s\n' "$((now + m_max_seconds))" >"$D/limit"
+  set_deadline "$((now + m_step_seconds))" || refuse arm "cannot write the deadline"
   if [ -z "$manager" ]; then
-    skip "dead man in $m_allow s" >>"$D/log"
+    skip "dead-man timer of $m_step_seconds s" >>"$D/log"
     return
   fi
-  if [ -z "$SANDBOX" ]; then
-    find "$D" "$S/lease" "$S/host.sh" ! -type l -exec sync {} + 2>>"$D/log" || refuse arm "cannot sync the checkpoint: $(last_lines)"
-    sync "$S" "$S/applies"
-  fi
+  flush_tree "$D" "$S/lease" "$S/host.sh" 2>>"$D/log" || refuse arm "cannot sync the checkpoint: $(last_lines)"
+  flush "$S" "$S/applies"
   boot_unit >>"$D/log" 2>&1 || refuse arm "cannot install the boot unit: $(last_lines)"
-  start_timer "$m_allow" >>"$D/log" 2>&1 || refuse arm "cannot start the dead man: $(last_lines)"
+  start_timer "$m_step_seconds" >>"$D/log" 2>&1 || refuse arm "cannot start the dead-man timer: $(last_lines)"
 }

@@ -1,12 +1,13 @@
 
 # --- files: written beside their place, synced and renamed together -----------------------------------------------
-# `place`, `link` and the like prepare; `settle` syncs all that was prepared, renames, and syncs the directories. New
-# files of one directory are installed and renamed together, by way of a directory in it: a process per file is what
-# an apply would spend most of its time on.
+# `install_file`, `make_symlink` and the like prepare; `rename_into_place` syncs all that was prepared, renames it, and syncs
+# the directories. New files of one directory are installed and renamed together, by way of a directory in it: a process
+# per file is what an apply would spend most of its time on.
 
-placed=      # lines: DIRECTORY MODE OWNER GROUP SOURCE
+to_install=  # lines: DIRECTORY MODE OWNER GROUP SOURCE
 nest=.deployctl.new
 prepared=    # pairs: temporary name, path
+prepared_names=0
 to_sync=
 directories=' '
 
@@ -24,9 +25,21 @@ parents() {
   umask 077
 }
 
-prepare() { # TEMPORARY PATH
-  prepared="$prepared $1 .$2"
-  case $directories in *" .${2%/*}/ "*) ;; *) directories="$directories.${2%/*}/ " ;; esac
+# note_directory PATH: its directory is to be synced.
+note_directory() {
+  case $directories in *" .${1%/*}/ "*) ;; *) directories="$directories.${1%/*}/ " ;; esac
+}
+
+# temporary_name PATH: one beside it in $temporary, which `sweep` knows.
+temporary_name() {
+  prepared_names=$((prepared_names + 1))
+  temporary=.${1%/*}/.deployctl-$prepared_names.new
+}
+
+# prepare PATH: $temporary is to become it.
+prepare() {
+  prepared="$prepared $temporary .$1"
+  note_directory "$1"
 }
 
 # clear PATH: nothing that a rename cannot replace may stand there.
@@ -34,25 +47,25 @@ clear() {
   if [ -d ".$1" ] && [ ! -h ".$1" ]; then try rmdir -- ".$1"; fi
 }
 
-place() { # N PATH MODE OWNER GROUP
-  step "place $2"
-  parents "$2"
-  clear "$2"
-  placed="$placed.${2%/*} $3 $4 $5 $1/${2##*/}$newline"
-  case $directories in *" .${2%/*}/ "*) ;; *) directories="$directories.${2%/*}/ " ;; esac
+install_file() { # PATH MODE OWNER GROUP
+  step "place $1" install_file "$1"
+  parents "$1"
+  clear "$1"
+  to_install="$to_install.${1%/*} $2 $3 $4 .$1$newline"
+  note_directory "$1"
 }
 
-# place_all: what `place` has gathered.
-place_all() {
-  [ -n "$placed" ] || return 0
+# install_all: what `install_file` has gathered, beside its place.
+install_all() {
+  [ -n "$to_install" ] || return 0
   this='place files'
-  pa_nests=' ' pa_all=$placed pa_dirs=' '
+  pa_nests=' ' pa_all=$to_install pa_dirs=' '
   # All nests first.
   while read -r pa_dir _; do
     case $pa_dirs in *" $pa_dir "*) continue ;; esac
     pa_dirs="$pa_dirs$pa_dir " pa_nests="$pa_nests$pa_dir/$nest "
   done <<LINES
-${placed%"$newline"}
+${to_install%"$newline"}
 LINES
   try mkdir -- $pa_nests
   # One `install` for all that agree in directory, mode and owner.
@@ -73,48 +86,46 @@ LINES
 ${pa_all%"$newline"}
 LINES
     pa_all=$pa_rest
-    install_all "$@"
+    install_group "$@"
   done
 }
 
-install_all() { # DIRECTORY MODE OWNER GROUP: of $pa_sources
-  case $1 in /*) ia_to=$1 ;; *) ia_to=$ROOT/${1#./} ;; esac
-  if [ -n "$SANDBOX" ]; then ia_account=; else ia_account="-o $3 -g $4"; fi
-  (cd "$D/tree" && install -m "$2" $ia_account -t "$ia_to" -- $pa_sources) || die "\`$this\`: $(last_lines)"
+install_group() { # DIRECTORY MODE OWNER GROUP: of $pa_sources
+  case $1 in /*) ig_to=$1 ;; *) ig_to=$ROOT/${1#./} ;; esac
+  owner_options "$3" "$4"
+  (cd "$D/tree" && install -m "$2" $owner_options -t "$ig_to" -- $pa_sources) || die "\`$this\`: $(last_lines)"
 }
 
-directory() { # PATH MODE OWNER GROUP
-  step "directory $1"
+# owner_options OWNER GROUP: what `install` is told of them, in $owner_options.
+owner_options() { owner_options="-o $1 -g $2"; }
+
+make_directory() { # PATH MODE OWNER GROUP
+  step "directory $1" make_directory "$1"
   parents "$1"
   if [ -h ".$1" ] || { [ -e ".$1" ] && [ ! -d ".$1" ]; }; then try rm -f -- ".$1"; fi
-  if [ -n "$SANDBOX" ]; then
-    try install -d -m "$2" -- ".$1"
-  else
-    try install -d -m "$2" -o "$3" -g "$4" -- ".$1"
-  fi
-  case $directories in *" .${1%/*}/ "*) ;; *) directories="$directories.${1%/*}/ " ;; esac
+  owner_options "$3" "$4"
+  try install -d -m "$2" $owner_options -- ".$1"
+  note_directory "$1"
 }
 
-link() { # N PATH TARGET
-  step "link $2"
-  parents "$2"
-  clear "$2"
-  pl_new=.${2%/*}/.deployctl-$1.new
-  try ln -sfn -- "$3" "$pl_new"
-  prepare "$pl_new" "$2"
+make_symlink() { # PATH TARGET
+  step "link $1" make_symlink "$1"
+  parents "$1"
+  clear "$1"
+  temporary_name "$1"
+  try ln -sfn -- "$2" "$temporary"
+  prepare "$1"
 }
 
-# A directory is only removed when it is empty: what others put there is not ours.
-remove() { # PATH
-  step "remove $1"
+# remove_path PATH: a directory only where it is empty, since what others put there is not ours.
+remove_path() {
+  step "remove $1" remove_path "$1"
   if [ -d ".$1" ] && [ ! -h ".$1" ]; then
     try rmdir -- ".$1"
   else
     try rm -f -- ".$1"
   fi
-  if [ -d ".${1%/*}/" ]; then
-    case $directories in *" .${1%/*}/ "*) ;; *) directories="$directories.${1%/*}/ " ;; esac
-  fi
+  if [ -d ".${1%/*}/" ]; then note_directory "$1"; fi
 }
 
 rename_all() { # DIRECTORY
@@ -122,18 +133,18 @@ rename_all() { # DIRECTORY
   while read -r ra_dir _ _ _ ra_source; do
     if [ "$ra_dir" = "$1" ]; then ra_files="$ra_files $1/$nest/${ra_source##*/}"; fi
   done <<LINES
-${placed%"$newline"}
+${to_install%"$newline"}
 LINES
   try mv -f -t "$1/" -- $ra_files
 }
 
-settle() {
-  place_all
+rename_into_place() {
+  install_all
   if [ -n "$to_sync" ]; then try flush $to_sync; fi
-  if [ -n "$placed" ]; then
+  if [ -n "$to_install" ]; then
     for se_dir in $pa_dirs; do rename_all "$se_dir"; done
     try rmdir -- $pa_nests
-    placed=
+    to_install=
   fi
   set -- $prepared
   while [ $# -gt 0 ]; do
@@ -155,129 +166,123 @@ sync_directories() {
   try flush $sd_there
 }
 
-# original N PATH: as it was before deployctl first managed it.
-original() {
-  if ! original_state "$2"; then
-    step "original $2: never changed, stays"
+# restore_original PATH: as it was before deployctl first managed it.
+restore_original() {
+  if ! original_state "$1"; then
+    begin "original $1: never changed, stays"
     return
   fi
-  step "original $2"
-  put_state "$1" "$2" "$state" "$S/original/$or_generation" || die "\`$this\`: $(last_lines)"
+  step "original $1" restore_original "$1"
+  put_state "$1" "$state" "$S/original/$or_generation" || die "\`$this\`: $(last_lines)"
 }
 
-# put_state N PATH STATE-LINE TREE: prepares PATH as the line says, with the bytes in TREE.
+# put_state PATH STATE-LINE TREE: prepares PATH as the line says, with the bytes in TREE.
 put_state() {
   read -r ps_kind _ ps_mode ps_owner ps_group _ <<LINE
-$3
+$2
 LINE
-  ps_account=
-  if [ -z "$SANDBOX" ]; then
-    # Numbers here. Older records have names, and `UNKNOWN` or `_unknown` where there was none: what stands there keeps its
-    # owner then.
-    case $ps_owner in UNKNOWN | _unknown) ;; _[0-9]*) ps_account="-o ${ps_owner#_}" ;; *) ps_account="-o $ps_owner" ;; esac
-    case $ps_group in
-      UNKNOWN | _unknown) ;;
-      _[0-9]*) ps_account="$ps_account -g ${ps_group#_}" ;;
-      *) ps_account="$ps_account -g $ps_group" ;;
-    esac
-  fi
-  pl_new=.${2%/*}/.deployctl-$1.new
   case $ps_kind in
     f | l)
-      if [ ! -d ".${2%/*}/" ]; then mkdir -p -- ".${2%/*}" || return 1; fi
-      if [ -d ".$2" ] && [ ! -h ".$2" ]; then rmdir -- ".$2" || return 1; fi
-      rm -f -- "$pl_new"
-      cp -a -T -- "$4/.$2" "$pl_new" || return 1
-      if [ "$ps_kind" = f ]; then to_sync="$to_sync $pl_new"; fi
-      prepare "$pl_new" "$2"
+      if [ ! -d ".${1%/*}/" ]; then mkdir -p -- ".${1%/*}" || return 1; fi
+      if [ -d ".$1" ] && [ ! -h ".$1" ]; then rmdir -- ".$1" || return 1; fi
+      temporary_name "$1"
+      rm -f -- "$temporary"
+      cp -a -T -- "$3/.$1" "$temporary" || return 1
+      if [ "$ps_kind" = f ]; then to_sync="$to_sync $temporary"; fi
+      prepare "$1"
       ;;
     d)
-      if [ -h ".$2" ] || { [ -e ".$2" ] && [ ! -d ".$2" ]; }; then rm -f -- ".$2" || return 1; fi
-      install -d -m "$ps_mode" $ps_account -- ".$2"
+      if [ -h ".$1" ] || { [ -e ".$1" ] && [ ! -d ".$1" ]; }; then rm -f -- ".$1" || return 1; fi
+      recorded_owner_options "$ps_owner" "$ps_group"
+      install -d -m "$ps_mode" $owner_options -- ".$1"
       ;;
     a)
-      if [ -d ".$2" ] && [ ! -h ".$2" ]; then
-        rmdir -- ".$2" 2>/dev/null || printf 'kept: %s is not empty\n' "$2"
+      if [ -d ".$1" ] && [ ! -h ".$1" ]; then
+        rmdir -- ".$1" 2>/dev/null || printf 'kept: %s is not empty\n' "$1"
       else
-        rm -f -- ".$2" || return 1
+        rm -f -- ".$1" || return 1
       fi
-      if [ -d ".${2%/*}/" ]; then
-        case $directories in *" .${2%/*}/ "*) ;; *) directories="$directories.${2%/*}/ " ;; esac
-      fi
+      if [ -d ".${1%/*}/" ]; then note_directory "$1"; fi
       ;;
     *)
-      printf '%s was neither file, directory nor link\n' "$2"
+      printf '%s was neither file, directory nor link\n' "$1"
       return 1
       ;;
   esac
 }
 
-# restore_path N PATH: as the checkpoint says; what is so already is not touched.
-restored=' '
-restore_path() {
-  rp_was='' rp_now=''
-  eval "rp_was=\$was_$1 rp_now=\$now_$1"
-  if [ "$rp_was" = "$rp_now" ]; then return; fi
-  step "restore $2"
-  restored="$restored$2 "
-  put_state "$1" "$2" "$rp_was" "$D/checkpoint/tree" || complain "\`$2\` is not as it was: $(last_lines)"
+# recorded_owner_options OWNER GROUP: the same as `owner_options` for those of a record: numbers. Older records have names,
+# and `UNKNOWN` or `_unknown` where there was none; what stands at the path keeps its owner then.
+recorded_owner_options() {
+  case $1 in UNKNOWN | _unknown) owner_options= ;; _[0-9]*) owner_options="-o ${1#_}" ;; *) owner_options="-o $1" ;; esac
+  case $2 in
+    UNKNOWN | _unknown) ;;
+    _[0-9]*) owner_options="$owner_options -g ${2#_}" ;;
+    *) owner_options="$owner_options -g $2" ;;
+  esac
 }
 
-# compare_paths: reads for `restore_path` what was and what is.
+# restore_path PATH: as the checkpoint says. What `compare_paths` found unchanged is not touched.
+restore_path() {
+  case $changed_paths in *" $1 "*) ;; *) return ;; esac
+  begin "restore $1"
+  if ! checkpointed_state "$1" || ! put_state "$1" "$state" "$D/checkpoint/tree"; then
+    note_leftover "\`$1\` is not as it was: $(last_lines)"
+  fi
+}
+
+# checkpointed_state PATH: its line of the checkpoint, in $state.
+checkpointed_state() {
+  while IFS= read -r state; do
+    cs_rest=${state#* * * * * }
+    if [ "${cs_rest%% *}" = "$1" ]; then return 0; fi
+  done <"$D/checkpoint/states"
+  return 1
+}
+
+# compare_paths: in $changed_paths, those that are no longer as the checkpoint says.
+changed_paths=' '
 compare_paths() {
   [ -s "$D/touched" ] || return 0
-  states "$D/touched" numbers >"$D/now" || complain "cannot read the paths that changed"
-  cmp_n=0
-  exec 3<"$D/now"
-  # shellcheck disable=SC2034 # used in the eval
-  while IFS= read -r cmp_was; do
-    IFS= read -r cmp_now <&3 || cmp_now=
-    # shellcheck disable=SC2034 # read by restore_path
-    eval "was_$cmp_n=\$cmp_was now_$cmp_n=\$cmp_now"
-    cmp_n=$((cmp_n + 1))
-  done <"$D/checkpoint/states"
-  exec 3<&-
+  states "$D/touched" numbers >"$D/now" || note_leftover "cannot read the paths that changed"
+  differing "$D/checkpoint/states" "$D/now"
+  changed_paths="$differing "
 }
 
-# Removes the directories that were made for files, if nobody else uses them.
-unmake_parents() {
+# remove_made_directories: those that were made for files, where nothing else is in them.
+remove_made_directories() {
   [ -s "$D/made" ] || return 0
   while read -r made; do
     if [ -d ".$made" ]; then rmdir -- ".$made" 2>/dev/null || :; fi
   done <"$D/made"
 }
 
-# Temporary files that an interrupted `settle` left.
+# sweep: removes the temporary files that an interrupted `rename_into_place` left.
 sweep() {
-  sw_n=0
+  sw_directory=
   while read -r sw_path; do
-    if [ -e ".${sw_path%/*}/.deployctl-$sw_n.new" ] || [ -h ".${sw_path%/*}/.deployctl-$sw_n.new" ]; then
-      rm -f -- ".${sw_path%/*}/.deployctl-$sw_n.new"
-    fi
-    if [ -d ".${sw_path%/*}/$nest" ]; then rm -rf -- ".${sw_path%/*}/$nest"; fi
-    sw_n=$((sw_n + 1))
+    if [ "${sw_path%/*}" = "$sw_directory" ]; then continue; fi
+    sw_directory=${sw_path%/*}
+    for sw_file in ".$sw_directory"/.deployctl-*.new; do
+      if [ -e "$sw_file" ] || [ -h "$sw_file" ]; then rm -f -- "$sw_file"; fi
+    done
+    if [ -d ".$sw_directory/$nest" ]; then rm -rf -- ".$sw_directory/$nest"; fi
   done <"$D/touched"
 }
 
 verify_paths() {
-  [ -s "$D/touched" ] || return 0
-  states "$D/touched" numbers >"$D/now" || complain "cannot read the paths that changed"
-  differing "$D/checkpoint/states" "$D/now"
-  for vp_path in $differing; do
+  compare_paths
+  for vp_path in $changed_paths; do
     # A directory that we made and others filled is kept, and was told.
-    if [ -d ".$vp_path" ] && [ ! -h ".$vp_path" ] && original_absent "$vp_path" && ! rmdir -- ".$vp_path" 2>/dev/null; then
+    if [ -d ".$vp_path" ] && [ ! -h ".$vp_path" ] && was_absent "$vp_path" && ! rmdir -- ".$vp_path" 2>/dev/null; then
       continue
     fi
-    complain "\`$vp_path\` is not as it was"
+    note_leftover "\`$vp_path\` is not as it was"
   done
 }
 
-original_absent() {
-  while read -r oa_kind _ _ _ _ oa_path _; do
-    if [ "$oa_path" = "$1" ]; then
-      [ "$oa_kind" = a ]
-      return
-    fi
-  done <"$D/checkpoint/states"
+was_absent() { # PATH
+  checkpointed_state "$1" || return 1
+  case $state in a' '*) return 0 ;; esac
   return 1
 }

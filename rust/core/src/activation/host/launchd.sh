@@ -1,7 +1,7 @@
 
 # --- the service manager is launchd ---------------------------------------------------------------------------------------
 # One daemon per apply that looks every few seconds whether the deadline is behind. It starts with the host, too, so it is
-# both dead man and boot recovery. What runs in a job cannot boot that job out before it has nothing left to do.
+# both dead-man timer and boot recovery. What runs in a job cannot boot that job out before it has nothing left to do.
 
 launchd_every=10 # seconds
 

@@ -2,11 +2,11 @@
 # What is told of a change follows from what was changed: `netplan` for files of netplan, `networkd` for its own, `any` for
 # what else a module declares to be of the network.
 
-network() { # netplan|networkd|any…
-  follow network apply_network "$@"
+apply_network() { # netplan|networkd|any…
+  follow_up apply_network network tell_network "$@"
 }
 
-apply_network() {
+tell_network() {
   for an_what in "$@"; do
     case $an_what in
       netplan) apply_netplan || return 1 ;;
@@ -85,9 +85,9 @@ mtus() {
   done
 }
 
-network_back() { # netplan|networkd|any…
-  if [ -n "$SANDBOX$boot_mode" ] || ! did network; then return; fi
-  again network apply_network "$@"
+restore_network() { # netplan|networkd|any…
+  if [ -n "$boot_mode" ] || ! journal_has apply_network; then return; fi
+  again apply_network network tell_network "$@"
   # What the restored files do not say, because it was set by hand, is set by hand.
   addresses >"$D/.addresses"
   while read -r nb_line; do
@@ -99,13 +99,13 @@ network_back() { # netplan|networkd|any…
   while read -r nb_line; do
     if ! grep -qxF -e "$nb_line" "$D/.addresses"; then
       set -- $nb_line
-      ip addr add "$3" dev "$1" 2>/dev/null || ip addr show dev "$1" | grep -qF " $3 " || complain "address \`$3\` of \`$1\` is gone"
+      ip addr add "$3" dev "$1" 2>/dev/null || ip addr show dev "$1" | grep -qF " $3 " || note_leftover "address \`$3\` of \`$1\` is gone"
     fi
   done <"$D/checkpoint/addresses"
   while read -r nb_interface nb_mtu; do
-    line "/sys/class/net/$nb_interface/mtu"
+    read_line "/sys/class/net/$nb_interface/mtu"
     if [ -n "$line" ] && [ "$line" != "$nb_mtu" ]; then
-      ip link set dev "$nb_interface" mtu "$nb_mtu" || complain "the MTU of \`$nb_interface\` is $line and was $nb_mtu"
+      ip link set dev "$nb_interface" mtu "$nb_mtu" || note_leftover "the MTU of \`$nb_interface\` is $line and was $nb_mtu"
     fi
   done <"$D/checkpoint/mtus"
 }

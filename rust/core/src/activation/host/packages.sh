@@ -39,7 +39,7 @@ no_lock_lines() { grep --line-buffered -v -e "$lock_lines" -e '^Waiting for cach
 # lock_holder: in $lock_holder, who holds the lock that $D/.apt complains of.
 lock_holder() {
   lh_pid=$(sed -n -e 's/.*held by process \([0-9]*\).*/\1/p' -e 's/.*process with pid \([0-9]*\).*/\1/p' "$D/.apt" | head -n 1)
-  line "/proc/${lh_pid:-none}/comm"
+  read_line "/proc/${lh_pid:-none}/comm"
   lock_holder="apt's lock, held by process ${lh_pid:-unknown}${line:+ ($line)}"
 }
 
@@ -50,19 +50,15 @@ invalid() {
   exit 1
 }
 
-# packages_may_go NAME…: what is declared to be replaced by what gets installed.
+# allow_removal_of NAME…: what is declared to be replaced by what gets installed.
 may_go=
-packages_may_go() {
+allow_removal_of() {
   may_go=" $* "
 }
 
-# packages_simulate NAME[=VERSION]…: on the merged tree, so with the staged pins and sources.
-packages_simulate() {
-  if [ -n "$SANDBOX" ]; then
-    skip "simulate $*"
-    return
-  fi
-  step "simulate packages $*"
+# simulate_packages NAME[=VERSION]…: on the merged tree, so with the staged pins and sources.
+simulate_packages() {
+  begin "simulate packages $*"
   if ! simulate "$@"; then
     # The package lists may be older than the pin.
     apt update || cannot "\`apt-get update\` failed"
@@ -96,10 +92,9 @@ removals() {
 }
 
 simulate() {
-  apt -s install -- "$@" >"$D/apt" 2>&1
-  si_status=$?
+  apt -s install -- "$@" >"$D/apt" 2>&1 && return
   cat "$D/apt"
-  return "$si_status"
+  return 1
 }
 
 # apt_list WORDS: the names below the heading with WORDS in the simulation.
@@ -129,9 +124,8 @@ apt_candidate() {
   printf '%s' "${ac_others:-${ac_candidate:-none}}" | sed 's/ $//'
 }
 
-packages_download() {
-  if [ -n "$SANDBOX" ]; then return; fi
-  step "download packages"
+download_packages() {
+  begin "download packages"
   apt -y --download-only install -- "$@" || cannot "cannot download packages"
 }
 
@@ -147,12 +141,8 @@ cannot() {
   invalid packages "$1: $(last_lines)"
 }
 
-packages_install() {
-  if [ -n "$SANDBOX" ]; then
-    skip "install $*"
-    return
-  fi
-  step "install packages $*"
+install_packages() {
+  step "install packages $*" install_packages
   # Services start when their configuration is there: by us.
   if [ ! -e /usr/sbin/policy-rc.d ]; then
     : >"$D/policy-rc.d"
@@ -181,22 +171,14 @@ unfinished_packages() {
   if [ -n "$up_names" ]; then printf '%s' " (unfinished: \`${up_names% }\`)"; fi
 }
 
-package_hold() {
-  if [ -n "$SANDBOX" ]; then
-    skip "hold $*"
-    return
-  fi
-  step "hold packages $*"
+hold_packages() {
+  step "hold packages $*" hold_packages "$@"
   lock_seconds=60
   try waiting apt-mark hold -- "$@"
 }
 
-package_unhold() {
-  if [ -n "$SANDBOX" ]; then
-    skip "unhold $*"
-    return
-  fi
-  step "unhold packages $*"
+unhold_packages() {
+  step "unhold packages $*" unhold_packages "$@"
   lock_seconds=60
   # What was held before deployctl came is not ours to let go.
   pu_ours=
@@ -211,7 +193,6 @@ package_unhold() {
 }
 
 checkpoint_holds() { # NAME…: those that will be held
-  if [ -n "$SANDBOX" ]; then return; fi
   ch_held=" $(apt-mark showhold | tr '\n' ' ')"
   for ch_name in "$@"; do
     case $ch_held in
@@ -221,30 +202,29 @@ checkpoint_holds() { # NAME…: those that will be held
   done >>"$D/checkpoint/holds" || die "cannot save which packages are held"
 }
 
-# packages_back NAME…: what was installed stays; it is said, and whether dpkg could finish it.
-packages_back() {
-  if [ -n "$SANDBOX" ]; then return; fi
+# report_kept_packages NAME…: what was installed stays; it is said, and whether dpkg could finish it.
+report_kept_packages() {
   release_services
-  case $journal in *'install packages '*) ;; *) return ;; esac
+  journal_has install_packages || return 0
   pb_unfinished=$(unfinished_packages)
   printf 'packages kept: %s%s\n' "$*" "$pb_unfinished"
   printf '%s\n' "${pb_unfinished:+$pb_unfinished: run \`dpkg --configure -a\`}" >"$D/packages-kept"
 }
 
-hold_back() {
-  if [ -n "$SANDBOX" ] || ! did "hold packages $*"; then return; fi
+undo_hold() {
+  journal_has hold_packages "$@" || return 0
   hb_ours=
   for hb_name in "$@"; do
     if ! checkpointed holds "$hb_name" || [ "$value" = free ]; then hb_ours="$hb_ours $hb_name"; fi
   done
   if [ -z "$hb_ours" ]; then return; fi
   lock_seconds=60
-  waiting apt-mark unhold -- $hb_ours || complain "packages \`${hb_ours# }\` are still held"
+  waiting apt-mark unhold -- $hb_ours || note_leftover "packages \`${hb_ours# }\` are still held"
 }
 
-unhold_back() {
-  if [ -n "$SANDBOX" ] || ! did "unhold packages $*"; then return; fi
+undo_unhold() {
+  journal_has unhold_packages "$@" || return 0
   lock_seconds=60
-  waiting apt-mark hold -- "$@" || complain "packages \`$*\` are no longer held"
+  waiting apt-mark hold -- "$@" || note_leftover "packages \`$*\` are no longer held"
 }
 

@@ -1,5 +1,5 @@
 
-# --- start: nothing is changed before the dead man is armed ------------------------------------------------------------
+# --- start: nothing is changed before the dead-man timer is armed ------------------------------------------------------------
 
 refuse() { # CODE TEXT
   rm -f "$D/ballast"
@@ -30,20 +30,20 @@ start() { # [--steal | --validate]
   check_space
   rm -f "$D/why" "$D/later"
   validate || {
-    line "$D/why"
+    read_line "$D/why"
     refuse "${line%% *}" "${line#* }"
   }
   set_phase validated
   rm -rf "$D/checkpoint"
   mkdir "$D/checkpoint" "$D/checkpoint/tree"
   (. "$D/checkpoint.sh") >>"$D/log" 2>&1 9>&- || {
-    line "$D/why"
+    read_line "$D/why"
     refuse checkpoint "${line:-$(last_lines)}"
   }
   set_phase checkpointed
   reserve
   arm
-  set_phase armed || refuse space "cannot write down that the dead man is armed"
+  set_phase armed || refuse space "cannot write down that the dead-man timer is armed"
   if [ -z "$manager" ]; then
     activate
     case $phase in
@@ -58,12 +58,6 @@ start() { # [--steal | --validate]
 }
 
 check_layout() {
-  if [ -n "$SANDBOX" ]; then
-    while read -r cl_path; do
-      if [ -h ".$cl_path" ]; then refuse layout "\`$cl_path\` is a symbolic link, which may lead out of the sandbox"; fi
-    done <"$D/parents"
-    return
-  fi
   case $manager in
     launchd) cl_tools='launchctl sysctl' ;;
     *) cl_tools='systemctl systemd-run flock unshare sha256sum stat install' ;;
@@ -99,8 +93,8 @@ take_lease() { # [--steal]
   exec 8>>"$S/lock"
   lock 8 30 || refuse lock "another call of deployctl is busy on this host"
   if read_lease && [ "$lease_apply" != "$ID" ]; then
-    (settle_other "${1-}") 8>&- 9>&- || {
-      line "$D/why"
+    (end_other "${1-}") 8>&- 9>&- || {
+      read_line "$D/why"
       refuse lock "$line"
     }
   fi
@@ -115,8 +109,9 @@ take_lease() { # [--steal]
   forget_applies
 }
 
-# settle_other [--steal]: the apply that has the lease is over, or gets over, or is named as being in the way.
-settle_other() {
+# end_other [--steal]: the apply that has the lease is over, or is ended, or is named as being in the way. Only its own
+# program works on it; here its holder, phase and deadline are read.
+end_other() {
   so_mine=$D
   find_apply "$lease_apply" || exit 0
   if [ -n "$1" ]; then
@@ -144,7 +139,7 @@ forget_applies() {
   fa_count=0
   for fa_directory in "$S"/applies/*; do
     if [ "$fa_directory" = "$D" ]; then continue; fi
-    line "$fa_directory/phase"
+    read_line "$fa_directory/phase"
     case $line in refused | rolled-back) ;; *) continue ;; esac
     fa_list="$fa_list ${fa_directory##*/}"
     fa_count=$((fa_count + 1))
@@ -181,17 +176,19 @@ check_stale() {
   if [ -n "$m_boot" ] && [ "$m_boot" != "$boot" ]; then
     refuse stale "the host has booted since the plan was made"
   fi
-  if [ -n "$m_system" ] && switches; then
-    what_runs
-    if [ "$sys_current" != "$m_system" ]; then
-      refuse stale "another system runs since the plan was made: \`/run/current-system\` leads to \`$sys_current\`"
-    fi
-  fi
+  if [ -n "$m_system" ]; then check_running_system; fi
   states "$D/touched" >"$D/found" 2>>"$D/log" || refuse stale "cannot read the paths that would change: $(last_lines)"
   differing "$D/before" "$D/found"
   if [ -n "$differing" ]; then
     set -- $differing
     refuse stale "\`$1\` has changed since the plan was made$(if [ $# -gt 1 ]; then printf ', and %s more' "$(($# - 1))"; fi)"
+  fi
+}
+
+check_running_system() {
+  what_runs
+  if [ "$sys_current" != "$m_system" ]; then
+    refuse stale "another system runs since the plan was made: \`/run/current-system\` leads to \`$sys_current\`"
   fi
 }
 
@@ -207,8 +204,8 @@ check_space() {
   df -Pk "$S" "${ROOT:-/}" >"$D/.space" 2>>"$D/log" || return
   while read -r _ _ _ cs_free _ cs_mount; do
     case $cs_free in *[!0-9]*) continue ;; esac
-    if [ "$cs_free" -lt "$m_need" ]; then
-      refuse space "\`$cs_mount\` has $cs_free KiB free, and the apply needs $m_need KiB"
+    if [ "$cs_free" -lt "$m_required_kib" ]; then
+      refuse space "\`$cs_mount\` has $cs_free KiB free, and the apply needs $m_required_kib KiB"
     fi
   done <"$D/.space"
 }

@@ -14,8 +14,8 @@ account() {
 }
 
 # states LIST [numbers]: a line `KIND SHA256 MODE OWNER GROUP PATH [TARGET]` for each path in the file LIST. KIND is f,
-# d, l (symlink), a (absent) or o (other). Three processes however many paths. Owners mean nothing in a sandbox. With
-# `numbers` they are told by number alone, which stays the same when an account comes or goes.
+# d, l (symlink), a (absent) or o (other). Three processes however many paths. With `numbers` owners are told by number
+# alone, which stays the same when an account comes or goes.
 states() {
   st_list=
   while read -r st_path; do st_list="$st_list .$st_path"; done <"$1"
@@ -41,12 +41,7 @@ states() {
       continue
     fi
     st_name=
-    if [ -n "$SANDBOX" ]; then
-      st_owner=- st_group=-
-    elif [ "${2-}" != numbers ]; then
-      account "${st_names%%|*}" "$st_owner" && st_owner=$account
-      account "${st_names#*|}" "$st_group" && st_group=$account
-    fi
+    owner_words "${2-}"
     case $st_type in
       8???)
         read -r st_sum _ <&4
@@ -61,13 +56,23 @@ states() {
   [ -z "$st_bad" ]
 }
 
+# owner_words [numbers]: how `states` writes an owner and a group. Sets $st_owner and $st_group.
+owner_words() {
+  if [ "$1" = numbers ]; then return; fi
+  account "${st_names%%|*}" "$st_owner" && st_owner=$account
+  account "${st_names#*|}" "$st_group" && st_group=$account
+}
+
+# expected_owner: the $owner and $group that `differing` expects.
+expected_owner() { :; }
+
 # differing EXPECTED FOUND: the paths whose lines differ, in $differing. A line `? … PATH` expects nothing.
 differing() {
   differing=
   exec 3<"$2"
   while read -r kind sum mode owner group rest; do
     IFS= read -r found <&3 || found=
-    if [ -n "$SANDBOX" ]; then owner=- group=-; fi
+    expected_owner
     if [ "$kind" != '?' ] && [ "$kind $sum $mode $owner $group $rest" != "$found" ]; then
       differing="$differing ${rest%% *}"
     fi
@@ -78,7 +83,7 @@ differing() {
 # --- checkpoint: what is really there --------------------------------------------------------------------------
 
 checkpoint_paths() {
-  step "checkpoint files"
+  begin "checkpoint files"
   states "$D/touched" numbers >"$D/checkpoint/states" || die "cannot read the paths that would change: $(last_lines)"
   cp_list=
   while read -r kind _ _ _ _ rest; do
@@ -90,43 +95,38 @@ checkpoint_paths() {
 }
 
 checkpoint_sysctl() {
-  if [ -n "$SANDBOX" ]; then return; fi
   if read_sysctl "$1"; then printf '%s %s\n' "$1" "$value" >>"$D/checkpoint/sysctls" || die "cannot save sysctl \`$1\`"; fi
 }
 
 checkpoint_module() {
-  if [ -n "$SANDBOX" ]; then return; fi
   if module_loaded "$1"; then printf '%s\n' "$1" >>"$D/checkpoint/modules" || die "cannot save module \`$1\`"; fi
 }
 
 checkpoint_units() {
-  if [ -n "$SANDBOX" ]; then return; fi
-  step "checkpoint units"
+  begin "checkpoint units"
   unit_states "$@" >"$D/checkpoint/units" || die "cannot ask systemd for the state of units: $(last_lines)"
   checkpoint_run_sshd
 }
 
 checkpoint_firewall() { # FAMILY TABLE
-  if [ -n "$SANDBOX" ] || ! command -v nft >/dev/null; then return; fi
+  command -v nft >/dev/null || return 0
   nft list table "$1" "$2" >"$D/checkpoint/firewall" 2>/dev/null || rm -f "$D/checkpoint/firewall"
 }
 
 checkpoint_network() { # netplan|networkd|any…
-  if [ -n "$SANDBOX" ]; then return; fi
   addresses >"$D/checkpoint/addresses"
   mtus >"$D/checkpoint/mtus"
   works_now network network_readable "$@"
 }
 
 checkpoint_udev() {
-  if [ -z "$SANDBOX" ] && udev_runs; then works_now udev udevadm control --reload; fi
+  if udev_runs; then works_now udev udevadm control --reload; fi
 }
 
 # What boots the host, so that it is seen whether it was written anew.
 boot_files() { stat -c '%n %s %Y %i' /boot/initrd* /boot/grub/grub.cfg 2>/dev/null || :; }
 
 checkpoint_boot_files() {
-  if [ -n "$SANDBOX" ]; then return; fi
   boot_files >"$D/checkpoint/boot-files" || die "cannot save what boots this host"
 }
 
@@ -159,7 +159,7 @@ saved() { # FILE WORD
 # originals: writes down, beside what is there, generation 0 with what this apply's checkpoint holds for the first
 # time. Run before the commit, where it may fail, and again in it; there `keep_originals` puts it into place.
 originals() {
-  step "keep originals"
+  begin "keep originals"
   mkdir -p "$S/original/$next" || return 1
   # $forgotten: what goes back to its original by this apply (` /etc/x unit:x.service sysctl:net/… `).
   or_known=' ' or_files='' or_bad='' or_lines=0
@@ -189,7 +189,7 @@ originals() {
   [ -z "$or_bad" ] || return 1
   if [ -n "$or_files" ]; then
     (cd "$D/checkpoint/tree" && cp -al --parents -t "$S/original/$next" -- $or_files) || return 1
-    if [ -z "$SANDBOX" ]; then find "$S/original/$next" ! -type l -exec sync {} + || return 1; fi
+    flush_tree "$S/original/$next" || return 1
   fi
   merge_originals sysctls sysctl || return 1
   merge_originals units unit || return 1
@@ -226,7 +226,7 @@ merge_originals() { # FILE KIND
 }
 
 forgotten=' '
-forget() { forgotten="$forgotten$1 "; }
+forget_original() { forgotten="$forgotten$1 "; } # PATH | unit:UNIT | sysctl:KEY | hold:PACKAGE
 
 # original_state PATH: its line in generation 0: generation in $or_generation, the rest in $state.
 original_state() {

@@ -11,12 +11,8 @@ read_sysctl() {
   value=${value% }
 }
 
-sysctl_set() { # KEY VALUE
-  if [ -n "$SANDBOX" ]; then
-    skip "sysctl $1 = $2"
-    return
-  fi
-  step "sysctl $1 = $2"
+set_sysctl() { # KEY VALUE
+  step "sysctl $1 = $2" set_sysctl "$1"
   [ -e "/proc/sys/$1" ] || die "\`$this\`: the kernel has no such setting"
   write_sysctl "$1" "$2" || die "\`$this\`: $why"
 }
@@ -31,21 +27,17 @@ write_sysctl() {
   return 1
 }
 
-sysctl_original() { # KEY
-  if [ -n "$SANDBOX" ]; then
-    skip "sysctl $1 as it was"
-  elif saved "$S/original/sysctls" "$1"; then
-    sysctl_set "$1" "$value"
-  fi
+restore_original_sysctl() { # KEY
+  if saved "$S/original/sysctls" "$1"; then set_sysctl "$1" "$value"; fi
 }
 
-sysctl_back() { # KEY
-  if [ -n "$SANDBOX$boot_mode" ] || ! checkpointed sysctls "$1"; then return; fi
+restore_sysctl() { # KEY
+  if [ -n "$boot_mode" ] || ! checkpointed sysctls "$1"; then return; fi
   sb_was=$value
   if read_sysctl "$1" && [ "$value" = "$sb_was" ]; then return; fi
-  step "sysctl $1 = $sb_was"
+  begin "sysctl $1 = $sb_was"
   write_sysctl "$1" "$sb_was" || :
-  if ! read_sysctl "$1" || [ "$value" != "$sb_was" ]; then complain "sysctl \`$1\` is \`$value\` and was \`$sb_was\`"; fi
+  if ! read_sysctl "$1" || [ "$value" != "$sb_was" ]; then note_leftover "sysctl \`$1\` is \`$value\` and was \`$sb_was\`"; fi
 }
 
 module_loaded() {
@@ -53,47 +45,38 @@ module_loaded() {
   [ -d "/sys/module/$ml_name" ]
 }
 
-module() { # NAME
-  if [ -n "$SANDBOX" ]; then
-    skip "module $1"
-    return
-  fi
-  step "module $1"
+load_module() { # NAME
+  step "module $1" load_module "$1"
   try modprobe -- "$1"
 }
 
-module_back() { # NAME
-  if [ -n "$SANDBOX$boot_mode" ] || checkpointed modules "$1" || ! did "module $1"; then return; fi
+unload_module() { # NAME
+  if [ -n "$boot_mode" ] || checkpointed modules "$1" || ! journal_has load_module "$1"; then return; fi
   if ! module_loaded "$1"; then return; fi
-  step "unload module $1"
+  begin "unload module $1"
   modprobe -r -- "$1" || printf 'kept: module %s is in use\n' "$1"
 }
 
 # --- follow-ups -------------------------------------------------------------------------------------------------------
 
-# follow WORD COMMAND…: a step that a sandbox leaves out.
-follow() {
-  fo_word=$1
-  shift
-  if [ -n "$SANDBOX" ]; then
-    skip "$fo_word"
-    return
-  fi
-  step "$fo_word"
+# follow_up VERB WORDS COMMAND…: what has to be done for files that changed.
+follow_up() {
+  step "$2" "$1"
+  shift 2
   try "$@"
 }
 
-sysusers() { follow sysusers systemd-sysusers "$@"; }
-tmpfiles() { follow tmpfiles make_tmpfiles "$@"; }
-udev() { follow udev reload_udev; }
-daemon_reload() { follow daemon-reload systemctl daemon-reload; }
-initramfs() { follow initramfs update-initramfs -u; }
-bootloader() { follow bootloader update-grub; }
-firewall() { follow firewall load_firewall "$@"; }
+run_sysusers() { follow_up run_sysusers sysusers systemd-sysusers "$@"; }
+run_tmpfiles() { follow_up run_tmpfiles tmpfiles create_by_tmpfiles "$@"; }
+reload_udev() { follow_up reload_udev udev reload_devices; }
+reload_systemd() { follow_up reload_systemd daemon-reload systemctl daemon-reload; }
+update_initramfs() { follow_up update_initramfs initramfs update-initramfs -u; }
+update_bootloader() { follow_up update_bootloader bootloader update-grub; }
+load_firewall() { follow_up load_firewall firewall load_table "$@"; }
 
 # sweep_accounts: a systemd-sysusers that was killed leaves copies of the account files, with the passwords in them.
 sweep_accounts() {
-  if [ -n "$SANDBOX" ] || ! did sysusers || [ ! -e "$D/checkpoint/states" ]; then return; fi
+  if ! journal_has run_sysusers || [ ! -e "$D/checkpoint/states" ]; then return; fi
   find ./etc -maxdepth 1 -type f -newer "$D/checkpoint/states" \
     \( -name '.#passwd*' -o -name '.#group*' -o -name '.#shadow*' -o -name '.#gshadow*' \) -delete || :
 }
@@ -101,7 +84,7 @@ sweep_accounts() {
 # A container has none, or may not write to /sys.
 udev_runs() { command -v udevadm >/dev/null && [ -S /run/udev/control ]; }
 
-reload_udev() {
+reload_devices() {
   if ! udev_runs; then
     printf 'skip: no udev runs here\n'
     return
@@ -115,7 +98,7 @@ reload_udev() {
 }
 
 # systemd before 250 does not know `:MODE`, which leaves alone what is there already. What is there is left out for it.
-make_tmpfiles() { # FILE…
+create_by_tmpfiles() { # FILE…
   if [ "$(systemd_version)" -lt 250 ]; then
     mt_n=0
     for mt_file in "$@"; do
@@ -145,8 +128,8 @@ systemd_version() {
   systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p'
 }
 
-# load_firewall FAMILY TABLE FILE…: our table, all at once, and nobody else's.
-load_firewall() {
+# load_table FAMILY TABLE FILE…: our table, all at once, and nobody else's.
+load_table() {
   lf_family=$1 lf_table=$2
   shift 2
   {
@@ -158,11 +141,7 @@ load_firewall() {
 # reboot_needed REASON: told in the status, and where the distribution's own tools look.
 reboot_needed() {
   printf '%s\n' "$1" >>"$D/reboot"
-  if [ -n "$SANDBOX" ]; then
-    skip "reboot: $1"
-    return
-  fi
-  step "needs a reboot: $1"
+  begin "needs a reboot: $1"
   if [ -z "$m_kind" ] && [ ! -e /run/reboot-required ]; then
     printf '*** System restart required ***\n' >/run/reboot-required
     chmod 0644 /run/reboot-required
@@ -170,58 +149,58 @@ reboot_needed() {
   fi
 }
 
-# again WORD COMMAND…: the rollback's side of a follow-up that the activation began.
+# again VERB WORD COMMAND…: the rollback's side of a follow-up that the activation began. WORD names it in the checkpoint.
 again() {
-  ag_word=$1
-  shift
-  if [ -n "$SANDBOX$boot_mode" ] || ! did "$ag_word"; then return; fi
+  if [ -n "$boot_mode" ] || ! journal_has "$1"; then return; fi
+  ag_word=$2
+  shift 2
   printf '==> %s again\n' "$ag_word"
   if "$@"; then return; fi
   ag_text="$ag_word: $(last_lines)"
   if saved "$D/checkpoint/broken" "$ag_word"; then
     printf 'told: it did not work before this apply either: %s\n' "$ag_text"
   else
-    complain "$ag_text"
+    note_leftover "$ag_text"
   fi
 }
 
-udev_back() { again udev reload_udev; }
-initramfs_back() { boot_files_back initramfs update-initramfs -u; }
-bootloader_back() { boot_files_back bootloader update-grub; }
+reload_udev_again() { again reload_udev udev reload_devices; }
+update_initramfs_again() { write_boot_files_again update_initramfs initramfs update-initramfs -u; }
+update_bootloader_again() { write_boot_files_again update_bootloader bootloader update-grub; }
 
-# boot_files_back WORD COMMAND…: where it fails and nothing was written by the activation either, the host boots as before.
-boot_files_back() {
-  if [ -n "$SANDBOX$boot_mode" ] || ! did "$1"; then return; fi
-  bb_word=$1
-  shift
+# write_boot_files_again VERB WORD COMMAND…: where it fails and nothing was written by the activation either, the host
+# boots as before.
+write_boot_files_again() {
+  if [ -n "$boot_mode" ] || ! journal_has "$1"; then return; fi
+  bb_word=$2
+  shift 2
   printf '==> %s again\n' "$bb_word"
   if "$@"; then return; fi
   bb_text="$bb_word: $(last_lines)"
   if [ -e "$D/checkpoint/boot-files" ] && [ "$(boot_files)" = "$(cat "$D/checkpoint/boot-files")" ]; then
     printf 'told: what boots this host is as it was, though: %s\n' "$bb_text"
   else
-    complain "$bb_text"
+    note_leftover "$bb_text"
   fi
 }
 
-daemon_reload_back() {
-  if [ -n "$SANDBOX" ]; then return; fi
+reload_systemd_again() {
   printf '==> daemon-reload again\n'
-  systemctl daemon-reload || complain "daemon-reload: $(last_lines)"
+  systemctl daemon-reload || note_leftover "daemon-reload: $(last_lines)"
 }
 
-firewall_back() { # FAMILY TABLE
+restore_firewall() { # FAMILY TABLE
   # Without it nothing was loaded.
   if ! command -v nft >/dev/null; then return; fi
-  again firewall load_checkpointed_firewall "$1" "$2"
+  again load_firewall firewall load_checkpointed_table "$1" "$2"
 }
 
-load_checkpointed_firewall() {
+load_checkpointed_table() {
   if [ -s "$D/checkpoint/firewall" ]; then
-    load_firewall "$1" "$2" "$D/checkpoint/firewall"
+    load_table "$1" "$2" "$D/checkpoint/firewall"
   else
     # Made first, so that it can be deleted whether it is there or not.
-    load_firewall "$1" "$2"
+    load_table "$1" "$2"
   fi
 }
 

@@ -16,17 +16,17 @@ systemd_running() { systemctl --quiet is-active "deployctl-apply-$ID.service"; }
 systemd_stop() { systemctl --quiet stop "deployctl-apply-$ID.service" 2>/dev/null || :; }
 
 systemd_timer() { # SECONDS
-  line "$D/timer"
+  read_line "$D/timer"
   sr_old=$line
   sr_number=${sr_old##*.}
   sr_last=$((${sr_number:-0} + 4))
   sr_number=${sr_number:-0}
-  # The dead man and the activation may both set it anew, so a number may be taken.
+  # Its own recovery and the activation may both set it anew, so a number may be taken.
   while :; do
     sr_number=$((sr_number + 1))
     sr_new=deployctl-deadman-$ID.$sr_number
     systemd-run --quiet --collect --on-active="$(($1 + 1))" --timer-property=AccuracySec=1s --unit="$sr_new" \
-      --description="deployctl dead man of apply $ID" /bin/sh "$S/host.sh" recover "$ID" 9>&- && break
+      --description="deployctl dead-man timer of apply $ID" /bin/sh "$S/host.sh" recover "$ID" 9>&- && break
     [ "$sr_number" -lt "$sr_last" ] || return 1
   done
   timer_waits "$sr_new" || return 1
@@ -34,18 +34,18 @@ systemd_timer() { # SECONDS
   if [ -n "$sr_old" ]; then systemctl --quiet stop "$sr_old.timer" 2>/dev/null || :; fi
 }
 
-# A timer whose service runs is `active`, too, and will never elapse again: only one that waits is a dead man.
+# A timer whose service runs is `active`, too, and will never elapse again: only one that waits counts.
 timer_waits() { # NAME
   [ "$(systemctl show -p SubState --value "$1.timer" 2>/dev/null)" = waiting ]
 }
 
 systemd_timer_active() {
-  line "$D/timer"
+  read_line "$D/timer"
   [ -n "$line" ] && timer_waits "$line"
 }
 
 systemd_disarm() {
-  line "$D/timer"
+  read_line "$D/timer"
   if [ -n "$line" ]; then systemctl --quiet stop "$line.timer" 2>/dev/null || :; fi
 }
 

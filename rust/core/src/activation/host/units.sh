@@ -38,23 +38,37 @@ id_in() {
   esac
 }
 
-unit() { # ACTION UNIT [SECONDS]
-  if [ -n "$SANDBOX" ]; then
-    skip "unit $1 $2"
-    return
-  fi
-  step "unit $1 $2"
-  real_name "$2" || die "cannot ask systemd for \`$2\`: $(last_lines)"
-  case $1 in
-    enable) try systemctl --quiet enable -- "$real" ;;
-    disable | stop) unit_down "$1" ;;
-    *)
-      unit_up "$1" "$3"
-      started="$started $2"
-      ;;
-  esac
+enable_unit() { # UNIT
+  begin_unit enable "$1"
+  try systemctl --quiet enable -- "$real"
+}
+
+disable_unit() { # UNIT
+  begin_unit disable "$1"
+  unit_down disable
+}
+
+stop_unit() { # UNIT
+  begin_unit stop "$1"
+  unit_down stop
+}
+
+start_unit() { bring_up start "$1" "$2"; }     # UNIT SECONDS
+restart_unit() { bring_up restart "$1" "$2"; } # UNIT SECONDS
+reload_unit() { bring_up reload "$1" "$2"; }   # UNIT SECONDS
+
+bring_up() { # start|restart|reload UNIT SECONDS
+  begin_unit "$1" "$2"
+  unit_up "$1" "$3"
+  started="$started $2"
 }
 started=
+
+# begin_unit ACTION UNIT: sets $real, $un_active and $un_load.
+begin_unit() {
+  step "unit $1 $2" "$1_unit" "$2"
+  real_name "$2" || die "cannot ask systemd for \`$2\`: $(last_lines)"
+}
 
 # unit_down disable|stop: $real. One that is gone or masked is as it should be.
 unit_down() {
@@ -135,25 +149,20 @@ unit_lines() { # MATCH…
   tail -n 4 "$D/.words" | sed '$!s/$/; /' | tr -d '\000-\037\177' | cut -c 1-600
 }
 
-# unit_release UNIT: before its files go: as far down as it was before deployctl first managed it.
-unit_release() {
-  if [ -n "$SANDBOX" ]; then
-    skip "unit original $1"
-    return
-  fi
+# stop_unit_as_original UNIT: before its files go: as far down as it was before deployctl first managed it.
+stop_unit_as_original() {
   if ! saved "$S/original/units" "$1"; then return; fi
   ur_was=$value
-  case $ur_was in active' '* | activating' '* | reloading' '*) ;; *) unit stop "$1" ;; esac
+  case $ur_was in active' '* | activating' '* | reloading' '*) ;; *) stop_unit "$1" ;; esac
   case $ur_was in *' enabled '*) ;; *)
-    step "unit disable $1"
-    real_name "$1" || die "cannot ask systemd for \`$1\`: $(last_lines)"
+    begin_unit disable "$1"
     systemctl --quiet disable -- "$real" || : ;;
   esac
 }
 
-# unit_original UNIT: after its files are back: as far up as it was. One that is gone or masked since stays so.
-unit_original() {
-  if [ -n "$SANDBOX" ] || ! saved "$S/original/units" "$1"; then return; fi
+# start_unit_as_original UNIT: after its files are back: as far up as it was. One that is gone or masked since stays so.
+start_unit_as_original() {
+  if ! saved "$S/original/units" "$1"; then return; fi
   uo_was=$value
   real_name "$1" || die "cannot ask systemd for \`$1\`: $(last_lines)"
   case $un_load in
@@ -162,18 +171,18 @@ unit_original() {
       return
       ;;
   esac
-  case $uo_was in *' enabled '*) unit enable "$1" ;; esac
-  case $uo_was in active' '*) unit restart "$1" 120 ;; esac
+  case $uo_was in *' enabled '*) enable_unit "$1" ;; esac
+  case $uo_was in active' '*) restart_unit "$1" 120 ;; esac
 }
 
-# unit_halt UNIT: first part of a rollback, while the new unit files are still there.
-unit_halt() {
-  if [ -n "$SANDBOX" ] || ! touched_unit "$1" || ! checkpointed units "$1"; then return; fi
+# stop_unit_as_before UNIT: first part of a rollback, while the new unit files are still there.
+stop_unit_as_before() {
+  if ! touched_unit "$1" || ! checkpointed units "$1"; then return; fi
   id_in "$value" "$1"
   case $value in
     active' '* | activating' '* | reloading' '*) ;;
     *)
-      step "stop $1"
+      begin "stop $1"
       if [ -n "$boot_mode" ]; then
         systemctl --no-block stop -- "$real" 2>/dev/null || :
       else
@@ -183,21 +192,20 @@ unit_halt() {
   esac
   case $value in
     *' enabled '*) ;;
-    *) if did "unit enable $1"; then systemctl --quiet disable -- "$real" || :; fi ;;
+    *) if journal_has enable_unit "$1"; then systemctl --quiet disable -- "$real" || :; fi ;;
   esac
 }
 
-# unit_back UNIT SECONDS: last part of a rollback.
-unit_back() {
-  if [ -n "$SANDBOX" ] || ! checkpointed units "$1"; then return; fi
-  if ! touched_unit "$1"; then return; fi
+# restore_unit_state UNIT SECONDS: last part of a rollback.
+restore_unit_state() {
+  if ! touched_unit "$1" || ! checkpointed units "$1"; then return; fi
   ub_was=$value
   id_in "$value" "$1"
   case $ub_was in
     *' enabled '*)
-      if did "unit disable $1"; then
-        step "enable $1"
-        systemctl --quiet enable -- "$real" || complain "unit \`$1\` is not enabled as it was"
+      if journal_has disable_unit "$1"; then
+        begin "enable $1"
+        systemctl --quiet enable -- "$real" || note_leftover "unit \`$1\` is not enabled as it was"
       fi
       ;;
   esac
@@ -205,10 +213,10 @@ unit_back() {
   systemctl reset-failed -- "$real" 2>/dev/null || :
   case $ub_was in
     active' '* | activating' '* | reloading' '*)
-      step "restart $1"
+      begin "restart $1"
       if ! systemctl_up restart "$real" "$2"; then
         if could_start "$ub_was"; then
-          complain "unit \`$1\` does not start as it did"
+          note_leftover "unit \`$1\` does not start as it did"
         else
           printf 'told: %s ran, and nothing could have started it again before this apply either\n' "$1"
         fi
@@ -226,7 +234,7 @@ could_start() {
 
 touched_unit() {
   for tu_action in start stop restart reload enable disable; do
-    if did "unit $tu_action $1"; then return 0; fi
+    if journal_has "${tu_action}_unit" "$1"; then return 0; fi
   done
   return 1
 }
@@ -241,14 +249,14 @@ is_job() {
   return 1
 }
 
-# units_settled: what was started is active, or ended well, and nothing failed that had not failed before.
-units_settled() {
-  if [ -n "$SANDBOX" ] || [ "$manager" != systemd ]; then return; fi
+# check_started_units: what was started is active, or ended well, and nothing failed that had not failed before.
+check_started_units() {
+  if [ "$manager" != systemd ]; then return; fi
   if [ -n "$started" ]; then
     # A program that dies at once needs a moment to do so.
     us_since=$(($(date +%s) - 1))
     sleep 1
-    step "look at the units"
+    begin "look at the units"
     unit_states $started >"$D/.started" || die "cannot ask systemd for the state of units: $(last_lines)"
     while read -r su_unit su_active _ _ su_id; do
       case $su_active in
@@ -273,11 +281,11 @@ units_settled() {
 }
 
 verify_units() {
-  if [ -n "$SANDBOX$boot_mode" ] || [ ! -s "$D/checkpoint/units" ]; then return; fi
+  if [ -n "$boot_mode" ] || [ ! -s "$D/checkpoint/units" ]; then return; fi
   vu_units=
   while read -r vu_unit _ _ _ vu_id; do vu_units="$vu_units ${vu_id:-$vu_unit}"; done <"$D/checkpoint/units"
   unit_states $vu_units >"$D/.after" || {
-    complain "cannot ask systemd for the state of units"
+    note_leftover "cannot ask systemd for the state of units"
     return
   }
   exec 3<"$D/.after"
@@ -286,12 +294,12 @@ verify_units() {
     if ! could_start "$vu_was $vu_was_file $vu_load $vu_id"; then vu_was=$vu_is; fi
     case $vu_was:$vu_is in
       active:active | inactive:inactive | failed:* | inactive:failed | activating:* | reloading:* | deactivating:*) ;;
-      active:*) complain "unit \`$vu_unit\` is $vu_is and was active" ;;
-      *:active | *:activating) complain "unit \`$vu_unit\` is $vu_is and was $vu_was" ;;
+      active:*) note_leftover "unit \`$vu_unit\` is $vu_is and was active" ;;
+      *:active | *:activating) note_leftover "unit \`$vu_unit\` is $vu_is and was $vu_was" ;;
     esac
     case $vu_was_file:$vu_is_file in
       enabled:enabled) ;;
-      enabled:* | *:enabled) complain "unit \`$vu_unit\` is ${vu_is_file} and was ${vu_was_file}" ;;
+      enabled:* | *:enabled) note_leftover "unit \`$vu_unit\` is ${vu_is_file} and was ${vu_was_file}" ;;
     esac
   done <"$D/checkpoint/units"
   exec 3<&-

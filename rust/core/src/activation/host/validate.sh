@@ -21,7 +21,6 @@ merged() { # PATH: where it is prepared, in $merged; fails for what is outside /
 }
 
 merge_begin() {
-  if [ -n "$SANDBOX" ]; then return; fi
   if ! mkdir -p "$D/merged" || ! mount -t tmpfs -o mode=0755 tmpfs "$D/merged"; then
     invalid validate "no mount namespace: $(last_lines)"
   fi
@@ -30,40 +29,39 @@ merge_begin() {
   : >"$D/merged/gone"
 }
 
-merge() { # N PATH MODE OWNER GROUP
-  if [ -n "$SANDBOX" ] || ! merged "$2"; then return; fi
+merge_file() { # PATH MODE OWNER GROUP
+  merged "$1" || return 0
   # The account may only come with this apply.
-  install -T -m "$3" -o "$4" -g "$5" -- "$D/tree/$1/${2##*/}" "$merged" 2>/dev/null ||
-    install -T -m "$3" -- "$D/tree/$1/${2##*/}" "$merged" || invalid validate "cannot stage \`$2\`: $(last_lines)"
+  install -T -m "$2" -o "$3" -g "$4" -- "$D/tree/.$1" "$merged" 2>/dev/null ||
+    install -T -m "$2" -- "$D/tree/.$1" "$merged" || invalid validate "cannot stage \`$1\`: $(last_lines)"
 }
 
-merge_link() { # PATH TARGET
-  if [ -n "$SANDBOX" ] || ! merged "$1"; then return; fi
+merge_symlink() { # PATH TARGET
+  merged "$1" || return 0
   ln -sfn -- "$2" "$merged" || invalid validate "cannot stage \`$1\`: $(last_lines)"
 }
 
 merge_directory() { # PATH MODE
-  if [ -n "$SANDBOX" ] || ! merged "$1"; then return; fi
+  merged "$1" || return 0
   install -d -m "$2" -- "$merged" || invalid validate "cannot stage \`$1\`: $(last_lines)"
 }
 
-merge_remove() { # PATH
-  if [ -n "$SANDBOX" ] || ! merged "$1"; then return; fi
+merge_removal() { # PATH
+  merged "$1" || return 0
   printf '%s\n' "$1" >>"$D/merged/gone"
   # What overlayfs takes for a hole.
   if [ -e ".$1" ] || [ -h ".$1" ]; then mknod "$merged" c 0 0 2>/dev/null || merge_copy=1; fi
 }
 
 merge_original() { # PATH
-  if [ -n "$SANDBOX" ] || ! original_state "$1"; then return; fi
+  original_state "$1" || return 0
   case $state in
     [fl]' '*) if merged "$1"; then cp -a -T -- "$S/original/$or_generation/.$1" "$merged"; fi ;;
-    a' '*) merge_remove "$1" ;;
+    a' '*) merge_removal "$1" ;;
   esac
 }
 
 merge_end() {
-  if [ -n "$SANDBOX" ]; then return; fi
   if [ -z "$merge_copy" ] &&
     mount -t overlay -o "ro,lowerdir=$D/merged/staged:/etc" overlay /etc 2>/dev/null; then
     return
@@ -79,16 +77,12 @@ merge_by_copy() {
   mount --bind "$D/merged/whole" /etc && mount -o remount,bind,ro /etc
 }
 
-# packages_come: what a validator or a unit needs and is not there may come with a package of this apply.
-packages_come=
-packages_come() { packages_come=1; }
+# expect_packages: what a validator or a unit needs and is not there may come with a package of this apply.
+expect_packages=
+expect_packages() { expect_packages=1; }
 
-validator() { # COMMAND…
-  if [ -n "$SANDBOX" ]; then
-    skip "validate $*"
-    return
-  fi
-  step "validate $*"
+run_validator() { # COMMAND…
+  begin "validate $*"
   if ! command -v "$1" >/dev/null; then
     later "skip: $1 is not installed yet" "$@"
     return
@@ -108,7 +102,7 @@ validator() { # COMMAND…
   va_status=$?
   if [ -n "$va_made" ]; then rmdir /run/sshd; fi
   if [ "$va_status" -eq 0 ]; then return; fi
-  if [ -n "$packages_come" ] && only_programs_missing; then
+  if [ -n "$expect_packages" ] && only_programs_missing; then
     later "skip: a program of it is not installed yet" "$@"
     return
   fi
@@ -142,17 +136,17 @@ only_programs_missing() {
     ! grep -v -e 'is not executable: No such file or directory' -e '^Unit .* has a bad unit file setting' "$D/.validator" | grep -q .
 }
 
-# later WORD COMMAND…: tries it again when the packages are there, in the window: see `validate_again`.
+# later WORD COMMAND…: tries it again when the packages are there, in the window: see `validate_postponed`.
 later() {
   printf '%s\n' "$1"
   shift
-  if [ -z "$packages_come" ]; then return; fi
+  if [ -z "$expect_packages" ]; then return; fi
   { printf '%s\n' "$#" "$@"; } >>"$D/later" || invalid validate "cannot write down what is to be validated later"
 }
 
-# validate_again: with the files and the packages in place, before any unit is started. netplan's own step reads its files.
-validate_again() {
-  if [ -n "$SANDBOX" ] || [ ! -s "$D/later" ]; then return; fi
+# validate_postponed: with the files and the packages in place, before any unit is started. netplan's own step reads its files.
+validate_postponed() {
+  [ -s "$D/later" ] || return 0
   while read -r vl_count; do
     set --
     while [ "$vl_count" -gt 0 ]; do
@@ -160,7 +154,7 @@ validate_again() {
       set -- "$@" "$vl_word"
       vl_count=$((vl_count - 1))
     done
-    step "validate $*"
+    begin "validate $*"
     if [ "${1##*/}" != netplan ] && command -v "$1" >/dev/null; then
       quietly "$@" || die "\`$*\` failed: $(last_lines)"
     fi

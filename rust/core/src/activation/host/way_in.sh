@@ -3,7 +3,7 @@
 
 # came_by: asks about the new files who we are, in $user, $from, $to and $port; fails where we did not come over SSH.
 came_by() {
-  if [ -n "$SANDBOX" ] || [ ! -d /proc/self ]; then return 1; fi
+  [ -d /proc/self ] || return 1
   find_way
   set -- $way
   from=${1-} to=${3-} port=${4-}
@@ -21,11 +21,11 @@ names_us() {
   esac
 }
 
-# way_in_sshd: what sshd makes of the merged files for a login like ours.
-way_in_sshd() {
+# check_login_with_sshd: what sshd makes of the merged files for a login like ours.
+check_login_with_sshd() {
   ws_sshd=$(command -v sshd || command -v /usr/sbin/sshd) || return 0
   came_by || return 0
-  step "ask sshd about $user"
+  begin "ask sshd about $user"
   ws_made=
   if [ ! -d /run/sshd ] && mkdir -m 0755 /run/sshd; then ws_made=1; fi
   ws_said=$("$ws_sshd" -T -C "user=$user,host=$from,addr=$from,laddr=$to,lport=$port" </dev/null)
@@ -61,11 +61,11 @@ SAID
   fi
 }
 
-# way_in_sudo: what sudo makes of the merged files for us. Without a password is tried, with one cannot be.
-way_in_sudo() {
+# check_root_with_sudo: what sudo makes of the merged files for us. Without a password is tried, with one cannot be.
+check_root_with_sudo() {
   if ! came_by || [ "$user" = root ]; then return 0; fi
   if ! command -v sudo >/dev/null || ! command -v setpriv >/dev/null; then return 0; fi
-  step "ask sudo about $user"
+  begin "ask sudo about $user"
   wu_group=$(id -g -- "$user") || return 0
   if setpriv --reuid="$user" --regid="$wu_group" --init-groups -- sudo -k -n -- true </dev/null; then return 0; fi
   # It holds for root's own questions, too, so the files are asked.

@@ -6,7 +6,7 @@ use super::{Script, Scripts};
 use crate::closure::SystemKind;
 use crate::plan::{ClosureChange, SystemAction};
 
-/// Bounds of the time that a switch may take before the dead man steps in, in seconds.
+/// Bounds of the time that a switch may take before the dead-man timer elapses, in seconds.
 const SWITCH_SECONDS: (u32, u32) = (60, 900);
 /// How many times as long as the window for confirm a switch may take, within its bounds.
 const SWITCH_WINDOWS: u32 = 5;
@@ -26,41 +26,41 @@ impl Scripts<'_> {
             return 0;
         }
         let (least, most) = SWITCH_SECONDS;
-        self.window
+        self.meta.deadline_seconds
             .saturating_mul(SWITCH_WINDOWS)
             .clamp(least, most)
     }
 
     pub(super) fn closure_validate(&self, script: &mut Script) {
         if let Some([path, kind]) = self.closure_words() {
-            script.call("closure_valid", &[path, kind]);
+            script.call("check_system", &[path, kind]);
         }
     }
 
     pub(super) fn closure_checkpoint(&self, script: &mut Script) {
         if let Some([_, kind]) = self.closure_words() {
-            script.call("checkpoint_closure", &[kind]);
+            script.call("checkpoint_system", &[kind]);
         }
     }
 
     pub(super) fn closure_apply(&self, script: &mut Script) {
         if let (Some([path, kind]), Some(change)) = (self.closure_words(), &self.plan.closure) {
-            script.call("allow", &[&self.closure_seconds().to_string()]);
+            script.call("allow_seconds", &[&self.closure_seconds().to_string()]);
             let mut arguments = vec![path, kind];
             arguments.extend(self.failed_and_started(change));
-            script.call("closure_test", &arguments);
+            script.call("switch_system", &arguments);
         }
     }
 
     pub(super) fn closure_rollback(&self, script: &mut Script) {
         if let Some([path, kind]) = self.closure_words() {
-            script.call("closure_back", &[path, kind]);
+            script.call("restore_system", &[path, kind]);
         }
     }
 
     pub(super) fn closure_commit(&self, script: &mut Script) {
         if let Some([path, kind]) = self.closure_words() {
-            script.call("closure_commit", &[path, kind]);
+            script.call("commit_system", &[path, kind]);
         }
     }
 

@@ -17,10 +17,10 @@ impl Scripts<'_> {
             .any(|change| SSH_UNITS.contains(&change.unit.as_str()));
         let mut ways_in = Vec::new();
         if loads_sshd || below(&["/etc/ssh/"]) {
-            ways_in.push("way_in_sshd");
+            ways_in.push("check_login_with_sshd");
         }
         if below(&["/etc/sudo", "/etc/pam.d/", "/etc/security/"]) {
-            ways_in.push("way_in_sudo");
+            ways_in.push("check_root_with_sudo");
         }
         ways_in
     }

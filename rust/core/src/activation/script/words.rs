@@ -11,15 +11,16 @@ pub(super) fn words(ownership: &Ownership) -> [String; 3] {
     ]
 }
 
-pub(super) fn action_word(action: UnitAction) -> &'static str {
+/// What `host.sh` calls it.
+pub(super) fn unit_verb(action: UnitAction) -> &'static str {
     match action {
-        UnitAction::Enable => "enable",
-        UnitAction::Disable => "disable",
-        UnitAction::Stop => "stop",
-        UnitAction::Start => "start",
-        UnitAction::Restart => "restart",
-        UnitAction::Reload => "reload",
-        UnitAction::Original => "original",
+        UnitAction::Enable => "enable_unit",
+        UnitAction::Disable => "disable_unit",
+        UnitAction::Stop => "stop_unit",
+        UnitAction::Start => "start_unit",
+        UnitAction::Restart => "restart_unit",
+        UnitAction::Reload => "reload_unit",
+        UnitAction::Original => "start_unit_as_original",
     }
 }
 
