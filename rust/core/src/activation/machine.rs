@@ -14,7 +14,7 @@ pub enum Phase {
     Validated,
     /// What is there now is saved.
     Checkpointed,
-    /// The dead man runs: from here silence means rollback.
+    /// The dead-man timer runs: from here silence means rollback.
     Armed,
     /// Changing the host.
     Activating,
@@ -132,7 +132,7 @@ pub enum Event {
     ConfirmedWrongly,
     /// `confirm` with the right nonce after the deadline.
     ConfirmedTooLate,
-    /// The dead man woke up and the deadline is behind.
+    /// The dead-man timer elapsed.
     DeadlinePassed,
     /// The controller's connection broke.
     LinkLost,
@@ -196,7 +196,7 @@ pub enum Action {
     Validate,
     /// Save what is there.
     Checkpoint,
-    /// Start the dead man.
+    /// Start the dead-man timer.
     Arm,
     /// Start the detached unit.
     Launch,

@@ -276,7 +276,9 @@ impl<'a> Scripts<'a> {
         for unit in &self.plan.units {
             for action in &unit.actions {
                 match action {
-                    UnitAction::Original => script.call("stop_unit_as_original", &[unit.unit.as_str()]),
+                    UnitAction::Original => {
+                        script.call("stop_unit_as_original", &[unit.unit.as_str()])
+                    }
                     UnitAction::Stop | UnitAction::Disable if self.file_goes(unit) => {
                         script.call(unit_verb(*action), &[unit.unit.as_str()]);
                     }

@@ -7,7 +7,7 @@
 //! holder ops@laptop
 //! phase activated
 //! base 2                        generation that the apply starts from
-//! deadline 57                   seconds left until the dead man rolls back; only while it is armed
+//! deadline 57                   seconds left until the host rolls back by itself; only while it is armed
 //! boot same                     `same` or `other` boot than at start
 //! skipped 4                     follow-ups left out in a sandbox
 //! failure step unit restart x.service: Job failed
@@ -41,7 +41,7 @@ pub struct ApplyStatus {
     pub phase: Phase,
     /// The generation it starts from.
     pub base: u32,
-    /// Seconds until the dead man rolls back; `None` while it is not armed.
+    /// Seconds until the host rolls back by itself; `None` while it is not armed.
     pub deadline_seconds: Option<u32>,
     /// Whether the host has booted since it was started.
     pub rebooted: bool,
@@ -81,7 +81,7 @@ pub enum FailureCode {
     Packages,
     /// The checkpoint could not be written.
     Checkpoint,
-    /// The dead man could not be armed.
+    /// The dead-man timer could not be armed.
     Arm,
     /// A step of the activation.
     Step,

@@ -10,7 +10,9 @@ mod closure_cut;
 mod closure_kept;
 #[path = "../../../../tests/lib/demand.rs"]
 mod demand;
+mod earlier;
 mod full;
+mod headers;
 mod launchd;
 mod life;
 mod reasons;
@@ -21,3 +23,4 @@ mod shellcheck;
 mod stand_in;
 mod table;
 mod text;
+mod words;

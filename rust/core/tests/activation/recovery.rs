@@ -35,7 +35,10 @@ fn with_line(mut bundle: Bundle, name: &str, lines: usize, line: &str) -> Bundle
 /// Where a line can be put into the script `name`: after its header, and after each line behind that.
 fn places_in(bundle: &Bundle, name: &str) -> RangeInclusive<usize> {
     let text = str::from_utf8(bundle.file(name).unwrap()).unwrap();
-    let header = text.lines().take_while(|line| line.starts_with('#')).count();
+    let header = text
+        .lines()
+        .take_while(|line| line.starts_with('#'))
+        .count();
     header..=text.lines().count()
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use deployctl_core::activation::bundle::HOST_PROGRAM;
-use deployctl_core::activation::{Action, Event, Phase, bundle, next, quote};
+use deployctl_core::activation::{Action, Bundle, Event, Phase, bundle, next, quote};
 use deployctl_core::closure::{Closure, StorePath, SystemKind};
 use deployctl_core::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
 use deployctl_core::plan::{
@@ -356,6 +356,15 @@ fn system(kind: SystemKind) -> Draft {
     draft
 }
 
+/// Those of plans that need all that there is.
+pub(crate) fn bundles() -> Vec<Bundle> {
+    let system = system(SystemKind::Nixos);
+    [files(), everything_live(), packages(), removal(), system]
+        .iter()
+        .map(|draft| bundle(&draft.plan, &draft.rendered, &meta("text-apply", 60)))
+        .collect()
+}
+
 #[test]
 fn scripts_are_straight_lines() {
     insta::assert_snapshot!("nixos", system(SystemKind::Nixos).text());
@@ -381,9 +390,8 @@ fn the_nonce_is_nowhere_but_in_its_file() {
 fn shellcheck_has_nothing_to_say() {
     // SC1090: a file that is only there on the host.
     shellcheck::clean("host.sh", HOST_PROGRAM, "SC1090");
-    let system = system(SystemKind::Nixos);
-    for draft in [files(), everything_live(), packages(), removal(), system] {
-        for file in bundle(&draft.plan, &draft.rendered, &meta("text-apply", 60)).files {
+    for bundle in bundles() {
+        for file in bundle.files {
             if file.name != "host.sh"
                 && std::path::Path::new(&file.name).extension() == Some("sh".as_ref())
             {

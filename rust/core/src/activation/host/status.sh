@@ -69,7 +69,11 @@ tell() {
       printf 'If its controller is gone, nothing happens by itself until the next apply, which ends it.\n'
       printf 'To end it now:  sh %s/host.sh rollback\n' "$S"
       ;;
-    armed | activating)
+    armed)
+      printf '%s is about to change %s.\n' "$te_apply" "$te_change"
+      tell_deadline
+      ;;
+    activating)
       printf '%s is changing %s.\n' "$te_apply" "$te_change"
       tell_deadline
       ;;
@@ -91,7 +95,8 @@ tell() {
       tell_closed
       ;;
     rollback-failed)
-      printf 'The rollback of apply%s failed: %s.\n' "${te_apply#Apply}" "$te_reason"
+      # `rollback CODE TEXT`, with the code of what it was rolled back for.
+      printf 'The rollback of apply%s failed: %s.\n' "${te_apply#Apply}" "${te_reason#* }"
       printf 'Nothing happens by itself. Mend what is named, then try again:  sh %s/host.sh rollback\n' "$S"
       printf 'To take the host as it is instead:  sh %s/host.sh rollback --abandon\n' "$S"
       ;;
@@ -120,7 +125,7 @@ tell_deadline() {
   if [ -e "$D/boot" ] && ! same_boot; then
     printf 'The host has booted since, so it rolls the apply back by itself, at boot.\n'
   elif ! time_left; then
-    printf 'No dead-man timer is set for it, so nothing happens by itself.\n'
+    printf 'No dead-man timer is set for it, so nothing happens by itself before the next boot.\n'
   elif [ "$left" -le 0 ]; then
     printf 'It was not confirmed in time, so the host rolls it back by itself, now.\n'
   else

@@ -26,7 +26,8 @@ impl Scripts<'_> {
             return 0;
         }
         let (least, most) = SWITCH_SECONDS;
-        self.meta.deadline_seconds
+        self.meta
+            .deadline_seconds
             .saturating_mul(SWITCH_WINDOWS)
             .clamp(least, most)
     }

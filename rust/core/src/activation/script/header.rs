@@ -27,10 +27,7 @@ impl Scripts<'_> {
     pub(super) fn header(&self, purpose: Purpose) -> String {
         let (plan, meta) = (self.plan, self.meta);
         let (id, host) = (&meta.apply_id, plan.host.as_str());
-        let (from, to) = (
-            plan.base_generation,
-            plan.base_generation.saturating_add(1),
-        );
+        let (from, to) = (plan.base_generation, plan.base_generation.saturating_add(1));
         let holder: String = printable(&meta.holder).chars().take(HOLDER_CHARS).collect();
         let mut text = String::new();
         let mut say = |line: &str| {
@@ -40,9 +37,9 @@ impl Scripts<'_> {
             Purpose::Validate => format!(
                 "Tests what apply {id} would bring to {host} (generation {from} -> {to}), before anything is changed."
             ),
-            Purpose::Checkpoint => format!(
-                "Saves what apply {id} will change on {host} (generation {from} -> {to})."
-            ),
+            Purpose::Checkpoint => {
+                format!("Saves what apply {id} will change on {host} (generation {from} -> {to}).")
+            }
             Purpose::Apply => {
                 format!("Makes the changes of apply {id} on {host} (generation {from} -> {to}).")
             }
@@ -58,7 +55,9 @@ impl Scripts<'_> {
         let undo = format!("sh {STATE_DIR}/host.sh rollback");
         say(&match purpose {
             Purpose::RollBack => format!("Run it with:  {undo}   (safe to repeat)"),
-            _ => format!("host.sh runs it. To undo the apply until it is confirmed:  {undo}   (safe to repeat)"),
+            _ => format!(
+                "host.sh runs it. To undo the apply until it is confirmed:  {undo}   (safe to repeat)"
+            ),
         });
         say(&format!(
             "Log: {}/log; once confirmed: {STATE_DIR}/generations/{to}/log",
