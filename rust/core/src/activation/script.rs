@@ -277,7 +277,7 @@ impl<'a> Scripts<'a> {
             for action in &unit.actions {
                 match action {
                     UnitAction::Original => {
-                        script.call("stop_unit_as_original", &[unit.unit.as_str()])
+                        script.call("stop_unit_as_original", &[unit.unit.as_str()]);
                     }
                     UnitAction::Stop | UnitAction::Disable if self.file_goes(unit) => {
                         script.call(unit_verb(*action), &[unit.unit.as_str()]);
