@@ -144,6 +144,23 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
             .ok("nft list table inet deployctl")?
             .contains("set two")
     );
+    let told = machine.ok("sh /var/lib/deployctl/host.sh status")?;
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[0].ends_with(
+            "has changed this host from generation 1 to 2 and waits for its confirmation."
+        ),
+        "{told:?}"
+    );
+    assert!(
+        told[1].starts_with("If it is not confirmed by "),
+        "{told:?}"
+    );
+    assert_eq!(
+        told[2],
+        "To roll it back now:  sh /var/lib/deployctl/host.sh rollback"
+    );
     let status = ask(&machine, "sh /var/lib/deployctl/host.sh rollback")?;
     assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
     as_committed()?;
@@ -177,8 +194,14 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
     )?;
     as_committed()?;
 
-    // What a validator refuses changes nothing.
+    // What a validator refuses changes nothing. The log has the words of the one that failed alone.
     let status = Draft::new(&machine)?
+        .checked_file(
+            "/etc/motd-of-the-tests",
+            "fine\n",
+            &[],
+            &["seq", "-f", "word %g of a validator", "450"],
+        )?
         .checked_file(
             "/etc/ssh/sshd_config.d/00-deployctl.conf",
             "NoSuchOption yes\n",
@@ -191,6 +214,13 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
         failure(&status).contains("NoSuchOption"),
         "{}",
         failure(&status)
+    );
+    let words = log(&status);
+    assert!(words.contains("==> validate seq"), "{words}");
+    assert!(!words.contains("of a validator\n"), "{words}");
+    assert!(
+        words.contains("Bad configuration option: NoSuchOption"),
+        "{words}"
     );
     assert!(
         machine
@@ -313,13 +343,17 @@ fn a_boot_or_a_kill_in_the_window_undoes_it() -> Result<()> {
             "for i in $(seq 100); do if [ -e /etc/slow ]; then sleep 1; systemctl kill -s KILL deployctl-apply-killed-apply.service; exit; fi; sleep 0.1; done",
         )
         .spawn()?;
+    let started = Instant::now();
     let status = first(&machine, 60)?
         .file("/etc/slow", "", &[])?
         .unit("slow.service", &[UnitAction::Start])?
         .apply("killed-apply")?;
     killer.wait_with_output()?;
     assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    // At once, by the unit that recovers, and not by the dead-man timer, which would say `Deadline`.
     assert_eq!(failure(&status), "Interrupted the activation was killed");
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(40), "{took:?}");
     gone()?;
     Ok(())
 }
