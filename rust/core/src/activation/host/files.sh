@@ -259,7 +259,7 @@ remove_made_directories() {
 
 # sweep: removes the temporary files that an interrupted `rename_into_place` left.
 sweep() {
-  sw_directory=
+  sw_directory=-
   while read -r sw_path; do
     if [ "${sw_path%/*}" = "$sw_directory" ]; then continue; fi
     sw_directory=${sw_path%/*}
