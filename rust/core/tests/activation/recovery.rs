@@ -5,13 +5,14 @@ use std::ops::RangeInclusive;
 
 use deployctl_core::activation::{Action, Bundle, Event, Phase, command, next};
 
-use crate::sandbox::{SHELLS, Sandbox, Want, absent, apply_id, file};
+use crate::sandbox::{SHELLS, Sandbox, Want, absent, apply_id, file, link};
 
 fn two_files() -> Vec<(&'static str, Want)> {
     vec![
         ("/etc/a", file("new a\n", 0o644)),
         ("/etc/new/b", file("new b\n", 0o644)),
         ("/etc/z", absent()),
+        ("/top", link("etc")),
     ]
 }
 
