@@ -10,25 +10,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::Platform;
+
 /// What to do about a host's full store: what surely makes room, and what it costs.
 pub const FREES_ROOM: &str = "on the host, `nix-collect-garbage -d` makes room: it removes older generations, but for those that deployctl keeps";
-
-/// Which activation contract a system follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SystemKind {
-    /// `bin/switch-to-configuration` (nixpkgs, switch-to-configuration-ng).
-    Nixos,
-    /// `activate` (nix-darwin).
-    Darwin,
-}
 
 /// The system that a host should run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Closure {
-    /// How it is activated.
-    pub kind: SystemKind,
+    /// How it is activated: `bin/switch-to-configuration` on `NixOS`, `activate` with nix-darwin. Never
+    /// [`Platform::Ubuntu`].
+    #[serde(rename = "kind", deserialize_with = "Platform::of_closure")]
+    pub platform: Platform,
     /// Its top-level store path.
     pub toplevel: StorePath,
 }

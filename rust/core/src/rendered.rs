@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::closure::Closure;
+use crate::inventory::Platform;
 use crate::name::{
     AccountName, ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
 };
@@ -277,6 +278,12 @@ impl Rendered {
             modules: BTreeSet::new(),
             closure: None,
         }
+    }
+
+    /// The platform that this is made for.
+    pub fn platform(&self) -> Platform {
+        let closure = self.closure.as_ref();
+        closure.map_or(Platform::Ubuntu, |closure| closure.platform)
     }
 
     /// What stays on the host as proof of a committed generation: everything but the bytes.

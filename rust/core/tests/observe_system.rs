@@ -13,7 +13,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use deployctl_core::closure::{Closure, StorePath, SystemKind};
+use deployctl_core::closure::{Closure, StorePath};
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::HostName;
 use deployctl_core::observed::{Observed, Scope, queries, read};
 use deployctl_core::query::{Answers, Section};
@@ -91,10 +92,10 @@ fn path(programs: Programs) -> (tempfile::TempDir, String) {
     (folder, path)
 }
 
-fn rendered(kind: SystemKind, toplevel: &str) -> Rendered {
+fn rendered(platform: Platform, toplevel: &str) -> Rendered {
     Rendered {
         closure: Some(Closure {
-            kind,
+            platform,
             toplevel: StorePath::new(toplevel).unwrap(),
         }),
         ..Rendered::empty(HostName::new("box").unwrap())
@@ -193,7 +194,7 @@ fn a_system_that_waits_in_the_store_is_compared_with_what_runs() {
     let root = root();
     let base = root.path().canonicalize().unwrap();
     for shell in SHELLS {
-        let (ids, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, NEW), NIX);
+        let (ids, observed) = ask(shell, &base, &rendered(Platform::Nixos, NEW), NIX);
         assert_eq!(
             ids,
             [
@@ -283,7 +284,7 @@ fn what_the_boot_loader_starts_is_read_where_it_tells() {
             fs::write(at, text.replace("OLD", OLD).replace("NEW", NEW)).unwrap();
         }
         for shell in SHELLS {
-            let (_, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, OLD), DEAR);
+            let (_, observed) = ask(shell, &base, &rendered(Platform::Nixos, OLD), DEAR);
             let boot = observed.system.unwrap().boot_default;
             let boot = boot.as_ref().map(StorePath::as_str);
             assert_eq!(boot, wanted, "{shell:?}: {files:?}");
@@ -296,7 +297,7 @@ fn a_host_that_runs_what_is_wanted_is_asked_for_links_alone() {
     let root = root();
     let base = root.path().canonicalize().unwrap();
     for shell in SHELLS {
-        let (_, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, OLD), DEAR);
+        let (_, observed) = ask(shell, &base, &rendered(Platform::Nixos, OLD), DEAR);
         let system = observed.system.unwrap();
         let there = system.wanted.unwrap();
         assert_eq!(system.booted, there.boot);
@@ -315,7 +316,7 @@ fn what_is_not_there_or_not_complete_is_not_wanted_yet() {
     let absent = "/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-3";
     for shell in SHELLS {
         for toplevel in [NEW, absent] {
-            let (_, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, toplevel), NIX);
+            let (_, observed) = ask(shell, &base, &rendered(Platform::Nixos, toplevel), NIX);
             let system = observed.system.unwrap();
             assert_eq!(system.current, Some(StorePath::new(OLD).unwrap()));
             assert_eq!(system.wanted, None);
@@ -328,12 +329,7 @@ fn what_is_not_there_or_not_complete_is_not_wanted_yet() {
 fn a_host_without_nix_says_so() {
     let root = tempfile::tempdir().unwrap();
     for shell in SHELLS {
-        let (_, observed) = ask(
-            shell,
-            root.path(),
-            &rendered(SystemKind::Nixos, NEW),
-            WITHOUT,
-        );
+        let (_, observed) = ask(shell, root.path(), &rendered(Platform::Nixos, NEW), WITHOUT);
         let system = observed.system.unwrap();
         assert_eq!((system.nix_version, system.current), (None, None));
         assert_eq!((system.profile, system.wanted), (None, None));
@@ -350,7 +346,7 @@ fn a_rehearsal_that_fails_says_how() {
     )
     .unwrap();
     for shell in SHELLS {
-        let (_, observed) = ask(shell, &base, &rendered(SystemKind::Nixos, NEW), FAILING);
+        let (_, observed) = ask(shell, &base, &rendered(Platform::Nixos, NEW), FAILING);
         let there = observed.system.unwrap().wanted.unwrap();
         assert_eq!(there.dry_activate, Some((100, "\ninit differs".to_owned())));
         assert_eq!(observed.unanswered["closures"], "`nix path-info` failed");
@@ -359,7 +355,7 @@ fn a_rehearsal_that_fails_says_how() {
 
 #[test]
 fn a_mac_is_asked_by_its_own_programs() {
-    let rendered = rendered(SystemKind::Darwin, NEW);
+    let rendered = rendered(Platform::Darwin, NEW);
     let scope = Scope {
         rendered: &rendered,
         sandbox: false,
@@ -414,7 +410,7 @@ fn a_mac_is_asked_by_its_own_programs() {
 
 #[test]
 fn its_questions_are_clean_by_shellcheck() {
-    let rendered = rendered(SystemKind::Nixos, NEW);
+    let rendered = rendered(Platform::Nixos, NEW);
     let scope = Scope {
         rendered: &rendered,
         sandbox: false,

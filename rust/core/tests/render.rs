@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::HostName;
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
 use deployctl_core::rendered::{Entry, ManagedEntry, Rendered};
@@ -220,7 +221,7 @@ fn a_mac_needs_a_closure() {
     assert_eq!(
         rendering,
         Rendering::NeedsClosure {
-            platform: "darwin".to_owned()
+            platform: Platform::Darwin
         }
     );
 }

@@ -79,7 +79,11 @@ fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
     {
         package("extra", name.0, None, false);
     }
-    let declared = |concern: &str| inventory.host_value(name).get(concern).is_some();
+    let declared = |concern: &str| {
+        inventory.value()["hosts"][name.as_str()]
+            .get(concern)
+            .is_some()
+    };
     let at_boot = host.trading.as_ref().map(|trading| trading.start_at_boot);
     let yes = Some(true);
     let units = [

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use deployctl_checks::{
     Check, CheckStatus, Declared, checks, checks_of_rendered, evaluate_all, gates, queries,
 };
-use deployctl_core::closure::{Closure, StorePath, SystemKind};
+use deployctl_core::closure::{Closure, StorePath};
 use deployctl_core::inventory::host::{Host, Platform};
 use deployctl_core::name::HostName;
 use deployctl_core::query::Answers;
@@ -26,10 +26,6 @@ pub(crate) fn made(
     make: fn(&Declared<'_>) -> Vec<Check>,
 ) -> Vec<Check> {
     let name = HostName::new(host).unwrap();
-    let kind = match platform {
-        Platform::Darwin => SystemKind::Darwin,
-        _ => SystemKind::Nixos,
-    };
     let flipped = Host {
         platform,
         ..inventory().host(&name).unwrap().clone()
@@ -39,7 +35,7 @@ pub(crate) fn made(
         cluster: inventory().cluster(),
         rendered: &Rendered {
             closure: Some(Closure {
-                kind,
+                platform,
                 toplevel: StorePath::new(SYSTEM).unwrap(),
             }),
             ..Rendered::empty(name)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use deployctl_core::inventory::kernel::Flavour;
-use deployctl_core::inventory::{Host, Inventory};
+use deployctl_core::inventory::{FactPath, Host, Inventory};
 use deployctl_core::kernel::{Verdict as Symbols, fragment, wanted};
 use deployctl_core::name::HostName;
 use deployctl_engine::interrupt::Interrupt;
@@ -145,8 +145,8 @@ impl<'a> Chosen<'a> {
 
     /// `file:line` of a declared symbol.
     fn position(&self, symbol: &str) -> Option<&str> {
-        let path = format!("hosts.{}.kernel.symbols.{symbol}", self.name);
-        self.inventory.value()["positions"][path].as_str()
+        let symbols = FactPath::host(&self.name).keys("kernel.symbols");
+        self.inventory.position(&symbols.key(symbol))
     }
 
     fn failure(&self, error: &KernelError) -> Failure {

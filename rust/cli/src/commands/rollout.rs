@@ -86,7 +86,11 @@ impl Boldness {
 fn wanted(inventory: &Inventory, desired: Desired, boldness: Boldness) -> Wanted {
     let host = &desired.rendered.host;
     Wanted {
-        target: Target::of(inventory.value(), host).expect("made from it"),
+        target: Target::of(
+            host,
+            inventory.host(host).expect("made from it"),
+            inventory.cluster(),
+        ),
         rendered: desired.rendered,
         force: boldness.force,
         takeover: boldness.takeover,

@@ -18,16 +18,10 @@ pub(super) async fn run(context: &Context, args: &args::Why) -> Result<Verdict, 
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts.hosts)?;
     let (templates, facts) = context.sources(&inventory)?;
-    let positions: BTreeMap<String, String> = inventory.value()["positions"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(fact, at)| Some((fact.clone(), at.as_str()?.to_owned())))
-        .collect();
     let mut found = Vec::new();
     for host in &hosts {
         if let Rendering::Files(rendered) = render(&facts, host, &templates)? {
-            found.extend(why(&rendered, &path, &positions).map(|why| (host, why)));
+            found.extend(why(&rendered, &path, inventory.positions()).map(|why| (host, why)));
         }
     }
     if found.is_empty() {

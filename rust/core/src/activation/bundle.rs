@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::command::ApplyId;
-use super::script::{Scripts, kind_word, printable};
+use super::script::{Scripts, printable};
 use crate::closure::StorePath;
 use crate::name::ManagedPath;
 use crate::observed::generation_lists;
@@ -207,7 +207,7 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         format!("required_kib {required_kib}"),
     ];
     if let Some(change) = &plan.closure {
-        facts.push(format!("kind {}", kind_word(change.after.kind)));
+        facts.push(format!("kind {}", change.after.platform));
         facts.extend(change.before.iter().map(|path| format!("system {path}")));
     }
     file("meta", lines(facts.into_iter()));

@@ -14,7 +14,6 @@ use crate::name::PackageName;
 use crate::observed::FIREWALL_TABLE;
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitChange};
 use crate::rendered::{Entry, FollowUp, ManagedEntry, Rendered};
-pub(super) use closure::kind_word;
 use header::Purpose;
 pub(super) use words::printable;
 use words::{unit_verb, words};

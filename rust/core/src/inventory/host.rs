@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::cluster::Port;
 use super::cuda::Cuda;
@@ -144,7 +144,7 @@ pub const CONCERNS: &[&str] = &[
 ];
 
 /// How a host is configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Platform {
@@ -157,7 +157,15 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// As it stands in the inventory.
+    /// Every platform.
+    pub const ALL: [Self; 3] = [Self::Ubuntu, Self::Nixos, Self::Darwin];
+
+    /// The platform that the inventory calls `word`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == word)
+    }
+
+    /// The word in the inventory, in plans and in the host's shell.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ubuntu => "ubuntu",
@@ -169,6 +177,30 @@ impl Platform {
     /// Whether the kernel is Linux.
     pub fn is_linux(self) -> bool {
         matches!(self, Self::Ubuntu | Self::Nixos)
+    }
+
+    /// Whether Nix builds its whole system; the other hosts are given files.
+    pub fn runs_closure(self) -> bool {
+        matches!(self, Self::Nixos | Self::Darwin)
+    }
+
+    /// Reads the platform of a closure.
+    ///
+    /// # Errors
+    /// When it is no platform, or one whose system Nix does not build.
+    pub(crate) fn of_closure<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let platform = Self::deserialize(from)?;
+        if platform.runs_closure() {
+            return Ok(platform);
+        }
+        let unknown = serde::de::Error::unknown_variant;
+        Err(unknown(platform.as_str(), &["nixos", "darwin"]))
+    }
+}
+
+impl std::fmt::Display for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

@@ -100,24 +100,14 @@ impl Inventory {
         self.hosts.get(name)
     }
 
-    /// One host's facts as they were written, for templates; `null` for a host that is not there.
-    pub fn host_value(&self, name: &HostName) -> &Value {
-        &self.raw["hosts"][name.as_str()]
-    }
-
-    /// The cluster's facts as they were written, for templates.
-    pub fn cluster_value(&self) -> &Value {
-        &self.raw["cluster"]
-    }
-
-    /// All hosts' facts as they were written, for templates.
-    pub fn hosts_value(&self) -> &Value {
-        &self.raw["hosts"]
-    }
-
     /// Everything as it was written, positions included.
     pub fn value(&self) -> &Value {
         &self.raw
+    }
+
+    /// Where each value stands: its path → `file:line`.
+    pub fn positions(&self) -> &BTreeMap<String, String> {
+        &self.positions
     }
 
     /// Where the value at `path` stands (`hosts/cuda/default.nix:31`), or else what holds it.

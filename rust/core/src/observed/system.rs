@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::reading::Reading;
-use crate::closure::{Closure, ObservedSystem, StorePath, SystemKind, WantedSystem};
+use crate::closure::{Closure, ObservedSystem, StorePath, WantedSystem};
+use crate::inventory::Platform;
 use crate::query::printable_line;
 
 /// Longest value kept, in characters.
@@ -27,7 +28,7 @@ pub(super) fn read(reading: &mut Reading<'_>, wanted: &Closure) -> Option<Observ
             }
         }
     }
-    if wanted.kind == SystemKind::Nixos {
+    if wanted.platform == Platform::Nixos {
         if let Some(section) = reading.answer("inhibitors") {
             let (now, then) = halves(&section.stdout);
             match (inhibitors(now), inhibitors(then)) {

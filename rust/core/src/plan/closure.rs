@@ -1,7 +1,8 @@
 //! Which system a host of a Nix platform gets in the place of which, and what that does to it.
 
 use super::{ClosureChange, Finding, Options};
-use crate::closure::{Closure, FREES_ROOM, ObservedSystem, SystemKind, WantedSystem};
+use crate::closure::{Closure, FREES_ROOM, ObservedSystem, WantedSystem};
+use crate::inventory::Platform;
 use crate::observed::Observed;
 use crate::rendered::Rendered;
 
@@ -105,7 +106,7 @@ fn compare(
             None,
         )),
     }
-    if change.after.kind == SystemKind::Nixos {
+    if change.after.platform == Platform::Nixos {
         if let Some(why) = observed.unanswered.get("inhibitors") {
             made.findings.push(Finding::warn(
                 "inhibitor",

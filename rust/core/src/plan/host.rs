@@ -2,7 +2,7 @@
 
 use super::target::Target;
 use super::{Finding, Options};
-use crate::closure::SystemKind;
+use crate::inventory::Platform;
 use crate::name::HostName;
 use crate::observed::Observed;
 use crate::rendered::Rendered;
@@ -16,18 +16,12 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let host = &target.host;
-    let kind = rendered.closure.as_ref().map(|closure| closure.kind);
-    let fits = match target.platform.as_str() {
-        "ubuntu" => kind.is_none(),
-        "nixos" => kind == Some(SystemKind::Nixos),
-        "darwin" => kind == Some(SystemKind::Darwin),
-        _ => false,
-    };
-    if !fits {
-        let given = match kind {
-            None => "files",
-            Some(SystemKind::Nixos) => "a NixOS system",
-            Some(SystemKind::Darwin) => "a nix-darwin system",
+    let given = rendered.platform();
+    if given != target.platform {
+        let given = match given {
+            Platform::Ubuntu => "files",
+            Platform::Nixos => "a NixOS system",
+            Platform::Darwin => "a nix-darwin system",
         };
         findings.push(Finding::refuse(
             "platform",
@@ -42,7 +36,7 @@ pub(super) fn findings(
     if !options.sandbox {
         findings.extend(identity(target, observed));
         findings.extend(memory(target, observed));
-        findings.extend(system(target, observed, kind));
+        findings.extend(system(target, observed, given));
     }
     findings.extend(unanswered(rendered, observed));
     findings
@@ -84,12 +78,9 @@ fn identity(target: &Target, observed: &Observed) -> Option<Finding> {
 fn memory(target: &Target, observed: &Observed) -> Option<Finding> {
     let manifest = observed.manifest.as_ref()?;
     let of_files = !manifest.paths.is_empty() || !manifest.packages.is_empty();
-    let fits = match manifest.closure.as_ref().map(|closure| closure.kind) {
-        Some(SystemKind::Nixos) => target.platform == "nixos",
-        Some(SystemKind::Darwin) => target.platform == "darwin",
-        None => target.platform == "ubuntu" || !of_files,
-    };
-    (!fits).then(|| {
+    let made_for = manifest.closure.as_ref().map(|closure| closure.platform);
+    let made_for = made_for.or(of_files.then_some(Platform::Ubuntu));
+    made_for.is_some_and(|made_for| made_for != target.platform).then(|| {
         let host = &target.host;
         Finding::refuse(
             "platform",
@@ -102,14 +93,14 @@ fn memory(target: &Target, observed: &Observed) -> Option<Finding> {
     })
 }
 
-fn system(target: &Target, observed: &Observed, kind: Option<SystemKind>) -> Vec<Finding> {
+fn system(target: &Target, observed: &Observed, given: Platform) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (os, declared) = (&observed.os, &target.os);
-    let same_version = match kind {
-        None => declared.version.is_empty() || os.version == declared.version,
+    let same_version = match given {
+        Platform::Ubuntu => declared.version.is_empty() || os.version == declared.version,
         // What is applied brings its own release.
-        Some(SystemKind::Nixos) => true,
-        Some(SystemKind::Darwin) => os
+        Platform::Nixos => true,
+        Platform::Darwin => os
             .version
             .strip_prefix(&declared.version)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
@@ -133,7 +124,7 @@ fn system(target: &Target, observed: &Observed, kind: Option<SystemKind>) -> Vec
             "log in as root, or set `connection.become` to `sudo`",
         ));
     }
-    if !observed.systemd && kind != Some(SystemKind::Darwin) {
+    if !observed.systemd && given != Platform::Darwin {
         findings.push(Finding::refuse(
             "systemd",
             format!("systemd does not run on `{}`", target.host),
@@ -142,7 +133,7 @@ fn system(target: &Target, observed: &Observed, kind: Option<SystemKind>) -> Vec
     }
     if observed.root {
         // What Nix builds brings its own `/etc`, which may be an image.
-        let ours = |directory: &&String| kind.is_none() || *directory != "/etc";
+        let ours = |directory: &&String| given == Platform::Ubuntu || *directory != "/etc";
         for directory in observed.read_only.iter().filter(ours) {
             findings.push(Finding::refuse(
                 "read-only",

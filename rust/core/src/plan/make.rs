@@ -2,8 +2,8 @@
 
 use super::target::Target;
 use super::{
-    Drift, Finding, LiveChange, Options, PathTarget, Plan, accounts, apt, closure, disk, drift,
-    firewall, guard, host, interfaces, live, lockout, overruled, packages, paths, places, reboot,
+    Drift, Finding, LiveChange, Options, PathTarget, Plan, accounts, apt, blackout, closure, disk,
+    drift, firewall, host, interfaces, live, lockout, overruled, packages, paths, places, reboot,
     record, sshd, units,
 };
 use crate::observed::Observed;
@@ -57,7 +57,7 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
         plan.drift = drift::drift(observed);
         plan.drift.extend(live_drift(&plan, observed));
         plan.live.extend(record::change(rendered, observed, &plan));
-        findings.extend(guard::findings(target, &plan, observed, options));
+        findings.extend(blackout::findings(target, &plan, observed, options));
     }
     if !plan.is_empty() {
         findings.extend(disk::findings(rendered, observed, &plan, options));

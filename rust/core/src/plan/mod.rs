@@ -13,12 +13,12 @@ use crate::rendered::{Entry, FollowUp, PathState};
 
 mod accounts;
 mod apt;
+mod blackout;
 mod closure;
 mod debian_version;
 mod disk;
 mod drift;
 mod firewall;
-mod guard;
 mod host;
 mod interfaces;
 mod live;
@@ -42,7 +42,7 @@ pub use make::plan;
 pub use options::Options;
 pub use saved::{SavedPlanError, SavedPlans};
 pub use session::{Session, ask_sessions, sessions};
-pub use target::{Guard, Target};
+pub use target::{BlackoutWindow, Target};
 
 /// Everything that an apply would do to one host. Made by a pure function of what was rendered and
 /// what was observed: the same two give the same plan with the same id.

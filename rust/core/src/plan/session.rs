@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::target::Guard;
+use super::target::BlackoutWindow;
 use crate::observed::{self, Clocks};
 use crate::query::{Query, Section};
 
@@ -28,20 +28,20 @@ pub enum Session {
     Unknown(String),
 }
 
-/// What asks a host for the time in the zones of `guards`; `None` where there is nothing to ask.
-pub fn ask_sessions(guards: &[Guard]) -> Option<Query> {
-    let zones: BTreeSet<&str> = guards.iter().map(|guard| guard.timezone.as_str()).collect();
+/// What asks a host for the time in the zones of `windows`; `None` where there is nothing to ask.
+pub fn ask_sessions(windows: &[BlackoutWindow]) -> Option<Query> {
+    let zones: BTreeSet<&str> = windows.iter().map(|window| window.timezone.as_str()).collect();
     let zones: Vec<&str> = zones.into_iter().collect();
     (!zones.is_empty()).then(|| observed::clock_query(&zones))
 }
 
 /// What the answer to [`ask_sessions`], which came at `now` (seconds since 1970 by the controller's clock), says
 /// about all of them: one that is open counts before one that cannot be told.
-pub fn sessions(guards: &[Guard], answer: Option<&Section>, now: u64) -> Session {
+pub fn sessions(windows: &[BlackoutWindow], answer: Option<&Section>, now: u64) -> Session {
     let clocks = answer.map(|section| observed::parse_clocks(&section.stdout));
     let mut clocks = clocks.unwrap_or_default();
     clocks.controller = Some(now);
-    let all = guards.iter().map(|guard| of(guard, &clocks));
+    let all = windows.iter().map(|window| of(window, &clocks));
     all.max_by_key(|session| match session {
         Session::Closed => 0,
         Session::Unknown(_) => 1,
@@ -50,20 +50,20 @@ pub fn sessions(guards: &[Guard], answer: Option<&Section>, now: u64) -> Session
     .unwrap_or(Session::Closed)
 }
 
-/// Whether `guard` is on, by the host's clock or, where the two differ, by the controller's.
-pub(super) fn of(guard: &Guard, clocks: &Clocks) -> Session {
-    let here = clocks.local.get(&guard.timezone);
+/// Whether `window` is on, by the host's clock or, where the two differ, by the controller's.
+pub(super) fn of(window: &BlackoutWindow, clocks: &Clocks) -> Session {
+    let here = clocks.local.get(&window.timezone);
     let moment = here.and_then(|clock| Moment::parse(clock));
-    let by_host = moment.and_then(|moment| is_open(guard, moment));
+    let by_host = moment.and_then(|moment| is_open(window, moment));
     let behind = difference(clocks);
     let by_controller = match (moment, behind) {
-        (Some(moment), Some(behind)) => is_open(guard, moment.later(behind)),
+        (Some(moment), Some(behind)) => is_open(window, moment.later(behind)),
         _ => by_host,
     };
     let (Some(by_host), Some(by_controller)) = (by_host, by_controller) else {
         return Session::Unknown(format!(
             "whether the {} session is open is not known: no clock for `{}`",
-            guard.concern, guard.timezone
+            window.concern, window.timezone
         ));
     };
     let whose = match (by_host, by_controller) {
@@ -75,11 +75,11 @@ pub(super) fn of(guard: &Guard, clocks: &Clocks) -> Session {
     let differ = differ(clocks).filter(|_| by_host != by_controller);
     Session::Open(format!(
         "the {} session is open{whose} ({} {} to {} {}){}",
-        guard.concern,
-        guard.days,
-        guard.open,
-        guard.close,
-        guard.timezone,
+        window.concern,
+        window.days,
+        window.open,
+        window.close,
+        window.timezone,
         differ.map_or_else(String::new, |differ| format!("; {differ}"))
     ))
 }
@@ -135,9 +135,9 @@ impl Moment {
 }
 
 /// `None` when hours or days cannot be read.
-fn is_open(guard: &Guard, now: Moment) -> Option<bool> {
-    let (open, close) = (minutes(&guard.open)?, minutes(&guard.close)?);
-    let days = days(&guard.days)?;
+fn is_open(window: &BlackoutWindow, now: Moment) -> Option<bool> {
+    let (open, close) = (minutes(&window.open)?, minutes(&window.close)?);
+    let days = days(&window.days)?;
     let (today, yesterday) = (days.contains(&now.day), days.contains(&((now.day + 6) % 7)));
     Some(if open <= close {
         today && (open..close).contains(&now.minute)
@@ -175,15 +175,15 @@ mod tests {
 
     #[test]
     fn a_session_is_open_from_its_first_minute_up_to_its_last() {
-        let guard = |days: &str, open: &str, close: &str| Guard {
+        let window = |days: &str, open: &str, close: &str| BlackoutWindow {
             concern: "trading".to_owned(),
             timezone: "Australia/Sydney".to_owned(),
             days: days.to_owned(),
             open: open.to_owned(),
             close: close.to_owned(),
         };
-        let asx = guard("Mon-Fri", "10:00", "16:12");
-        let night = guard("Fri,Sat", "22:00", "02:00");
+        let asx = window("Mon-Fri", "10:00", "16:12");
+        let night = window("Fri,Sat", "22:00", "02:00");
         let cases = [
             (&asx, "1:09:59"),
             (&asx, "1:10:00"),
@@ -200,15 +200,15 @@ mod tests {
         ];
         let read: Vec<_> = cases
             .iter()
-            .map(|(guard, clock)| {
-                let open = Moment::parse(clock).and_then(|moment| is_open(guard, moment));
-                format!("{} {clock} {open:?}", guard.days)
+            .map(|(window, clock)| {
+                let open = Moment::parse(clock).and_then(|moment| is_open(window, moment));
+                format!("{} {clock} {open:?}", window.days)
             })
             .collect();
         insta::assert_snapshot!(read.join("\n"));
         assert_eq!(
             is_open(
-                &guard("Someday", "10:00", "11:00"),
+                &window("Someday", "10:00", "11:00"),
                 Moment {
                     day: 0,
                     minute: 630

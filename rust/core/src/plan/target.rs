@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
+use crate::inventory::host::Elevation;
+use crate::inventory::{Cluster, Host, Platform};
 use crate::name::HostName;
 use crate::observed::OsRelease;
 
@@ -12,8 +12,8 @@ use crate::observed::OsRelease;
 pub struct Target {
     /// Which.
     pub host: HostName,
-    /// `ubuntu`, `nixos` or `darwin`.
-    pub platform: String,
+    /// How it is configured.
+    pub platform: Platform,
     /// The operating system that must be found there.
     pub os: OsRelease,
     /// The pinned machine; `None` before `adopt`.
@@ -31,12 +31,12 @@ pub struct Target {
     /// Addresses with prefix that the new configuration gives the host's interfaces.
     pub interface_addresses: Vec<String>,
     /// Hours in which a concern's units are left alone.
-    pub guards: Vec<Guard>,
+    pub blackouts: Vec<BlackoutWindow>,
 }
 
 /// Hours in which units of one concern must not be touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guard {
+pub struct BlackoutWindow {
     /// The concern.
     pub concern: String,
     /// Time zone of the hours (`Australia/Sydney`).
@@ -50,84 +50,59 @@ pub struct Guard {
 }
 
 impl Target {
-    /// Reads host `host` out of the inventory's raw JSON (version 1), defaults filled in. What is
-    /// absent there is empty here; a host that is absent gives `None`.
-    pub fn of(inventory: &Value, host: &HostName) -> Option<Self> {
-        let facts = inventory.get("hosts")?.get(host.as_str())?;
-        let text = |pointer: &str| {
-            facts
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let user = text("/connection/user");
-        let keys = inventory
-            .pointer(&format!("/cluster/operators/{user}/keys"))
-            .map(strings)
-            .unwrap_or_default();
-        let interfaces = facts
-            .pointer("/network/interfaces")
-            .and_then(Value::as_object);
-        Some(Self {
-            host: host.clone(),
-            platform: text("/platform"),
+    /// What planning needs of the facts of host `name`, for the user and the addresses that the
+    /// inventory declares. A login that is no operator of `cluster` has no keys here.
+    pub fn of(name: &HostName, host: &Host, cluster: &Cluster) -> Self {
+        let connection = &host.connection;
+        let operator = cluster.operators.get(&connection.user);
+        let keys = operator.into_iter().flat_map(|operator| &operator.keys);
+        let network = host.network.iter();
+        let interfaces = network.flat_map(|network| network.interfaces.values());
+        Self {
+            host: name.clone(),
+            platform: host.platform,
             os: OsRelease {
-                id: text("/os/id"),
-                version: text("/os/version"),
+                id: host.os.id.as_str().to_owned(),
+                version: host.os.version.to_string(),
             },
-            machine_id_sha256: facts
-                .pointer("/identity/machine_id_sha256")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
-            address: text("/connection/address"),
-            port: facts
-                .pointer("/connection/port")
-                .and_then(Value::as_u64)
-                .and_then(|port| u16::try_from(port).ok())
-                .unwrap_or(22),
-            sudo: text("/connection/become") == "sudo",
-            keys,
+            machine_id_sha256: host
+                .identity
+                .as_ref()
+                .map(|identity| identity.machine_id_sha256.to_string()),
+            address: connection.address.to_string(),
+            port: connection.port.number(),
+            user: connection.user.to_string(),
+            sudo: connection.elevation == Elevation::Sudo,
+            keys: keys.map(ToString::to_string).collect(),
             interface_addresses: interfaces
-                .into_iter()
-                .flat_map(|interfaces| interfaces.values())
-                .filter_map(|interface| interface.get("addresses"))
-                .flat_map(strings)
+                .flat_map(|interface| &interface.addresses)
+                .map(ToString::to_string)
                 .collect(),
-            guards: guards(facts),
-            user,
-        })
+            blackouts: BlackoutWindow::all_of(host),
+        }
     }
 
     /// Time zones whose clock has to be asked for, for [`crate::observed::Scope`].
     pub fn timezones(&self) -> Vec<&str> {
-        let zones: BTreeSet<_> = self.guards.iter().map(|g| g.timezone.as_str()).collect();
+        let windows = self.blackouts.iter();
+        let zones: BTreeSet<_> = windows.map(|window| window.timezone.as_str()).collect();
         zones.into_iter().collect()
     }
 }
 
-/// Every concern that has a `session`.
-fn guards(facts: &Value) -> Vec<Guard> {
-    let concerns = facts.as_object().into_iter().flatten();
-    concerns
-        .filter_map(|(concern, facts)| {
-            let session = facts.get("session")?.as_object()?;
-            let text = |key: &str| Some(session.get(key)?.as_str()?.to_owned());
-            Some(Guard {
-                concern: concern.clone(),
-                timezone: text("timezone")?,
-                days: text("days")?,
-                open: text("open")?,
-                close: text("close")?,
+impl BlackoutWindow {
+    /// The hours of every concern of `host` that declares some: `trading.session`.
+    pub fn all_of(host: &Host) -> Vec<Self> {
+        let trading = host.trading.iter();
+        let session = trading.filter_map(|trading| trading.session.as_ref());
+        session
+            .map(|session| Self {
+                concern: "trading".to_owned(),
+                timezone: session.timezone.to_string(),
+                days: session.days.to_string(),
+                open: session.open.to_string(),
+                close: session.close.to_string(),
             })
-        })
-        .collect()
-}
-
-fn strings(list: &Value) -> Vec<String> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
+            .collect()
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 
+use crate::inventory::Platform;
 use crate::name::HostName;
 
 /// The inventory's `cluster` and `hosts`, turned once into a tree that any number of hosts are
@@ -55,10 +56,10 @@ impl Facts {
         .flatten()
     }
 
-    /// The host's `platform`, or `None` when there is no such host or it names none.
-    pub fn platform(&self, host: &HostName) -> Option<&str> {
+    /// The host's `platform`, or `None` when there is no such host or it names none that is known.
+    pub fn platform(&self, host: &HostName) -> Option<Platform> {
         match self.hosts.child(host.as_str())?.child("platform")? {
-            Node::Leaf(value) => value.as_str(),
+            Node::Leaf(value) => Platform::from_word(value.as_str()?),
             Node::List(_) | Node::Map(_) => None,
         }
     }

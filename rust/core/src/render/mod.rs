@@ -26,6 +26,7 @@ pub use syntax::{Syntax, Unwritable};
 pub use template_set::TemplateSet;
 pub use why::{FactSource, Why, why};
 
+use crate::inventory::Platform;
 use crate::name::HostName;
 use crate::rendered::Rendered;
 
@@ -37,7 +38,7 @@ pub enum Rendering {
     /// Nothing: hosts of this platform are given a closure that Nix builds.
     NeedsClosure {
         /// The host's platform.
-        platform: String,
+        platform: Platform,
     },
 }
 
@@ -48,12 +49,10 @@ pub fn render(
     set: &TemplateSet,
 ) -> Result<Rendering, RenderErrors> {
     match facts.platform(host) {
-        Some("ubuntu") => {}
-        Some(platform) => {
-            return Ok(Rendering::NeedsClosure {
-                platform: platform.to_owned(),
-            });
+        Some(platform) if platform.runs_closure() => {
+            return Ok(Rendering::NeedsClosure { platform });
         }
+        Some(_) => {}
         None => {
             let error = RenderError {
                 file: "hosts".to_owned(),

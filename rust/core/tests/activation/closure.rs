@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::fs;
 
 use deployctl_core::activation::{Phase, command};
-use deployctl_core::closure::SystemKind::{self, Darwin, Nixos};
+use deployctl_core::inventory::Platform::{self, Darwin, Nixos};
 
 use crate::sandbox::{SHELLS, apply_id};
 use crate::stand_in::{APPLY, NEW, NixHost, OLD};
 use crate::table::{EVENTS, bring, expected};
 
-pub(crate) const KINDS: [SystemKind; 2] = [Nixos, Darwin];
+pub(crate) const KINDS: [Platform; 2] = [Nixos, Darwin];
 
 /// A host for each shell and kind.
 pub(crate) fn each(test: impl Fn(NixHost)) {
@@ -36,7 +36,7 @@ fn a_system_runs_first_and_boots_only_once_it_is_confirmed() {
             (Some(0), Phase::Committed),
             "{answer:?}"
         );
-        let boots = if host.kind == Nixos { "new" } else { "" };
+        let boots = if host.platform == Nixos { "new" } else { "" };
         assert_eq!(
             host.state(),
             format!(
@@ -145,7 +145,7 @@ const ENDS: [(&str, &str, &str); 9] = [
 
 /// Those that systems of `kind` have, and a shell for each.
 fn ends(
-    kind: SystemKind,
+    kind: Platform,
 ) -> impl Iterator<Item = (&'static str, (&'static str, &'static str, &'static str))> {
     SHELLS
         .into_iter()

@@ -4,7 +4,7 @@
 use std::fs;
 
 use deployctl_core::activation::{Phase, command};
-use deployctl_core::closure::SystemKind::Darwin;
+use deployctl_core::inventory::Platform::Darwin;
 
 use crate::closure::{KINDS, each};
 use crate::sandbox::{SHELLS, apply_id};
@@ -122,10 +122,10 @@ fn a_rollback_that_is_cut_off_in_any_program_is_done_again() {
 fn a_confirm_that_was_cut_off_can_be_said_again() {
     each(|host| {
         for point in ["profile", "profile-after", "new-boot", "new-boot-after"] {
-            if host.kind == Darwin && point.starts_with("new-boot") {
+            if host.platform == Darwin && point.starts_with("new-boot") {
                 continue;
             }
-            let host = NixHost::new("dash", host.kind);
+            let host = NixHost::new("dash", host.platform);
             host.apply();
             host.make(point, "kill once");
             assert_eq!(host.confirm().exit, None);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use deployctl_core::activation::{Phase, command};
-use deployctl_core::closure::SystemKind::Nixos;
+use deployctl_core::inventory::Platform::Nixos;
 
 use crate::closure::each;
 use crate::sandbox::{Sandbox, apply_id};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use deployctl_core::activation::{Phase, command, status};
-use deployctl_core::closure::SystemKind;
+use deployctl_core::inventory::Platform;
 
 use crate::demand::demand;
 use crate::sandbox::{SHELLS, Sandbox, Want, apply_id, file};
@@ -222,7 +222,7 @@ fn a_system_that_cannot_be_made_the_default_is_taken_back_on_a_full_disk() {
         let Some(mounted) = Mounted::over(&sandbox) else {
             return;
         };
-        let small = (mounted, NixHost::on(sandbox, SystemKind::Nixos));
+        let small = (mounted, NixHost::on(sandbox, Platform::Nixos));
         let host = &small.1;
         let before = host.state();
         assert_eq!(host.apply().phase(), Phase::Activated);

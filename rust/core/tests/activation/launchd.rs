@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use deployctl_core::activation::{Phase, command};
-use deployctl_core::closure::SystemKind::Darwin;
+use deployctl_core::inventory::Platform::Darwin;
 
 use crate::sandbox::{Answer, NONCE, SHELLS, Sandbox, apply_id, file};
 use crate::stand_in::{APPLY, NixHost, OLD};

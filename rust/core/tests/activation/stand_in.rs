@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use deployctl_core::activation::{Bundle, bundle, command};
-use deployctl_core::closure::{Closure, StorePath, SystemKind};
+use deployctl_core::closure::{Closure, StorePath};
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::{HostName, UnitName};
 use deployctl_core::plan::{ClosureChange, SystemAction};
 use deployctl_core::rendered::Rendered;
@@ -101,7 +102,7 @@ esac
 /// A host whose system Nix built: [`OLD`] runs, [`NEW`] was copied.
 pub(crate) struct NixHost {
     pub(crate) sandbox: Sandbox,
-    pub(crate) kind: SystemKind,
+    pub(crate) platform: Platform,
     /// Units that had failed before.
     pub(crate) failed: Vec<&'static str>,
     /// What the plan starts anew.
@@ -109,11 +110,11 @@ pub(crate) struct NixHost {
 }
 
 impl NixHost {
-    pub(crate) fn new(shell: &'static str, kind: SystemKind) -> Self {
-        Self::on(Sandbox::with_stand_ins(shell), kind)
+    pub(crate) fn new(shell: &'static str, platform: Platform) -> Self {
+        Self::on(Sandbox::with_stand_ins(shell), platform)
     }
 
-    pub(crate) fn on(sandbox: Sandbox, kind: SystemKind) -> Self {
+    pub(crate) fn on(sandbox: Sandbox, platform: Platform) -> Self {
         for directory in [
             "/run",
             "/nix/store",
@@ -125,7 +126,7 @@ impl NixHost {
         fs::create_dir_all(sandbox.beside("stand-in")).unwrap();
         let host = Self {
             sandbox,
-            kind,
+            platform,
             failed: vec!["bad.service"],
             restarts: Vec::new(),
         };
@@ -140,7 +141,7 @@ impl NixHost {
         link("system-41-link", "/nix/var/nix/profiles/system");
         link(NEW, "/nix/var/nix/gcroots/deployctl/pending");
         host.sandbox.write(BOOT_ID, "one\n", 0o644);
-        if kind == SystemKind::Nixos {
+        if platform == Platform::Nixos {
             let installed =
                 host.run("\"$DEPLOYCTL_ROOT\"/nix/store/*-old/bin/switch-to-configuration boot");
             assert_eq!(installed.exit, Some(0), "{installed:?}");
@@ -150,9 +151,9 @@ impl NixHost {
     }
 
     fn system(&self, toplevel: &str, name: &str) {
-        let (program, text) = match self.kind {
-            SystemKind::Nixos => ("bin/switch-to-configuration", SWITCH),
-            SystemKind::Darwin => ("activate", ACTIVATE),
+        let (program, text) = match self.platform {
+            Platform::Nixos => ("bin/switch-to-configuration", SWITCH),
+            _ => ("activate", ACTIVATE),
         };
         let text = text.replace("TOPLEVEL", toplevel).replace("NAME", name);
         self.sandbox.write(
@@ -199,7 +200,7 @@ impl NixHost {
         plan.closure = Some(ClosureChange {
             before: Some(StorePath::new(OLD).unwrap()),
             after: Closure {
-                kind: self.kind,
+                platform: self.platform,
                 toplevel: StorePath::new(NEW).unwrap(),
             },
             packages: Vec::new(),
@@ -245,9 +246,9 @@ impl NixHost {
 
     /// A reboot: what the boot loader (NixOS) or the profile (macOS) says runs, and it is another boot.
     pub(crate) fn reboot(&self) {
-        let default = match self.kind {
-            SystemKind::Nixos => self.boot_default(),
-            SystemKind::Darwin => self.profile(),
+        let default = match self.platform {
+            Platform::Nixos => self.boot_default(),
+            _ => self.profile(),
         };
         let current = self.sandbox.at("/run/current-system");
         fs::remove_file(&current).unwrap();
@@ -312,9 +313,9 @@ impl NixHost {
 
     /// Takes the execute bit from the program of `toplevel`.
     pub(crate) fn lame(&self, toplevel: &str) {
-        let program = match self.kind {
-            SystemKind::Nixos => "bin/switch-to-configuration",
-            SystemKind::Darwin => "activate",
+        let program = match self.platform {
+            Platform::Nixos => "bin/switch-to-configuration",
+            _ => "activate",
         };
         let path = self.sandbox.at(&format!("{toplevel}/{program}"));
         fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use deployctl_core::activation::bundle::HOST_PROGRAM;
 use deployctl_core::activation::{Action, Bundle, Event, Phase, bundle, next, quote};
-use deployctl_core::closure::{Closure, StorePath, SystemKind};
+use deployctl_core::closure::{Closure, StorePath};
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
 use deployctl_core::plan::{
     ClosureChange, PackageAction, PackageChange, PathChange, PathTarget, Plan, SysctlChange,
@@ -328,7 +329,7 @@ fn removal() -> Draft {
 }
 
 /// A system of Nix, with a unit that had failed before and is started anew.
-fn system(kind: SystemKind) -> Draft {
+fn system(platform: Platform) -> Draft {
     let mut draft = Draft::new();
     let path = |text: &str| StorePath::new(text).unwrap();
     for unit in ["bad.service", "worse.service"] {
@@ -338,7 +339,7 @@ fn system(kind: SystemKind) -> Draft {
     draft.plan.closure = Some(ClosureChange {
         before: Some(path(crate::stand_in::OLD)),
         after: Closure {
-            kind,
+            platform,
             toplevel: path(crate::stand_in::NEW),
         },
         packages: Vec::new(),
@@ -358,7 +359,7 @@ fn system(kind: SystemKind) -> Draft {
 
 /// Those of plans that need all that there is.
 pub(crate) fn bundles() -> Vec<Bundle> {
-    let system = system(SystemKind::Nixos);
+    let system = system(Platform::Nixos);
     [files(), everything_live(), packages(), removal(), system]
         .iter()
         .map(|draft| bundle(&draft.plan, &draft.rendered, &meta("text-apply", 60)))
@@ -367,8 +368,8 @@ pub(crate) fn bundles() -> Vec<Bundle> {
 
 #[test]
 fn scripts_are_straight_lines() {
-    insta::assert_snapshot!("nixos", system(SystemKind::Nixos).text());
-    insta::assert_snapshot!("darwin", system(SystemKind::Darwin).text());
+    insta::assert_snapshot!("nixos", system(Platform::Nixos).text());
+    insta::assert_snapshot!("darwin", system(Platform::Darwin).text());
     insta::assert_snapshot!("files", files().text());
     insta::assert_snapshot!("live", everything_live().text());
     insta::assert_snapshot!("packages", packages().text());

@@ -1,8 +1,8 @@
 //! Hosts that Nix builds the system of.
 
-use deployctl_core::closure::SystemKind;
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::ManagedPath;
-use deployctl_core::plan::{Guard, SavedPlans};
+use deployctl_core::plan::{BlackoutWindow, SavedPlans};
 use deployctl_core::rendered::PathState;
 
 use super::fixture::{Case, table};
@@ -179,7 +179,7 @@ fn what_stands_in_the_way() {
         ),
         (
             "another platform",
-            Case::update().with(|case| case.target.platform = "ubuntu".to_owned())
+            Case::update().with(|case| case.target.platform = Platform::Ubuntu)
         ),
         (
             "it remembers files of Ubuntu",
@@ -227,7 +227,7 @@ fn what_was_not_answered() {
 fn a_session_guards_units_of_a_system_too() {
     let guarded = |said: &str, clock: &str, force: bool| {
         Case::update().with(|case| {
-            case.target.guards.push(Guard {
+            case.target.blackouts.push(BlackoutWindow {
                 concern: "trading".to_owned(),
                 timezone: "Australia/Sydney".to_owned(),
                 days: "Mon-Fri".to_owned(),
@@ -270,15 +270,15 @@ fn a_session_guards_units_of_a_system_too() {
 fn a_mac_has_neither_systemd_nor_a_rehearsal() {
     let mac = |version: &str| {
         Case::update().with(|case| {
-            case.target.platform = "darwin".to_owned();
+            case.target.platform = Platform::Darwin;
             case.target.os.id = "macos".to_owned();
             case.target.os.version = "26".to_owned();
             case.observed.os.id = "macos".to_owned();
             case.observed.os.version = version.to_owned();
             case.observed.systemd = false;
-            case.rendered.closure.as_mut().unwrap().kind = SystemKind::Darwin;
+            case.rendered.closure.as_mut().unwrap().platform = Platform::Darwin;
             let manifest = case.observed.manifest.as_mut().unwrap();
-            manifest.closure.as_mut().unwrap().kind = SystemKind::Darwin;
+            manifest.closure.as_mut().unwrap().platform = Platform::Darwin;
             case.system().booted.clear();
             case.there().boot.clear();
             case.there().dry_activate = None;

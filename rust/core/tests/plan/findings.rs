@@ -1,7 +1,8 @@
 //! One case a kind of finding.
 
+use deployctl_core::inventory::{Cluster, Host, Platform};
 use deployctl_core::observed::PendingApply;
-use deployctl_core::plan::{Guard, Target};
+use deployctl_core::plan::{BlackoutWindow, Target};
 use deployctl_core::rendered::{Entry, FollowUp, OnChange, PathState};
 
 use super::fixture::{Case, KEY, ownership, path, planned, table, unit};
@@ -44,7 +45,7 @@ fn of_the_host() {
         ),
         (
             "another platform",
-            planned(|case| case.target.platform = "darwin".to_owned()),
+            planned(|case| case.target.platform = Platform::Darwin),
         ),
         (
             "a stock kernel where one of its own is declared",
@@ -254,7 +255,7 @@ fn of_room() {
 
 fn guarded(clock: Option<&'static str>) -> impl Fn(&mut Case) {
     move |case| {
-        case.target.guards.push(Guard {
+        case.target.blackouts.push(BlackoutWindow {
             concern: "app".to_owned(),
             timezone: "Australia/Sydney".to_owned(),
             days: "Mon-Fri".to_owned(),
@@ -361,23 +362,45 @@ fn of_sessions() {
 
 #[test]
 fn a_target_is_read_from_the_inventory() {
-    let inventory = serde_json::json!({
-        "version": 1,
-        "cluster": { "operators": { "ann": { "keys": [KEY] } } },
-        "hosts": { "box": {
-            "platform": "ubuntu",
-            "os": { "id": "debian", "version": "12" },
-            "connection": { "address": "192.0.2.7", "port": 2222, "user": "ann", "become": "sudo" },
-            "identity": { "machine_id_sha256": "5a1e", "hostname": "box" },
-            "network": { "interfaces": { "lan": { "addresses": ["192.0.2.7/24"] } } },
-            "trading": { "session": { "timezone": "Australia/Sydney", "days": "Mon-Fri", "open": "10:00", "close": "16:12" } },
-            "other": { "session": null }
-        } }
+    let cluster = serde_json::json!({
+        "name": "here",
+        "operators": { "ann": { "keys": [KEY] } },
+        "links": {},
+        "findings": [],
     });
-    let host = deployctl_core::name::HostName::new("box").unwrap();
-    let target = Target::of(&inventory, &host).unwrap();
+    let host = serde_json::json!({
+        "description": "A box",
+        "platform": "ubuntu",
+        "architecture": "x86_64",
+        "tags": [],
+        "os": { "id": "debian", "version": "12" },
+        "connection": {
+            "address": "192.0.2.7", "port": 2222, "user": "ann", "become": "sudo", "jump": null
+        },
+        "identity": { "machine_id_sha256": "5a1e", "hostname": "box", "host_keys": [] },
+        "network": { "interfaces": { "lan": { "addresses": ["192.0.2.7/24"], "mtu": 1500 } } },
+        "trading": {
+            "user": "trading",
+            "group": "trading",
+            "directory": "/opt/trading",
+            "state_directory": "/var/lib/trading",
+            "start_at_boot": true,
+            "cpus": [2],
+            "priority": 50,
+            "session": {
+                "timezone": "Australia/Sydney", "days": "Mon-Fri", "open": "10:00", "close": "16:12"
+            },
+        },
+    });
+    let name = deployctl_core::name::HostName::new("box").unwrap();
+    let cluster: Cluster = serde_json::from_value(cluster).unwrap();
+    let mut host: Host = serde_json::from_value(host).unwrap();
+    let target = Target::of(&name, &host, &cluster);
     assert_eq!(target.timezones(), ["Australia/Sydney"]);
     insta::assert_debug_snapshot!(target);
-    let missing = deployctl_core::name::HostName::new("missing").unwrap();
-    assert_eq!(Target::of(&inventory, &missing), None);
+    host.trading.as_mut().unwrap().session = None;
+    host.connection.user = deployctl_core::name::AccountName::new("root").unwrap();
+    let target = Target::of(&name, &host, &cluster);
+    assert_eq!(target.blackouts, []);
+    assert!(target.keys.is_empty(), "root is no operator: {target:?}");
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::{AccountName, ConcernName, HostName, ManagedPath, UnitName};
 use deployctl_core::observed::{
     Clocks, Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
@@ -52,7 +53,7 @@ impl Case {
         let mut case = Self {
             target: Target {
                 host: host.clone(),
-                platform: "ubuntu".to_owned(),
+                platform: Platform::Ubuntu,
                 os: OsRelease {
                     id: "ubuntu".to_owned(),
                     version: "24.04".to_owned(),
@@ -64,7 +65,7 @@ impl Case {
                 sudo: true,
                 keys: vec![KEY.to_owned()],
                 interface_addresses: Vec::new(),
-                guards: Vec::new(),
+                blackouts: Vec::new(),
             },
             rendered: Rendered::empty(host),
             observed: Observed {

@@ -1,6 +1,7 @@
 //! A host that Nix builds the system of, and what it says of both systems.
 
-use deployctl_core::closure::{Closure, ObservedSystem, StorePath, SystemKind, WantedSystem};
+use deployctl_core::closure::{Closure, ObservedSystem, StorePath, WantedSystem};
+use deployctl_core::inventory::Platform;
 
 use super::fixture::Case;
 
@@ -42,10 +43,10 @@ impl Case {
     pub(crate) fn nixos() -> Self {
         let mut case = Self::settled();
         let wanted = Closure {
-            kind: SystemKind::Nixos,
+            platform: Platform::Nixos,
             toplevel: store(OLD),
         };
-        case.target.platform = "nixos".to_owned();
+        case.target.platform = Platform::Nixos;
         case.target.os.id = "nixos".to_owned();
         case.target.os.version = "26.05".to_owned();
         case.observed.os = case.target.os.clone();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use deployctl_core::closure::{Closure, SystemKind};
+use deployctl_core::closure::Closure;
 use deployctl_core::inventory::host::{Host, Platform};
 use deployctl_core::inventory::nix::BuildOn;
 use deployctl_core::name::HostName;
@@ -45,23 +45,14 @@ pub struct Source {
 }
 
 impl Source {
-    fn new(kind: SystemKind, derivation: Derivation) -> Self {
+    fn new(platform: Platform, derivation: Derivation) -> Self {
         Self {
             closure: Closure {
-                kind,
+                platform,
                 toplevel: derivation.out.clone(),
             },
             derivation: Some(derivation),
         }
-    }
-}
-
-/// How systems of a platform are activated; `None` for platforms that are given files.
-fn kind(platform: Platform) -> Option<SystemKind> {
-    match platform {
-        Platform::Ubuntu => None,
-        Platform::Nixos => Some(SystemKind::Nixos),
-        Platform::Darwin => Some(SystemKind::Darwin),
     }
 }
 
@@ -106,19 +97,19 @@ impl Supply {
         sink: &Sink,
     ) -> Result<Option<Source>, SystemError> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
-        let (Some(kind), Some(what)) = (kind(host.platform), what) else {
+        let Some(what) = what else {
             return Ok(None);
         };
         let tell = teller(name, sink);
         let derivation = self.derivation(&what, &self.cache, &tell).await?;
-        Ok(Some(Source::new(kind, derivation)))
+        Ok(Some(Source::new(host.platform, derivation)))
     }
 
     /// The same if it was evaluated before and nothing has changed since; evaluates nothing.
     pub fn remembered(&self, name: &HostName, host: &Host) -> Option<Source> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture)?;
         let derivation = self.cache.get(&what)?;
-        Some(Source::new(kind(host.platform)?, derivation))
+        Some(Source::new(host.platform, derivation))
     }
 
     async fn derivation(

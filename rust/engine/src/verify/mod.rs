@@ -23,7 +23,7 @@ use deployctl_checks::Check;
 use deployctl_checks::link::LinkCheck;
 use deployctl_core::inventory::host::Architecture;
 use deployctl_core::name::HostName;
-use deployctl_core::plan::Guard;
+use deployctl_core::plan::BlackoutWindow;
 use deployctl_report::{HostReport, Outcome, Report};
 
 use crate::connect::Connector;
@@ -53,7 +53,7 @@ pub struct Work {
     /// other is connected to as well.
     pub links: Vec<LinkCheck>,
     /// When which host is not to be loaded; also of hosts that are only the other end of a link.
-    pub sessions: BTreeMap<HostName, Vec<Guard>>,
+    pub sessions: BTreeMap<HostName, Vec<BlackoutWindow>>,
 }
 
 /// How to ask.
@@ -69,7 +69,7 @@ pub struct Options {
 struct Run {
     connector: Arc<dyn Connector>,
     shipments: Arc<Shipments>,
-    sessions: BTreeMap<HostName, Vec<Guard>>,
+    sessions: BTreeMap<HostName, Vec<BlackoutWindow>>,
     options: Options,
     around: Surroundings,
 }
@@ -83,7 +83,7 @@ impl Run {
     }
 
     /// When `host` is not to be loaded.
-    fn sessions(&self, host: &HostName) -> &[Guard] {
+    fn sessions(&self, host: &HostName) -> &[BlackoutWindow] {
         self.sessions.get(host).map_or(&[], Vec::as_slice)
     }
 }

@@ -9,7 +9,7 @@ use deployctl_checks::{
 };
 use deployctl_core::inventory::{Inventory, Platform};
 use deployctl_core::name::HostName;
-use deployctl_core::plan::Target;
+use deployctl_core::plan::BlackoutWindow;
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Report};
 
@@ -155,10 +155,8 @@ fn work(inventory: &Inventory, hosts: Vec<Asked>, links: Vec<LinkCheck>) -> Work
         });
         (host, work)
     });
-    let sessions = inventory.hosts().keys().map(|host| {
-        let target = Target::of(inventory.value(), host).expect("it is in the inventory");
-        (host.clone(), target.guards)
-    });
+    let sessions = inventory.hosts().iter();
+    let sessions = sessions.map(|(name, host)| (name.clone(), BlackoutWindow::all_of(host)));
     Work {
         hosts: hosts.collect(),
         links,

@@ -1,6 +1,6 @@
 //! One host: in what order its checks are made, and that each ends.
 
-use deployctl_core::plan::Guard;
+use deployctl_core::plan::BlackoutWindow;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::Reply;
@@ -81,8 +81,8 @@ async fn load_checks_that_share_a_question_load_once() {
 }
 
 /// A session from `open` on; it is Monday, half past ten, in every zone that there is.
-fn session(timezone: &str, open: &str) -> Guard {
-    Guard {
+fn session(timezone: &str, open: &str) -> BlackoutWindow {
+    BlackoutWindow {
         concern: "trading".to_owned(),
         timezone: timezone.to_owned(),
         days: "Mon-Fri".to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use deployctl_checks::link::{LinkCheck, Server};
-use deployctl_core::plan::Guard;
+use deployctl_core::plan::BlackoutWindow;
 use deployctl_core::query::Query;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::fake::Reply;
@@ -241,7 +241,7 @@ async fn links_of_other_hosts_are_left_out_and_one_selected_end_is_enough() {
 #[tokio::test]
 async fn a_link_is_not_loaded_while_a_session_is_open_at_either_end() {
     let mut world = World::new(&HOSTS);
-    let guard = Guard {
+    let guard = BlackoutWindow {
         concern: "trading".to_owned(),
         timezone: "Etc/UTC".to_owned(),
         days: "Mon-Fri".to_owned(),

@@ -13,7 +13,7 @@ use deployctl_checks::link::LinkCheck;
 use deployctl_checks::{Check, CheckResult, CheckStatus};
 use deployctl_core::inventory::host::Architecture;
 use deployctl_core::name::HostName;
-use deployctl_core::plan::Guard;
+use deployctl_core::plan::BlackoutWindow;
 use deployctl_engine::clock::{Clock as _, Manual};
 use deployctl_engine::connect::Connector;
 use deployctl_engine::event::{Event, EventKind};
@@ -41,7 +41,7 @@ pub(crate) struct World {
     fakes: BTreeMap<HostName, Fake>,
     pub(crate) interrupt: Interrupt,
     pub(crate) force: bool,
-    pub(crate) sessions: BTreeMap<HostName, Vec<Guard>>,
+    pub(crate) sessions: BTreeMap<HostName, Vec<BlackoutWindow>>,
     pub(crate) hostprobes: BTreeMap<Architecture, Result<PathBuf, Problem>>,
 }
 

@@ -3,21 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Script, Scripts};
-use crate::closure::SystemKind;
 use crate::plan::{ClosureChange, SystemAction};
 
 /// Bounds of the time that a switch may take before the dead-man timer elapses, in seconds.
 const SWITCH_SECONDS: (u32, u32) = (60, 900);
 /// How many times as long as the window for confirm a switch may take, within its bounds.
 const SWITCH_WINDOWS: u32 = 5;
-
-/// The word of `host.sh` for `kind`.
-pub(in crate::activation) fn kind_word(kind: SystemKind) -> &'static str {
-    match kind {
-        SystemKind::Nixos => "nixos",
-        SystemKind::Darwin => "darwin",
-    }
-}
 
 impl Scripts<'_> {
     /// Seconds that the switch may take; 0 without one.
@@ -68,7 +59,10 @@ impl Scripts<'_> {
     /// Store path and kind of the system.
     fn closure_words(&self) -> Option<[&str; 2]> {
         let change = self.plan.closure.as_ref()?;
-        Some([change.after.toplevel.as_str(), kind_word(change.after.kind)])
+        Some([
+            change.after.toplevel.as_str(),
+            change.after.platform.as_str(),
+        ])
     }
 
     /// Units that had failed before and that the switch starts anew: it answers for them.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::closure::{Closure, SystemKind};
+use crate::closure::Closure;
+use crate::inventory::Platform;
 use crate::query::Query;
 
 /// `$W` is the wanted system; `target` puts where a link leads into `$v`, and nothing where it leads nowhere.
@@ -40,7 +41,7 @@ pub(super) fn queries(closure: &Closure) -> Vec<Query> {
             .with_deadline(Duration::from_secs(60))
             .with_cap(16 << 20),
     ];
-    if closure.kind == SystemKind::Nixos {
+    if closure.platform == Platform::Nixos {
         queries.push(Query::inline("inhibitors", format!("{begin}{INHIBITORS}")));
         queries.push(
             Query::new("dry-activate", format!("{begin}{FREELY}{DRY_ACTIVATE}"))

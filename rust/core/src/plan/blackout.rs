@@ -1,7 +1,7 @@
 //! Hours in which a concern's units are left alone.
 
 use super::session::{self, Session};
-use super::target::{Guard, Target};
+use super::target::{BlackoutWindow, Target};
 use super::{Finding, Options, Plan, Severity, SystemAction, UnitAction};
 use crate::observed::Observed;
 
@@ -14,16 +14,16 @@ pub(super) fn findings(
     options: Options,
 ) -> Vec<Finding> {
     target
-        .guards
+        .blackouts
         .iter()
-        .filter_map(|guard| {
-            let unit = touched(guard, plan)?;
-            let mut finding = match session::of(guard, &observed.clocks) {
-                Session::Closed => return clocks_differ(guard, observed),
+        .filter_map(|window| {
+            let unit = touched(window, plan)?;
+            let mut finding = match session::of(window, &observed.clocks) {
+                Session::Closed => return clocks_differ(window, observed),
                 Session::Open(message) => Finding::refuse(
                     "guard",
                     format!("`{unit}` would be touched while {message}"),
-                    format!("wait until {}, or `--force`", guard.close),
+                    format!("wait until {}, or `--force`", window.close),
                 ),
                 Session::Unknown(message) => Finding::refuse("guard", message, session::UNKNOWN),
             };
@@ -37,25 +37,25 @@ pub(super) fn findings(
 }
 
 /// The session is closed by both clocks, but one of them is wrong.
-fn clocks_differ(guard: &Guard, observed: &Observed) -> Option<Finding> {
+fn clocks_differ(window: &BlackoutWindow, observed: &Observed) -> Option<Finding> {
     let differ = session::differ(&observed.clocks)?;
     Some(Finding::warn(
         "guard",
         format!(
             "{differ}; by both the {} session is closed, but one of them is wrong",
-            guard.concern
+            window.concern
         ),
         Some("look at `timedatectl` on both".to_owned()),
     ))
 }
 
 /// A unit of the guarded concern that the plan stops, starts or restarts.
-fn touched<'a>(guard: &Guard, plan: &'a Plan) -> Option<&'a str> {
+fn touched<'a>(window: &BlackoutWindow, plan: &'a Plan) -> Option<&'a str> {
     let declared = plan.units.iter().find(|change| {
         let guarded = change
             .concern
             .as_ref()
-            .is_none_or(|concern| concern.as_str() == guard.concern);
+            .is_none_or(|concern| concern.as_str() == window.concern);
         let disturbs = change
             .actions
             .iter()
@@ -64,11 +64,11 @@ fn touched<'a>(guard: &Guard, plan: &'a Plan) -> Option<&'a str> {
     });
     declared
         .map(|change| change.unit.as_str())
-        .or_else(|| switched(guard, plan))
+        .or_else(|| switched(window, plan))
 }
 
 /// The same of a system that is switched: a concern's units bear its name there.
-fn switched<'a>(guard: &Guard, plan: &'a Plan) -> Option<&'a str> {
+fn switched<'a>(window: &BlackoutWindow, plan: &'a Plan) -> Option<&'a str> {
     plan.closure
         .iter()
         .flat_map(|change| &change.units)
@@ -76,7 +76,7 @@ fn switched<'a>(guard: &Guard, plan: &'a Plan) -> Option<&'a str> {
         .flat_map(|(_, units)| units)
         .map(String::as_str)
         .find(|unit| {
-            unit.strip_prefix(&*guard.concern)
+            unit.strip_prefix(&*window.concern)
                 .is_some_and(|rest| rest.starts_with(['.', '-', '@']))
         })
 }
