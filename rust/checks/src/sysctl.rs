@@ -19,22 +19,10 @@ pub(super) fn checks<'a>(
 ) -> Vec<Check> {
     let mut settings: BTreeMap<&str, String> = wanted.into_iter().collect();
     // What templates add of their own (group ids are theirs to know) counts as declared too.
-    let rendered = declared.rendered;
-    for (key, value) in &rendered.sysctls {
-        let ours = rendered.entries.iter().any(|(path, managed)| {
-            path.as_str().starts_with("/etc/sysctl.d/")
-                && managed.concern.as_str() == concern
-                && match &managed.entry {
-                    deployctl_core::rendered::Entry::File { content, .. } => {
-                        content.lines().any(|line| assigns(line, key.as_str()))
-                    }
-                    _ => false,
-                }
-        });
-        if ours {
-            settings
-                .entry(key.as_str())
-                .or_insert_with(|| value.clone());
+    for (key, want) in &declared.rendered.sysctls {
+        if want.concerns.iter().any(|by| by.as_str() == concern) {
+            let setting = settings.entry(key.as_str());
+            setting.or_insert_with(|| want.value.clone());
         }
     }
     if settings.is_empty() {
@@ -55,12 +43,6 @@ pub(super) fn checks<'a>(
             .gate_if(true)
         })
         .collect()
-}
-
-fn assigns(line: &str, key: &str) -> bool {
-    let line = line.trim().trim_start_matches('-');
-    line.split_once('=')
-        .is_some_and(|(left, _)| left.trim() == key)
 }
 
 /// One process for all keys. Not the shell's `read`: dash asks byte by byte, and files of `/proc/sys`

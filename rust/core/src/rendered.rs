@@ -1,7 +1,12 @@
 //! What a host should hold: the result of rendering, before anything was observed.
 
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+pub use settings::SysctlWant;
+pub(crate) use settings::{SettingsFile, setting};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -247,7 +252,7 @@ pub struct UnitWant {
 
 /// Everything a host should hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "settings::Stored")]
 pub struct Rendered {
     /// Which host.
     pub host: HostName,
@@ -258,11 +263,14 @@ pub struct Rendered {
     /// Units.
     pub units: BTreeMap<UnitName, UnitWant>,
     /// Live kernel settings, as read out of the rendered `/etc/sysctl.d` files.
-    pub sysctls: BTreeMap<SysctlKey, String>,
-    /// Kernel modules, as read out of the rendered `/etc/modules-load.d` files.
-    pub modules: BTreeSet<ModuleName>,
+    #[serde(serialize_with = "settings::values")]
+    pub sysctls: BTreeMap<SysctlKey, SysctlWant>,
+    /// Kernel modules, as read out of the rendered `/etc/modules-load.d` files, and the concerns that
+    /// declare them.
+    #[serde(serialize_with = "settings::names")]
+    pub modules: BTreeMap<ModuleName, BTreeSet<ConcernName>>,
     /// The system that Nix builds; `None` for hosts that are given files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub closure: Option<Closure>,
 }
 
@@ -275,7 +283,7 @@ impl Rendered {
             packages: BTreeMap::new(),
             units: BTreeMap::new(),
             sysctls: BTreeMap::new(),
-            modules: BTreeSet::new(),
+            modules: BTreeMap::new(),
             closure: None,
         }
     }
@@ -304,8 +312,12 @@ impl Rendered {
                 .collect(),
             packages: self.packages.clone(),
             units: self.units.clone(),
-            sysctls: self.sysctls.clone(),
-            modules: self.modules.clone(),
+            sysctls: self
+                .sysctls
+                .iter()
+                .map(|(key, want)| (key.clone(), want.value.clone()))
+                .collect(),
+            modules: self.modules.keys().cloned().collect(),
             closure: self.closure.clone(),
         }
     }

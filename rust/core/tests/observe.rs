@@ -21,10 +21,17 @@ use deployctl_core::observed::{ObserveError, Observed, Scope, generation_lists, 
 use deployctl_core::query::{Marker, parse, script};
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
-    UnitWant,
+    SysctlWant, UnitWant,
 };
 
 const SHELLS: [&[&str]; 2] = [&["dash", "-s"], &["bash", "--posix", "-s"]];
+
+fn sysctl(value: &str) -> SysctlWant {
+    SysctlWant {
+        value: value.to_owned(),
+        concerns: BTreeSet::new(),
+    }
+}
 
 fn observe(shell: &[&str], root: Option<&Path>, scope: &Scope<'_>) -> Observed {
     try_observe(shell, root, scope).unwrap()
@@ -291,7 +298,7 @@ fn a_round_starts_few_processes() {
     let mut rendered = rendered();
     firewall(&mut rendered);
     let key = SysctlKey::new("kernel.pid_max").unwrap();
-    rendered.sysctls.insert(key, "1".to_owned());
+    rendered.sysctls.insert(key, sysctl("1"));
     rendered.units.insert(
         "ssh.service".to_owned().try_into().unwrap(),
         UnitWant {
@@ -371,21 +378,20 @@ fn this_machine_answers_whatever_it_is() {
         .insert(path("/etc/passwd"), file("", 0o644));
     rendered
         .sysctls
-        .insert(SysctlKey::new("kernel.ostype").unwrap(), "Linux".to_owned());
+        .insert(SysctlKey::new("kernel.ostype").unwrap(), sysctl("Linux"));
     rendered
         .sysctls
-        .insert(SysctlKey::new("kernel.pid_max").unwrap(), "1".to_owned());
+        .insert(SysctlKey::new("kernel.pid_max").unwrap(), sysctl("1"));
     rendered.sysctls.insert(
         SysctlKey::new("net.ipv4.tcp_rmem").unwrap(),
-        "1 2 3".to_owned(),
+        sysctl("1 2 3"),
     );
     rendered.sysctls.insert(
         SysctlKey::new("kernel.no_such_key").unwrap(),
-        "1".to_owned(),
+        sysctl("1"),
     );
-    rendered
-        .modules
-        .insert(ModuleName::new("no-such-module").unwrap());
+    let module = ModuleName::new("no-such-module").unwrap();
+    rendered.modules.insert(module, BTreeSet::new());
     for name in ["dash", "no-such-package"] {
         rendered.packages.insert(
             name.to_owned().try_into().unwrap(),

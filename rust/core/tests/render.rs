@@ -112,10 +112,10 @@ fn show_rest(rendered: &Rendered) -> String {
                 .join(" "),
         );
     }
-    for (key, value) in &rendered.sysctls {
-        let _ = writeln!(text, "sysctl {key} = {value}");
+    for (key, want) in &rendered.sysctls {
+        let _ = writeln!(text, "sysctl {key} = {}", want.value);
     }
-    for module in &rendered.modules {
+    for module in rendered.modules.keys() {
         let _ = writeln!(text, "module {module}");
     }
     text
@@ -224,6 +224,21 @@ fn a_mac_needs_a_closure() {
             platform: Platform::Darwin
         }
     );
+}
+
+#[test]
+fn a_stored_generation_says_again_which_concern_declares_a_setting() {
+    for host in ["cuda", "linode"] {
+        let rendered = rendered(host);
+        let stored = serde_json::to_vec(&rendered).unwrap();
+        let settings = rendered.sysctls.values().map(|want| &want.concerns);
+        let mut declared = settings.chain(rendered.modules.values());
+        assert!(declared.all(|concerns| !concerns.is_empty()), "{host}");
+        assert_eq!(
+            serde_json::from_slice::<Rendered>(&stored).unwrap(),
+            rendered
+        );
+    }
 }
 
 #[test]

@@ -365,7 +365,7 @@ exit 0
 /// Names of loaded or built-in modules; the kernel spells all of them with `_`.
 fn modules(scope: &Scope<'_>) -> String {
     let mut names = String::new();
-    for module in &scope.rendered.modules {
+    for module in scope.rendered.modules.keys() {
         let _ = write!(names, " {}", module.as_str().replace('-', "_"));
     }
     if names.is_empty() {

@@ -148,7 +148,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         observed.sysctls = settings::parse_sysctls(&section.stdout);
     }
     if let Some(section) = reading.asked_answer(scope, "modules", &[0, 1]) {
-        observed.modules = settings::parse_modules(&section.stdout, &scope.rendered.modules);
+        observed.modules = settings::parse_modules(&section.stdout, scope.rendered.modules.keys());
     }
     if let Some(section) = reading.asked_answer(scope, "way-in", &[0]) {
         observed.way_in = way_in::parse(&section.stdout);

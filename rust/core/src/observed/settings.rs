@@ -25,10 +25,13 @@ pub(crate) fn normalise(value: &str) -> String {
 }
 
 /// Module names among `wanted`; the kernel says `_` where a name has `-`.
-pub(super) fn parse_modules(section: &[u8], wanted: &BTreeSet<ModuleName>) -> BTreeSet<ModuleName> {
+pub(super) fn parse_modules<'a>(
+    section: &[u8],
+    wanted: impl IntoIterator<Item = &'a ModuleName>,
+) -> BTreeSet<ModuleName> {
     let loaded: BTreeSet<_> = lines(section, ' ').map(|(name, _)| name).collect();
     wanted
-        .iter()
+        .into_iter()
         .filter(|name| loaded.contains(&name.as_str().replace('-', "_")))
         .cloned()
         .collect()

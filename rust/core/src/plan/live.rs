@@ -18,8 +18,8 @@ pub(super) fn sysctls(
     if observed.unanswered.contains_key("sysctls") {
         return (changes, findings);
     }
-    for (key, value) in &rendered.sysctls {
-        let value = normalise(value);
+    for (key, want) in &rendered.sysctls {
+        let value = normalise(&want.value);
         let before = observed.sysctls.get(key);
         if before.is_some_and(|before| normalise(before) == value) {
             continue;
@@ -100,7 +100,8 @@ pub(super) fn modules(rendered: &Rendered, observed: &Observed) -> Vec<ModuleNam
     }
     rendered
         .modules
-        .difference(&observed.modules)
+        .keys()
+        .filter(|module| !observed.modules.contains(*module))
         .cloned()
         .collect()
 }

@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Fault, RenderError};
-use crate::name::{HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
-use crate::rendered::{Entry, ManagedEntry, PackageWant, Rendered, UnitWant};
+use crate::name::{
+    ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
+};
+use crate::rendered::{
+    Entry, ManagedEntry, PackageWant, Rendered, SettingsFile, SysctlWant, UnitWant, setting,
+};
 
 /// Places that are not for managing: the kernel's, what a boot clears, deployctl's own, and the files of
 /// accounts, whose tools (`sysusers.d`, drop-ins) change them a line at a time.
@@ -177,93 +181,72 @@ impl Draft {
         }
     }
 
-    /// The lines of the rendered files below `directory` that are no comments.
-    fn lines(&self, directory: &str) -> Vec<(ManagedPath, Origin, usize, String)> {
-        let mut lines = Vec::new();
-        for (path, (entry, origin)) in &self.entries {
-            let Entry::File { content, .. } = &entry.entry else {
-                continue;
-            };
-            let below = path.as_str().strip_prefix(directory);
-            if !below.is_some_and(|name| {
-                name.rsplit_once('.').is_some_and(|(_, end)| end == "conf") && !name.contains('/')
-            }) {
-                continue;
-            }
-            for (index, line) in content.lines().enumerate() {
-                let line = line.trim();
-                if !line.is_empty() && !line.starts_with(['#', ';']) {
-                    lines.push((path.clone(), origin.clone(), index + 1, line.to_owned()));
-                }
-            }
-        }
-        lines
-    }
-
     /// Live kernel settings. A line that begins with `-` may fail at boot, so nothing holds the
     /// live value to it.
-    fn sysctls(&mut self) -> BTreeMap<SysctlKey, String> {
-        let mut settings: BTreeMap<SysctlKey, (String, ManagedPath)> = BTreeMap::new();
-        for (path, origin, line, text) in self.lines("/etc/sysctl.d/") {
-            if text.starts_with('-') {
-                continue;
-            }
-            let setting = text.split_once('=').and_then(|(key, value)| {
-                let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-                Some((SysctlKey::new(key.trim()).ok()?, value))
-            });
-            let Some((key, value)) = setting else {
-                let expected = "`key = value` setting";
-                self.fail(
-                    &origin,
-                    Fault::Unreadable {
-                        path,
+    fn sysctls(&mut self) -> BTreeMap<SysctlKey, SysctlWant> {
+        let mut wants: BTreeMap<SysctlKey, SysctlWant> = BTreeMap::new();
+        let mut places: BTreeMap<SysctlKey, &ManagedPath> = BTreeMap::new();
+        let mut faults = Vec::new();
+        for (path, (managed, origin)) in &self.entries {
+            let file = SettingsFile::of_sysctls(path, managed);
+            let lines = file.iter().flat_map(SettingsFile::lines);
+            for (line, text) in lines.filter(|(_, text)| !text.starts_with('-')) {
+                let Some((key, value)) = setting(text) else {
+                    let fault = Fault::Unreadable {
+                        path: path.clone(),
                         line,
-                        expected,
-                        text,
-                    },
-                );
-                continue;
-            };
-            match settings.get(&key) {
-                Some((other, by)) if *other != value => {
-                    let key = key.to_string();
-                    let fault = Fault::SettingTaken {
-                        key,
-                        value,
-                        other: other.clone(),
-                        path: by.clone(),
+                        expected: "`key = value` setting",
+                        text: text.to_owned(),
                     };
-                    self.fail(&origin, fault);
+                    faults.push((origin.clone(), fault));
+                    continue;
+                };
+                let want = wants.entry(key.clone()).or_insert_with(|| SysctlWant {
+                    value: value.clone(),
+                    concerns: BTreeSet::new(),
+                });
+                if let Some(by) = places.get(&key).filter(|_| want.value != value) {
+                    let fault = Fault::SettingTaken {
+                        key: key.to_string(),
+                        value,
+                        other: want.value.clone(),
+                        path: (*by).clone(),
+                    };
+                    faults.push((origin.clone(), fault));
+                    continue;
                 }
-                _ => {
-                    settings.insert(key, (value, path));
+                want.concerns.insert(managed.concern.clone());
+                places.insert(key, path);
+            }
+        }
+        for (origin, fault) in faults {
+            self.fail(&origin, fault);
+        }
+        wants
+    }
+
+    fn modules(&mut self) -> BTreeMap<ModuleName, BTreeSet<ConcernName>> {
+        let mut modules: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let mut faults = Vec::new();
+        for (path, (managed, origin)) in &self.entries {
+            let file = SettingsFile::of_modules(path, managed);
+            for (line, text) in file.iter().flat_map(SettingsFile::lines) {
+                if let Ok(name) = ModuleName::new(text) {
+                    let concerns = modules.entry(name).or_default();
+                    concerns.insert(managed.concern.clone());
+                } else {
+                    let fault = Fault::Unreadable {
+                        path: path.clone(),
+                        line,
+                        expected: "kernel module's name",
+                        text: text.to_owned(),
+                    };
+                    faults.push((origin.clone(), fault));
                 }
             }
         }
-        settings
-            .into_iter()
-            .map(|(key, (value, _))| (key, value))
-            .collect()
-    }
-
-    fn modules(&mut self) -> BTreeSet<ModuleName> {
-        let mut modules = BTreeSet::new();
-        for (path, origin, line, text) in self.lines("/etc/modules-load.d/") {
-            if let Ok(name) = ModuleName::new(text.as_str()) {
-                modules.insert(name);
-            } else {
-                let expected = "kernel module's name";
-                self.fail(
-                    &origin,
-                    Fault::Unreadable {
-                        path,
-                        line,
-                        expected,
-                        text,
-                    },
-                );
-            }
+        for (origin, fault) in faults {
+            self.fail(&origin, fault);
         }
         modules
     }

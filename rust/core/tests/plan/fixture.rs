@@ -12,7 +12,7 @@ use deployctl_core::plan::{Options, PathTarget, Plan, Severity, Target, plan};
 use deployctl_core::precedence::ConfigFiles;
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
-    UnitWant,
+    SysctlWant, UnitWant,
 };
 
 pub(crate) const KEY: &str =
@@ -245,8 +245,19 @@ impl Case {
     /// A live setting, declared and in effect.
     pub(crate) fn sysctl(&mut self, key: &str, value: &str) {
         let key: deployctl_core::name::SysctlKey = key.to_owned().try_into().unwrap();
-        self.rendered.sysctls.insert(key.clone(), value.to_owned());
+        let want = SysctlWant {
+            value: value.to_owned(),
+            concerns: BTreeSet::from([concern("app")]),
+        };
+        self.rendered.sysctls.insert(key.clone(), want);
         self.observed.sysctls.insert(key, value.to_owned());
+    }
+
+    /// A kernel module, declared and not loaded.
+    pub(crate) fn module(&mut self, name: &str) {
+        let name = name.to_owned().try_into().unwrap();
+        let concerns = BTreeSet::from([concern("app")]);
+        self.rendered.modules.insert(name, concerns);
     }
 
     /// Makes what is declared generation 4.

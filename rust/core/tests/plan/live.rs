@@ -45,7 +45,7 @@ fn live_values() {
             planned(|case| {
                 case.sysctl("net.bridge.x", "1");
                 case.observed.sysctls.remove(&key("net.bridge.x"));
-                case.rendered.modules.insert(module("br_netfilter"));
+                case.module("br_netfilter");
             }),
         ),
         (
@@ -81,7 +81,7 @@ fn live_values() {
         (
             "loaded modules stay",
             planned(|case| {
-                case.rendered.modules.insert(module("tcp_bbr"));
+                case.module("tcp_bbr");
                 case.observed.modules.insert(module("tcp_bbr"));
             }),
         ),
@@ -147,9 +147,7 @@ fn reboots() {
         (
             "options of a loaded module",
             planned(|case| {
-                case.rendered
-                    .modules
-                    .insert(ModuleName::new("nvidia_uvm").unwrap());
+                case.module("nvidia_uvm");
                 case.observed
                     .modules
                     .insert(ModuleName::new("nvidia_uvm").unwrap());

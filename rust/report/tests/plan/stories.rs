@@ -103,9 +103,7 @@ pub(super) fn eventful() -> Plan {
             SysctlKey::new("net.core.rmem_max").unwrap(),
             "212992".to_owned(),
         );
-        case.rendered
-            .modules
-            .insert(ModuleName::new("tcp_bbr").unwrap());
+        case.module("tcp_bbr");
         case.target.machine_id_sha256 = None;
     })
 }
