@@ -386,10 +386,9 @@ fn this_machine_answers_whatever_it_is() {
         SysctlKey::new("net.ipv4.tcp_rmem").unwrap(),
         sysctl("1 2 3"),
     );
-    rendered.sysctls.insert(
-        SysctlKey::new("kernel.no_such_key").unwrap(),
-        sysctl("1"),
-    );
+    rendered
+        .sysctls
+        .insert(SysctlKey::new("kernel.no_such_key").unwrap(), sysctl("1"));
     let module = ModuleName::new("no-such-module").unwrap();
     rendered.modules.insert(module, BTreeSet::new());
     for name in ["dash", "no-such-package"] {

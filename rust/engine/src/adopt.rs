@@ -117,7 +117,7 @@ pub async fn identify(
     let ways = with(way, others, vec![key.to_owned()]);
     let files =
         SshFiles::write(runtime, &ways, user_config).map_err(|source| local(&host, source))?;
-    let link = Ssh::connect(target, Arc::new(files), None).await?;
+    let link = Ssh::connect(target, Arc::new(files)).await?;
     let empty = Rendered::empty(host.clone());
     let scope = Scope {
         rendered: &empty,

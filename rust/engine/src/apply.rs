@@ -54,8 +54,6 @@ pub struct Task {
     pub deadline: Duration,
     /// How long declared units may take to start; the deadline is moved for that long.
     pub starts: Duration,
-    /// Addresses that the operator must reach the host by afterwards; `None` is the one we use now.
-    pub addresses: Vec<Option<String>>,
     /// The checks that decide confirm.
     pub gates: Vec<Check>,
 }
@@ -168,7 +166,7 @@ impl Run<'_> {
         let limits = Limits::default().within(Duration::from_secs(300));
         match self.link.put(&archive, &directory, limits).await {
             Err(TransportError::Lost { .. }) => {
-                let again = self.link.reconnect(None).await;
+                let again = self.link.reconnect().await;
                 self.link = again.map_err(|error| outcome::transport(&error))?;
                 self.link.put(&archive, &directory, limits).await
             }

@@ -122,7 +122,7 @@ impl OverSsh {
 impl Connector for OverSsh {
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
         let target = self.targets.get(host).expect("selected from the inventory");
-        let ssh = Ssh::connect(target.clone(), Arc::clone(&self.files), None).await?;
+        let ssh = Ssh::connect(target.clone(), Arc::clone(&self.files)).await?;
         Ok(Box::new(ssh))
     }
 

@@ -25,6 +25,7 @@ pub mod rollout;
 pub mod runs;
 pub mod snapshots;
 pub mod surroundings;
+pub mod target_state;
 pub mod transport;
 pub mod tree;
 pub mod verify;

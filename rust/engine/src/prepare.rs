@@ -4,50 +4,49 @@ mod takeover;
 
 use std::sync::Arc;
 
-use deployctl_core::inventory::host::Host;
 use deployctl_core::name::HostName;
-use deployctl_core::observed::{self, Observed, Scope};
-use deployctl_core::plan::{Options, Plan, Target, plan};
+use deployctl_core::observed::{self, Observed, PendingApply, Scope};
+use deployctl_core::plan::{Options, Overrides, Plan, plan};
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem, Report};
 
 use crate::apply::outcome;
 use crate::ask::{AskError, ask};
 use crate::causes::in_full;
-use crate::clock::Clock;
 use crate::connect::Connector;
 use crate::event::{Event, EventKind};
 use crate::nix::SystemError;
-use crate::nix::supply::{Needed, Source, Supply, SupplyError};
+use crate::nix::supply::{Needed, Source, SupplyError};
 use crate::surroundings::Surroundings;
+use crate::target_state::TargetState;
 use crate::transport::Transport;
 
-pub use takeover::Takeover;
-
-/// What one host should become, and what planning must respect.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// What it should hold.
-    pub rendered: Rendered,
-    /// How we get in, and who it should be.
-    pub target: Target,
-    /// Whether guards are passed over.
-    pub force: bool,
-    /// Which open apply is rolled back before anything is planned.
-    pub takeover: Takeover,
-    /// What brings its system there, for hosts that run what Nix builds.
-    pub system: Option<WantedSystem>,
+/// What a host is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To show what an apply would do: nothing is overridden, no open apply is touched.
+    Plan,
+    /// To apply the plan, with what the user overrides.
+    Apply(Overrides),
 }
 
-/// Where a host's system comes from.
-#[derive(Debug, Clone)]
-pub struct WantedSystem {
-    /// Who brings it.
-    pub supply: Arc<Supply>,
-    /// The host's facts.
-    pub host: Host,
-    /// The system, and how it is built.
-    pub source: Source,
+impl Purpose {
+    fn overrides(self) -> Overrides {
+        match self {
+            Self::Plan => Overrides::default(),
+            Self::Apply(overrides) => overrides,
+        }
+    }
+
+    /// Whether `pending` is rolled back first. What failed to roll back needs a person.
+    fn takes_over(self, pending: &PendingApply) -> bool {
+        match self {
+            Self::Plan => false,
+            Self::Apply(overrides) => {
+                pending.phase != "rollback-failed" && (overrides.steal || pending.overdue)
+            }
+        }
+    }
 }
 
 /// A host that was asked and has a plan.
@@ -58,8 +57,10 @@ pub struct Prepared {
     pub rendered: Rendered,
     /// What would change.
     pub plan: Plan,
-    /// The plan's id without `force` and `steal`: what `plan --out` would have saved.
+    /// The plan's id without the overrides: what `plan --out` would have saved.
     pub plain_id: String,
+    /// What the user overrides.
+    pub overrides: Overrides,
     /// What became of an apply that was open there, where it was taken over.
     pub took_over: Option<String>,
 }
@@ -103,102 +104,142 @@ pub fn planned(command: &str, asked: Vec<Asked>) -> Report {
 /// Connects, asks everything in one exec, and plans. What goes wrong is that host's report.
 pub async fn prepare(
     connector: Arc<dyn Connector>,
-    host: HostName,
-    wanted: Wanted,
+    state: TargetState,
+    purpose: Purpose,
     around: Surroundings,
 ) -> Asked {
-    let failed = |outcome| Box::new(HostReport::ended(host.clone(), outcome));
-    let tell = |kind| {
-        (around.sink)(Event {
-            host: host.clone(),
-            kind,
-        });
+    let host = state.host().clone();
+    let preparation = Preparation {
+        connector: connector.as_ref(),
+        state: &state,
+        purpose,
+        around: &around,
     };
-    let reached = async {
-        let link = connector.connect(&host).await;
-        let link = link.map_err(|error| failed(outcome::transport(&error)))?;
-        tell(EventKind::Connected);
-        let observed = observe(link.as_ref(), &wanted, around.clock.as_ref()).await;
-        let observed = observed.map_err(failed)?;
-        tell(EventKind::Observed);
-        Ok::<_, Box<HostReport>>((link, observed))
-    };
-    let (mut link, mut observed) = tokio::select! {
-        reached = reached => reached?,
-        () = around.interrupt.wait() => return Err(failed(Outcome::Interrupted)),
-    };
-    let mut plain = Options {
-        sandbox: link.is_sandbox(),
-        // What nobody brings must be there: a rollback's system.
-        present: wanted.system.is_none(),
-        password: connector.has_password(),
-        ..Options::default()
-    };
-    let mut options = Options {
-        force: wanted.force,
-        steal: wanted.takeover == Takeover::Any,
-        ..plain
-    };
-    let mut took_over = None;
-    if let Some(pending) = observed.pending.clone()
-        && wanted.takeover.covers(&pending)
-        // On another machine than the one that is meant, nothing is touched.
-        && is_meant(&plan(&wanted.target, &wanted.rendered, &observed, options))
-    {
-        tell(EventKind::TakingOver(pending.named()));
-        let free = takeover::settle(link, &pending, &around).await;
-        let free = free.map_err(failed)?;
-        (link, took_over) = (free.link, Some(free.what));
-        observed = observe(link.as_ref(), &wanted, around.clock.as_ref())
-            .await
-            .map_err(failed)?;
-        tell(EventKind::Observed);
-    }
-    if let Some(system) = &wanted.system
-        && !link.is_sandbox()
-        && !runs(&observed, &system.source)
-        && let Some(way) = connector.store(&host).await
-    {
-        // To another machine than the one that is meant, nothing is brought.
-        let first = plan(&wanted.target, &wanted.rendered, &observed, options);
-        if first.refusals().next().is_none() {
-            let there = observed.system.as_ref();
-            let there = there.is_some_and(|system| system.wanted.is_some());
-            let needed = Needed {
-                name: &host,
-                host: &system.host,
-                source: &system.source,
-                way: &way,
-            };
-            system
-                .supply
-                .bring(&needed, link.as_ref(), there, &around.sink)
-                .await
-                .map_err(|error| Box::new(unsupplied(host.clone(), &error)))?;
-            plain.present = true;
-            options.present = true;
-            if !there {
-                observed = observe(link.as_ref(), &wanted, around.clock.as_ref())
-                    .await
-                    .map_err(failed)?;
-                tell(EventKind::Observed);
-            }
-        }
-    }
-    let made = plan(&wanted.target, &wanted.rendered, &observed, options);
-    let plain_id = if options == plain {
-        made.id.clone()
-    } else {
-        plan(&wanted.target, &wanted.rendered, &observed, plain).id
-    };
-    tell(EventKind::Planned(made.change_count()));
+    let prepared = preparation.run().await;
+    let prepared = prepared.map_err(|failure| match failure {
+        Failure::Ended(outcome) => Box::new(HostReport::ended(host, outcome)),
+        Failure::Unsupplied(error) => Box::new(unsupplied(host, &error)),
+    });
+    let (link, observation, took_over) = prepared?;
     Ok(Prepared {
         link,
-        rendered: wanted.rendered,
-        plan: made,
-        plain_id,
+        rendered: state.rendered,
+        plan: observation.plan,
+        plain_id: observation.plain_id,
+        overrides: purpose.overrides(),
         took_over,
     })
+}
+
+/// Why a host has no plan.
+enum Failure {
+    Ended(Outcome),
+    Unsupplied(SupplyError),
+}
+
+impl From<Outcome> for Failure {
+    fn from(outcome: Outcome) -> Self {
+        Self::Ended(outcome)
+    }
+}
+
+/// What a host answered in one exec, and the plan made from that.
+struct Observation {
+    observed: Observed,
+    plan: Plan,
+    plain_id: String,
+}
+
+/// The way of one host to its plan.
+struct Preparation<'a> {
+    connector: &'a dyn Connector,
+    state: &'a TargetState,
+    purpose: Purpose,
+    around: &'a Surroundings,
+}
+
+impl Preparation<'_> {
+    async fn run(&self) -> Result<(Box<dyn Transport>, Observation, Option<String>), Failure> {
+        // A system that nothing deploys must be there: a rollback's.
+        let present = self.state.system.is_none();
+        let reached = async {
+            let connected = self.connector.connect(self.state.host()).await;
+            let link = connected.map_err(|error| outcome::transport(&error))?;
+            self.tell(EventKind::Connected);
+            let observation = self.observe(link.as_ref(), present).await?;
+            Ok::<_, Outcome>((link, observation))
+        };
+        let (mut link, mut observation) = tokio::select! {
+            reached = reached => reached?,
+            () = self.around.interrupt.wait() => return Err(Outcome::Interrupted.into()),
+        };
+        let mut took_over = None;
+        if let Some(pending) = observation.observed.pending.clone()
+            && self.purpose.takes_over(&pending)
+            // On another machine than the one that is meant, nothing is touched.
+            && is_meant(&observation.plan)
+        {
+            self.tell(EventKind::TakingOver(pending.named()));
+            let free = takeover::settle(link, &pending, self.around).await?;
+            (link, took_over) = (free.link, Some(free.what));
+            observation = self.observe(link.as_ref(), present).await?;
+        }
+        if self.deploy(link.as_ref(), &observation).await? {
+            observation = self.observe(link.as_ref(), true).await?;
+        }
+        let changes = observation.plan.change_count();
+        self.tell(EventKind::Planned(changes));
+        Ok((link, observation, took_over))
+    }
+
+    /// Asks everything in one exec, and plans. `present`: the system must be in the host's store by now.
+    async fn observe(&self, link: &dyn Transport, present: bool) -> Result<Observation, Outcome> {
+        let mut observed = observe(link, self.state).await?;
+        observed.clocks.controller = Some(self.around.clock.unix_seconds());
+        self.tell(EventKind::Observed);
+        let options = Options {
+            sandbox: link.is_sandbox(),
+            present,
+            password: self.connector.has_password(),
+        };
+        let plain = plan(&self.state.target, &self.state.rendered, &observed, options);
+        Ok(Observation {
+            observed,
+            plain_id: plain.id.clone(),
+            plan: plain.overridden(self.purpose.overrides()),
+        })
+    }
+
+    /// Deploys the system to a host that lacks it, unless the plan is refused: nothing is copied to another
+    /// machine than the one that is meant. Returns whether the host has to be asked again.
+    async fn deploy(&self, link: &dyn Transport, made: &Observation) -> Result<bool, Failure> {
+        let Some(system) = &self.state.system else {
+            return Ok(false);
+        };
+        let refused = made.plan.refusals().next().is_some();
+        if link.is_sandbox() || refused || runs(&made.observed, &system.source) {
+            return Ok(false);
+        }
+        let Some(way) = self.connector.store(self.state.host()).await else {
+            return Ok(false);
+        };
+        let known = made.observed.system.as_ref();
+        let there = known.is_some_and(|system| system.wanted.is_some());
+        let needed = Needed {
+            name: self.state.host(),
+            host: &system.host,
+            source: &system.source,
+            way: &way,
+        };
+        let ended = system.supply.bring(&needed, link, there, &self.around.sink);
+        ended.await.map_err(Failure::Unsupplied)?;
+        Ok(!there)
+    }
+
+    fn tell(&self, kind: EventKind) {
+        let host = self.state.host().clone();
+        (self.around.sink)(Event { host, kind });
+    }
 }
 
 /// Whether it is the machine and the kind of system that the inventory means, and we are root there.
@@ -238,28 +279,22 @@ pub fn unsupplied(host: HostName, error: &SupplyError) -> HostReport {
     }
 }
 
-async fn observe(
-    link: &dyn Transport,
-    wanted: &Wanted,
-    clock: &dyn Clock,
-) -> Result<Observed, Outcome> {
-    let zones = wanted.target.timezones();
+async fn observe(link: &dyn Transport, state: &TargetState) -> Result<Observed, Outcome> {
+    let zones = state.target.timezones();
     let scope = Scope {
-        rendered: &wanted.rendered,
+        rendered: &state.rendered,
         sandbox: link.is_sandbox(),
         timezones: &zones,
     };
     let answers = ask(link, &observed::queries(&scope))
         .await
         .map_err(|error| unanswered(&error))?;
-    let mut observed = observed::read(&answers, &scope).map_err(|error| Outcome::Failed {
+    observed::read(&answers, &scope).map_err(|error| Outcome::Failed {
         reason: Problem {
             message: format!("`{}`: {}", link.describe(), in_full(&error)),
             hint: None,
         },
-    })?;
-    observed.clocks.controller = Some(clock.unix_seconds());
-    Ok(observed)
+    })
 }
 
 /// A round that was not answered.

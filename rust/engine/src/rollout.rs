@@ -20,8 +20,6 @@ use crate::surroundings::Surroundings;
 pub struct Options {
     /// Who does it: `user@controller`.
     pub holder: String,
-    /// Whether another open apply is rolled back first.
-    pub steal: bool,
     /// How long a host waits for us once it is armed, in seconds.
     pub timeout: u32,
 }
@@ -153,6 +151,7 @@ async fn roll_out(
         rendered,
         plan,
         plain_id: _,
+        overrides,
         took_over,
     } = prepared;
     let outcome_report = |outcome, plan| HostReport {
@@ -178,10 +177,9 @@ async fn roll_out(
         apply: meta.apply_id.clone(),
         nonce: meta.nonce.clone(),
         bundle: bundle(&plan, &rendered, &meta),
-        steal: options.steal,
+        steal: overrides.steal,
         deadline: Duration::from_secs(options.timeout.into()),
         starts: starts(&plan),
-        addresses: vec![None],
         gates,
     };
     let applied = apply::apply(link, &task, &around).await;

@@ -4,8 +4,8 @@ use deployctl_core::plan::SavedPlans;
 use deployctl_engine::rollout::{Configuration, only_saved};
 use deployctl_report::Verdict;
 
-use super::desired::{Systems, desired};
-use super::rollout::{self, Boldness};
+use super::rollout;
+use super::target_states::{Systems, target_states};
 use crate::args;
 use crate::context::{Context, select};
 use crate::failure::Failure;
@@ -21,9 +21,14 @@ pub(super) async fn run(context: &Context, args: &args::Apply) -> Result<Verdict
         words = hosts_of(saved);
     }
     let hosts = select(&inventory, &words)?;
-    let desires = desired(context, &inventory, &hosts, Systems::Evaluated).await?;
-    let mut asked =
-        rollout::asked(context, &inventory, desires, Boldness::of(&args.rollout)).await?;
+    let states = target_states(context, &inventory, &hosts, Systems::Evaluated).await?;
+    let mut asked = rollout::asked(
+        context,
+        &inventory,
+        states,
+        rollout::to_apply(&args.rollout),
+    )
+    .await?;
     if let Some(saved) = &saved {
         asked = asked
             .into_iter()

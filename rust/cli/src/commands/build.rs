@@ -8,9 +8,10 @@ use deployctl_core::name::HostName;
 use deployctl_engine::fleet::{self, broken};
 use deployctl_engine::nix::supply::SupplyError;
 use deployctl_engine::prepare::unsupplied;
+use deployctl_engine::target_state::TargetState;
 use deployctl_report::{HostReport, Outcome, Report, Verdict};
 
-use super::desired::{Desired, Systems, desired};
+use super::target_states::{Systems, target_states};
 use super::width;
 use crate::args;
 use crate::context::{Context, select};
@@ -21,13 +22,13 @@ use crate::{progress, show};
 pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict, Failure> {
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts)?;
-    let desires = desired(context, &inventory, &hosts, Systems::Evaluated).await?;
+    let states = target_states(context, &inventory, &hosts, Systems::Evaluated).await?;
     let sink = progress::sink(context.ui, width(&hosts), context.global.verbose);
     let connector = context.connector(&inventory)?;
-    let work = |host: HostName, desired: Result<Desired, Box<HostReport>>| {
+    let work = |host: HostName, state: Result<TargetState, Box<HostReport>>| {
         let (sink, connector) = (Arc::clone(&sink), Arc::clone(&connector));
         async move {
-            let Some(system) = desired?.system else {
+            let Some(system) = state?.system else {
                 let reason = "it is given files; `deployctl render` shows them".to_owned();
                 return Err(Box::new(HostReport::ended(
                     host,
@@ -46,7 +47,7 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
             Ok((host, derivation.out.clone()))
         }
     };
-    let ends = fleet::each(desires, context.jobs(), work, |host, panic| {
+    let ends = fleet::each(states, context.jobs(), work, |host, panic| {
         Err(Box::new(broken(host, &panic)))
     })
     .await;

@@ -1,10 +1,10 @@
 //! `deployctl diff`: what was changed on hosts behind our back.
 
-use deployctl_engine::prepare::planned;
+use deployctl_engine::prepare::{Purpose, planned};
 use deployctl_report::{Report, Verdict};
 
-use super::desired::{Systems, desired};
 use super::rollout;
+use super::target_states::{Systems, target_states};
 use crate::args;
 use crate::context::{Context, select};
 use crate::failure::Failure;
@@ -14,8 +14,8 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &args::Diff) -> Result<Verdict, Failure> {
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts.hosts)?;
-    let desires = desired(context, &inventory, &hosts, Systems::Remembered).await?;
-    let asked = rollout::asked(context, &inventory, desires, rollout::CAREFUL).await?;
+    let states = target_states(context, &inventory, &hosts, Systems::Remembered).await?;
+    let asked = rollout::asked(context, &inventory, states, Purpose::Plan).await?;
     let report = planned("diff", asked);
     if context.ui.json {
         let all: serde_json::Map<_, _> = report

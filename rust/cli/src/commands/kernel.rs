@@ -145,8 +145,11 @@ impl<'a> Chosen<'a> {
 
     /// `file:line` of a declared symbol.
     fn position(&self, symbol: &str) -> Option<&str> {
-        let symbols = FactPath::host(&self.name).keys("kernel.symbols");
-        self.inventory.position(&symbols.key(symbol))
+        let path = FactPath::host(&self.name)
+            .keys("kernel.symbols")
+            .key(symbol);
+        let position = self.inventory.positions().get(&path.to_string());
+        position.map(String::as_str)
     }
 
     fn failure(&self, error: &KernelError) -> Failure {

@@ -4,7 +4,6 @@ mod adopt;
 mod apply;
 mod build;
 mod completions;
-mod desired;
 mod diff;
 mod history;
 mod image;
@@ -15,6 +14,7 @@ mod render;
 mod rollback;
 mod rollout;
 mod status;
+mod target_states;
 mod verify;
 mod why;
 
@@ -167,7 +167,7 @@ fn askable(
         .partition(|name| !files_only || given_files(name));
     let others = others
         .into_iter()
-        .map(|name| (name, format!("skip: {}", desired::FILES_ONLY)))
+        .map(|name| (name, format!("skip: {}", target_states::FILES_ONLY)))
         .collect();
     (asked, others)
 }

@@ -1,12 +1,12 @@
 //! `deployctl plan`
 
 use deployctl_core::plan::Plan;
-use deployctl_engine::prepare::planned;
+use deployctl_engine::prepare::{Purpose, planned};
 use deployctl_engine::repository;
 use deployctl_report::{Report, Verdict};
 
-use super::desired::{Systems, desired};
 use super::rollout;
+use super::target_states::{Systems, target_states};
 use crate::args;
 use crate::context::{Context, select};
 use crate::failure::Failure;
@@ -16,8 +16,8 @@ use crate::{saved, show};
 pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict, Failure> {
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts.hosts)?;
-    let desires = desired(context, &inventory, &hosts, Systems::Evaluated).await?;
-    let asked = rollout::asked(context, &inventory, desires, rollout::CAREFUL).await?;
+    let states = target_states(context, &inventory, &hosts, Systems::Evaluated).await?;
+    let asked = rollout::asked(context, &inventory, states, Purpose::Plan).await?;
     let report = planned("plan", asked);
     if let Some(out) = &args.out {
         saved::write(out, commit(context).await, plans(&report))?;

@@ -7,8 +7,7 @@ use deployctl_engine::history;
 use deployctl_engine::rollout::Configuration;
 use deployctl_report::Verdict;
 
-use super::desired::of_generation;
-use super::rollout::Boldness;
+use super::target_states::of_generation;
 use super::{rollout, trouble};
 use crate::args;
 use crate::context::{Context, one_host};
@@ -46,8 +45,14 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
         "{host}: this would bring back generation {to}, as a new generation"
     ));
     let former = of_generation(context, &inventory, rendered).await?;
-    let desires = vec![(host, Ok(former))];
-    let asked = rollout::asked(context, &inventory, desires, Boldness::of(&args.rollout)).await?;
+    let states = vec![(host, Ok(former))];
+    let asked = rollout::asked(
+        context,
+        &inventory,
+        states,
+        rollout::to_apply(&args.rollout),
+    )
+    .await?;
     let report = rollout::roll_out(
         context,
         "rollback",

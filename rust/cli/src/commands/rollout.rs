@@ -5,14 +5,15 @@ use std::sync::atomic::Ordering;
 
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
-use deployctl_core::plan::Target;
+use deployctl_core::plan::Overrides;
 use deployctl_engine::fleet::{self, broken};
-use deployctl_engine::prepare::{Asked, Takeover, Wanted, host_of, prepare};
+use deployctl_engine::prepare::{Asked, Purpose, host_of, prepare};
 use deployctl_engine::rollout::{self, Configuration, Options, Rollout};
 use deployctl_engine::surroundings::Surroundings;
+use deployctl_engine::target_state::TargetState;
 use deployctl_report::{HostReport, Report, Verdict};
 
-use super::desired::{Desired, Desires};
+use super::target_states::TargetStates;
 use super::width;
 use crate::args;
 use crate::context::Context;
@@ -26,24 +27,17 @@ use crate::ui::Ui;
 pub(super) async fn asked(
     context: &Context,
     inventory: &Inventory,
-    desires: Desires,
-    boldness: Boldness,
+    states: TargetStates,
+    purpose: Purpose,
 ) -> Result<Vec<Asked>, Failure> {
     let connector = context.connector(inventory)?;
-    let hosts: Vec<HostName> = desires.iter().map(|(host, _)| host.clone()).collect();
+    let hosts: Vec<HostName> = states.iter().map(|(host, _)| host.clone()).collect();
     let around = surroundings(context, &hosts);
-    let items = desires
-        .into_iter()
-        .map(|(host, desired)| {
-            let item = desired.map(|desired| wanted(inventory, desired, boldness));
-            (host, item)
-        })
-        .collect();
-    let work = |host: HostName, item: Result<Wanted, Box<HostReport>>| {
+    let work = |_, state: Result<TargetState, Box<HostReport>>| {
         let (connector, around) = (Arc::clone(&connector), around.clone());
-        async move { prepare(connector, host, item?, around).await }
+        async move { prepare(connector, state?, purpose, around).await }
     };
-    Ok(fleet::each(items, context.jobs(), work, |host, panic| {
+    Ok(fleet::each(states, context.jobs(), work, |host, panic| {
         Err(Box::new(broken(host, &panic)))
     })
     .await)
@@ -57,45 +51,12 @@ fn surroundings(context: &Context, hosts: &[HostName]) -> Surroundings {
     }
 }
 
-/// What `plan` and `diff` do: no guard is passed over, nothing is taken from anybody.
-pub(super) const CAREFUL: Boldness = Boldness {
-    force: false,
-    takeover: Takeover::None,
-};
-
-/// What the user allows a plan to pass over.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Boldness {
-    force: bool,
-    takeover: Takeover,
-}
-
-impl Boldness {
-    pub(super) fn of(args: &args::Rollout) -> Self {
-        Self {
-            force: args.force,
-            takeover: if args.steal {
-                Takeover::Any
-            } else {
-                Takeover::Overdue
-            },
-        }
-    }
-}
-
-fn wanted(inventory: &Inventory, desired: Desired, boldness: Boldness) -> Wanted {
-    let host = &desired.rendered.host;
-    Wanted {
-        target: Target::of(
-            host,
-            inventory.host(host).expect("made from it"),
-            inventory.cluster(),
-        ),
-        rendered: desired.rendered,
-        force: boldness.force,
-        takeover: boldness.takeover,
-        system: desired.system,
-    }
+/// What `apply` and `rollback` ask a host for.
+pub(super) fn to_apply(args: &args::Rollout) -> Purpose {
+    Purpose::Apply(Overrides {
+        force: args.force,
+        steal: args.steal,
+    })
 }
 
 /// Shows what would change, asks, applies to all hosts at once, and reports.
@@ -134,7 +95,6 @@ pub(super) async fn roll_out(
         configuration,
         options: Options {
             holder: holder().await,
-            steal: args.steal,
             timeout: args.timeout,
         },
         jobs: context.jobs(),

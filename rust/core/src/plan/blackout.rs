@@ -2,23 +2,18 @@
 
 use super::session::{self, Session};
 use super::target::{BlackoutWindow, Target};
-use super::{Finding, Options, Plan, Severity, SystemAction, UnitAction};
+use super::{Finding, Override, Plan, SystemAction, UnitAction};
 use crate::observed::Observed;
 
 /// Refuses a plan that touches a guarded unit while its session is open, by the host's clock or by ours, and
 /// tells where the two differ.
-pub(super) fn findings(
-    target: &Target,
-    plan: &Plan,
-    observed: &Observed,
-    options: Options,
-) -> Vec<Finding> {
+pub(super) fn findings(target: &Target, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     target
         .blackouts
         .iter()
         .filter_map(|window| {
             let unit = touched(window, plan)?;
-            let mut finding = match session::of(window, &observed.clocks) {
+            let finding = match session::of(window, &observed.clocks) {
                 Session::Closed => return clocks_differ(window, observed),
                 Session::Open(message) => Finding::refuse(
                     "guard",
@@ -27,11 +22,7 @@ pub(super) fn findings(
                 ),
                 Session::Unknown(message) => Finding::refuse("guard", message, session::UNKNOWN),
             };
-            if options.force {
-                finding.severity = Severity::Warn;
-                finding.hint = Some("done all the same (`--force`)".to_owned());
-            }
-            Some(finding)
+            Some(finding.unless(Override::Force))
         })
         .collect()
 }

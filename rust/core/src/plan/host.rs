@@ -1,7 +1,7 @@
 //! Findings about the host as such: the right one, in a state to be worked on.
 
 use super::target::Target;
-use super::{Finding, Options};
+use super::{Finding, Options, Override};
 use crate::inventory::Platform;
 use crate::name::HostName;
 use crate::observed::Observed;
@@ -32,7 +32,7 @@ pub(super) fn findings(
             "a generation of another platform is not applied; reinstall the host where the platform was changed",
         ));
     }
-    findings.extend(pending(host, observed, options));
+    findings.extend(pending(host, observed));
     if !options.sandbox {
         findings.extend(identity(target, observed));
         findings.extend(memory(target, observed));
@@ -151,7 +151,7 @@ fn words(id: &str, version: &str) -> String {
 }
 
 /// An apply that is still open. Ours or not: two at once would undo each other.
-fn pending(host: &HostName, observed: &Observed, options: Options) -> Option<Finding> {
+fn pending(host: &HostName, observed: &Observed) -> Option<Finding> {
     let pending = observed.pending.as_ref()?;
     let ends = match pending.left_seconds {
         Some(left) if pending.phase == "activated" => {
@@ -181,18 +181,13 @@ fn pending(host: &HostName, observed: &Observed, options: Options) -> Option<Fin
                     .to_owned(),
             ),
         )
-    } else if options.steal {
-        Finding::warn(
-            "lock",
-            message,
-            Some("it is rolled back first (`--steal`)".to_owned()),
-        )
     } else {
         Finding::refuse(
             "lock",
             message,
             "what is below is not what is there once that ends: wait for it (`deployctl status`), or `deployctl apply --steal` rolls it back first",
         )
+        .unless(Override::Steal)
     })
 }
 

@@ -11,6 +11,7 @@ use crate::rendered::{FollowUp, Rendered, Sha256Hex};
 use std::collections::BTreeSet;
 
 /// Plans what makes `observed` into `rendered`. Pure: the same arguments give the same plan and id.
+/// [`Plan::overridden`] then applies what the user overrides.
 ///
 /// `observed` must have been read with a scope of the same `rendered`.
 pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: Options) -> Plan {
@@ -57,7 +58,7 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
         plan.drift = drift::drift(observed);
         plan.drift.extend(live_drift(&plan, observed));
         plan.live.extend(record::change(rendered, observed, &plan));
-        findings.extend(blackout::findings(target, &plan, observed, options));
+        findings.extend(blackout::findings(target, &plan, observed));
     }
     if !plan.is_empty() {
         findings.extend(disk::findings(rendered, observed, &plan, options));
@@ -70,11 +71,16 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
             target, rendered, observed, &plan, options,
         ));
     }
-    findings.sort_by(order);
-    findings.dedup();
     plan.findings = findings;
-    plan.id = id(&plan);
+    seal(&mut plan);
     plan
+}
+
+/// Puts the findings in order and gives the plan the id of what it says.
+pub(super) fn seal(plan: &mut Plan) {
+    plan.findings.sort_by(order);
+    plan.findings.dedup();
+    plan.id = id(plan);
 }
 
 /// Fills in all that a directory does not have.

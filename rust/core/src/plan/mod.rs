@@ -25,6 +25,7 @@ mod live;
 mod lockout;
 mod make;
 mod options;
+mod overrides;
 mod overruled;
 mod packages;
 mod paths;
@@ -40,6 +41,7 @@ mod words;
 
 pub use make::plan;
 pub use options::Options;
+pub use overrides::{Override, Overrides};
 pub use saved::{SavedPlanError, SavedPlans};
 pub use session::{Session, ask_sessions, sessions};
 pub use target::{BlackoutWindow, Target};
@@ -341,15 +343,27 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// What the user can say to go on in spite of it; `None` where nothing helps.
+    #[serde(skip)]
+    pub overridable_by: Option<Override>,
 }
 
 impl Finding {
+    /// The refusal as one that `overriding` turns into a warning.
+    fn unless(self, overriding: Override) -> Self {
+        Self {
+            overridable_by: Some(overriding),
+            ..self
+        }
+    }
+
     pub(crate) fn refuse(code: &str, message: String, hint: impl Into<String>) -> Self {
         Self {
             severity: Severity::Refuse,
             code: code.to_owned(),
             message,
             hint: Some(hint.into()),
+            overridable_by: None,
         }
     }
 
@@ -359,6 +373,7 @@ impl Finding {
             code: code.to_owned(),
             message,
             hint,
+            overridable_by: None,
         }
     }
 
@@ -368,6 +383,7 @@ impl Finding {
             code: code.to_owned(),
             message,
             hint,
+            overridable_by: None,
         }
     }
 }

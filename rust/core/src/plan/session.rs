@@ -30,7 +30,10 @@ pub enum Session {
 
 /// What asks a host for the time in the zones of `windows`; `None` where there is nothing to ask.
 pub fn ask_sessions(windows: &[BlackoutWindow]) -> Option<Query> {
-    let zones: BTreeSet<&str> = windows.iter().map(|window| window.timezone.as_str()).collect();
+    let zones: BTreeSet<&str> = windows
+        .iter()
+        .map(|window| window.timezone.as_str())
+        .collect();
     let zones: Vec<&str> = zones.into_iter().collect();
     (!zones.is_empty()).then(|| observed::clock_query(&zones))
 }

@@ -44,7 +44,8 @@ impl<'a> SettingsFile<'a> {
         let Entry::File { content, .. } = &managed.entry else {
             return None;
         };
-        let is_read = !name.contains('/') && name.rsplit_once('.').is_some_and(|(_, e)| e == "conf");
+        let is_read =
+            !name.contains('/') && name.rsplit_once('.').is_some_and(|(_, e)| e == "conf");
         is_read.then_some(Self { content })
     }
 
@@ -86,8 +87,7 @@ impl From<Stored> for Rendered {
             concerns: BTreeSet::new(),
         };
         let sysctls = stored.sysctls.into_iter();
-        let mut sysctls: BTreeMap<_, _> =
-            sysctls.map(|(key, value)| (key, want(value))).collect();
+        let mut sysctls: BTreeMap<_, _> = sysctls.map(|(key, value)| (key, want(value))).collect();
         let modules = stored.modules.into_iter();
         let mut modules: BTreeMap<_, _> = modules.map(|name| (name, BTreeSet::new())).collect();
         for (path, managed) in &stored.entries {

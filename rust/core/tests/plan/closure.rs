@@ -234,7 +234,7 @@ fn a_session_guards_units_of_a_system_too() {
                 open: "10:00".to_owned(),
                 close: "16:12".to_owned(),
             });
-            case.options.force = force;
+            case.overrides.force = force;
             case.observed
                 .clocks
                 .local

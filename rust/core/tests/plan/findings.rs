@@ -113,14 +113,14 @@ fn of_the_host() {
             "an open apply, stolen",
             planned(|case| {
                 case.observed.pending = Some(pending("activated", ""));
-                case.options.steal = true;
+                case.overrides.steal = true;
             }),
         ),
         (
             "a rollback that failed cannot be stolen",
             planned(|case| {
                 case.observed.pending = Some(pending("rollback-failed", "ann@laptop"));
-                case.options.steal = true;
+                case.overrides.steal = true;
             }),
         ),
         (
@@ -288,7 +288,7 @@ fn of_sessions() {
             "forced",
             planned(|case| {
                 guarded(Some("2:11:30"))(case);
-                case.options.force = true;
+                case.overrides.force = true;
             }),
         ),
         (
@@ -303,7 +303,7 @@ fn of_sessions() {
             planned(|case| {
                 guarded(Some("2:05:30"))(case);
                 apart(case, 6 * 3600);
-                case.options.force = true;
+                case.overrides.force = true;
             }),
         ),
         (

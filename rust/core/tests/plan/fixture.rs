@@ -8,7 +8,7 @@ use deployctl_core::name::{AccountName, ConcernName, HostName, ManagedPath, Unit
 use deployctl_core::observed::{
     Clocks, Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
 };
-use deployctl_core::plan::{Options, PathTarget, Plan, Severity, Target, plan};
+use deployctl_core::plan::{Options, Overrides, PathTarget, Plan, Severity, Target, plan};
 use deployctl_core::precedence::ConfigFiles;
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
@@ -44,6 +44,7 @@ pub(crate) struct Case {
     pub(crate) rendered: Rendered,
     pub(crate) observed: Observed,
     pub(crate) options: Options,
+    pub(crate) overrides: Overrides,
 }
 
 impl Case {
@@ -113,6 +114,7 @@ impl Case {
                 unanswered: BTreeMap::new(),
             },
             options: Options::default(),
+            overrides: Overrides::default(),
         };
         case.file("/etc/app/app.conf", "level = 1\n", 0o644, &[]);
         case.file(
@@ -267,7 +269,7 @@ impl Case {
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        plan(&self.target, &self.rendered, &self.observed, self.options)
+        plan(&self.target, &self.rendered, &self.observed, self.options).overridden(self.overrides)
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) struct Looked {
     pub(super) checks: Vec<CheckResult>,
 }
 
-/// Connects anew to every address and asks the gate checks over the last of these connections, until
-/// all is well or the time for it is over. Every look asks all of them: they have to hold together.
+/// Connects anew and asks the gate checks over that connection, until all is well or the time for it is
+/// over. Every look asks all of them: they have to hold together.
 ///
 /// Connections are not made faster than a host's limits on them bear: each try that fails doubles the pause, and one
 /// that stands serves further looks. What is confirmed over was made for the last of them.
@@ -39,11 +39,7 @@ pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surrounding
         link,
         task,
         around,
-        ways: task
-            .addresses
-            .iter()
-            .map(|address| Way::new(address.as_deref()))
-            .collect(),
+        way: NewLogin::default(),
     };
     let mut looks: u8 = 0;
     let mut backing_off = PAUSE;
@@ -55,14 +51,14 @@ pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surrounding
             result.attempts = looks;
         }
         // A directory proves nothing, and there is nobody to be shut out.
-        let open =
-            visit.stands() && (link.is_sandbox() || matches!(decide(&checks), Decision::Open));
+        let open = visit.way.fresh.is_some()
+            && (link.is_sandbox() || matches!(decide(&checks), Decision::Open));
         if open && anew {
-            let link = visit.ways.pop().and_then(|way| way.fresh);
+            let link = visit.way.fresh;
             return Looked { link, checks };
         }
         if open {
-            visit.forget();
+            visit.way.fresh = None;
             continue;
         }
         let (pause, patience) = patience(&checks, task);
@@ -70,7 +66,7 @@ pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surrounding
         if waited >= patience || around.interrupt.thrown() {
             return Looked { link: None, checks };
         }
-        let pause = if visit.stands() {
+        let pause = if visit.way.fresh.is_some() {
             pause
         } else {
             backing_off *= 2;
@@ -102,114 +98,69 @@ fn patience(checks: &[CheckResult], task: &Task) -> (Duration, Duration) {
     )
 }
 
-/// One address by which the operator must get in.
-struct Way<'a> {
-    address: Option<&'a str>,
-    /// The connection that was made to it last.
+/// How the operator gets in.
+#[derive(Default)]
+struct NewLogin {
+    /// The connection that was made last.
     fresh: Option<Box<dyn Transport>>,
     /// Whether that was told.
     told: bool,
-    /// Why it could not be reached, each time.
+    /// Why the host could not be reached, each time.
     troubles: Vec<String>,
     hint: Option<String>,
-}
-
-impl<'a> Way<'a> {
-    fn new(address: Option<&'a str>) -> Self {
-        Self {
-            address,
-            fresh: None,
-            told: false,
-            troubles: Vec::new(),
-            hint: None,
-        }
-    }
 }
 
 struct Visit<'a> {
     link: &'a dyn Transport,
     task: &'a Task,
     around: &'a Surroundings,
-    ways: Vec<Way<'a>>,
+    way: NewLogin,
 }
 
 impl Visit<'_> {
-    /// Connects where no connection stands; whether all of them were made now.
+    /// Connects where no connection stands; whether it did.
     async fn reach(&mut self) -> bool {
-        let mut anew = true;
-        for way in &mut self.ways {
-            if way.fresh.is_some() {
-                anew = false;
-                continue;
-            }
-            match reach(self.link, way.address).await {
-                Ok(connection) => way.fresh = Some(connection),
-                Err(error) => {
-                    way.troubles.push(error.to_string());
-                    // The first hint belongs to the first trouble, which is the one that did not come from our tries.
-                    way.hint = way.hint.take().or_else(|| error.hint());
-                }
+        let way = &mut self.way;
+        if way.fresh.is_some() {
+            return false;
+        }
+        match reach(self.link).await {
+            Ok(connection) => way.fresh = Some(connection),
+            Err(error) => {
+                way.troubles.push(error.to_string());
+                // The first hint belongs to the first trouble, which is the one that did not come from our tries.
+                way.hint = way.hint.take().or_else(|| error.hint());
             }
         }
-        anew
+        true
     }
 
-    /// Whether every address has a connection.
-    fn stands(&self) -> bool {
-        self.ways.iter().all(|way| way.fresh.is_some())
-    }
-
-    fn forget(&mut self) {
-        for way in &mut self.ways {
-            way.fresh = None;
-        }
-    }
-
-    /// What is known of every address, and the answers of all gates where all of them stand.
+    /// Whether the host is reached, and the answers of all gates where it is.
     async fn ask(&mut self) -> Vec<CheckResult> {
-        let mut checks = Vec::new();
-        for way in &mut self.ways {
-            let name = way
-                .address
-                .map_or_else(|| self.link.describe(), str::to_owned);
-            let Some(connection) = &way.fresh else {
-                let status = CheckStatus::Fail {
-                    hint: way.hint.clone(),
-                };
-                checks.push(reachable(&name, status, &distinct(&way.troubles)));
-                continue;
-            };
-            let status = if connection.is_sandbox() {
-                sandboxed()
-            } else {
-                if !way.told {
-                    way.told = true;
-                    tell(self.around, self.task, EventKind::Reached(name.clone()));
-                }
-                CheckStatus::Pass
-            };
-            checks.push(reachable(&name, status, "a new connection answers"));
-        }
-        if !self.stands() {
-            return checks;
-        }
-        let Some(last) = self.ways.last_mut() else {
-            return checks;
+        let name = self.link.describe();
+        let way = &mut self.way;
+        let Some(fresh) = way.fresh.as_deref() else {
+            let hint = way.hint.clone();
+            let status = CheckStatus::Fail { hint };
+            return vec![reachable(&name, status, &distinct(&way.troubles))];
         };
-        let Some(fresh) = last.fresh.as_deref() else {
-            return checks;
-        };
+        let answers = "a new connection answers";
         if fresh.is_sandbox() {
+            let mut checks = vec![reachable(&name, sandboxed(), answers)];
             checks.extend(checks::skip_all(&self.task.gates, "sandbox"));
             return checks;
         }
+        if !way.told {
+            way.told = true;
+            tell(self.around, self.task, EventKind::Reached(name.clone()));
+        }
+        let mut checks = vec![reachable(&name, CheckStatus::Pass, answers)];
         match ask_gates(fresh, &self.task.gates).await {
             Ok(results) => checks.extend(results),
             Err(error) => {
-                last.fresh = None;
-                let status = CheckStatus::Error {
-                    reason: error.to_string(),
-                };
+                way.fresh = None;
+                let reason = error.to_string();
+                let status = CheckStatus::Error { reason };
                 checks.push(reachable("gates", status, "no answers"));
             }
         }

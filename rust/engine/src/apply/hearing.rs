@@ -169,40 +169,28 @@ impl Run<'_> {
     async fn ask_anew(&mut self) -> Result<(), Silence> {
         let ask = command::status(&self.task.apply, self.log.offset(), None);
         let limits = Limits::default().within(QUESTION);
-        let mut trouble = String::new();
-        if self.shell.is_some() {
-            match self.say(&ask, QUESTION).await {
-                Ok(output) => match self.hear(&output)? {
-                    None => return Ok(()),
-                    Some(words) => trouble = words,
-                },
-                Err(error) => trouble = in_full(&error),
-            }
+        if self.shell.is_some()
+            && let Ok(output) = self.say(&ask, QUESTION).await
+            && self.hear(&output)?.is_none()
+        {
+            return Ok(());
         }
-        let task = self.task;
-        let others = task.addresses.iter().filter(|address| address.is_some());
-        for address in std::iter::once(&None).chain(others) {
-            let link = match self.link.reconnect(address.as_deref()).await {
-                Ok(link) => link,
-                Err(error) => {
-                    trouble = in_full(&error);
-                    continue;
+        let link = match self.link.reconnect().await {
+            Ok(link) => link,
+            Err(error) => return Err(Silence::Trouble(in_full(&error))),
+        };
+        match link.run(&ask, limits).await {
+            Ok(output) => match self.hear(&output)? {
+                None => {
+                    self.shell = link.root_shell().await.ok().flatten();
+                    self.link = link;
+                    self.tell(EventKind::Reconnected);
+                    Ok(())
                 }
-            };
-            match link.run(&ask, limits).await {
-                Ok(output) => match self.hear(&output)? {
-                    None => {
-                        self.shell = link.root_shell().await.ok().flatten();
-                        self.link = link;
-                        self.tell(EventKind::Reconnected);
-                        return Ok(());
-                    }
-                    Some(words) => trouble = words,
-                },
-                Err(error) => trouble = in_full(&error),
-            }
+                Some(words) => Err(Silence::Trouble(words)),
+            },
+            Err(error) => Err(Silence::Trouble(in_full(&error))),
         }
-        Err(Silence::Trouble(trouble))
     }
 
     /// Takes note of an answer to the question; words where it is none.

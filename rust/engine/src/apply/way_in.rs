@@ -59,7 +59,7 @@ pub(crate) async fn prove(
     let (mut troubles, mut tried) = (Vec::new(), Vec::new());
     let pauses = PAUSES.into_iter().map(Some).chain([None]);
     for (nth, pause) in pauses.enumerate() {
-        match reach(link, None).await {
+        match reach(link).await {
             Ok(link) => {
                 return Ok(Proven {
                     link,
@@ -83,11 +83,8 @@ pub(crate) async fn prove(
 }
 
 /// A new connection that also runs a script as root.
-pub(super) async fn reach(
-    link: &dyn Transport,
-    address: Option<&str>,
-) -> Result<Box<dyn Transport>, AskError> {
-    let connection = link.reconnect(address).await?;
+pub(super) async fn reach(link: &dyn Transport) -> Result<Box<dyn Transport>, AskError> {
+    let connection = link.reconnect().await?;
     ask(connection.as_ref(), &[]).await?;
     Ok(connection)
 }

@@ -101,8 +101,8 @@ impl Transport for Shared {
         self.looked(self.link.put(archive, directory, limits).await)
     }
 
-    async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError> {
-        let link = self.looked(self.link.reconnect(address).await)?;
+    async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
+        let link = self.looked(self.link.reconnect().await)?;
         Ok(Box::new(Self::new(
             &self.host,
             Arc::from(link),
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(below.0.load(Ordering::SeqCst), 1);
         let link = reusing.connect(&host).await.unwrap();
         assert!(link.run("break", limits).await.is_err());
-        let link = link.reconnect(None).await.unwrap();
+        let link = link.reconnect().await.unwrap();
         link.run("ask", limits).await.unwrap();
         assert_eq!(
             below.0.load(Ordering::SeqCst),

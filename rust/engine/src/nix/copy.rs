@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use deployctl_core::closure::StorePath;
-use deployctl_core::inventory::nix::{BuildOn, Nix as Facts};
+use deployctl_core::inventory::nix::Nix as Facts;
 use deployctl_core::name::HostName;
 
 use super::build::realise;
@@ -39,48 +39,15 @@ pub enum Daemon {
     Sudo,
 }
 
-/// How a host's closures are built and copied, as its facts say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Choices {
-    /// Where.
-    pub build_on: BuildOn,
-    /// Whether the host fetches what its substituters have.
-    pub substitute: bool,
-    /// Whether what is copied is compressed.
-    pub compress: bool,
-}
-
-impl Choices {
-    /// Those of a host; of one that declares none, what needs nothing of it.
-    pub fn of(facts: Option<&Facts>) -> Self {
-        facts.map_or(
-            Self {
-                build_on: BuildOn::Controller,
-                substitute: false,
-                compress: false,
-            },
-            |facts| Self {
-                build_on: facts.build_on,
-                substitute: facts.substitute,
-                compress: facts.compress,
-            },
-        )
-    }
-}
-
 impl StoreWay {
     /// The store, as Nix names it.
-    fn url(&self, choices: Choices) -> String {
+    fn url(&self, compress: bool) -> String {
         let elevation = match self.daemon {
             Daemon::Login => "",
             Daemon::Sudo => "sudo -n ",
         };
         let program = format!("{elevation}env PATH={PATH} nix-daemon");
-        let compress = if choices.compress {
-            "&compress=true"
-        } else {
-            ""
-        };
+        let compress = if compress { "&compress=true" } else { "" };
         format!(
             "ssh-ng://{}?remote-program={}{compress}",
             self.named(),
@@ -130,50 +97,41 @@ fn percent_encoded(text: &str) -> String {
     })
 }
 
-impl Nix {
-    /// Copies `path` with all that it needs. What the host has already is not copied again.
-    pub(super) async fn copy(
-        &self,
-        path: &StorePath,
-        way: &StoreWay,
-        choices: Choices,
-        interrupt: &Interrupt,
-        tell: &(dyn Fn(EventKind) + Send + Sync),
-    ) -> Result<usize, SystemError> {
-        let substitute = choices.substitute.then_some("--substitute-on-destination");
-        self.copy_with(substitute, path, way, choices, interrupt, tell)
-            .await
+/// Copies to the store of one host, as its facts say.
+pub(super) struct Copier<'a> {
+    pub(super) nix: &'a Nix,
+    pub(super) way: &'a StoreWay,
+    pub(super) facts: &'a Facts,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) tell: &'a (dyn Fn(EventKind) + Send + Sync),
+}
+
+impl Copier<'_> {
+    /// Copies `path` with all that it needs, and returns how many paths that were. What the host has already
+    /// is not copied again.
+    pub(super) async fn copy(&self, path: &StorePath) -> Result<usize, SystemError> {
+        let fetches = self.facts.substitute;
+        let option = fetches.then_some("--substitute-on-destination");
+        self.copy_with(option, path, self.tell).await
     }
 
     /// Lets the host build: it is given the derivation, and gives us its log.
-    pub(super) async fn build_there(
-        &self,
-        derivation: &Derivation,
-        way: &StoreWay,
-        choices: Choices,
-        interrupt: &Interrupt,
-        tell: &(dyn Fn(EventKind) + Send + Sync),
-    ) -> Result<(), SystemError> {
+    pub(super) async fn build_there(&self, derivation: &Derivation) -> Result<(), SystemError> {
         let quiet = |_: EventKind| {};
-        self.copy_with(
-            Some("--derivation"),
-            &derivation.drv,
-            way,
-            choices,
-            interrupt,
-            &quiet,
-        )
-        .await?;
+        self.copy_with(Some("--derivation"), &derivation.drv, &quiet)
+            .await?;
         let program = self
+            .nix
             .nix_store()
             .arguments(["--log-format", "internal-json"])
-            .arguments(["--store", &way.url(choices)])
+            .arguments(["--store", &self.way.url(self.facts.compress)])
             .arguments(["--realise", derivation.drv.as_str()]);
-        realise(way.reached_by(program), derivation, interrupt, tell)
+        let program = self.way.reached_by(program);
+        realise(program, derivation, self.interrupt, self.tell)
             .await
             .map_err(|error| match error {
                 SystemError::Full => SystemError::HostFull {
-                    host: way.host.clone(),
+                    host: self.way.host.clone(),
                 },
                 other => other,
             })
@@ -183,29 +141,30 @@ impl Nix {
         &self,
         option: Option<&str>,
         path: &StorePath,
-        way: &StoreWay,
-        choices: Choices,
-        interrupt: &Interrupt,
         tell: &(dyn Fn(EventKind) + Send + Sync),
     ) -> Result<usize, SystemError> {
         let program = self
+            .nix
             .nix()
             .arguments(["copy", "--log-format", "internal-json", "--no-check-sigs"])
-            .arguments(["--to", &way.url(choices)])
+            .arguments(["--to", &self.way.url(self.facts.compress)])
             .arguments(option)
             .arguments([path.as_str()]);
         let mut listener = Listener::new(tell);
-        let finished = way
+        let finished = self
+            .way
             .reached_by(program)
-            .watch(interrupt, &mut |line| listener.line(line))
+            .watch(self.interrupt, &mut |line| listener.line(line))
             .await
             .map_err(SystemError::process)?;
         if finished.status.success() {
             return Ok(listener.copied);
         }
-        Err(why(&listener, &way.host))
+        Err(why(&listener, &self.way.host))
     }
+}
 
+impl Nix {
     /// Signs `path` and all that it needs, in the store of this computer.
     pub(super) async fn sign(
         &self,

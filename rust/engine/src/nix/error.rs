@@ -139,6 +139,12 @@ pub enum SystemError {
         /// Nix's own words.
         cause: String,
     },
+    /// The inventory does not say how systems of the host are built and copied.
+    #[error("`{host}` declares no `nix`")]
+    NoFacts {
+        /// Which host.
+        host: HostName,
+    },
     /// Nix said something that we do not understand.
     #[error("`{attribute}`: {cause}")]
     Unreadable {
@@ -217,6 +223,9 @@ impl SystemError {
             Self::Lost { .. } => "try again: what was copied is not copied twice",
             Self::Failed { derivation, .. } if derivation.starts_with("/nix/store/") => {
                 return Some(format!("`nix log {derivation}` shows all of its log"));
+            }
+            Self::NoFacts { .. } => {
+                "declare `nix`: where its systems are built, and how they are copied there"
             }
             Self::Failed { .. }
             | Self::Evaluation { .. }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::process::Program;
 
-pub use copy::{Choices, Daemon, StoreWay};
+pub use copy::{Daemon, StoreWay};
 pub use derivation::{Derivation, Image, Installable, system_word};
 pub use error::SystemError;
 pub use inventory::{NixError, evaluate, read};

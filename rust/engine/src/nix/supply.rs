@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use deployctl_core::closure::Closure;
 use deployctl_core::inventory::host::{Host, Platform};
-use deployctl_core::inventory::nix::BuildOn;
+use deployctl_core::inventory::nix::{BuildOn, Nix as Facts};
 use deployctl_core::name::HostName;
 use deployctl_core::query::quote;
 use tokio::sync::Semaphore;
 
 use super::cache::EvaluationCache;
-use super::copy::{Choices, Daemon, StoreWay};
+use super::copy::{Copier, Daemon, StoreWay};
 use super::derivation::{Derivation, Image, Installable};
 use super::{Nix, SystemError};
 use crate::event::{Event, EventKind, Sink};
@@ -135,16 +135,14 @@ impl Supply {
         sink: &Sink,
     ) -> Result<(), SystemError> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
-        let choices = Choices::of(host.nix.as_ref());
-        if let (BuildOn::Host, Some(way)) = (choices.build_on, way) {
+        let facts = facts(name, host)?;
+        if let (BuildOn::Host, Some(way)) = (facts.build_on, way) {
             let (way, tell) = (self.by_login(way), teller(name, sink));
             if let Some(what) = &what {
                 self.instantiate(what, derivation, &tell).await?;
             }
-            return self
-                .nix
-                .build_there(derivation, &way, choices, &self.interrupt, &tell)
-                .await;
+            let copier = self.copier(&way, facts, &tell);
+            return copier.build_there(derivation).await;
         }
         self.make(name, "system", what.as_ref(), derivation, sink)
             .await
@@ -240,13 +238,13 @@ impl Supply {
         if there {
             return Ok(());
         }
-        let choices = Choices::of(host.nix.as_ref());
+        let facts = facts(name, host)?;
         let tell = teller(name, sink);
         let toplevel = &source.closure.toplevel;
         match &source.derivation {
             Some(derivation) => {
                 self.build(name, host, derivation, Some(way), sink).await?;
-                if choices.build_on == BuildOn::Host {
+                if facts.build_on == BuildOn::Host {
                     return Ok(());
                 }
             }
@@ -261,18 +259,25 @@ impl Supply {
         if let Some(key) = &self.signing_key {
             self.nix.sign(toplevel, key, name, &self.interrupt).await?;
         }
-        let copied = self
-            .nix
-            .copy(
-                toplevel,
-                &self.by_login(way),
-                choices,
-                &self.interrupt,
-                &tell,
-            )
-            .await?;
+        let way = self.by_login(way);
+        let copied = self.copier(&way, facts, &tell).copy(toplevel).await?;
         tell(EventKind::Supplied(copied));
         Ok(())
+    }
+
+    fn copier<'a>(
+        &'a self,
+        way: &'a StoreWay,
+        facts: &'a Facts,
+        tell: &'a (dyn Fn(EventKind) + Send + Sync),
+    ) -> Copier<'a> {
+        Copier {
+            nix: &self.nix,
+            way,
+            facts,
+            interrupt: &self.interrupt,
+            tell,
+        }
     }
 
     /// Who signs needs nobody's trust but the signature's.
@@ -283,6 +288,12 @@ impl Supply {
         }
         way
     }
+}
+
+/// How a host's systems are built and copied.
+fn facts<'a>(name: &HostName, host: &'a Host) -> Result<&'a Facts, SystemError> {
+    let facts = host.nix.as_ref();
+    facts.ok_or_else(|| SystemError::NoFacts { host: name.clone() })
 }
 
 /// What a host needs.

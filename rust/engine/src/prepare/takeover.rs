@@ -19,29 +19,6 @@ use crate::transport::{Limits, Output, Transport};
 /// Longest time for a rollback: it may wait for units.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Whose open apply is rolled back first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takeover {
-    /// Nobody's: nothing is going to be applied.
-    None,
-    /// One whose time is over.
-    Overdue,
-    /// Anybody's.
-    Any,
-}
-
-impl Takeover {
-    /// Whether `pending` is rolled back first. What failed to roll back needs a person.
-    pub(super) fn covers(self, pending: &PendingApply) -> bool {
-        pending.phase != "rollback-failed"
-            && match self {
-                Self::None => false,
-                Self::Overdue => pending.overdue,
-                Self::Any => true,
-            }
-    }
-}
-
 /// A host on which no apply is open any more.
 pub(super) struct Free {
     /// A connection that was made after that.

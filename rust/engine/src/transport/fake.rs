@@ -23,8 +23,8 @@ pub enum Call {
         /// Where to.
         directory: String,
     },
-    /// A new connection, to this address when one is named.
-    Reconnect(Option<String>),
+    /// A new connection.
+    Reconnect,
 }
 
 /// What a scripted host does with a call.
@@ -186,9 +186,8 @@ impl Transport for Fake {
         super::unpacked(&output, &self.describe(), directory)
     }
 
-    async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError> {
-        let call = Call::Reconnect(address.map(str::to_owned));
-        self.answer(call, Limits::default()).await?;
+    async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
+        self.answer(Call::Reconnect, Limits::default()).await?;
         Ok(Box::new(self.clone()))
     }
 

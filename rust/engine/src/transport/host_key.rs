@@ -27,7 +27,7 @@ pub async fn shown(files: &SshFiles, host: &HostName) -> Result<String, Transpor
         .args(["-o", "PreferredAuthentications=none"])
         .args(["-o", "ControlMaster=no", "-o", "ControlPath=none"])
         .arg(format!("-oHostKeyAlias={host}"))
-        .args(road.arguments(None).map_err(local)?)
+        .args(road.arguments().map_err(local)?)
         .arg("true")
         .stderr(Stdio::piped())
         .output();

@@ -197,10 +197,7 @@ impl Transport for Local {
         super::unpacked(&output, &self.describe(), directory)
     }
 
-    async fn reconnect(
-        &self,
-        _address: Option<&str>,
-    ) -> Result<Box<dyn Transport>, TransportError> {
+    async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
         Ok(Box::new(self.clone()))
     }
 

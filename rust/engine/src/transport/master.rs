@@ -13,13 +13,9 @@ use super::{TransportError, ssh_words};
 /// ssh gives up by itself well before; each host on the way has its own 10 seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Connects along `road`, to `address` instead of the usual one when it is named. The process ends when the
-/// session is dropped; should this process be killed first, it ends after a minute without a channel.
-pub(super) async fn start(
-    files: &SshFiles,
-    road: &Road,
-    address: Option<&str>,
-) -> Result<Session, TransportError> {
+/// Connects along `road`. The process ends when the session is dropped; should this process be killed first,
+/// it ends after a minute without a channel.
+pub(super) async fn start(files: &SshFiles, road: &Road) -> Result<Session, TransportError> {
     let local = |source| TransportError::Local {
         action: format!("prepare the connection to `{}`", road.way.host),
         source,
@@ -29,7 +25,7 @@ pub(super) async fn start(
         .tempdir_in(files.directory())
         .map_err(local)?;
     let log = directory.path().join("log");
-    let arguments = road.arguments(address).map_err(local)?;
+    let arguments = road.arguments().map_err(local)?;
     forget(road);
     let run = command(road)
         .arg("-E")

@@ -83,9 +83,8 @@ pub trait Transport: Send + Sync {
         limits: Limits,
     ) -> Result<(), TransportError>;
 
-    /// The same host over a new TCP connection, sharing nothing with this one. `address` overrides
-    /// where to connect (an address that the new configuration gives the host).
-    async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError>;
+    /// The same host over a new TCP connection, sharing nothing with this one.
+    async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError>;
 
     /// A shell that is root already and stays open: what is run by it needs no further right there, and no further
     /// channel, until it ends. `None` where nobody becomes root anew for a script.

@@ -100,8 +100,8 @@ impl<G: Send + Sync> Transport for RootShell<G> {
         self.below.put(archive, directory, limits).await
     }
 
-    async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError> {
-        self.below.reconnect(address).await
+    async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
+        self.below.reconnect().await
     }
 
     fn describe(&self) -> String {

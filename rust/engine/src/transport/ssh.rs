@@ -56,24 +56,13 @@ impl fmt::Debug for Ssh {
 impl Ssh {
     /// Connects. The master process ends when this is dropped; should this process be killed
     /// first, it ends after a minute without a channel.
-    pub async fn connect(
-        target: Target,
-        files: Arc<SshFiles>,
-        address: Option<&str>,
-    ) -> Result<Self, TransportError> {
+    pub async fn connect(target: Target, files: Arc<SshFiles>) -> Result<Self, TransportError> {
         let local = |source| TransportError::Local {
             action: format!("prepare the connection to `{}`", target.host),
             source,
         };
         let road = files.road(&target.host).await.map_err(local)?;
-        let session = master::start(&files, &road, address).await?;
-        let target = match address {
-            Some(address) => Target {
-                described: format!("{} at {address}", target.host),
-                ..target
-            },
-            None => target,
-        };
+        let session = master::start(&files, &road).await?;
         let nonce = random::word().map_err(|source| TransportError::Local {
             action: "read random bytes".to_owned(),
             source,
@@ -274,8 +263,8 @@ impl Transport for Ssh {
         Ok(Some(Box::new(shell)))
     }
 
-    async fn reconnect(&self, address: Option<&str>) -> Result<Box<dyn Transport>, TransportError> {
-        let again = Self::connect(self.target.clone(), Arc::clone(&self.files), address).await?;
+    async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
+        let again = Self::connect(self.target.clone(), Arc::clone(&self.files)).await?;
         Ok(Box::new(again))
     }
 

@@ -74,12 +74,11 @@ impl Road {
         }
     }
 
-    /// The arguments that say where to, `address` instead of the usual one when it is named.
-    pub(super) fn arguments(&self, address: Option<&str>) -> io::Result<Vec<String>> {
+    /// The arguments that say where to.
+    pub(super) fn arguments(&self) -> io::Result<Vec<String>> {
         let mut arguments = vec!["-F".to_owned(), self.config.display().to_string()];
-        let named = self.destination == self.way.host.as_str();
-        if let Some(address) = address.or_else(|| named.then_some(self.way.address.as_str())) {
-            let escaped = ssh_config::address(address)?.replace('%', "%%");
+        if self.destination == self.way.host.as_str() {
+            let escaped = ssh_config::address(&self.way.address)?.replace('%', "%%");
             arguments.push(format!("-oHostName={escaped}"));
         }
         arguments.push(self.destination.clone());
@@ -198,7 +197,7 @@ impl SshFiles {
             "ssh -E {} -S none -oControlMaster=no -W [%h]:%p",
             self.jump_log(&before.way, to).display()
         );
-        for argument in before.arguments(None)? {
+        for argument in before.arguments()? {
             // Run by a shell after ssh has expanded it; there is nothing else to quote in it.
             let _ = std::fmt::Write::write_fmt(
                 &mut command,

@@ -119,7 +119,7 @@ impl Connection {
     /// The transport, after a new connection where the last one may be gone.
     async fn stand(&mut self) -> Result<&dyn Transport, TransportError> {
         if self.broken {
-            self.transport = self.transport.reconnect(None).await?;
+            self.transport = self.transport.reconnect().await?;
             self.broken = false;
         }
         Ok(self.transport.as_ref())

@@ -56,7 +56,7 @@ impl Story {
             }
             match call {
                 Call::Put { .. } => Reply::says(""),
-                Call::Reconnect(_) | Call::RootShell => match behaviour(call, scripts) {
+                Call::Reconnect | Call::RootShell => match behaviour(call, scripts) {
                     Reply::Fail(error) => Reply::Fail(error),
                     _ => Reply::says(""),
                 },
@@ -141,7 +141,6 @@ fn task(gates: Vec<Check>) -> Task {
         steal: false,
         deadline: Duration::from_secs(60),
         starts: Duration::ZERO,
-        addresses: vec![None],
         gates,
     }
 }
@@ -149,7 +148,7 @@ fn task(gates: Vec<Check>) -> Task {
 fn asked(call: &Call) -> String {
     match call {
         Call::Put { directory, .. } => format!("  put {directory}"),
-        Call::Reconnect(address) => format!("  reconnect {address:?}"),
+        Call::Reconnect => "  reconnect".to_owned(),
         Call::RootShell => "  root shell".to_owned(),
         Call::Run(script) => format!("  run {}", verb(script)),
         Call::Kept(script) => format!("  kept run {}", verb(script)),

@@ -35,8 +35,8 @@ async fn everything_goes_well() {
 async fn the_way_in_is_gone_so_it_goes_back_at_once() {
     let mut back = false;
     let story = Story::new(move |call, _| match call {
-        Call::Reconnect(_) if !back => Reply::Fail(refused_connection()),
-        Call::Reconnect(_) => Reply::says(""),
+        Call::Reconnect if !back => Reply::Fail(refused_connection()),
+        Call::Reconnect => Reply::says(""),
         Call::Run(script) if script.contains("rollback") => {
             back = true;
             frame("rolled-back", 0, "")
@@ -53,11 +53,11 @@ async fn the_link_is_lost_and_the_host_comes_through() {
         Call::Run(script) if script.contains("start") => frame("activating", 0, ""),
         Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
         Call::Run(_) if n == 2 => Reply::Fail(lost()),
-        Call::Reconnect(_) if away < 2 => {
+        Call::Reconnect if away < 2 => {
             away += 1;
             Reply::Fail(refused_connection())
         }
-        Call::Reconnect(_) => Reply::says(""),
+        Call::Reconnect => Reply::says(""),
         _ => frame("activated", 0, ""),
     });
     insta::assert_snapshot!(story.told(Interrupt::never()).await);
@@ -68,7 +68,7 @@ async fn the_link_is_lost_and_the_dead_man_has_rolled_back() {
     let story = Story::new(|call, n| match call {
         Call::Run(script) if script.contains("start") => frame("activating", 0, ""),
         Call::Run(_) if n == 2 => Reply::Fail(lost()),
-        Call::Reconnect(_) => Reply::says(""),
+        Call::Reconnect => Reply::says(""),
         _ => frame("rolled-back", 0, ""),
     });
     insta::assert_snapshot!(story.told(Interrupt::never()).await);
@@ -140,7 +140,7 @@ async fn answers_that_are_no_status_end_the_rollout() {
     insta::assert_snapshot!(story.told(Interrupt::never()).await);
     let flood = Story::new(|call, n| match call {
         Call::Run(_) if n == 1 => frame("activating", 0, ""),
-        Call::Reconnect(_) => Reply::says(""),
+        Call::Reconnect => Reply::says(""),
         _ => Reply::Fail(TransportError::TooMuch {
             address: "op@host".to_owned(),
             cap: 1000,
@@ -182,7 +182,7 @@ async fn a_start_that_ended_badly_is_not_asked_about_for_ever() {
 async fn a_rollback_that_the_host_denies_calls_for_a_person() {
     for status in [1, 5, 6, 9] {
         let story = Story::new(move |call, _| match call {
-            Call::Reconnect(_) => Reply::Fail(refused_connection()),
+            Call::Reconnect => Reply::Fail(refused_connection()),
             Call::Run(script) if script.contains("rollback") => {
                 frame("activated", 0, "").exiting(status)
             }
@@ -227,7 +227,7 @@ async fn a_phase_that_does_not_end_is_left_after_its_time() {
 #[tokio::test]
 async fn a_rollback_request_that_changes_nothing_ends() {
     let story = Story::new(|call, _| match call {
-        Call::Reconnect(_) => Reply::Fail(refused_connection()),
+        Call::Reconnect => Reply::Fail(refused_connection()),
         _ => frame("activated", 0, ""),
     });
     let told = story.told(Interrupt::never()).await;

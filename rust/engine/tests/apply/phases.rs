@@ -90,7 +90,7 @@ fn falls_silent(kind: &'static str, phase: Option<Phase>) -> Story {
 fn comes_back(kind: &'static str, phase: Option<Phase>, end: Option<Phase>) -> Story {
     let (mut spoken, mut failing) = (phase.is_none(), true);
     Story::new(move |call, _| match call {
-        Call::Reconnect(_) => {
+        Call::Reconnect => {
             failing = false;
             Reply::says("")
         }

@@ -33,7 +33,7 @@ fn put_back(call: &Call) -> Reply {
 #[tokio::test]
 async fn where_no_login_comes_in_a_person_is_needed() {
     let story = Story::new(|call, _| match call {
-        Call::Reconnect(_) => reset(),
+        Call::Reconnect => reset(),
         Call::Kept(script) if script.starts_with("set -- other") => {
             Reply::says("mended: sshd says: line 3: bad\nother words\n")
         }
@@ -46,12 +46,12 @@ async fn where_no_login_comes_in_a_person_is_needed() {
 async fn what_keeps_sshd_from_letting_in_is_mended_over_the_open_shell() {
     let mut mended = false;
     let story = Story::new(move |call, _| match call {
-        Call::Reconnect(_) if !mended => reset(),
+        Call::Reconnect if !mended => reset(),
         Call::Kept(script) if script.starts_with("set --") => {
             mended = true;
             Reply::says("mended: `/run/sshd` was missing and was made again\n")
         }
-        Call::Reconnect(_) => Reply::says(""),
+        Call::Reconnect => Reply::says(""),
         other => put_back(other),
     });
     insta::assert_snapshot!(story.with_root_shell().told(Interrupt::never()).await);
@@ -61,7 +61,7 @@ async fn what_keeps_sshd_from_letting_in_is_mended_over_the_open_shell() {
 async fn a_ban_for_a_while_is_waited_for() {
     let mut tries = 0;
     let story = Story::new(move |call, _| match call {
-        Call::Reconnect(_) => {
+        Call::Reconnect => {
             tries += 1;
             if tries < 5 { reset() } else { Reply::says("") }
         }
@@ -75,7 +75,7 @@ async fn a_ban_for_a_while_is_waited_for() {
 #[tokio::test]
 async fn a_directory_logs_nobody_in() {
     let story = Story::new(|call, _| match call {
-        Call::Reconnect(_) => Reply::Fail(refused_connection()),
+        Call::Reconnect => Reply::Fail(refused_connection()),
         other => put_back(other),
     });
     let told = story.sandboxed().told(Interrupt::never()).await;
@@ -94,7 +94,7 @@ async fn the_right_to_become_root_is_gone_and_the_shell_from_before_asks_it_back
             failed("rolled-back", "gate gate `connection/op@host` failed")
         }
         Call::Kept(_) => frame("activated", 0, ""),
-        Call::Reconnect(_) if back => Reply::says(""),
+        Call::Reconnect if back => Reply::says(""),
         Call::RootShell => Reply::says(""),
         _ => no_root(),
     });
@@ -108,7 +108,7 @@ async fn without_that_shell_the_dead_man_is_waited_for() {
     let story = Story::new(move |call, _| match call {
         Call::Run(script) if script.contains("start") => frame("armed", 0, ""),
         Call::Run(_) if asked > 20 => failed("rolled-back", "deadline nobody confirmed in time"),
-        Call::Reconnect(_) => {
+        Call::Reconnect => {
             asked += 1;
             Reply::says("")
         }

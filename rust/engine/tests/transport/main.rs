@@ -40,7 +40,7 @@ pub(crate) async fn contract(transport: &dyn Transport, directory: &str) {
     long_scripts_and_odd_bytes(transport).await;
     files_arrive(transport, directory).await;
     bounds(transport).await;
-    let again = transport.reconnect(None).await.unwrap();
+    let again = transport.reconnect().await.unwrap();
     let output = again.run("echo again", limits()).await.unwrap();
     assert_eq!(output.stdout, b"again\n");
 }
@@ -194,7 +194,7 @@ async fn a_scripted_host_keeps_the_contract() {
         Call::Put { directory, .. } if directory.ends_with("file/x") => {
             says(1, b"", b"mkdir: Not a directory\n")
         }
-        Call::Put { .. } | Call::Reconnect(_) => says(0, b"", b""),
+        Call::Put { .. } | Call::Reconnect => says(0, b"", b""),
         Call::RootShell | Call::Kept(_) => Reply::says(""),
         Call::Run(script) if script.ends_with("exit 7") => says(7, b"out", b"err"),
         Call::Run(script) if script == "exit 127" => says(127, b"", b""),

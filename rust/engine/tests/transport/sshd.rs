@@ -190,7 +190,7 @@ impl Server {
             described: format!("{user}@127.0.0.1:{port}"),
             becoming,
         };
-        Ssh::connect(target, Arc::new(files), None)
+        Ssh::connect(target, Arc::new(files))
             .await
             .inspect_err(|_| eprintln!("{}", self.log()))
     }

@@ -1,7 +1,7 @@
 //! Plans and reports in which something of everything happens.
 
 use deployctl_checks::{CheckResult, CheckStatus};
-use deployctl_core::name::{HostName, ModuleName, SysctlKey};
+use deployctl_core::name::{HostName, SysctlKey};
 use deployctl_core::plan::{Drift, Plan};
 use deployctl_core::rendered::{Entry, FollowUp, OnChange, PathState};
 use deployctl_report::{HostReport, Outcome, Problem, Report};
@@ -146,6 +146,7 @@ pub(super) fn hostile() -> Plan {
         found: evil.to_owned(),
     });
     plan.findings.push(deployctl_core::plan::Finding {
+        overridable_by: None,
         severity: deployctl_core::plan::Severity::Warn,
         code: "x".to_owned(),
         message: evil.to_owned(),

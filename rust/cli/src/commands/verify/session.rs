@@ -13,7 +13,7 @@ use deployctl_engine::{repository, runs};
 use deployctl_report::text::{self, About, Beside};
 use deployctl_report::{Report, Verdict};
 
-use super::super::desired::{Desires, Systems, desired};
+use super::super::target_states::{Systems, TargetStates, target_states};
 use super::asking;
 use super::pages::Pages;
 use super::snapshots::Snapshots;
@@ -31,7 +31,7 @@ pub(super) struct Session<'a> {
     pub(super) snapshots: Snapshots,
     inventory: Inventory,
     hosts: Vec<HostName>,
-    desires: Desires,
+    states: TargetStates,
     selection: Selection,
     pages: Pages,
     connector: Arc<dyn Connector>,
@@ -60,12 +60,12 @@ impl<'a> Session<'a> {
         let hosts = select(&inventory, &args.hosts.hosts)?;
         let needed = args.accept || args.review || args.exit_code;
         let snapshots = Snapshots::read(context.ui, context.repo()?, &inventory, needed)?;
-        let desires = desired(context, &inventory, &hosts, Systems::Remembered).await?;
+        let states = target_states(context, &inventory, &hosts, Systems::Remembered).await?;
         // What is selected is known to be something before anybody is asked.
         Scope::new(
             &inventory,
             &hosts,
-            held(&desires),
+            held(&states),
             &selection,
             !args.no_links,
         )?;
@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
             snapshots,
             inventory,
             hosts,
-            desires,
+            states,
             selection,
             pages,
             connector,
@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
         let Scope { work, coverage } = Scope::new(
             &self.inventory,
             &self.hosts,
-            held(&self.desires),
+            held(&self.states),
             &self.selection,
             !self.args.no_links,
         )?;
@@ -213,9 +213,9 @@ impl<'a> Session<'a> {
 }
 
 /// What the selected hosts should hold.
-fn held(desires: &Desires) -> impl Iterator<Item = Held<'_>> {
-    desires.iter().map(|(host, desired)| {
-        let rendered = desired.as_ref().map(|desired| &desired.rendered);
+fn held(states: &TargetStates) -> impl Iterator<Item = Held<'_>> {
+    states.iter().map(|(host, state)| {
+        let rendered = state.as_ref().map(|state| &state.rendered);
         (host, rendered.map_err(Box::as_ref))
     })
 }

@@ -8,6 +8,7 @@ use super::{Facts, addresses};
 use crate::inventory::cluster::{Endpoint, Link};
 use crate::inventory::error::Findings;
 use crate::inventory::near;
+use crate::inventory::network::Interface;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
@@ -47,121 +48,116 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         }
         for (host, endpoint) in &link.endpoints {
             let path = path.clone().key("endpoints").key(host);
-            check_endpoint(
-                facts,
-                name.as_str(),
+            let end = LinkEnd {
+                link_name: name.as_str(),
                 link,
                 subnet,
                 host,
                 endpoint,
-                &path,
-                findings,
-            );
+                path,
+            };
+            end.check(facts, findings);
         }
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one endpoint with all that it has to fit"
-)]
-fn check_endpoint(
-    facts: &Facts<'_>,
-    link_name: &str,
-    link: &Link,
+/// One endpoint of a link, with all that it has to fit.
+struct LinkEnd<'a> {
+    link_name: &'a str,
+    link: &'a Link,
     subnet: Option<IpNet>,
-    host: &HostName,
-    endpoint: &Endpoint,
-    path: &FactPath,
-    findings: &mut Findings<'_>,
-) {
-    let at = path.clone().key("address");
-    let Ok(address) = endpoint.address.as_str().parse::<IpAddr>() else {
-        findings.add(
-            at,
-            format!("is `{}`; expected an IP address", endpoint.address),
-        );
-        return;
-    };
-    if let Some(net) = subnet
-        && !net.contains(&address)
-    {
-        findings.add(
-            at,
-            format!("is `{address}`, outside the link's subnet `{net}`"),
-        );
-        return;
-    }
-    if !facts.names.contains(host.as_str()) {
-        findings.push(
-            path.clone(),
-            "is not a known host".to_owned(),
-            near::hint(host.as_str(), "known hosts", facts.host_names()),
-        );
-        return;
-    }
-    let Some(sound) = facts.hosts.get(host) else {
-        return;
-    };
-    let Some(network) = &sound.host.network else {
-        if !sound.broken.contains("network") {
-            findings.add(
-                path.clone(),
-                format!("names `{host}`, which declares no `network`"),
+    host: &'a HostName,
+    endpoint: &'a Endpoint,
+    path: FactPath,
+}
+
+impl LinkEnd<'_> {
+    fn check(&self, facts: &Facts<'_>, findings: &mut Findings<'_>) {
+        let Some(address) = self.address(findings) else {
+            return;
+        };
+        let host = self.host;
+        if !facts.names.contains(host.as_str()) {
+            findings.push(
+                self.path.clone(),
+                "is not a known host".to_owned(),
+                near::hint(host.as_str(), "known hosts", facts.host_names()),
             );
+            return;
         }
-        return;
-    };
-    let Some((interface_name, interface)) = network.interfaces.get_key_value(&endpoint.interface)
-    else {
-        findings.push(
-            path.clone().key("interface"),
-            format!(
-                "is `{}`, which `{host}` does not declare",
-                endpoint.interface
+        let Some(sound) = facts.hosts.get(host) else {
+            return;
+        };
+        let Some(network) = &sound.host.network else {
+            if !sound.broken.contains("network") {
+                let problem = format!("names `{host}`, which declares no `network`");
+                findings.add(self.path.clone(), problem);
+            }
+            return;
+        };
+        let name = &self.endpoint.interface;
+        match network.interfaces.get(name) {
+            Some(interface) => self.check_interface(address, interface, findings),
+            None => findings.push(
+                self.path.clone().key("interface"),
+                format!("is `{name}`, which `{host}` does not declare"),
+                near::hint(
+                    name.as_str(),
+                    "its interfaces",
+                    network.interfaces.keys().map(AsRef::as_ref),
+                ),
             ),
-            near::hint(
-                endpoint.interface.as_str(),
-                "its interfaces",
-                network.interfaces.keys().map(AsRef::as_ref),
+        }
+    }
+
+    /// Its address, if that is one of the link.
+    fn address(&self, findings: &mut Findings<'_>) -> Option<IpAddr> {
+        let at = self.path.clone().key("address");
+        let written = &self.endpoint.address;
+        let Ok(address) = written.as_str().parse::<IpAddr>() else {
+            findings.add(at, format!("is `{written}`; expected an IP address"));
+            return None;
+        };
+        if let Some(net) = self.subnet
+            && !net.contains(&address)
+        {
+            let problem = format!("is `{address}`, outside the link's subnet `{net}`");
+            findings.add(at, problem);
+            return None;
+        }
+        Some(address)
+    }
+
+    /// The interface has the address and the packet size of the link.
+    fn check_interface(&self, address: IpAddr, interface: &Interface, findings: &mut Findings<'_>) {
+        let (link_name, link) = (self.link_name, self.link);
+        let (host, name) = (self.host, &self.endpoint.interface);
+        let there = FactPath::host(host).keys("network.interfaces").key(name);
+        let mut own = interface.addresses.iter().filter_map(addresses::net);
+        match own.find(|net| net.addr() == address) {
+            None => findings.push(
+                self.path.clone().key("address"),
+                format!("is `{address}`, which `{name}` of `{host}` does not have"),
+                near::hint(
+                    address.to_string().as_str(),
+                    "its addresses",
+                    interface.addresses.iter().map(AsRef::as_ref),
+                ),
             ),
-        );
-        return;
-    };
-    let there = FactPath::host(host)
-        .keys("network.interfaces")
-        .key(interface_name);
-    let own = interface
-        .addresses
-        .iter()
-        .filter_map(addresses::net)
-        .find(|net| net.addr() == address);
-    match own {
-        None => findings.push(
-            at,
-            format!("is `{address}`, which `{interface_name}` of `{host}` does not have"),
-            near::hint(
-                address.to_string().as_str(),
-                "its addresses",
-                interface.addresses.iter().map(AsRef::as_ref),
-            ),
-        ),
-        Some(net) => {
-            if let Some(subnet) = subnet
-                && subnet.contains(&address)
-                && net.trunc() != subnet.trunc()
-            {
-                findings.add(
-                    there.clone().key("addresses"),
-                    format!("has `{net}`; link `{link_name}` is `{subnet}`"),
-                );
+            Some(net) => {
+                if let Some(subnet) = self.subnet
+                    && net.trunc() != subnet.trunc()
+                {
+                    let problem = format!("has `{net}`; link `{link_name}` is `{subnet}`");
+                    findings.add(there.clone().key("addresses"), problem);
+                }
             }
         }
-    }
-    if interface.mtu != link.mtu {
-        findings.add(
-            there.key("mtu"),
-            format!("is {}; link `{link_name}` has {}", interface.mtu, link.mtu),
-        );
+        if interface.mtu != link.mtu {
+            findings.add(
+                there.key("mtu"),
+                format!("is {}; link `{link_name}` has {}", interface.mtu, link.mtu),
+            );
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
             format!(
                 "is `{}`, which platform `{}` does not run on",
                 host.os.id.as_str(),
-                platform.as_str()
+                platform
             ),
         );
     }
@@ -28,7 +28,7 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
         if declared && !platform.is_linux() {
             findings.add_with_hint(
                 FactPath::host(name).key(concern),
-                format!("is not available on platform `{}`", platform.as_str()),
+                format!("is not available on platform `{platform}`"),
                 "it needs Linux",
             );
         }
@@ -36,7 +36,7 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
     if host.mlx.is_some() && platform != Platform::Darwin {
         findings.add_with_hint(
             FactPath::host(name).key("mlx"),
-            format!("is not available on platform `{}`", platform.as_str()),
+            format!("is not available on platform `{platform}`"),
             "it needs Apple silicon",
         );
     }

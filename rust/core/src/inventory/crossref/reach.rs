@@ -38,7 +38,15 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
             )];
             wanted.extend(served(&sound.host, end));
             for (port, why) in wanted {
-                check_port(name, firewall, end, &peers, port, &why, findings);
+                let refused = refused(firewall, end, &peers, port);
+                if !refused.is_empty() {
+                    let refused = refused.join(" and ");
+                    findings.add_with_hint(
+                        FactPath::host(name).keys("firewall.services"),
+                        not_admitted(&refused, end, port, &why),
+                        service_for(end, port),
+                    );
+                }
             }
         }
     }
@@ -52,40 +60,33 @@ fn served(host: &Host, end: &Endpoint) -> Option<(Port, String)> {
     here.then(|| (gateway.port, "`gateway` listens there".to_owned()))
 }
 
-/// At least every peer has to come through on `port`.
-fn check_port(
-    name: &HostName,
+/// The peers that do not come through on `port`, with their addresses.
+fn refused(
     firewall: &Firewall,
     end: &Endpoint,
     peers: &[(&HostName, &Endpoint)],
     port: Port,
-    why: &str,
-    findings: &mut Findings<'_>,
-) {
+) -> Vec<String> {
     if firewall.input == Verdict::Accept {
-        return;
+        return Vec::new();
     }
-    let refused: Vec<String> = peers
+    peers
         .iter()
         .filter(|(_, peer)| !admits(firewall, end, peer, port))
         .map(|(peer, at)| format!("`{peer}` ({})", at.address))
-        .collect();
-    if refused.is_empty() {
-        return;
-    }
-    let port = port.number();
-    findings.add_with_hint(
-        FactPath::host(name).keys("firewall.services"),
-        format!(
-            "does not let {} in on TCP port {port} of `{}`: {why}",
-            refused.join(" and "),
-            end.interface
-        ),
-        format!(
-            "a service of protocol `tcp` with `ports = [ {port} ]`, `from` their network, `interfaces = [ \"{}\" ]`",
-            end.interface
-        ),
-    );
+        .collect()
+}
+
+fn not_admitted(refused: &str, end: &Endpoint, port: Port, why: &str) -> String {
+    let (port, interface) = (port.number(), &end.interface);
+    format!("does not let {refused} in on TCP port {port} of `{interface}`: {why}")
+}
+
+fn service_for(end: &Endpoint, port: Port) -> String {
+    let (port, interface) = (port.number(), &end.interface);
+    format!(
+        "a service of protocol `tcp` with `ports = [ {port} ]`, `from` their network, `interfaces = [ \"{interface}\" ]`"
+    )
 }
 
 fn admits(firewall: &Firewall, end: &Endpoint, peer: &Endpoint, port: Port) -> bool {

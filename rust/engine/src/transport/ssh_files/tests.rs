@@ -27,7 +27,7 @@ async fn effect(files: &SshFiles, host: &str, wanted: &[&str]) -> Vec<String> {
     #[expect(clippy::disallowed_methods, reason = "a test may start ssh")]
     let output = tokio::process::Command::new("ssh")
         .arg("-G")
-        .args(road.arguments(None).unwrap())
+        .args(road.arguments().unwrap())
         .output()
         .await
         .unwrap();
@@ -106,9 +106,8 @@ async fn an_address_may_be_an_alias_or_have_a_zone() {
         effect(&files, "b", &["identityfile"]).await,
         ["identityfile /k"]
     );
-    let zone = HostName::new("a").unwrap();
-    let road = files.road(&zone).await.unwrap();
-    let at = road.arguments(Some("fe80::2%eth1")).unwrap();
+    let named = Road::direct(way("c", "fe80::2%eth1"), "c.conf".into(), "c".to_owned());
+    let at = named.arguments().unwrap();
     assert!(
         at.contains(&"-oHostName=fe80::2%%eth1".to_owned()),
         "{at:?}"

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use deployctl_core::inventory::Inventory;
+use deployctl_core::inventory::{Host, Inventory};
 use deployctl_core::name::HostName;
+use deployctl_core::plan::Target;
 use deployctl_core::render::{Rendering, render};
 use deployctl_core::rendered::Rendered;
 use deployctl_engine::event::Sink;
 use deployctl_engine::fleet::{self, broken};
 use deployctl_engine::nix::supply::{Source, Supply, SupplyError};
-use deployctl_engine::prepare::{WantedSystem, unsupplied};
+use deployctl_engine::prepare::unsupplied;
 use deployctl_engine::repository;
+use deployctl_engine::target_state::{TargetState, TargetSystem};
 use deployctl_report::{HostReport, Outcome};
 
 use super::width;
@@ -21,16 +23,8 @@ use crate::progress;
 /// Why hosts of Nix platforms are left out of sandboxes.
 pub(super) const FILES_ONLY: &str = "a sandbox has files only";
 
-/// What one host should hold and run.
-#[derive(Debug, Clone)]
-pub(super) struct Desired {
-    pub(super) rendered: Rendered,
-    /// What brings its system there; `None` where nothing shall be brought.
-    pub(super) system: Option<WantedSystem>,
-}
-
 /// Every host with what it should become, or with its end where that cannot be said.
-pub(super) type Desires = Vec<(HostName, Result<Desired, Box<HostReport>>)>;
+pub(super) type TargetStates = Vec<(HostName, Result<TargetState, Box<HostReport>>)>;
 
 /// How much trouble the systems of Nix hosts are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +37,12 @@ pub(super) enum Systems {
 
 /// Renders every host, and evaluates those of Nix platforms. All errors of all templates come before any
 /// host is asked.
-pub(super) async fn desired(
+pub(super) async fn target_states(
     context: &Context,
     inventory: &Inventory,
     hosts: &[HostName],
     systems: Systems,
-) -> Result<Desires, Failure> {
+) -> Result<TargetStates, Failure> {
     let renderings = rendered(context, inventory, hosts)?;
     let sandbox = context.global.sandbox.is_some();
     let any = renderings
@@ -65,20 +59,23 @@ pub(super) async fn desired(
     let sink = progress::sink(context.ui, width(hosts), context.global.verbose);
     let work = |host: HostName, rendering: Rendering| {
         let (supply, sink) = (supply.clone(), Arc::clone(&sink));
-        let facts = inventory.host(&host).cloned();
+        let facts = inventory.host(&host).expect("selected from it").clone();
+        let target = Target::of(&host, &facts, inventory.cluster());
         async move {
-            match (rendering, supply, facts) {
-                (Rendering::Files(rendered), ..) => Ok(Desired {
+            match (rendering, supply) {
+                (Rendering::Files(rendered), _) => Ok(TargetState {
+                    target,
                     rendered: *rendered,
                     system: None,
                 }),
-                (_, Some(supply), Some(facts)) => of_nix(supply, host, facts, systems, &sink).await,
-                _ => Err(Box::new(HostReport::ended(
-                    host,
-                    Outcome::Skipped {
-                        reason: FILES_ONLY.to_owned(),
-                    },
-                ))),
+                (Rendering::NeedsClosure { .. }, Some(supply)) => {
+                    of_nix(supply, target, facts, systems, &sink).await
+                }
+                (Rendering::NeedsClosure { .. }, None) => {
+                    let reason = FILES_ONLY.to_owned();
+                    let outcome = Outcome::Skipped { reason };
+                    Err(Box::new(HostReport::ended(host, outcome)))
+                }
             }
         }
     };
@@ -92,28 +89,33 @@ pub(super) async fn desired(
 
 async fn of_nix(
     supply: Arc<Supply>,
-    name: HostName,
-    host: deployctl_core::inventory::host::Host,
+    target: Target,
+    host: Host,
     systems: Systems,
     sink: &Sink,
-) -> Result<Desired, Box<HostReport>> {
+) -> Result<TargetState, Box<HostReport>> {
+    let name = &target.host;
     let source = match systems {
-        Systems::Remembered => supply.remembered(&name, &host),
+        Systems::Remembered => supply.remembered(name, &host),
         Systems::Evaluated => supply
-            .declared(&name, &host, sink)
+            .declared(name, &host, sink)
             .await
             .map_err(|error| Box::new(unsupplied(name.clone(), &SupplyError::System(error))))?,
     };
-    let mut rendered = Rendered::empty(name);
+    let mut rendered = Rendered::empty(name.clone());
     rendered.closure = source.as_ref().map(|source| source.closure.clone());
     let system = source
         .filter(|_| systems == Systems::Evaluated)
-        .map(|source| WantedSystem {
+        .map(|source| TargetSystem {
             supply,
             host,
             source,
         });
-    Ok(Desired { rendered, system })
+    Ok(TargetState {
+        target,
+        rendered,
+        system,
+    })
 }
 
 /// What a generation of a host's past needs; its derivation is not known any more.
@@ -121,9 +123,10 @@ pub(super) async fn of_generation(
     context: &Context,
     inventory: &Inventory,
     rendered: Rendered,
-) -> Result<Desired, Failure> {
-    let system = match (&rendered.closure, inventory.host(&rendered.host)) {
-        (Some(closure), Some(host)) => Some(WantedSystem {
+) -> Result<TargetState, Failure> {
+    let host = inventory.host(&rendered.host).expect("selected from it");
+    let system = match &rendered.closure {
+        Some(closure) => Some(TargetSystem {
             supply: Arc::new(context.supply().await?),
             host: host.clone(),
             source: Source {
@@ -131,9 +134,13 @@ pub(super) async fn of_generation(
                 derivation: None,
             },
         }),
-        _ => None,
+        None => None,
     };
-    Ok(Desired { rendered, system })
+    Ok(TargetState {
+        target: Target::of(&rendered.host, host, inventory.cluster()),
+        rendered,
+        system,
+    })
 }
 
 /// What a flake sees is neither `--inventory FILE` nor what git does not track, and it says nothing of that.
