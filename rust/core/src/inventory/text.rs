@@ -174,7 +174,7 @@ macro_rules! names {
 names! {
     HostName, r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "a host name: lower-case letters, digits and inner hyphens, at most 63";
     AccountName, r"^[a-z_][a-z0-9_-]{0,30}$", "an account: lower-case letters, digits, `-` and `_`, at most 31";
-    PackageName, r"^[a-z0-9][a-z0-9+.:-]{0,127}$", "a Debian package's name";
+    PackageName, r"^[a-z0-9]([a-z0-9+.:-]{0,126}[a-z0-9+.:])?$", "a Debian package's name";
     SysctlKey, r"^(?=.{1,255}$)[A-Za-z0-9_/-]+(\.[A-Za-z0-9_/-]+)+$", "a dotted sysctl key such as `vm.swappiness`";
     ModuleName, r"^[A-Za-z0-9_-]{1,64}$", "letters, digits, `-` and `_`, at most 64";
     UnitName, r"^(?=.{1,255}$)[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|mount|slice|target|path|swap|automount|device|scope)$", "a unit with its suffix such as `vllm.service`";
