@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use deployctl_core::inventory::CONCERNS;
 use deployctl_core::name::{ConcernName, UnitName};
 use deployctl_core::query::{Query, quote};
 use deployctl_core::rendered::{OnChange, UnitWant};
@@ -72,32 +73,23 @@ const BOOTING: &str = "still booting";
 /// at boot is part of the system itself.
 fn nixos(declared: &Declared<'_>) -> BTreeMap<UnitName, UnitWant> {
     let host = declared.host;
-    let trading = host.trading.as_ref();
-    [
-        ("ssh", "sshd.service", host.ssh.is_some()),
-        ("time", "chronyd.service", host.time.is_some()),
-        ("vllm", "vllm.service", host.vllm.is_some()),
-        (
-            "trading",
-            "trading.service",
-            trading.is_some_and(|trading| trading.start_at_boot),
-        ),
-    ]
-    .into_iter()
-    .filter(|(_, _, runs)| *runs)
-    .map(|(concern, unit, _)| {
-        let want = UnitWant {
-            concern: ConcernName::new(concern).expect("concerns are named by this crate"),
-            enabled: None,
-            running: Some(true),
-            on_change: OnChange::Restart,
-            watch: BTreeSet::new(),
-            start_timeout_seconds: 0,
-        };
-        let unit = UnitName::new(unit).expect("units are named by this crate");
-        (unit, want)
-    })
-    .collect()
+    let concerns = CONCERNS.iter().filter(|it| it.is_declared(host));
+    concerns
+        .flat_map(|concern| concern.nixos_units.iter().map(move |unit| (concern, unit)))
+        .filter(|(_, unit)| (unit.runs)(host))
+        .map(|(concern, unit)| {
+            let want = UnitWant {
+                concern: ConcernName::new(concern.name).expect("concerns are named by core"),
+                enabled: None,
+                running: Some(true),
+                on_change: OnChange::Restart,
+                watch: BTreeSet::new(),
+                start_timeout_seconds: 0,
+            };
+            let unit = UnitName::new(unit.name).expect("units are named by core");
+            (unit, want)
+        })
+        .collect()
 }
 
 fn query<'a>(units: impl Iterator<Item = &'a UnitName>) -> Query {

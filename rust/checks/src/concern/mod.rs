@@ -26,109 +26,46 @@ use crate::{Check, Declared};
 /// The checks of one concern; none where the host does not declare it.
 pub(crate) type Concern = fn(&Declared<'_>) -> Vec<Check>;
 
-/// Where a platform has nothing of the concern to ask about.
-const NONE: Concern = |_| Vec::new();
+/// `name: [functions on Linux], [functions on macOS];`
+macro_rules! concerns {
+    ($($name:ident: [$($linux:path),*], [$($macos:path),*];)*) => {
+        /// Every concern that has checks, in the order of the report: its name, its checks on Linux and on macOS.
+        pub(crate) const CONCERNS: &[(&str, Concern, Concern)] = &[$((
+            $name::CONCERN,
+            concerns!(@all $name [$($linux),*]),
+            concerns!(@all $name [$($macos),*]),
+        ),)*];
+    };
+    (@all $name:ident []) => { |_| Vec::new() };
+    (@all $name:ident [$($make:path),*]) => {
+        |declared| {
+            let facts = declared.host.$name.as_ref();
+            [$(of(declared, facts, $make)),*].into_iter().flatten().collect()
+        }
+    };
+}
 
-/// Every concern that has checks, in the order of the report: its name, its checks on Linux and on macOS.
-pub(crate) const CONCERNS: &[(&str, Concern, Concern)] = &[
-    (
-        system::CONCERN,
-        |d| of(d, d.host.system.as_ref(), system::checks),
-        |d| of(d, d.host.system.as_ref(), darwin::system::checks),
-    ),
-    (
-        ssh::CONCERN,
-        |d| of(d, d.host.ssh.as_ref(), ssh::checks),
-        |d| of(d, d.host.ssh.as_ref(), darwin::ssh::checks),
-    ),
-    (
-        time::CONCERN,
-        |d| of(d, d.host.time.as_ref(), time::checks),
-        NONE,
-    ),
-    (
-        network::CONCERN,
-        |d| of(d, d.host.network.as_ref(), network::checks),
-        |d| of(d, d.host.network.as_ref(), darwin::network::checks),
-    ),
-    (
-        firewall::CONCERN,
-        |d| of(d, d.host.firewall.as_ref(), firewall::checks),
-        NONE,
-    ),
-    (
-        storage::CONCERN,
-        |d| of(d, d.host.storage.as_ref(), storage::checks),
-        NONE,
-    ),
-    (
-        kernel::CONCERN,
-        |d| of(d, d.host.kernel.as_ref(), kernel::checks),
-        NONE,
-    ),
-    (
-        hugepages::CONCERN,
-        |d| of(d, d.host.hugepages.as_ref(), hugepages::checks),
-        NONE,
-    ),
-    (
-        realtime::CONCERN,
-        |d| of(d, d.host.realtime.as_ref(), realtime::checks),
-        NONE,
-    ),
-    (
-        nvidia::CONCERN,
-        |d| of(d, d.host.nvidia.as_ref(), nvidia::checks),
-        NONE,
-    ),
-    (
-        cuda::CONCERN,
-        |d| of(d, d.host.cuda.as_ref(), cuda::checks),
-        NONE,
-    ),
-    (
-        python::CONCERN,
-        |d| of(d, d.host.python.as_ref(), python::checks),
-        NONE,
-    ),
-    (
-        vllm::CONCERN,
-        |d| of(d, d.host.vllm.as_ref(), vllm::checks),
-        NONE,
-    ),
-    (mlx::CONCERN, NONE, |d| {
-        of(d, d.host.mlx.as_ref(), mlx::checks)
-    }),
-    (
-        gateway::CONCERN,
-        |d| of(d, d.host.gateway.as_ref(), gateway::checks),
-        NONE,
-    ),
-    (
-        trading::CONCERN,
-        |d| of(d, d.host.trading.as_ref(), trading::checks),
-        NONE,
-    ),
-    (
-        power::CONCERN,
-        |d| of(d, d.host.power.as_ref(), power::checks),
-        |d| {
-            let mut checks = of(d, d.host.power.as_ref(), darwin::power::checks);
-            checks.extend(of(d, d.host.power.as_ref(), power::checks));
-            checks
-        },
-    ),
-    (
-        monitoring::CONCERN,
-        |d| of(d, d.host.monitoring.as_ref(), monitoring::checks),
-        |d| of(d, d.host.monitoring.as_ref(), monitoring::checks),
-    ),
-    (
-        extra::CONCERN,
-        |d| of(d, d.host.extra.as_ref(), extra::checks),
-        |d| of(d, d.host.extra.as_ref(), extra::checks),
-    ),
-];
+concerns! {
+    system: [system::checks], [darwin::system::checks];
+    ssh: [ssh::checks], [darwin::ssh::checks];
+    time: [time::checks], [];
+    network: [network::checks], [darwin::network::checks];
+    firewall: [firewall::checks], [];
+    storage: [storage::checks], [];
+    kernel: [kernel::checks], [];
+    hugepages: [hugepages::checks], [];
+    realtime: [realtime::checks], [];
+    nvidia: [nvidia::checks], [];
+    cuda: [cuda::checks], [];
+    python: [python::checks], [];
+    vllm: [vllm::checks], [];
+    mlx: [], [mlx::checks];
+    gateway: [gateway::checks], [];
+    trading: [trading::checks], [];
+    power: [power::checks], [darwin::power::checks, power::checks];
+    monitoring: [monitoring::checks], [monitoring::checks];
+    extra: [extra::checks], [extra::checks];
+}
 
 fn of<T>(
     declared: &Declared<'_>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use deployctl_checks::concerns;
-use deployctl_core::inventory::CONCERNS;
+use deployctl_core::inventory::{CONCERNS, Concern, Platform, concern};
 
 use crate::host::checks_of;
 
@@ -23,20 +23,19 @@ const NO_CHECKS: &[(&str, &str)] = &[
 /// Why a concern is declared and checked, and not put on hosts: until it is there, its checks fail.
 const BY_HAND: &str = "installed by hand so far; its checks say whether it was";
 
-/// Concerns that a platform has no module for, and why.
+/// Concerns that a platform could have a module for and has none, and why. Where a concern cannot run at all, the
+/// registry of concerns says so.
 const NO_MODULE: &[(&str, &str, &str)] = &[
     (
         "ubuntu",
         "image",
         "Ubuntu is adopted as it stands, never installed",
     ),
-    ("ubuntu", "mlx", "runs on Apple's GPUs alone"),
     ("ubuntu", "python", BY_HAND),
     ("ubuntu", "gateway", BY_HAND),
     ("ubuntu", "monitoring", BY_HAND),
     ("ubuntu", "nix", "Ubuntu hosts get files, not closures"),
     ("ubuntu", "power", BY_HAND),
-    ("nixos", "mlx", "runs on Apple's GPUs alone"),
     ("nixos", "power", BY_HAND),
     ("nixos", "python", BY_HAND),
     ("nixos", "gateway", BY_HAND),
@@ -44,26 +43,9 @@ const NO_MODULE: &[(&str, &str, &str)] = &[
     ("darwin", "python", BY_HAND),
     ("darwin", "gateway", BY_HAND),
     ("darwin", "monitoring", BY_HAND),
-    ("darwin", "image", "Macs come with their system"),
-    ("darwin", "time", "macOS keeps the time by itself"),
-    (
-        "darwin",
-        "firewall",
-        "macOS filters programs, not ports; what listens binds to an address",
-    ),
-    ("darwin", "storage", "macOS mounts what is plugged in"),
-    ("darwin", "kernel", "Apple's own, without parameters"),
-    ("darwin", "hugepages", "macOS has no pool of them"),
-    ("darwin", "realtime", "macOS isolates no CPUs"),
-    ("darwin", "nvidia", "macOS has no driver for it"),
-    ("darwin", "cuda", "needs an NVIDIA GPU"),
-    (
-        "darwin",
-        "vllm",
-        "needs an NVIDIA GPU; `mlx` serves models there",
-    ),
-    ("darwin", "trading", "the engine is a Linux program"),
 ];
+
+const PLATFORMS: [Platform; 3] = [Platform::Ubuntu, Platform::Nixos, Platform::Darwin];
 
 /// Files beside the concerns' own in modules/nixos and modules/darwin.
 const NO_CONCERNS: &[&str] = &["default", "deployctl"];
@@ -100,29 +82,39 @@ fn modules(platform: &str) -> BTreeSet<String> {
 
 /// Compares the rooms that are there with the concerns of the schema: complaints.
 fn missing_rooms(platform: &str, found: &BTreeSet<String>) -> Vec<String> {
-    let reason = |concern: &str| {
-        NO_MODULE
+    let on = |known: &Platform| known.as_str() == platform;
+    let on = PLATFORMS.into_iter().find(on).unwrap();
+    let reason = |concern: &Concern| {
+        let listed = NO_MODULE
             .iter()
-            .any(|(of, name, _)| (*of, *name) == (platform, concern))
+            .any(|(of, name, _)| (*of, *name) == (platform, concern.name));
+        let impossible = !concern.runs_on.includes(on);
+        assert!(
+            !(listed && impossible),
+            "NO_MODULE and the registry both say why {platform} has no `{}`",
+            concern.name
+        );
+        listed || impossible
     };
     let mut complaints: Vec<_> = CONCERNS
         .iter()
-        .filter_map(
-            |concern| match (found.contains(*concern), reason(concern)) {
+        .filter_map(|concern| {
+            let name = concern.name;
+            match (found.contains(name), reason(concern)) {
                 (false, false) => Some(format!(
-                    "`{concern}` has no room in modules/{platform}, and NO_MODULE does not say why"
+                    "`{name}` has no room in modules/{platform}, and NO_MODULE does not say why"
                 )),
                 (true, true) => Some(format!(
-                    "`{concern}` has a room in modules/{platform}, and NO_MODULE says it has none"
+                    "`{name}` has a room in modules/{platform}, and NO_MODULE says it has none"
                 )),
                 _ => None,
-            },
-        )
+            }
+        })
         .collect();
     complaints.extend(
         found
             .iter()
-            .filter(|name| !CONCERNS.contains(&name.as_str()))
+            .filter(|name| concern(name).is_none())
             .map(|name| format!("modules/{platform} has `{name}`, which is no concern")),
     );
     complaints
@@ -130,7 +122,7 @@ fn missing_rooms(platform: &str, found: &BTreeSet<String>) -> Vec<String> {
 
 #[test]
 fn every_concern_has_a_module_for_every_platform() {
-    for platform in ["ubuntu", "nixos", "darwin"] {
+    for platform in PLATFORMS.map(Platform::as_str) {
         let complaints = missing_rooms(platform, &modules(platform));
         assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     }
@@ -170,8 +162,8 @@ fn every_nix_module_is_imported_and_has_a_golden() {
         let modules = modules(platform);
         for module in modules.iter().map(String::as_str).chain(["deployctl"]) {
             assert!(
-                imports.contains(&format!("./{module}.nix\n")),
-                "{path} does not import {module}.nix"
+                imports.contains("imports = import ../imports.nix ./.;"),
+                "{path} does not import the folder, so not {module}.nix"
             );
             assert!(
                 golden.contains(module),
@@ -208,12 +200,12 @@ fn every_ubuntu_module_has_checks() {
 #[test]
 fn every_concern_of_the_schema_has_checks() {
     for concern in CONCERNS {
-        assert_has_checks(concern, "the schema");
+        assert_has_checks(concern.name, "the schema");
     }
-    for concern in concerns() {
+    for checked in concerns() {
         assert!(
-            CONCERNS.contains(&concern),
-            "`{concern}` has checks and no facts"
+            concern(checked).is_some(),
+            "`{checked}` has checks and no facts"
         );
     }
 }

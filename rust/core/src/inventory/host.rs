@@ -118,31 +118,6 @@ pub struct Host {
     pub extra: Option<Extra>,
 }
 
-/// The words of [`Host`] that are concerns, in the order of the design.
-pub const CONCERNS: &[&str] = &[
-    "system",
-    "ssh",
-    "time",
-    "network",
-    "firewall",
-    "storage",
-    "kernel",
-    "hugepages",
-    "realtime",
-    "nvidia",
-    "cuda",
-    "python",
-    "vllm",
-    "mlx",
-    "gateway",
-    "trading",
-    "power",
-    "monitoring",
-    "image",
-    "nix",
-    "extra",
-];
-
 /// How a host is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -5,6 +5,7 @@
 //! wrong at once, each with the file and line where it stands.
 
 pub mod cluster;
+pub mod concerns;
 mod control;
 mod crossref;
 pub mod cuda;
@@ -47,9 +48,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use self::cluster::Cluster;
+pub use self::concerns::{CONCERNS, Concern, concern};
 use self::error::{Findings, Positions};
 pub use self::error::{InventoryError, InventoryErrors};
-pub use self::host::{CONCERNS, Host, Platform};
+pub use self::host::{Host, Platform};
 pub use self::path::{FactPath, Segment};
 pub use self::reference::reference;
 pub use self::schema::schema;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::host::CONCERNS;
+use super::concerns::concern;
 use super::schema::{FLAT, expectation};
 
 /// Markdown: every fact with what it may be and what it means.
@@ -22,7 +22,7 @@ pub fn reference() -> String {
     header(&mut page);
     let mut concerns = Vec::new();
     for (name, schema) in properties(host) {
-        if CONCERNS.contains(&name) || name == "hardware" || name == "identity" {
+        if concern(name).is_some() || name == "hardware" || name == "identity" {
             concerns.push(name);
         } else {
             rows(&mut page, name, schema, false);

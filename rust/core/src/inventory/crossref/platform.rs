@@ -1,6 +1,7 @@
 //! What a platform has, and what it needs to be told.
 
 use super::{SoundHost, darwin};
+use crate::inventory::concerns::{CONCERNS, RunsOn};
 use crate::inventory::error::Findings;
 use crate::inventory::host::{Host, OsId, Platform};
 use crate::inventory::path::FactPath;
@@ -24,21 +25,17 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
             ),
         );
     }
-    for (concern, declared) in linux_only(host) {
-        if declared && !platform.is_linux() {
+    for concern in CONCERNS {
+        if !concern.runs_on.includes(platform) && concern.is_declared(host) {
             findings.add_with_hint(
-                FactPath::host(name).key(concern),
-                format!("is not available on platform `{platform}`"),
-                "it needs Linux",
+                FactPath::host(name).key(concern.name),
+                format!("is not available on platform `{}`", platform.as_str()),
+                match concern.runs_on {
+                    RunsOn::Mac(_) => "it needs Apple silicon",
+                    RunsOn::Linux(_) | RunsOn::Every => "it needs Linux",
+                },
             );
         }
-    }
-    if host.mlx.is_some() && platform != Platform::Darwin {
-        findings.add_with_hint(
-            FactPath::host(name).key("mlx"),
-            format!("is not available on platform `{platform}`"),
-            "it needs Apple silicon",
-        );
     }
     if platform.is_linux() {
         linux_needs(name, host, findings);
@@ -54,22 +51,6 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
             "is missing; a host with `firewall` declares its way in",
         );
     }
-}
-
-fn linux_only(host: &Host) -> [(&'static str, bool); 11] {
-    [
-        ("time", host.time.is_some()),
-        ("firewall", host.firewall.is_some()),
-        ("storage", host.storage.is_some()),
-        ("kernel", host.kernel.is_some()),
-        ("hugepages", host.hugepages.is_some()),
-        ("realtime", host.realtime.is_some()),
-        ("nvidia", host.nvidia.is_some()),
-        ("cuda", host.cuda.is_some()),
-        ("vllm", host.vllm.is_some()),
-        ("trading", host.trading.is_some()),
-        ("image", host.image.is_some()),
-    ]
 }
 
 /// Facts that are optional in the schema because macOS has no such thing.

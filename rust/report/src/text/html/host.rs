@@ -134,7 +134,7 @@ fn concerns(place: &Place<'_>) -> Vec<Concern> {
             names.push(name);
         }
     }
-    let order = |name: &str| CONCERNS.iter().position(|known| *known == name);
+    let order = |name: &str| CONCERNS.iter().position(|known| known.name == name);
     names.sort_by_key(|name| order(name).unwrap_or(CONCERNS.len()));
     names
         .into_iter()
