@@ -95,7 +95,16 @@ fn what_is_no_program_says_what_it_is() {
         .iter()
         .map(|(name, bytes)| format!("{name}: {}", read(bytes).unwrap_err()))
         .collect();
-    insta::assert_snapshot!(read.join("\n"));
+    insta::assert_snapshot!(read.join("\n"), @"
+    empty: it begins like no program
+    script: it is a script
+    text: it begins like no program
+    macos: it is a program for macOS
+    windows: it is a program for Windows
+    header alone: its ELF cannot be read: Invalid ELF program header size or alignment
+    cut off: its ELF cannot be read: Invalid ELF section header offset/size/alignment
+    object: it is ELF, and neither a program nor a shared object
+    ");
     assert_eq!(deployctl_checks::elf::read(b"\x7fEL"), Err(NotElf::Unknown));
 }
 

@@ -366,7 +366,12 @@ fn a_number_that_is_none_is_told_with_the_newest_generation() {
             .collect();
         told.extend(said);
     }
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(told.join("\n"), @"
+    `/var/lib/deployctl/generation` on the host is empty, and its newest generation is 12; if that is what runs there, write it down: `echo 12 >/var/lib/deployctl/generation`
+    `/var/lib/deployctl/generation` on the host says `many`, which is no number, and its newest generation is 3; if that is what runs there, write it down: `echo 3 >/var/lib/deployctl/generation`
+    {}
+    the record of generation 12 on the host, `/var/lib/deployctl/generations/12/manifest.json`, cannot be read: it is missing or empty; put the file back, or go on from an older generation: move `/var/lib/deployctl/generations/12` away and write the older number into `/var/lib/deployctl/generation`
+    ");
 }
 
 #[test]

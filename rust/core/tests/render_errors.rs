@@ -77,7 +77,18 @@ name = "x"
         ),
         ("hugepages/etc/a.conf", "first\n{{ host.hugepages.cout }}\n"),
         ("hugepages/b", "{{ hots.name }}"),
-    ]));
+    ]), @"
+    modules/ubuntu/hugepages/b:1: host `box`: `hots.name` is undefined
+      hint: templates know `host`, `hosts`, `cluster`, and with `each` also `item` and `key`
+    modules/ubuntu/hugepages/etc/a.conf:2: host `box`: `host.hugepages.cout` is undefined: the inventory has no `hosts.box.hugepages.cout`
+      hint: did you mean `count`?
+    modules/ubuntu/hugepages/module.toml:7: host `box`: `host.hugepages.mout` is undefined: the inventory has no `hosts.box.hugepages.mout`
+      hint: did you mean `mount`?
+    modules/ubuntu/hugepages/module.toml:12: host `box`: `host.nvidia.persistence` is undefined: the inventory has no `hosts.box.nvidia`
+      hint: declared there: `evil`, `hugepages`, `name`, `platform`, `time`, `users`
+    modules/ubuntu/hugepages/module.toml:23: host `box`: `host.hugepages.packages` is undefined: the inventory has no `hosts.box.hugepages.packages`
+      hint: declared there: `count`, `mount`, `size_kib`
+    ");
 }
 
 #[test]
@@ -126,7 +137,14 @@ syntax = "words"
             "{% autoescape false %}{{ host.evil.word }}{% endautoescape %}\n"
         ),
         ("evil/free", "{{ host.evil.line | line }}\n"),
-    ]));
+    ]), @r"
+    modules/ubuntu/evil/free:1: host `box`: `line`: `a\nb` cannot be written in words syntax: it holds the control character `\n`
+    modules/ubuntu/evil/line:1: host `box`: `host.evil.line`: `a\nb` cannot be written in yaml syntax: it holds the control character `\n`
+    modules/ubuntu/evil/list:1: host `box`: `host.users`: a sequence cannot be written; loop over it
+    modules/ubuntu/evil/null:1: host `box`: `host.evil.null`: null cannot be written; test for it with `is none`
+    modules/ubuntu/evil/safe:1: host `box`: `host.evil.word`: escaping cannot be switched off
+    modules/ubuntu/evil/word:2: host `box`: `host.evil.word`: `x y` cannot be written in unit syntax: it holds a space, which would make it several words
+    ");
 }
 
 #[test]
@@ -137,7 +155,7 @@ fn nothing_marks_a_value_as_safe() {
             "[[file]]\npath = \"/etc/x\"\nsyntax = \"words\"\n",
         ),
         ("evil/etc/x", "{{ host.evil.word | safe }}\n"),
-    ]));
+    ]), @"modules/ubuntu/evil/etc/x:1: host `box`: `safe`: filter safe is unknown");
 }
 
 #[test]
@@ -152,7 +170,12 @@ fn templates_that_quote_quoted_values_are_refused() {
             "# it's fine here: {{ host.name }}\nx=\"{{ host.evil.word }}\"\n"
         ),
         ("evil/etc/y", "x: \"{{ host.evil.word }}\"\n"),
-    ]));
+    ]), @"
+    modules/ubuntu/evil/etc/x:2: a value stands between quotes
+      hint: leave the quotes out: the value brings its own
+    modules/ubuntu/evil/etc/y:1: a value stands between quotes
+      hint: leave the quotes out: the value brings its own
+    ");
 }
 
 #[test]
@@ -203,7 +226,20 @@ version = "latest"
 path = "/srv/d"
 content = "host.users"
 "#,
-    )]));
+    )]), @r"
+    modules/ubuntu/time/module.toml:3: host `box`: `path`: `/etc/../x` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
+    modules/ubuntu/time/module.toml:6: host `box`: `path`: `relative` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
+    modules/ubuntu/time/module.toml:9: host `box`: `/proc/sys/x` is below `/proc`, where nothing can be managed
+    modules/ubuntu/time/module.toml:12: host `box`: `/var/lib/deployctl` is below `/var/lib/deployctl`, where nothing can be managed
+    modules/ubuntu/time/module.toml:16: host `box`: `mode`: `0999` is not a file mode; expected octal digits such as `0644`
+    modules/ubuntu/time/module.toml:20: host `box`: `owner`: `Root` is not a valid account name: lower-case letters, digits, `-` and `_`, starting with a letter or `_`, at most 31
+    modules/ubuntu/time/module.toml:24: host `box`: `target`: a link's target is neither empty nor holds control characters
+    modules/ubuntu/time/module.toml:27: host `box`: `name`: `no-suffix` is not a valid unit name: letters, digits and `:-_.@\`, with a unit suffix such as `.service`, at most 255
+    modules/ubuntu/time/module.toml:31: host `box`: `on_change`: `explode` is none of `restart`, `reload` and `nothing`
+    modules/ubuntu/time/module.toml:35: host `box`: `start_timeout_seconds`: `soon` is not what this key holds
+    modules/ubuntu/time/module.toml:39: host `box`: `version`: `latest` is no package version
+    modules/ubuntu/time/module.toml:43: host `box`: `content`: expected text, found a sequence
+    ");
 }
 
 #[test]
@@ -268,7 +304,16 @@ name = "x.service"
             "# fine\n-vm.absent = 1\nvm.swappiness = 2\n"
         ),
         ("time/etc/modules-load.d/c.conf", "nvidia\ntwo words\n"),
-    ]));
+    ]), @"
+    modules/ubuntu/hugepages/module.toml:3: host `box`: line 2 of `/etc/sysctl.d/a.conf` is no `key = value` setting: `what is this`
+    modules/ubuntu/time/module.toml:3: host `box`: `/etc/sysctl.d/a.conf` is written by modules/ubuntu/hugepages/module.toml:3 already
+    modules/ubuntu/time/module.toml:7: host `box`: `vm.swappiness` is set to `2` here and to `1` by `/etc/sysctl.d/a.conf`
+    modules/ubuntu/time/module.toml:11: host `box`: line 2 of `/etc/modules-load.d/c.conf` is no kernel module's name: `two words`
+    modules/ubuntu/time/module.toml:18: host `box`: `/etc/old/inner` lies below `/etc/old`, which modules/ubuntu/time/module.toml:15 declares to be absent
+    modules/ubuntu/time/module.toml:25: host `box`: `/srv/link/below/it` lies below `/srv/link`, which modules/ubuntu/time/module.toml:21 declares to be a symlink
+    modules/ubuntu/time/module.toml:28: host `box`: package `x` is declared by modules/ubuntu/hugepages/module.toml:7 already
+    modules/ubuntu/time/module.toml:31: host `box`: unit `x.service` is declared by modules/ubuntu/hugepages/module.toml:10 already
+    ");
 }
 
 #[test]
@@ -276,11 +321,12 @@ fn a_unit_watches_managed_paths_only() {
     insta::assert_snapshot!(refused(&[(
         "time/module.toml",
         "[[unit]]\nname = \"a.service\"\nwatch = [\"/etc/a.conf\", \"\"]\n",
-    )]));
+    )]), @"modules/ubuntu/time/module.toml:2: host `box`: unit `a.service` watches `/etc/a.conf`, which no concern writes");
 }
 
 #[test]
 fn manifests_that_do_not_read() {
+    let mut said = Vec::new();
     for (name, text) in [
         (
             "unknown-key",
@@ -325,11 +371,27 @@ fn manifests_that_do_not_read() {
         } else {
             ("time/etc/x", "x\n")
         };
-        insta::assert_snapshot!(
-            format!("manifest-{name}"),
-            refused(&[("time/module.toml", text), (file, template)])
-        );
+        let errors = refused(&[("time/module.toml", text), (file, template)]);
+        said.push(format!("{name}: {errors}"));
     }
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    unknown-key: modules/ubuntu/time/module.toml:5: unknown field `mod`, expected one of `when`, `each`, `path`, `template`, `content`, `syntax`, `mode`, `owner`, `group`, `validate`, `follow_ups`
+    unknown-follow-up: modules/ubuntu/time/module.toml:4: unknown variant `reeboot`, expected one of `sysusers`, `tmpfiles`, `modules`, `sysctl`, `udev`, `daemon-reload`, `firewall`, `network`, `mounts`, `initramfs`, `bootloader`, `reboot`
+    unknown-syntax: modules/ubuntu/time/module.toml:3: unknown variant `json`, expected one of `unit`, `yaml`, `nft`, `sh`, `sudoers`, `grub`, `words`, `sysctl`, `apt`, `perl`, `plain`
+    no-syntax: modules/ubuntu/time/module.toml:2: a file from a template needs a `syntax`
+      hint: it says how values are escaped: `unit`, `sh`, `yaml` …
+    no-template: modules/ubuntu/time/module.toml:2: there is no template `modules/ubuntu/time/etc/y`
+    templated-path-without-template: modules/ubuntu/time/module.toml:2: a `path` that is a template needs a `template`
+    content-and-template: modules/ubuntu/time/module.toml:4: `content` goes with neither `template` nor `syntax`
+    no-toml: modules/ubuntu/time/module.toml:1: unclosed array table, expected `]`
+    bad-expression: modules/ubuntu/time/etc/x:1: no entry of `module.toml` uses this file
+    modules/ubuntu/time/module.toml:1: unexpected end of input, expected identifier or integer
+    bad-string: modules/ubuntu/time/etc/x:1: no entry of `module.toml` uses this file
+    modules/ubuntu/time/module.toml:2: unexpected end of variable block, expected identifier or integer
+    unused-template: modules/ubuntu/time/etc/x:1: no entry of `module.toml` uses this file
+    bad-template: modules/ubuntu/time/z:2: unexpected end of variable block, expected identifier or integer
+    empty-release: modules/ubuntu/time/module.toml:3: there is no template `modules/ubuntu/time/gone/…`
+    "#);
 }
 
 #[test]
@@ -338,7 +400,11 @@ fn modules_are_concerns() {
         ("Time/module.toml", ""),
         ("stray.txt", ""),
         ("ssh/etc/x", ""),
-    ]));
+    ]), @"
+    modules/ubuntu/Time/module.toml:1: `Time` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
+    modules/ubuntu/ssh/module.toml:1: a concern needs a `module.toml`
+    modules/ubuntu/stray.txt/module.toml:1: `stray.txt` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
+    ");
 }
 
 #[test]
@@ -346,7 +412,10 @@ fn a_host_that_is_not_there() {
     let facts = Facts::from_inventory(&json!({ "hosts": { "box": { "platform": "ubuntu" } } }));
     let set = TemplateSet::new("modules/ubuntu", BTreeMap::new()).expect("no modules");
     let errors = render(&facts, &HostName::new("bax").expect("a name"), &set).expect_err("no host");
-    insta::assert_snapshot!(errors.to_string());
+    insta::assert_snapshot!(errors.to_string(), @"
+    hosts:1: host `bax`: the inventory has no such host
+      hint: declared hosts: `box`
+    ");
 }
 
 #[test]
@@ -364,7 +433,11 @@ fn a_release_is_named_by_what_is_in_it() {
     let (one, same, other) = (paths("{{ host.name }}\n"), paths("box\n"), paths("else\n"));
     assert_eq!(one, same);
     assert_ne!(one, other);
-    insta::assert_snapshot!(one.join("\n"));
+    insta::assert_snapshot!(one.join("\n"), @"
+    /srv/app/current
+    /srv/app/releases/d7314c2f0b60/b
+    /srv/app/releases/d7314c2f0b60/conf/a
+    ");
 }
 
 #[test]

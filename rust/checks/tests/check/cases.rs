@@ -15,9 +15,9 @@ use std::sync::LazyLock;
 use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate, link};
 use deployctl_core::inventory;
 use serde_json::Value;
-use similar::TextDiff;
 
 use self::text::{Case, parse, render};
+use crate::expected::compare;
 use crate::good::full_table;
 use crate::host::{HOSTS, checks_in, checks_of, inventory};
 
@@ -31,22 +31,6 @@ pub(crate) fn page(path: &str) -> (PathBuf, Vec<Case>) {
     let cases = parse(&text).unwrap_or_else(|error| panic!("{shown}: {error}"));
     assert!(!cases.is_empty(), "{shown} has no case");
     (path, cases)
-}
-
-/// Compares the page at `path` with what it should be; a difference, or nothing.
-pub(crate) fn compare(path: &Path, judged: &[Case]) -> Option<String> {
-    let (old, new) = (std::fs::read_to_string(path).unwrap(), render(judged));
-    if old == new {
-        return None;
-    }
-    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
-        std::fs::write(path, new).unwrap();
-        return None;
-    }
-    let diff = TextDiff::from_lines(&old, &new);
-    let mut unified = diff.unified_diff();
-    let header = path.display().to_string();
-    Some(unified.header(&header, "as judged").to_string())
 }
 
 /// Every page of recorded answers, with its place.
@@ -139,7 +123,7 @@ fn every_recorded_answer_is_judged() {
             verdicts += results.len();
             case.verdict = full_table(&results);
         }
-        wrong.extend(compare(&path, &cases));
+        wrong.extend(compare(&path, &render(&cases)));
     }
     println!("{} recorded answers, {verdicts} verdicts", names.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

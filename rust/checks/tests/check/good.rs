@@ -10,7 +10,9 @@ use deployctl_checks::{
 use deployctl_core::inventory::{CONCERNS, parse};
 use deployctl_core::query::Answers;
 
-use crate::cases::{compare, page};
+use crate::cases::page;
+use crate::cases::text::render;
+use crate::expected::compare;
 use crate::host::{HOSTS, checks_in, checks_of, good_answers, inventory, section};
 
 /// One line per check, for snapshots.
@@ -88,7 +90,7 @@ pub(crate) fn all_pass(path: &str, checks: &[Check]) -> Vec<CheckResult> {
         .filter(|result| result.status != CheckStatus::Pass)
         .collect();
     assert!(bad.is_empty(), "{bad:#?}");
-    if let Some(difference) = compare(&path, &cases) {
+    if let Some(difference) = compare(&path, &render(&cases)) {
         panic!("{difference}");
     }
     all

@@ -5,6 +5,9 @@ mod cases;
 #[cfg(test)]
 mod documented;
 #[cfg(test)]
+#[path = "../../../core/tests/expected/mod.rs"]
+mod expected;
+#[cfg(test)]
 mod good;
 #[cfg(test)]
 mod host;

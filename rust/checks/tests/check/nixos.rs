@@ -102,7 +102,16 @@ fn the_system_that_runs_decides_and_the_next_boot_is_told() {
             );
         }
     }
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(text, @"
+    pass  system/current (gate): /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05
+    pass  system/next-boot : /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05
+    pass  system/current (gate): /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05
+    fail  system/next-boot : /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05
+    fail  system/current (gate): /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05
+    pass  system/next-boot : /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05
+    fail  system/current (gate): nothing
+    fail  system/next-boot : nothing
+    ");
 }
 
 #[test]

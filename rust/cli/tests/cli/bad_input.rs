@@ -22,7 +22,22 @@ fn hosts_and_tags_that_are_not_there() {
         assert_eq!(said.out, "");
         let _ = write!(all, "$ deployctl {}\n{}", words.join(" "), said.err);
     }
-    insta::assert_snapshot!(all);
+    insta::assert_snapshot!(all, @"
+    $ deployctl plan cudda
+    error: no host is called `cudda`
+      hint: did you mean `cuda`?
+    $ deployctl apply @gpus
+    error: no host has the tag `gpus`
+      hint: did you mean `@gpu`?
+    $ deployctl status x*
+    error: no host's name fits `x*`
+      hint: known hosts: cuda, linode, mac-mini, macbook
+    $ deployctl plan !@linux cuda
+    error: `!@linux cuda` leaves no host
+    $ deployctl history @linux
+    error: `@linux` is more than one host
+      hint: this command is about one host at a time
+    ");
     assert!(!env.path("sandbox").join("cuda/var").exists());
 }
 
@@ -72,7 +87,10 @@ fn without_nix_the_way_out_is_named() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap());
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap(), @"
+    error: `nix` is not installed
+      hint: install it (`apt-get install nix-bin` on Debian and Ubuntu), or name an evaluated inventory with `--inventory FILE`
+    ");
 }
 
 #[test]
@@ -85,7 +103,10 @@ fn no_repository_here() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap());
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap(), @"
+    error: no `hosts/default.nix` in `/` or above
+      hint: go to the repository, or name it by --repo
+    ");
     let said = env.bare(&["--repo", "/", "plan"]);
     assert_eq!(said.code, 2);
     assert_eq!(
@@ -165,7 +186,11 @@ fn what_is_no_saved_plan_is_refused() {
     std::fs::write(&file, "{}").unwrap();
     let said = env.run(&["apply", "--yes", "--plan", file.to_str().unwrap()]);
     assert_eq!(said.code, 2);
-    insta::assert_snapshot!(said.err);
+    insta::assert_snapshot!(said.err, @"
+    error: cannot use the plan `DIR/plan.json`
+      cause: this is no saved plan
+      hint: `deployctl plan --out FILE` writes one
+    ");
 }
 
 #[test]

@@ -126,7 +126,22 @@ fn packages_are_built_and_told() {
     let (env, path) = env();
     let said = kernel(&env, &path, &["build", "cuda", "--trim"]);
     assert_eq!(said.code, 0, "{}", said.err);
-    insta::assert_snapshot!(said.all());
+    insta::assert_snapshot!(said.all(), @"
+    exit code: 0
+    --- stdout
+    cuda: 6.12.1-deployctl: all 42 symbols as declared
+      DIR/out/build/.config
+      254eddf15d9534e3b20c55469077aa2f24f167aa4b897a36381d3e251e4829c2  linux-image-6.12.1-deployctl_1_amd64.deb
+    --- stderr
+    leaving out modules that are not loaded here
+    merging the symbols over `DIR/base`
+    building; what is said goes to `DIR/out/build.log`
+    cuda: hosts/cuda/default.nix:205: `KASAN` is off, for this source has no such symbol
+    cuda: hosts/cuda/default.nix:206: `MODULE_SIG_FORCE` is off, for this source has no such symbol
+    cuda: hosts/cuda/default.nix:172: `PREEMPT_RT` is off, for this source has no such symbol
+    cuda: hosts/cuda/default.nix:177: `RT_GROUP_SCHED` is off, for this source has no such symbol
+    cuda: hosts/cuda/default.nix:204: `TRIM_UNUSED_KSYMS` is off, for this source has no such symbol
+    ");
     let report = std::fs::read_to_string(env.path("out/kernel.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["release"], "6.12.1-deployctl");
@@ -152,7 +167,17 @@ fn what_kconfig_drops_fails_the_build_with_where_and_why() {
     std::fs::write(env.path("out/build/drop"), "").unwrap();
     let said = kernel(&env, &path, &["build", "cuda"]);
     assert_eq!(said.code, 7, "{}", said.all());
-    insta::assert_snapshot!(said.all());
+    insta::assert_snapshot!(said.all(), @"
+    exit code: 7
+    --- stdout
+    --- stderr
+    merging the symbols over `DIR/base`
+    error: cuda: 1 of 9 symbols would not be as declared
+      cause: hosts/cuda/default.nix:194: `R8169` is to be m and would be n
+        depends on `NET_VENDOR_REALTEK`, which is n (Kconfig:4)
+      cause: `AMD_IOMU` is off, for this source has no such symbol; did you mean `AMD_IOMMU`?
+      hint: declare what they depend on as well, start from another `--config`, or leave them out of `kernel.symbols`
+    ");
     assert!(!env.path("out/build/debian").exists());
 }
 
@@ -163,7 +188,16 @@ fn a_failed_build_shows_its_last_words() {
     std::fs::write(env.path("out/break"), "").unwrap();
     let said = kernel(&env, &path, &["build", "cuda"]);
     assert_eq!(said.code, 7, "{}", said.all());
-    insta::assert_snapshot!(said.all());
+    insta::assert_snapshot!(said.all(), @"
+    exit code: 7
+    --- stdout
+    --- stderr
+    merging the symbols over `DIR/base`
+    building; what is said goes to `DIR/out/build.log`
+    error: cuda: `make bindeb-pkg` failed
+      cause: init/main.c:1:1: error: unknown type name
+        make[3]: *** [init/main.o] Error 1
+    ");
 }
 
 #[test]

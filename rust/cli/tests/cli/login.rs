@@ -31,7 +31,20 @@ fn a_password_that_is_none_is_refused_here() {
         assert_eq!(said.code, 2, "{}", said.all());
         shown.push_str(&said.err);
     }
-    insta::assert_snapshot!(shown);
+    insta::assert_snapshot!(shown, @"
+    error: there is no password in the password file `DIR/password`
+      cause: it is empty
+      hint: its first line is the password, in the bytes that the host expects
+    error: there is no password in the password file `DIR/password`
+      cause: it is empty
+      hint: its first line is the password, in the bytes that the host expects
+    error: there is no password in the password file `DIR/password`
+      cause: it begins with a byte order mark, which would be part of the password
+      hint: its first line is the password, in the bytes that the host expects
+    error: there is no password in the password file `DIR/password`
+      cause: it holds a NUL byte
+      hint: its first line is the password, in the bytes that the host expects
+    ");
 }
 
 #[test]
@@ -39,14 +52,25 @@ fn a_configuration_that_is_not_there_is_told_at_once() {
     let env = TestEnv::new();
     let missing = env.path("nowhere/config");
     let said = status(&env, &[("DEPLOYCTL_SSH_CONFIG", &missing)], &[]);
-    insta::assert_snapshot!(said.all());
+    insta::assert_snapshot!(said.all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: cannot read `DIR/nowhere/config`, which DEPLOYCTL_SSH_CONFIG names
+      cause: No such file or directory (os error 2)
+    ");
 }
 
 #[test]
 fn a_login_that_is_none_is_refused() {
     let env = TestEnv::new();
     let said = status(&env, &[], &["--user=-oProxyCommand=reboot"]);
-    insta::assert_snapshot!(said.all());
+    insta::assert_snapshot!(said.all(), @r"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: `-oProxyCommand=reboot` is not a valid login: letters, digits and `_.@+\-`, beginning with none of `.@+\-` and not ending in `\`, at most 255
+    ");
     let said = status(&env, &[("DEPLOYCTL_SSH_USER", Path::new("a b"))], &[]);
     assert_eq!(said.code, 2, "{}", said.all());
 }

@@ -18,7 +18,17 @@ fn from_nothing_to_unchanged() {
     assert!(env.on_host("linode", "/etc/hostname").is_file());
 
     let again = env.run(&["apply", "--yes", "--exit-code"]);
-    insta::assert_snapshot!(again.all());
+    insta::assert_snapshot!(again.all(), @"
+    exit code: 0
+    --- stdout
+    cuda      nothing to change
+    linode    nothing to change
+    mac-mini  skip: a sandbox has files only
+    macbook   skip: a sandbox has files only
+
+    cuda: unchanged · linode: unchanged · mac-mini: skip: a sandbox has files only · macbook: skip: a sandbox has files only
+    --- stderr
+    ");
     assert_eq!(env.run(&["plan", "--exit-code"]).code, 0);
     let verified = env.run(&["verify"]);
     assert_eq!(verified.code, 0, "{}", verified.out);
@@ -126,7 +136,11 @@ fn a_saved_plan_is_applied_as_it_was_or_not_at_all() {
     env.edit("/hosts/linode/system/timezone", json!("Europe/Rome"));
     let stale = env.run(&["apply", "--plan", file, "--yes"]);
     assert_eq!(stale.code, 9, "{}", stale.err);
-    insta::assert_snapshot!(stale.out);
+    insta::assert_snapshot!(stale.out, @"
+    linode  refused, nothing was touched
+      `linode`: the saved plan is stale: the host or the declaration has changed since
+        hint: plan again: `deployctl plan --out FILE`
+    ");
     assert!(!env.on_host("linode", "/etc/hostname").exists());
 
     assert_eq!(env.run(&["plan", "linode", "--out", file]).code, 0);
@@ -149,7 +163,12 @@ fn reports_for_programs_are_json_on_standard_output_alone() {
         .iter()
         .map(|host| format!("{}: {}", host["host"], host["outcome"]["outcome"]))
         .collect();
-    insta::assert_snapshot!(outcomes.join("\n"));
+    insta::assert_snapshot!(outcomes.join("\n"), @r#"
+    "cuda": "committed"
+    "linode": "committed"
+    "mac-mini": "skipped"
+    "macbook": "skipped"
+    "#);
     let status: Value = serde_json::from_str(&env.run(&["status", "--json"]).out).unwrap();
     assert_eq!(status[0]["apply"]["phase"], "committed");
 }

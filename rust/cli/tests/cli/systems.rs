@@ -84,11 +84,39 @@ fn systems_are_built_and_evaluated_once() {
     let mut told: Vec<&str> = first.err.lines().collect();
     told.sort_unstable();
     assert_eq!(first.code, 7);
-    insta::assert_snapshot!(format!("{}---\n{}", first.out, told.join("\n")));
+    insta::assert_snapshot!(format!("{}---\n{}", first.out, told.join("\n")), @r#"
+    linode    /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-linode
+    ---
+
+      hint: a flake sees only what git tracks: `git add` the host's files
+      hint: a flake sees only what git tracks: `git add` the host's files
+    cuda      skip: it is given files; `deployctl render` shows them
+    cuda: skip: it is given files; `deployctl render` shows them · mac-mini: build failed · macbook: build failed
+    linode    building part-1
+    linode    evaluating its system
+    mac-mini  evaluating its system
+    mac-mini  not built, nothing was touched: the flake has no `darwinConfigurations."mac-mini".system`
+    macbook   evaluating its system
+    macbook   not built, nothing was touched: the flake has no `darwinConfigurations."macbook".system`
+    note: systems are built as `DIR/repo` declares them, whatever `DIR/inventory.json` says
+    "#);
 
     let again = run(&env, &["build", "linode", "--json"]);
     assert_eq!(evaluations(&env), 0);
-    insta::assert_snapshot!("for_programs", again.all());
+    insta::assert_snapshot!(again.all(), @r#"
+    exit code: 0
+    --- stdout
+    {
+      "version": 1,
+      "built": {
+        "linode": "/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-linode"
+      },
+      "others": []
+    }
+    --- stderr
+    note: systems are built as `DIR/repo` declares them, whatever `DIR/inventory.json` says
+    linode  building part-1
+    "#);
     assert_eq!(run(&env, &["build", "linode", "--no-eval-cache"]).code, 0);
     assert_eq!(evaluations(&env), 1);
 }
@@ -97,7 +125,18 @@ fn systems_are_built_and_evaluated_once() {
 fn a_failed_build_is_exit_code_7_with_its_last_lines() {
     let env = env();
     std::fs::write(env.path("broken"), "").unwrap();
-    insta::assert_snapshot!(run(&env, &["build", "linode"]).all());
+    insta::assert_snapshot!(run(&env, &["build", "linode"]).all(), @"
+    exit code: 7
+    --- stdout
+    --- stderr
+    note: systems are built as `DIR/repo` declares them, whatever `DIR/inventory.json` says
+    linode  evaluating its system
+    linode  building part-1
+    linode  not built, nothing was touched: `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-part-1.drv` failed with exit code 3
+      hint: `nix log /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-part-1.drv` shows all of its log
+      its log:
+      | a line of its log
+    ");
     let brief = run(&env, &["build", "linode", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&brief.out).unwrap();
     assert_eq!(report["others"][0]["outcome"]["outcome"], "build-failed");
@@ -123,13 +162,25 @@ fn what_git_does_not_track_is_missed_aloud() {
 #[test]
 fn hosts_without_an_image_say_so() {
     let env = env();
-    insta::assert_snapshot!(run(&env, &["image", "macbook"]).all());
+    insta::assert_snapshot!(run(&env, &["image", "macbook"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: `macbook` is a Mac: it is not installed from an image
+      hint: the README says how nix-darwin gets there first
+    ");
     let text = std::fs::read(env.path("inventory.json")).unwrap();
     let mut inventory: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let mut linode = inventory["hosts"]["linode"].take();
     linode.as_object_mut().unwrap().remove("image").unwrap();
     env.edit("/hosts/linode", linode);
-    insta::assert_snapshot!("no_image", run(&env, &["image", "linode"]).all());
+    insta::assert_snapshot!(run(&env, &["image", "linode"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: `linode` does not say what it is installed from
+      hint: declare `image` in its facts: `deployctl inventory --schema` says how
+    ");
 }
 
 #[test]

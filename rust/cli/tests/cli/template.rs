@@ -19,7 +19,12 @@ fn a_cluster_from_the_template_plans_and_renders() {
 #[test]
 fn what_the_program_carries_is_named_as_its_own() {
     let env = TestEnv::from_template();
-    insta::assert_snapshot!(env.run(&["why", "/etc/timezone"]).out);
+    insta::assert_snapshot!(env.run(&["why", "/etc/timezone"]).out, @"
+    web: /etc/timezone
+      concern   system
+      template  deployctl:modules/ubuntu/system/etc/timezone
+      fact      hosts.web.system.timezone  (hosts/cluster.nix:28)
+    ");
 }
 
 #[test]

@@ -329,6 +329,11 @@ mod tests {
         .iter()
         .map(|text| parse(text.as_bytes()).expect_err(text).to_string())
         .collect();
-        insta::assert_snapshot!(errors.join("\n"));
+        insta::assert_snapshot!(errors.join("\n"), @"
+        the host's answer is no status frame: it begins with `sudo: a password is required`
+        the host's status frame has an unreadable line: `phase dancing`
+        the host's status frame has no `generation`
+        the host's status frame has an unreadable line: `log 0 x 0`
+        ");
     }
 }

@@ -87,7 +87,22 @@ mod tests {
         .iter()
         .map(|name| format!("{name}: {:?}", split(name)))
         .collect();
-        insta::assert_snapshot!(read.join("\n"));
+        insta::assert_snapshot!(read.join("\n"), @r#"
+        openssh-10.0p2: ("openssh", "10.0p2")
+        openssh-10.0p2-man: ("openssh", "10.0p2")
+        glibc-2.40-66-bin: ("glibc", "2.40-66")
+        linux-6.12.58-modules: ("linux", "6.12.58")
+        linux-6.12.58-modules-shrunk: ("linux", "6.12.58")
+        initrd-linux-6.12.58: ("initrd-linux", "6.12.58")
+        nvidia-open-6.12.58-580.95.05: ("nvidia-open", "6.12.58-580.95.05")
+        python3.13-numpy-2.3.1: ("python3.13-numpy", "2.3.1")
+        nixos-system-cuda-26.05.20261101.abcdef0: ("nixos-system-cuda", "26.05.20261101.abcdef0")
+        unit-sshd.service: ("unit-sshd.service", "")
+        system-path: ("system-path", "")
+        hook-: ("hook-", "")
+        -1: ("", "1")
+        x-1-dev-dev: ("x", "1-dev")
+        "#);
     }
 
     #[test]

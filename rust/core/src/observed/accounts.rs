@@ -185,6 +185,14 @@ mod tests {
             .iter()
             .map(|one| format!("{one:?}"))
             .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        User(AccountName("_4711"))
+        User(AccountName("bob"))
+        User(AccountName("web"))
+        Group(AccountName("_4711"))
+        Group(AccountName("bob"))
+        Group(AccountName("trading"))
+        Member(AccountName("bob"), AccountName("trading"))
+        "#);
     }
 }

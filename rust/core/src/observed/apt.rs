@@ -84,6 +84,19 @@ mod tests {
         let apt = parse(
             b"interrupted\nlock /var/lib/dpkg/lock-frontend 20779 unattended-upgr\nlock /var/lib/apt/lists/lock x y\nunfinished t44 half-configured\n",
         );
-        insta::assert_json_snapshot!(apt);
+        insta::assert_json_snapshot!(apt, @r#"
+        {
+          "interrupted": true,
+          "unfinished": {
+            "t44": "half-configured"
+          },
+          "locks": {
+            "/var/lib/dpkg/lock-frontend": {
+              "pid": 20779,
+              "command": "unattended-upgr"
+            }
+          }
+        }
+        "#);
     }
 }

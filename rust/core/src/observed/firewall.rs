@@ -253,6 +253,11 @@ mod tests {
             .into_iter()
             .map(|other| format!("{other:?}"))
             .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        OtherFilter { table: "filter", chain: "INPUT", hook: "input", owner: Some("iptables-legacy") }
+        OtherFilter { table: "inet firewalld", chain: "filter_INPUT", hook: "input", owner: Some("firewalld") }
+        OtherFilter { table: "inet mine", chain: "out", hook: "output", owner: None }
+        OtherFilter { table: "ip filter", chain: "INPUT", hook: "input", owner: Some("ufw") }
+        "#);
     }
 }

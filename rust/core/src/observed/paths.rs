@@ -194,6 +194,21 @@ mod tests {
             .iter()
             .map(|name| format!("{name:?} {}", account(name, "1007")))
             .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        "root" root
+        "www-data" www-data
+        "_chrony" _chrony
+        "4711" _1007
+        "UNKNOWN" _1007
+        "first.last" _1007
+        "CORP\\user" _1007
+        "domain users" _1007
+        "Operator" _1007
+        "_4711" _1007
+        "_" _1007
+        "" _1007
+        "a23456789012345678901234567890" a23456789012345678901234567890
+        "a2345678901234567890123456789012" _1007
+        "#);
     }
 }

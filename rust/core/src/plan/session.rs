@@ -208,7 +208,20 @@ mod tests {
                 format!("{} {clock} {open:?}", window.days)
             })
             .collect();
-        insta::assert_snapshot!(read.join("\n"));
+        insta::assert_snapshot!(read.join("\n"), @"
+        Mon-Fri 1:09:59 Some(false)
+        Mon-Fri 1:10:00 Some(true)
+        Mon-Fri 5:16:11 Some(true)
+        Mon-Fri 5:16:12 Some(false)
+        Mon-Fri 6:12:00 Some(false)
+        Fri,Sat 5:23:00 Some(true)
+        Fri,Sat 7:01:59 Some(true)
+        Fri,Sat 1:01:00 Some(false)
+        Fri,Sat 5:01:00 Some(false)
+        Mon-Fri 8:12:00 None
+        Mon-Fri 1:25:00 None
+        Mon-Fri noon None
+        ");
         assert_eq!(
             is_open(
                 &window("Someday", "10:00", "11:00"),

@@ -222,7 +222,17 @@ mod tests {
         ] {
             said.push(parse(&marker(), &framed(bad)).unwrap_err().to_string());
         }
-        insta::assert_snapshot!(said.join("\n"));
+        insta::assert_snapshot!(said.join("\n"), @"
+        the host sent 10 bytes and no answer among them
+        the host sent 48 bytes and no answer among them
+        the host's answer ends after 56 bytes, inside the index
+        the host's answer cannot be read: a status is `zero`
+        the host's answer ends after 185 bytes, inside `a`
+        the host's answer cannot be read: `ydeployctl-0707070707070707070707070707…` stands where `deployctl-07070707070707070707070707070707 end` should
+        the host's answer ends after 203 bytes, inside `a`
+        the host's answer ends after 137 bytes, inside the closing line
+        the host's answer cannot be read: the number of answers is `99999999999999999999`
+        ");
     }
 
     proptest! {

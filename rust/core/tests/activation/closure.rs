@@ -330,7 +330,16 @@ fn a_commit_that_fails_rolls_all_of_it_back() {
         assert_eq!(host.roots(), "pending new\nprevious old\n");
         assert_eq!(host.sandbox.generation(), 0);
     }
-    insta::assert_snapshot!("commit", text);
+    insta::assert_snapshot!(text, @"
+    Nixos profile: rolled-back Step `closure profile /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: error: creating symlink: No space left on device
+    Nixos profile-after: rolled-back Step `closure profile /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: error: killed
+    Nixos new-boot: rolled-back Step cannot make `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` the one to boot: writing the boot loader's files ended with 1: Failed to install bootloader
+    Nixos new-boot-after: rolled-back Step cannot make `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` the one to boot: writing the boot loader's files ended with 1: Failed to sync
+    Nixos new-lock: rolled-back Step cannot make `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` the one to boot: another switch is at work on this host: it holds `/run/nixos/switch-to-configuration.lock`
+    Nixos lying-loader: rolled-back Step the boot loader starts `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` after `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` was installed in it
+    Darwin profile: rolled-back Step `closure profile /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: error: creating symlink: No space left on device
+    Darwin profile-after: rolled-back Step `closure profile /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: error: killed
+    ");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The inventory: the real one, and many that are wrong.
 
 mod bad;
+#[path = "../expected/mod.rs"]
+mod expected;
 mod selector;
 
 use deployctl_core::inventory::{self, FactPath, Inventory, InventoryErrors};

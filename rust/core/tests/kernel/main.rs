@@ -183,7 +183,10 @@ fn every_reason_has_its_words() {
 fn what_another_symbol_selects_is_named() {
     let config = Config::parse("CONFIG_PCI=y\nCONFIG_NIC=m\nCONFIG_FIRMWARE=m\n");
     let wanted = [ask("FIRMWARE", Value::N)];
-    insta::assert_snapshot!(words(&judge(&wanted, &config, &kconfig())));
+    insta::assert_snapshot!(words(&judge(&wanted, &config, &kconfig())), @"
+    FIRMWARE: wanted n, got m
+      `NIC` selects it
+    ");
 }
 
 #[test]

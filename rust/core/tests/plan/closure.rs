@@ -298,7 +298,10 @@ fn a_sandbox_has_no_system() {
         case.observed.system = None;
     });
     assert!(plan.is_empty());
-    insta::assert_snapshot!(table(vec![("sandbox", plan)]));
+    insta::assert_snapshot!(table(vec![("sandbox", plan)]), @"
+    ## sandbox
+    note [sandbox] `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05.2` is not looked at: a sandbox has files only
+    ");
 }
 
 #[test]

@@ -284,5 +284,18 @@ fn a_record_that_is_behind_is_brought_up() {
             }),
         ),
     ]);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    ## put by hand to the bytes that are declared now
+    drift /etc/app/app.conf: content 9259f773c285 -> content 9a30ff6be4b5
+
+    ## a package that is declared no more, and gone
+    drift extra: installed -> not installed
+
+    ## changed on the host, and not as declared
+    path /etc/app/app.conf: absent -> file 0644 root:root 9259f773c285
+        @@ -0,0 +1 @@
+        +level = 1
+    unit app.service [Restart]: `/etc/app/app.conf` changed
+    drift /etc/app/app.conf: file 0644 root:root 9259f773c285 -> absent
+    ");
 }

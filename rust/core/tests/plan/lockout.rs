@@ -67,7 +67,11 @@ fn of_sshd() {
         );
     });
     let told = table(vec![("root, and no root login", only_findings(root))]);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    ## root, and no root login
+    refuse [lockout] sshd would no longer let `root` in: `PermitRootLogin no` in `/etc/ssh/sshd_config.d/00-deployctl.conf:1`
+        set `ssh.permit_root_login` to `prohibit-password`, or `connection.user` to an operator with sudo
+    ");
 }
 
 #[test]
@@ -111,7 +115,21 @@ fn of_the_firewall() {
             })),
         ),
     ]);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    ## accepted
+    nothing
+
+    ## not accepted
+    refuse [lockout] `/etc/nftables.d/deployctl.nft` would drop new connections to port 22, the one we come in by
+        declare a firewall service for it, or change `connection.port`
+
+    ## accepted in one place
+    warn [lockout] `/etc/nftables.d/deployctl.nft` accepts port 22 from some places only; whether ours is one is not known
+        confirm goes over a new connection: without it everything is rolled back
+
+    ## nothing drops
+    nothing
+    ");
 }
 
 #[test]

@@ -44,5 +44,10 @@ fn what_is_no_saved_plan_says_so() {
     .iter()
     .map(|text| SavedPlans::from_json(text).unwrap_err().to_string())
     .collect();
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(said.join("\n"), @"
+    this is no saved plan
+    this is no saved plan
+    the saved plan has format 2; this deployctl reads format 1
+    the saved plan of `box` does not match its id `9fe3ee27f35bb44d`
+    ");
 }

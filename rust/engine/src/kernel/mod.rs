@@ -388,6 +388,12 @@ mod tests {
             on("macos", "aarch64"),
             on("linux", "aarch64"),
         ];
-        insta::assert_snapshot!(said.join("\n"));
+        insta::assert_snapshot!(said.join("\n"), @"
+        it fits
+        a Linux kernel cannot be built on `macos`
+          hint: build it on the host itself or another Linux machine, or by the flake's output `HOST-kernel` with a Linux builder
+        this machine is `aarch64`; the host is `x86_64`
+          hint: build it on the host itself, or on a machine of its kind
+        ");
     }
 }

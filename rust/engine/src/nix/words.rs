@@ -78,6 +78,14 @@ mod tests {
             .iter()
             .map(|words| shorten(words, Path::new("/r")))
             .collect();
-        insta::assert_snapshot!(said.join("\n"));
+        insta::assert_snapshot!(said.join("\n"), @"
+        hosts/cuda/default.nix:1:14: syntax error, unexpected ';'
+        hosts/cuda/default.nix:1:7: undefined variable 'x'
+        hosts/cluster.nix: no platform
+        no platform has the defaults `ubuntoo`
+        hosts/cuda/default.nix:3:5: attribute 'tiemzone' missing (did you mean timezone?)
+        nix: cannot do that
+        nix failed without a word
+        ");
     }
 }

@@ -238,6 +238,15 @@ mod tests {
             };
             told(&mut shown, false, status, &heard);
         }
-        insta::assert_snapshot!(shown);
+        insta::assert_snapshot!(shown, @"
+        `op@cuda:22` gives no shell: what runs at login ended with 1: This account is currently not available.
+          hint: the account must be allowed to run `sh`: look at its login shell, at `command=` in authorized_keys and at sshd's ForceCommand
+        `op@cuda:22` gives no shell: what runs at login ended with 0: not available
+          hint: the account must be allowed to run `sh`: look at its login shell, at `command=` in authorized_keys and at sshd's ForceCommand
+        `op@cuda:22` gives no shell: what runs at login ended with 2: sh: 1: Syntax error: Unterminated quoted string
+          hint: the account must be allowed to run `sh`: look at its login shell, at `command=` in authorized_keys and at sshd's ForceCommand
+        `op@cuda:22` gives no shell: what runs at login ended with 0
+          hint: the account must be allowed to run `sh`: look at its login shell, at `command=` in authorized_keys and at sshd's ForceCommand
+        ");
     }
 }

@@ -64,7 +64,21 @@ async fn a_gate_that_fails_for_good_is_not_kept_waiting_for_a_slower_one() {
 #[tokio::test]
 async fn a_gate_is_only_asked_once_what_it_needs_has_passed() {
     let open = vec![from_time("a", 1), from_time("b", 1).needing("a")];
-    insta::assert_snapshot!("needs_met", story(open).told(Interrupt::never()).await);
+    insta::assert_snapshot!(story(open).told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activated")
+      reconnect None
+       0.0s Reached("op@host")
+      ask gates
+      ask gates
+      run confirm 1795392000-abcdef
+       0.0s PhaseEntered("committed")
+    => Committed { generation: 1 }
+       connection/op@host: Pass
+       a: Pass
+       b: Pass
+    "#);
     let closed = vec![
         Ask::new("a", "echo bad"),
         Ask::new("b", "echo good; : >\"$HERE/asked\"").needing("a"),
@@ -111,5 +125,19 @@ async fn a_way_in_that_is_shut_is_tried_at_growing_intervals_and_every_reason_is
         }
         _ => frame("activated", 0, ""),
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activated")
+      reconnect None
+      reconnect None
+      reconnect None
+      reconnect None
+      reconnect None
+      run rollback 1795392000-abcdef --reason gate 'gate `connection/op@host` failed: no connection to `op@host`: Permission denied; then no connection to `op@host`: Connection reset'
+      10.0s PhaseEntered("rolled-back")
+      reconnect None
+    => RolledBack { reason: "gate `connection/op@host` failed: no connection to `op@host`: Permission denied; then no connection to `op@host`: Connection reset", login: true }
+       connection/op@host: Fail { hint: Some("about Permission denied") }, asked 5×
+    "#);
 }

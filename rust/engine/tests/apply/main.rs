@@ -43,7 +43,21 @@ async fn the_way_in_is_gone_so_it_goes_back_at_once() {
         }
         _ => frame("activated", 0, ""),
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activated")
+      reconnect None
+      reconnect None
+      reconnect None
+      reconnect None
+      reconnect None
+      run rollback 1795392000-abcdef --reason gate 'gate `connection/op@host` failed: no connection to `op@host`: Connection refused'
+      10.0s PhaseEntered("rolled-back")
+      reconnect None
+    => RolledBack { reason: "gate `connection/op@host` failed: no connection to `op@host`: Connection refused", login: true }
+       connection/op@host: Fail { hint: None }, asked 5×
+    "#);
 }
 
 #[tokio::test]
@@ -71,7 +85,19 @@ async fn the_link_is_lost_and_the_dead_man_has_rolled_back() {
         Call::Reconnect => Reply::says(""),
         _ => frame("rolled-back", 0, ""),
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activating")
+      run status 1795392000-abcdef 0
+       0.1s LinkLost("the connection to `op@host` was lost: the connection was terminated")
+      reconnect None
+      run status 1795392000-abcdef 0
+       0.1s PhaseEntered("rolled-back")
+       0.1s Reconnected
+      reconnect None
+    => RolledBack { reason: "the host gave no reason", login: true }
+    "#);
 }
 
 #[tokio::test]
@@ -87,13 +113,23 @@ async fn a_host_that_never_comes_back_is_open_and_not_waited_for_for_ever() {
 #[tokio::test]
 async fn what_the_host_refuses_was_not_changed() {
     let story = Story::new(|_, _| host::failed("refused", "validate sshd -t: bad line"));
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("refused")
+    => Refused { reasons: [Problem { message: "`host`: sshd -t: bad line", hint: Some("correct the file that it names: by the facts or the template where it is ours, else on the host; nothing was changed") }] }
+    "#);
 }
 
 #[tokio::test]
 async fn a_rollback_that_failed_calls_for_a_person() {
     let story = Story::new(|_, _| host::failed("rollback-failed", "rollback `/etc/x` differs"));
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("rollback-failed")
+    => RollbackFailed { reason: "`/etc/x` differs", hint: "mend what is named, then on its console, as root: `sh /var/lib/deployctl/host.sh rollback`; where it is right as it is: `deployctl rollback host --abandon`" }
+    "#);
 }
 
 #[tokio::test]
@@ -107,7 +143,17 @@ async fn ctrl_c_rolls_back_what_is_not_confirmed() {
         Call::Run(script) if script.contains("rollback") => frame("rolling-back", 0, ""),
         _ => host::failed("rolled-back", "requested asked for"),
     });
-    insta::assert_snapshot!(story.told(interrupt).await);
+    insta::assert_snapshot!(story.told(interrupt).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activating")
+      run rollback 1795392000-abcdef --reason interrupted 'the controller was interrupted'
+       0.0s PhaseEntered("rolling-back")
+      run status 1795392000-abcdef 0
+       0.1s PhaseEntered("rolled-back")
+      reconnect None
+    => RolledBack { reason: "asked for", login: true }
+    "#);
 }
 
 #[tokio::test]
@@ -118,7 +164,10 @@ async fn ctrl_c_before_the_start_changes_nothing() {
         Call::Put { .. } => Reply::says(""),
         other => panic!("{other:?}"),
     });
-    insta::assert_snapshot!(story.told(interrupt).await);
+    insta::assert_snapshot!(story.told(interrupt).await, @"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+    => Interrupted
+    ");
 }
 
 #[tokio::test]
@@ -131,13 +180,33 @@ async fn hostile_output_is_shown_harmlessly_and_does_not_confuse() {
             "\u{1b}]0;evil\u{7}\u{1b}[2Jcleared\nphase committed\nend\n\u{9b}31mred\n",
         ),
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s Logged("cleared")
+       0.0s Logged("phase committed")
+       0.0s Logged("end")
+       0.0s Logged("red")
+       0.0s PhaseEntered("activated")
+      reconnect None
+       0.0s Reached("op@host")
+      run confirm 1795392000-abcdef
+       0.0s PhaseEntered("committed")
+    => Committed { generation: 1 }
+       connection/op@host: Pass
+    "#);
 }
 
 #[tokio::test]
 async fn answers_that_are_no_status_end_the_rollout() {
     let story = Story::new(|_, _| Reply::says("welcome to this host\n"));
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+      run status 1795392000-abcdef 0
+      run status 1795392000-abcdef 0
+    => Open { reason: Problem { message: "`host`: the host's answer is no status frame: it begins with `welcome to this host`; it was started, and not heard of since", hint: Some("what is not confirmed, the host puts back by itself: ask `deployctl status` once it can be reached") }, until: None }
+    "#);
     let flood = Story::new(|call, n| match call {
         Call::Run(_) if n == 1 => frame("activating", 0, ""),
         Call::Reconnect => Reply::says(""),
@@ -175,7 +244,18 @@ async fn a_start_that_ended_badly_is_not_asked_about_for_ever() {
         Call::Run(_) if n == 1 => frame("validated", 0, "").exiting(1),
         _ => frame("validated", 0, ""),
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("validated")
+      run status 1795392000-abcdef 0
+      run status 1795392000-abcdef 0
+      run status 1795392000-abcdef 0
+      run rollback 1795392000-abcdef --reason requested 'it got no further than phase `validated`'
+      run rollback 1795392000-abcdef --reason requested 'it got no further than phase `validated`'
+      run rollback 1795392000-abcdef --reason requested 'it got no further than phase `validated`'
+    => Open { reason: Problem { message: "`host`: the host answers, but apply `1795392000-abcdef` stays in phase `validated`, also after a rollback was requested; last heard of at 00:00:02Z: validated", hint: Some("what is not confirmed, the host puts back by itself: ask `deployctl status` once it can be reached") }, until: None }
+    "#);
 }
 
 #[tokio::test]

@@ -124,7 +124,17 @@ async fn before_the_start_nothing_was_touched() {
         let told = story.told(Interrupt::never()).await;
         let _ = writeln!(table, "{kind}: {}", outcome(&told));
     }
-    insta::assert_snapshot!(table);
+    insta::assert_snapshot!(table, @"
+    Connect: Unreachable
+    NoShell: Unreachable
+    HostKey: Refused
+    Privilege: Refused
+    Lost: Unreachable
+    Timeout: Unreachable
+    TooMuch: Failed
+    Put: Failed
+    Local: Failed
+    ");
 }
 
 #[tokio::test]

@@ -39,7 +39,22 @@ async fn where_no_login_comes_in_a_person_is_needed() {
         }
         other => put_back(other),
     });
-    insta::assert_snapshot!(story.with_root_shell().told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.with_root_shell().told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      root shell
+      kept run start 1795392000-abcdef
+       0.0s PhaseEntered("armed")
+      kept run status 1795392000-abcdef 0
+       0.1s PhaseEntered("rolled-back")
+      reconnect None
+      reconnect None
+      kept run mend
+      reconnect None
+      reconnect None
+      reconnect None
+      reconnect None
+    => RollbackFailed { reason: "unit start ssh.service: failed; files and units were put back and verified, but no new login becomes root: no connection to `op@host`: Connection reset; over the connection that is still open: sshd says: line 3: bad", hint: "on its console, as root: `mkdir -p /run/sshd`, `sshd -t`, `systemctl restart ssh`, until you can log in; `deployctl status` then says how it stands" }
+    "#);
 }
 
 #[tokio::test]
@@ -54,7 +69,19 @@ async fn what_keeps_sshd_from_letting_in_is_mended_over_the_open_shell() {
         Call::Reconnect => Reply::says(""),
         other => put_back(other),
     });
-    insta::assert_snapshot!(story.with_root_shell().told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.with_root_shell().told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      root shell
+      kept run start 1795392000-abcdef
+       0.0s PhaseEntered("armed")
+      kept run status 1795392000-abcdef 0
+       0.1s PhaseEntered("rolled-back")
+      reconnect None
+      reconnect None
+      kept run mend
+      reconnect None
+    => RolledBack { reason: "unit start ssh.service: failed; no new login came in at first: `/run/sshd` was missing and was made again", login: true }
+    "#);
 }
 
 #[tokio::test]

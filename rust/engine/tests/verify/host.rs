@@ -77,7 +77,21 @@ async fn load_checks_that_share_a_question_load_once() {
     shared[0].0.retry = shared[1].0.retry;
     "second".clone_into(&mut shared[1].0.id);
     let told = World::new(&["cuda"]).told(vec![("cuda", shared)], Vec::new());
-    insta::assert_snapshot!(told.await);
+    insta::assert_snapshot!(told.await, @r#"
+       0s cuda ! Measuring("first")
+       0s cuda: ask first lease
+       3s cuda ! Measuring("first")
+       3s cuda: ask first
+       3s cuda ! Measuring("alone")
+       3s cuda: ask alone
+    => cuda
+       first pass, asked 2×
+          good
+       second pass, asked 2×
+          good
+       alone pass, asked 1×
+          good
+    "#);
 }
 
 /// A session from `open` on; it is Monday, half past ten, in every zone that there is.
@@ -123,7 +137,18 @@ async fn checks_that_need_each_other_are_errors() {
         good("self").needing("self"),
     ];
     let told = World::new(&["cuda"]).told(vec![("cuda", checks)], Vec::new());
-    insta::assert_snapshot!(told.await);
+    insta::assert_snapshot!(told.await, @"
+       0s cuda: ask a lease
+    => cuda
+       a pass, asked 1×
+          good
+       hen error, asked 0×
+          what it needs needs it in turn
+       egg error, asked 0×
+          what it needs needs it in turn
+       self error, asked 0×
+          what it needs needs it in turn
+    ");
 }
 
 #[tokio::test]
@@ -135,7 +160,20 @@ async fn a_connection_that_breaks_later_costs_what_was_asked_over_it() {
     });
     let checks = vec![good("a"), good("b").needing("a"), good("c").loading()];
     let told = world.told(vec![("cuda", checks)], Vec::new()).await;
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @r#"
+       0s cuda: ask a lease
+       0s cuda: ask b
+       0s cuda ! Measuring("c")
+       0s cuda: reconnect
+       0s cuda: ask c
+    => cuda
+       a pass, asked 1×
+          good
+       b error, asked 1×
+          `op@host:22` did not answer within 65 s; the host may be overloaded, or a command there hangs
+       c pass, asked 1×
+          good
+    "#);
 }
 
 #[tokio::test]
@@ -153,7 +191,21 @@ async fn a_host_that_is_gone_for_good_costs_all_that_is_left_and_no_more_time() 
         good("d").loading(),
     ];
     let told = world.told(vec![("cuda", checks)], Vec::new()).await;
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @r#"
+       0s cuda: ask a lease
+       0s cuda: ask b
+       0s cuda ! AskingAgain { checks: ["b"], pause: 1s }
+       1s cuda: reconnect
+    => cuda
+       a pass, asked 1×
+          good
+       b error, asked 2×
+          no connection to `op@cuda:22`: Connection refused
+       c error, asked 0×
+          no connection to `op@cuda:22`: Connection refused
+       d error, asked 0×
+          no connection to `op@cuda:22`: Connection refused
+    "#);
 }
 
 #[tokio::test]
@@ -173,7 +225,14 @@ async fn a_host_that_does_not_answer_at_all_is_an_outcome() {
         ("odd", vec![good("a")]),
         ("idle", Vec::new()),
     ];
-    insta::assert_snapshot!(world.told(asked, Vec::new()).await);
+    insta::assert_snapshot!(world.told(asked, Vec::new()).await, @r#"
+       0s mute: ask a lease
+       0s odd: ask a lease
+    => nowhere: Unreachable { reason: Problem { message: "no connection to `op@nowhere:22`: Connection refused", hint: None } }
+    => mute: Refused { reasons: [Problem { message: "`op@mute:22`: cannot become root: a password is required", hint: Some("pass `--ask-sudo-password`") }] }
+    => odd: Failed { reason: Problem { message: "`op@odd:22` answered something unreadable: the host sent 8 bytes and no answer among them", hint: None } }
+    => idle
+    "#);
 }
 
 #[tokio::test]
@@ -193,7 +252,17 @@ async fn ctrl_c_leaves_no_check_without_a_result() {
         good("c").loading(),
     ];
     let told = world.told(vec![("cuda", checks)], Vec::new()).await;
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+       0s cuda: ask a lease
+       0s cuda: ask b
+    => cuda
+       a pass, asked 1×
+          good
+       b error, asked 1×
+          interrupted
+       c error, asked 0×
+          interrupted
+    ");
 }
 
 #[tokio::test]

@@ -71,7 +71,21 @@ async fn told_with_log(world: World, link: LinkCheck) -> String {
 async fn a_server_runs_only_while_its_check_does_and_both_know_its_word() {
     let world = World::new(&HOSTS);
     let link = throughput("echo \"good $started\"");
-    insta::assert_snapshot!(told_with_log(world, link).await);
+    insta::assert_snapshot!(told_with_log(world, link).await, @r#"
+       0s cuda ! Measuring("lan: throughput mac-mini → cuda")
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/start
+       0s cuda: ask a
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/throughput/mac-mini-to-cuda pass, asked 1×
+          good 42
+    -- on mac-mini
+    started
+    stopped 42
+    running: false
+    "#);
 }
 
 #[tokio::test]
@@ -103,7 +117,21 @@ async fn ctrl_c_stops_the_server_too() {
     });
     let told = told_with_log(world, throughput("echo good")).await;
     assert!(told.ends_with("stopped 42\nrunning: false"), "{told}");
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @r#"
+       0s cuda ! Measuring("lan: throughput mac-mini → cuda")
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/start
+       0s cuda: ask a
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/throughput/mac-mini-to-cuda error, asked 1×
+          interrupted
+    -- on mac-mini
+    started
+    stopped 42
+    running: false
+    "#);
 }
 
 #[tokio::test]
@@ -124,10 +152,22 @@ async fn ctrl_c_while_the_server_starts_asks_to_stop_what_may_run() {
 async fn a_server_that_cannot_be_stopped_is_said() {
     let mut world = World::new(&HOSTS);
     world.host("mac-mini", |asked| asked.ends_with("/stop").then(lost));
-    insta::assert_snapshot!(
-        "stop_lost",
-        told_with_log(world, throughput("echo good")).await
-    );
+    insta::assert_snapshot!(told_with_log(world, throughput("echo good")).await, @r#"
+       0s cuda ! Measuring("lan: throughput mac-mini → cuda")
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/start
+       0s cuda: ask a
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+       0s mac-mini: reconnect
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/throughput/mac-mini-to-cuda pass, asked 1×
+          good; its server on `mac-mini` may still run: the connection to `op@host:22` was lost: it is gone
+    -- on mac-mini
+    started
+    running: true
+    "#);
 
     let mut world = World::new(&HOSTS);
     let mut first = true;
@@ -148,10 +188,19 @@ async fn a_server_that_cannot_be_stopped_is_said() {
         "echo 42",
         "echo stuck >&2; exit 1",
     );
-    insta::assert_snapshot!(
-        "stop_refused",
-        told_with_log(World::new(&HOSTS), link).await
-    );
+    insta::assert_snapshot!(told_with_log(World::new(&HOSTS), link).await, @r#"
+       0s cuda ! Measuring("lan: x cuda → mac-mini")
+       0s mac-mini: ask lan/x/cuda-to-mac-mini/start
+       0s cuda: ask a
+       0s mac-mini: ask lan/x/cuda-to-mac-mini/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/x/cuda-to-mac-mini pass, asked 1×
+          good; its server on `mac-mini` may still run: stuck
+    -- on mac-mini
+    running: false
+    "#);
 }
 
 #[tokio::test]
@@ -205,7 +254,17 @@ async fn an_end_that_cannot_be_reached_makes_errors_and_is_tried_once() {
     let plain = |id: &str| between(good(id), "cuda", "mac-mini", "", "");
     let links = vec![plain("lan/ping/cuda-to-mac-mini"), plain("lan/mtu/cuda")];
     let hosts = vec![("cuda", vec![Ask::new("a", "echo good")])];
-    insta::assert_snapshot!(world.told(hosts, links).await);
+    insta::assert_snapshot!(world.told(hosts, links).await, @"
+       0s cuda: ask a lease
+    => cuda
+       a pass, asked 1×
+          good
+    => link lan
+       lan/ping/cuda-to-mac-mini error, asked 0×
+          `mac-mini` cannot be reached: no connection to `op@mac-mini:22`: Connection refused
+       lan/mtu/cuda error, asked 0×
+          `mac-mini` cannot be reached: no connection to `op@mac-mini:22`: Connection refused
+    ");
     assert_eq!(*tries.lock().unwrap(), 1);
 
     // Selected itself, and found away then already.
@@ -235,7 +294,14 @@ async fn links_of_other_hosts_are_left_out_and_one_selected_end_is_enough() {
         ),
     ];
     let hosts = vec![("cuda", Vec::new())];
-    insta::assert_snapshot!(world.told(hosts, links).await);
+    insta::assert_snapshot!(world.told(hosts, links).await, @r#"
+       0s cuda ! Measuring("lan: ping cuda → mac-mini")
+       0s cuda: ask a
+    => cuda
+    => link lan
+       lan/ping/cuda-to-mac-mini pass, asked 1×
+          good
+    "#);
 }
 
 #[tokio::test]
@@ -258,7 +324,18 @@ async fn a_link_is_not_loaded_while_a_session_is_open_at_either_end() {
         "",
         "",
     );
-    insta::assert_snapshot!(world.told(nobody(), vec![ping, link]).await);
+    insta::assert_snapshot!(world.told(nobody(), vec![ping, link]).await, @r#"
+       0s cuda ! Measuring("lan: ping cuda → mac-mini")
+       0s cuda: ask a
+       0s mac-mini: ask clock
+    => cuda
+    => mac-mini
+    => link lan
+       lan/ping/cuda-to-mac-mini pass, asked 1×
+          good
+       lan/throughput/mac-mini-to-cuda skip, asked 0×
+          not while the trading session is open (Mon-Fri 10:00 to 16:12 Etc/UTC) on `mac-mini`; `--force` passes over it
+    "#);
 }
 
 #[tokio::test]
@@ -278,5 +355,19 @@ async fn a_connection_that_is_refused_again_is_not_waited_for_at_every_check() {
     });
     let plain = |id: &str| between(good(id), "cuda", "mac-mini", "", "");
     let links = ["lan/a/cuda", "lan/b/cuda", "lan/c/cuda"].map(plain);
-    insta::assert_snapshot!(world.told(nobody(), links.into()).await);
+    insta::assert_snapshot!(world.told(nobody(), links.into()).await, @r#"
+       0s cuda ! Measuring("lan: a cuda")
+       0s cuda: ask a
+       0s cuda ! Measuring("lan: b cuda")
+       0s cuda: reconnect
+    => cuda
+    => mac-mini
+    => link lan
+       lan/a/cuda error, asked 1×
+          the connection to `op@host:22` was lost: it is gone
+       lan/b/cuda error, asked 1×
+          `cuda` cannot be reached: no connection to `op@cuda:22`: Connection refused
+       lan/c/cuda error, asked 0×
+          `cuda` cannot be reached: no connection to `op@cuda:22`: Connection refused
+    "#);
 }

@@ -120,7 +120,12 @@ async fn what_was_changed_there_is_brought_anew_and_what_is_older_goes() {
         .await;
     assert!(newer.contains("a pass"), "{newer}");
     assert!(!first.exists());
-    insta::assert_snapshot!(cache(&world, "cuda"));
+    insta::assert_snapshot!(cache(&world, "cuda"), @"
+    644 other-thing
+    755 .
+    755 .incoming-new
+    755 hostprobe-fa05bff4e8a836a4
+    ");
 }
 
 #[tokio::test]
@@ -220,7 +225,15 @@ async fn a_cache_that_is_not_ours_is_not_used() {
     let told = world
         .tell(vec![("cuda", vec![probe("a")])], Vec::new())
         .await;
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+       0s cuda: ask shipment
+       0s cuda: put 2 KiB into /var/cache/deployctl/.incoming-…
+       0s cuda: ask shipment
+       0s cuda: ask shipment
+    => cuda
+       a error, asked 0×
+          hostprobe-917ffac3aff9eb1d could not be put into /var/cache/deployctl: DIR/cuda/cache is not ours
+    ");
 }
 
 #[tokio::test]

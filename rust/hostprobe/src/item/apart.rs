@@ -79,6 +79,13 @@ mod tests {
             format!("{} | {}", trouble.message, trouble.hint.unwrap_or_default())
         })
         .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @"
+        killed by SIGSYS | a seccomp filter kills for a system call that this takes (a unit's `SystemCallFilter=`)
+        killed by SIGKILL | memory ran out, here or in the control group (`MemoryMax=`)
+        killed by SIGBUS | memory that was promised could not be had
+        killed by SIGXCPU | RLIMIT_RTTIME or RLIMIT_CPU is used up
+        killed by SIGILL | this processor lacks an instruction
+        killed by signal 11 |
+        ");
     }
 }

@@ -141,7 +141,12 @@ mod tests {
             why_not_permitted(false, Some(false), Some(0), 50),
             why_not_permitted(false, None, None, 99),
         ];
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @"
+        EPERM: kernel built with RT_GROUP_SCHED; with cgroup v2 no service may use SCHED_FIFO
+        EPERM for root: the kernel is built with RT_GROUP_SCHED, or this container lacks CAP_SYS_NICE
+        EPERM: RLIMIT_RTPRIO is 0, and 50 is asked for; a unit needs `LimitRTPRIO=50`
+        EPERM: RLIMIT_RTPRIO is unlimited, and 99 is asked for; a unit needs `LimitRTPRIO=99`
+        ");
     }
 
     #[test]

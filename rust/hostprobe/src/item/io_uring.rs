@@ -152,6 +152,10 @@ mod tests {
             not_permitted(disabled, group).replace(&format!("user {user}"), "user U")
         })
         .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @"
+        EPERM: `kernel.io_uring_disabled` is 2, which is off for everybody
+        EPERM: `kernel.io_uring_disabled` is 1: only members of group 990 may (`kernel.io_uring_group`), and user U is none
+        EPERM: a seccomp filter forbids io_uring (container runtimes do by default)
+        ");
     }
 }

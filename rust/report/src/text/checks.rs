@@ -260,6 +260,14 @@ mod tests {
         let told = [(&good, &good), (&good, &bad), (&bad, &good)]
             .map(|(before, after)| became(before, after, "07:14:03", Style::Plain));
         assert_eq!(told[0], "");
-        insta::assert_snapshot!(told.join("---\n"));
+        insta::assert_snapshot!(told.join("---\n"), @"
+        ---
+        07:14:03  desk  unreachable: no connection to `root@desk:22`
+          hint: is it switched on?
+        07:14:03  link lan10g  lan10g/ping/cuda-to-desk  pass became error  no answer within 10 s
+        ---
+        07:14:03  desk  verified
+        07:14:03  link lan10g  lan10g/ping/cuda-to-desk  error became pass  3 of 20 lost
+        ");
     }
 }

@@ -199,7 +199,16 @@ mod tests {
         .into_iter()
         .map(|bytes| delta(i128::from(bytes)))
         .collect();
-        insta::assert_snapshot!(read.join("\n"));
+        insta::assert_snapshot!(read.join("\n"), @"
+        same size
+        +1 B
+        -1023 B
+        +1.0 KiB
+        +1.5 KiB
+        -100 MiB
+        +4.3 GiB
+        -8388608 TiB
+        ");
         assert_eq!(size(u64::MAX), "16777215 TiB");
     }
 }

@@ -17,7 +17,17 @@ fn a_plan_with_one_of_everything() {
     let full = text::plan(&eventful(), true, Style::Plain);
     insta::assert_snapshot!("a_plan_in_full", full);
     let coloured = text::plan(&refused(), false, Style::Ansi).replace('\x1b', "␛");
-    insta::assert_snapshot!("a_plan_in_colour", coloured);
+    insta::assert_snapshot!(coloured, @"
+    ␛[1mbox␛[0m  1 change: 1 file  ␛[2m(plan 0f9e0a255c38f4db, from generation 4)␛[0m
+      files
+        ␛[32m+␛[0m /etc/ssh/sshd_config.d/00-deployctl.conf  new, 0644 root:root, 1 line  ␛[2m[ssh]␛[0m
+      ␛[2mnote␛[0m: the host itself asks for a reboot (`/run/reboot-required`)
+      ␛[1;31mrefused␛[0m: sshd would no longer let `operator` in: `AllowUsers` names `root` in `/etc/ssh/sshd_config.d/00-deployctl.conf:1`
+        ␛[2mhint:␛[0m add `operator` to `ssh.allow_users`
+      ␛[1;31mrefused␛[0m: `/` has 1 MiB free; 65 MiB are needed
+        ␛[2mhint:␛[0m make room: `du -xh --max-depth=2 / | sort -h | tail`
+      nothing of this is applied while something refuses it
+    ");
 }
 
 #[test]
@@ -251,7 +261,13 @@ fn drift_of_several_hosts() {
         ),
         Style::Plain,
     );
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    cuda    2 changes behind our back
+        /etc/app/app.conf  content 9259f773c285, mode 0644 became content 9a30ff6be4b5, mode 0600
+        vm.swappiness      1 became 60
+    linode  as committed
+    new     nothing applied yet
+    ");
 }
 
 #[test]

@@ -16,7 +16,22 @@ fn what_is_right_and_what_is_not() {
     let Some(lab) = Answering::new() else { return };
     let good = lab.run(&["verify"]);
     assert_eq!(good.code, 0, "{}", good.all());
-    insta::assert_snapshot!("all-pass", good.all());
+    insta::assert_snapshot!(good.all(), @"
+    exit code: 0
+    --- stdout
+    box   3 passed
+      pass   extra/check/disk  disk 300 GiB
+      pass   extra/check/door  the door is closed
+      pass   extra/check/heat  54.5
+    desk  3 passed
+      pass   extra/check/disk  disk 300 GiB
+      pass   extra/check/door  the door is closed
+      pass   extra/check/heat  54.5
+    nothing accepted yet of box, desk: `--accept` takes this as right
+
+    box: 3 passed · desk: 3 passed
+    --- stderr
+    ");
 
     lab.says("box", "door", "the door is open\n");
     lab.babbles("desk", "disk");
@@ -135,7 +150,13 @@ fn files_that_cannot_be_written_are_told_before_anybody_is_asked() {
         assert_eq!(said.out, "");
         all.push_str(&said.err);
     }
-    insta::assert_snapshot!(all);
+    insta::assert_snapshot!(all, @"
+    error: `--junit`: cannot write `DIR/home`
+      cause: it is there and no regular file
+    error: `--html`: cannot write `DIR/no/such/folder/x`
+      cause: No such file or directory (os error 2)
+    error: `--junit` and `--html` name the same file
+    ");
     assert!(!lab.runs().exists());
     assert!(!same.exists());
 }
@@ -190,7 +211,19 @@ fn a_sandbox_proves_nothing_and_nothing_is_accepted_of_it() {
         .lines()
         .map(|line| line.replace(|c: char| c.is_ascii_digit(), "N"))
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(told.join("\n"), @"
+    exit code: N
+    --- stdout
+    linode       NNN skipped
+      NNN checks skipped: sandbox
+    link lanNNg  NN skipped
+      NN checks skipped: sandbox
+
+    mac-mini  skip: a sandbox has files only
+
+    linode: NNN skipped · mac-mini: skip: a sandbox has files only · link lanNNg: NN skipped
+    --- stderr
+    ");
     let said = env.run(&["verify", "linode", "--gate"]);
     assert_eq!(said.code, 4);
     assert_eq!(

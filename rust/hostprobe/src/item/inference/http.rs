@@ -206,6 +206,20 @@ mod tests {
                 whole
             })
             .collect();
-        insta::assert_snapshot!(all.join("\n"));
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        200 "yes"
+        200 "until the end"
+        200 "yes, "
+        204 ""
+        ended in the middle of its body
+        sends a length that is no number
+        ended in the middle of a chunk
+        ended in the middle of a chunk
+        sent a chunk longer than its size
+        sent a chunk without its size
+        ended in the middle of its head
+        does not speak HTTP: invalid HTTP version
+        closed without an answer
+        "#);
     }
 }

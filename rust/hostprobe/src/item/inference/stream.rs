@@ -191,6 +191,17 @@ mod tests {
             Err(trouble) => trouble.message,
         })
         .collect();
-        insta::assert_snapshot!(all.join("\n"));
+        insta::assert_snapshot!(all.join("\n"), @"
+        Piece { token: false, finished: false, usage: None, server_first_ms: None, server_between_ms: None, done: false }
+        Piece { token: true, finished: false, usage: None, server_first_ms: None, server_between_ms: None, done: false }
+        Piece { token: false, finished: false, usage: Some(Usage { prompt_tokens: 27, completion_tokens: 6, prompt_tokens_details: None }), server_first_ms: Some(11.864), server_between_ms: Some(5.9), done: false }
+        Piece { token: true, finished: false, usage: None, server_first_ms: None, server_between_ms: None, done: false }
+        Piece { token: false, finished: true, usage: None, server_first_ms: None, server_between_ms: None, done: false }
+        Piece { token: false, finished: false, usage: Some(Usage { prompt_tokens: 27, completion_tokens: 6, prompt_tokens_details: Some(Cached { cached_tokens: Some(26) }) }), server_first_ms: None, server_between_ms: None, done: false }
+        Piece { token: true, finished: false, usage: None, server_first_ms: None, server_between_ms: None, done: false }
+        Piece { token: false, finished: false, usage: None, server_first_ms: None, server_between_ms: None, done: true }
+        broke off: EngineCore encountered an issue
+        sent an event that is not of a chat: expected ident at line 1 column 2
+        ");
     }
 }

@@ -103,7 +103,18 @@ mod tests {
             .iter()
             .map(|v| format!("{} {}", number(*v), round(*v)))
             .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @"
+        0 0
+        0.000010 0.00001
+        0.213 0.213
+        1.00 1
+        9.41 9.41
+        87.2 87.2
+        100.0 100
+        1240 1240
+        1.00e12 1.00e12
+        -3.50 -3.5
+        ");
     }
 
     #[test]
