@@ -1,6 +1,9 @@
 //! Answers turned into results.
 
+use std::sync::LazyLock;
+
 use deployctl_core::query::{Answers, Section, printable};
+use regex::Regex;
 
 use super::answer::{Answer, Holds};
 use crate::{Check, CheckResult, CheckStatus, Measurement};
@@ -129,12 +132,48 @@ fn judge(check: &Check, section: Option<&Section>) -> Judged {
     }
 }
 
+/// How a shell names the script of a query before its own words: `/run/deployctl.AqsvLx/48.sh: 1: `, in bash with
+/// `line` before the number. The name differs from round to round.
+static SCRIPT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\S*/(?:deployctl|tmp)\.\w+/\d+\.sh: (?:line )?\d+: ").expect("tested")
+});
+
 /// One clean line of at most [`EVIDENCE`] characters: what a host said may hold anything.
 fn line(text: &str) -> String {
     let words = printable(text.as_bytes());
+    let words = SCRIPT.replace_all(&words, "");
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(EVIDENCE) {
         Some((cut, _)) => format!("{}…", &words[..cut]),
         None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn the_script_of_a_query_is_not_named_in_evidence() {
+        for (said, told) in [
+            (
+                "/run/deployctl.AqsvLx/48.sh: 1: nsys: not found",
+                "nsys: not found",
+            ),
+            (
+                "/tmp/tmp.r2NqsAqPdl/3.sh: line 12: ss: command not found",
+                "ss: command not found",
+            ),
+            (
+                "status 127: /run/deployctl.a_1/7.sh: 1: a: not found\n/run/deployctl.a_1/7.sh: 2: b: not found",
+                "status 127: a: not found b: not found",
+            ),
+            (
+                "/opt/run.sh: 1: a: not found",
+                "/opt/run.sh: 1: a: not found",
+            ),
+        ] {
+            assert_eq!(line(said), told);
+        }
     }
 }

@@ -320,9 +320,13 @@ fn module_checks(open: bool) -> Vec<Check> {
                 }
                 let same =
                     !installed.is_empty() && loaded.split_whitespace().any(|w| w == installed);
-                let evidence = format!("installed {installed}, loaded {loaded}");
+                let evidence = if installed.is_empty() {
+                    format!("none is installed for the running kernel; loaded: {loaded}")
+                } else {
+                    format!("installed {installed}, loaded {loaded}")
+                };
                 Ok(Found::when(same, evidence)
-                    .or_hint("no module is installed for the running kernel: dkms status")
+                    .or_hint("the running kernel needs its own build of the module: dkms status")
                     .or_after_reboot(
                         !installed.is_empty(),
                         "another driver is installed than loaded",

@@ -13,12 +13,34 @@ use deployctl_core::rendered::{
     Entry, ManagedEntry, Mode, OnChange, Ownership, PackageWant, Rendered, UnitWant,
 };
 
+use serde_json::Value;
+
 use crate::cases::page;
 
-/// The tests' own inventory: the project's at one time, with a few facts that no host of it has.
+/// The project's inventory with a few facts that no host of it has: `facts.json`, a JSON merge patch.
+pub(crate) fn facts() -> Value {
+    let fixture = include_bytes!("../../../../tests/fixtures/inventory.json");
+    let mut facts = serde_json::from_slice(fixture).unwrap();
+    let more = serde_json::from_slice(include_bytes!("facts.json")).unwrap();
+    merge(&mut facts, more);
+    facts
+}
+
+fn merge(facts: &mut Value, more: Value) {
+    match (facts, more) {
+        (Value::Object(facts), Value::Object(more)) => {
+            for (key, more) in more {
+                merge(facts.entry(key).or_insert(Value::Null), more);
+            }
+        }
+        (facts, more) => *facts = more,
+    }
+}
+
+/// The same, read.
 pub(crate) fn inventory() -> &'static Inventory {
     static INVENTORY: LazyLock<Inventory> =
-        LazyLock::new(|| inventory::parse(include_bytes!("inventory.json")).unwrap());
+        LazyLock::new(|| inventory::parse(facts().to_string().as_bytes()).unwrap());
     &INVENTORY
 }
 

@@ -14,7 +14,7 @@ use deployctl_core::query::Section;
 
 use crate::cases::page;
 use crate::good::all_pass;
-use crate::host::{inventory, section};
+use crate::host::{facts, inventory, section};
 
 /// The links of the tests' inventory: a Linux host and a Mac.
 fn checks() -> Vec<LinkCheck> {
@@ -24,8 +24,7 @@ fn checks() -> Vec<LinkCheck> {
 /// The same with a second Mac on the link, so that Macs ask Macs, too.
 fn three() -> &'static Inventory {
     static INVENTORY: LazyLock<Inventory> = LazyLock::new(|| {
-        let mut raw: serde_json::Value =
-            serde_json::from_slice(include_bytes!("inventory.json")).unwrap();
+        let mut raw = facts();
         let mut network = raw["hosts"]["mac-mini"]["network"].clone();
         network["interfaces"]["en0"]["addresses"][0] = "10.0.0.3/24".into();
         raw["hosts"]["macbook"]["network"] = network;

@@ -8,8 +8,8 @@ use deployctl_core::name::HostName;
 use deployctl_core::rendered::Rendered;
 use serde_json::{Value, json};
 
-/// The inventory of the checks' own tests: any valid one would do.
-const INVENTORY: &str = include_str!("../../../checks/tests/check/inventory.json");
+/// Any valid inventory would do.
+const INVENTORY: &str = include_str!("../../../../tests/fixtures/inventory.json");
 
 /// A question of the test's own.
 pub(crate) struct Ask(pub(crate) Check);
@@ -18,14 +18,14 @@ impl Ask {
     /// Passes where `command` says `good`. It runs in the host's folder.
     pub(crate) fn new(label: &str, command: &str) -> Self {
         let mut inventory: Value = serde_json::from_str(INVENTORY).unwrap();
-        inventory["hosts"]["cuda"]["extra"]["checks"] = json!({ label: {
+        inventory["hosts"]["cuda"]["extra"] = json!({ "checks": { label: {
             "command": format!("cd \"$HERE\" || exit\n{command}"),
             "status": 0,
             "contains": ["good"],
             "deadline_seconds": 5,
             "retries": 0,
             "gate": false,
-        }});
+        }}});
         let inventory = inventory.to_string();
         let inventory = deployctl_core::inventory::parse(inventory.as_bytes()).unwrap();
         let cuda = HostName::new("cuda").unwrap();
