@@ -119,7 +119,25 @@ fn a_real_python_imports_what_is_there_and_says_what_is_not() {
             result
         })
         .collect();
-    insta::assert_snapshot!(table(&results));
+    insta::assert_snapshot!(table(&results), @"
+    pass       python/vllm/interpreter
+               expected: /opt/vllm/current is an environment of Python 3.10 or later
+               found:    Python 3.N in /opt/vllm/current
+    fail       python/vllm/import/bitsandbytes
+               expected: imports bitsandbytes
+               found:    ModuleNotFoundError: No module named 'bitsandbytes'
+               hint:     not installed in this environment: uv pip sync from the lock
+    fail       python/vllm/import/flash_attn
+               expected: imports flash_attn
+               found:    ImportError: a.so: undefined symbol: _ZN3c10
+               hint:     its native code was built against another PyTorch: reinstall it beside this one
+    pass       python/vllm/import/torch
+               expected: imports torch
+               found:    torch 2.13.0
+    pass       python/vllm/import/vllm
+               expected: imports vllm 0.33.0
+               found:    vllm 0.33.0+cu129
+    ");
     let compiled = environment
         .path()
         .join("lib")

@@ -418,7 +418,13 @@ mod tests {
                 format!("{:?} {:?}", os.id, os.version)
             })
             .collect();
-        insta::assert_snapshot!(read.join("\n"));
+        insta::assert_snapshot!(read.join("\n"), @r#"
+        "debian" "12"
+        "ubuntu" "24.04"
+        "arch" ""
+        "" "\""
+        "evil" ""
+        "#);
     }
 
     proptest! {

@@ -284,7 +284,24 @@ fn every_exit_status_of_going_back_has_its_words() {
             assert_eq!(host.state(), before);
         }
     }
-    insta::assert_snapshot!("back", text);
+    insta::assert_snapshot!(text, @"
+    Nixos test 1: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: it was refused before the switch, or could not go on: error: Pre-switch check `enoughSpace' failed, `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` runs, and `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` did
+    Nixos test 2: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation script failed: Failed to run activate script, `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` runs, and `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` did
+    Nixos test-after 2: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation script failed: activating the configuration... Activation script snippet 'users' failed (1)
+    Nixos test 3: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation ended with 3: Out of memory, `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` runs, and `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` did
+    Nixos test-after 4: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: units failed, and had not failed before: `app.service`
+    Nixos test-after 4: rolled-back Requested a rollback was requested
+    Nixos test-after 4: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: units failed, and had not failed before: activating the configuration... error: Failed to reload user units
+    Nixos test 100: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: it has another init than the one that runs; the host boots it by default, so a reboot brings it back, `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` runs, and `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` did
+    Nixos lock : rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: another switch is at work on this host: it holds `/run/nixos/switch-to-configuration.lock`, `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` runs, and `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` did
+    Darwin test 1: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation ended with 1: error: Pre-switch check `enoughSpace' failed, `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` runs, and `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` did
+    Darwin test 2: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation wants to be run by root: Failed to run activate script, `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` runs, and `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` did
+    Darwin test-after 2: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation wants to be run by root: setting up /etc... Activation script snippet 'users' failed (1)
+    Darwin test 3: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation ended with 3: Out of memory, `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` runs, and `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` did
+    Darwin test-after 4: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation ended with 4: warning: the following units failed: app.service, bad.service  × app.service - App
+    Darwin test-after 4: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation ended with 4: setting up /etc... warning: the following units failed: bad.service
+    Darwin test-after 4: rollback-failed Rollback requested a rollback was requested; left: `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old`: its activation ended with 4: setting up /etc... error: Failed to reload user units
+    ");
 }
 
 #[test]

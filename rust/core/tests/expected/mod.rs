@@ -12,12 +12,12 @@ use similar::TextDiff;
     reason = "tests read and write their pages"
 )]
 pub(crate) fn compare(path: &Path, text: &str) -> Option<String> {
-    let old = std::fs::read_to_string(path).unwrap();
+    let old = std::fs::read_to_string(path).expect("the page is there");
     if old == text {
         return None;
     }
     if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, text).expect("the page can be written");
         return None;
     }
     let diff = TextDiff::from_lines(old.as_str(), text);

@@ -176,7 +176,24 @@ fn every_reason_has_its_words() {
         ask("NET_VENDR", Value::N),
         ask("FAKE", Value::Y),
     ];
-    insta::assert_snapshot!(words(&judge(&wanted, &config, &kconfig())));
+    insta::assert_snapshot!(words(&judge(&wanted, &config, &kconfig())), @r#"
+    NIC: wanted m, got n
+      depends on `FAST || SLOW`; FAST is n, SLOW is n (Kconfig:16)
+      depends on `NET_VENDOR`, which is n (Kconfig:16)
+    HZ_1000: wanted y, got n
+      `HZ_250` was chosen in its place (Kconfig:38)
+    HZ_100: wanted y, got n
+      this source has no such symbol; did you mean `HZ_1000`?
+    EXPERT_ONLY: wanted n, got y
+      it can be set only where `EXPERT` holds (Kconfig:27)
+    HIDDEN: wanted n, got y
+      it has no prompt, so only defaults and other symbols set it (Kconfig:31)
+    BTF: wanted y, got n
+      depends on `!SPLIT`; SPLIT is y (Kconfig:42)
+    FAKE: wanted y, got n
+      this source has no such symbol
+    NET_VENDR: not there, Some("NET_VENDOR")
+    "#);
 }
 
 #[test]

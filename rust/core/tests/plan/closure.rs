@@ -220,7 +220,25 @@ fn what_was_not_answered() {
         ("the system", late(&["system"])),
         ("the rehearsal", late(&["dry-activate"])),
         ("sizes and inhibitors", late(&["closures", "inhibitors"])),
-    ]));
+    ]), @"
+    ## the system
+    refuse [observe] the host did not answer `system`: no answer in time
+        nothing is planned on a guess: try again, or look at the host
+
+    ## the rehearsal
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    refuse [observe] the host did not answer `dry-activate`: no answer in time
+        nothing is planned on a guess: try again, or look at the host
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+
+    ## sizes and inhibitors
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    warn [closure] which packages change is not known: no answer in time
+    warn [inhibitor] what forbids to switch while it runs is not known: no answer in time
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+    ");
 }
 
 #[test]
@@ -288,7 +306,26 @@ fn a_mac_has_neither_systemd_nor_a_rehearsal() {
         ("as declared", mac("26.1")),
         ("an older release", mac("15.7")),
         ("one that begins alike", mac("261")),
-    ]));
+    ]), @"
+    ## as declared
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+
+    ## an older release
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    refuse [os] `box` runs `macos 15.7`; `macos 26` is declared
+        set the `os` fact to what is there, or upgrade the host first
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+
+    ## one that begins alike
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    refuse [os] `box` runs `macos 261`; `macos 26` is declared
+        set the `os` fact to what is there, or upgrade the host first
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+    ");
 }
 
 #[test]

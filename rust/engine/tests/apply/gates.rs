@@ -33,7 +33,24 @@ fn from_time(label: &str, n: u32) -> Ask {
 #[tokio::test]
 async fn a_gate_may_come_right_while_the_host_settles() {
     let gates = vec![from_time("third", 3), from_time("first", 1)];
-    insta::assert_snapshot!(story(gates).told(Interrupt::never()).await);
+    insta::assert_snapshot!(story(gates).told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activated")
+      reconnect
+       0.0s Reached("op@host")
+      ask gates
+      ask gates
+      ask gates
+      reconnect
+      ask gates
+      run confirm 1795392000-abcdef
+       2.0s PhaseEntered("committed")
+    => Committed { generation: 1 }
+       connection/op@host: Pass, asked 4×
+       third: Pass, asked 4×
+       first: Pass, asked 4×
+    "#);
 }
 
 #[tokio::test]
@@ -68,7 +85,7 @@ async fn a_gate_is_only_asked_once_what_it_needs_has_passed() {
       put /var/lib/deployctl/applies/1795392000-abcdef
       run start 1795392000-abcdef
        0.0s PhaseEntered("activated")
-      reconnect None
+      reconnect
        0.0s Reached("op@host")
       ask gates
       ask gates
@@ -129,14 +146,14 @@ async fn a_way_in_that_is_shut_is_tried_at_growing_intervals_and_every_reason_is
       put /var/lib/deployctl/applies/1795392000-abcdef
       run start 1795392000-abcdef
        0.0s PhaseEntered("activated")
-      reconnect None
-      reconnect None
-      reconnect None
-      reconnect None
-      reconnect None
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
       run rollback 1795392000-abcdef --reason gate 'gate `connection/op@host` failed: no connection to `op@host`: Permission denied; then no connection to `op@host`: Connection reset'
       10.0s PhaseEntered("rolled-back")
-      reconnect None
+      reconnect
     => RolledBack { reason: "gate `connection/op@host` failed: no connection to `op@host`: Permission denied; then no connection to `op@host`: Connection reset", login: true }
        connection/op@host: Fail { hint: Some("about Permission denied") }, asked 5×
     "#);

@@ -28,7 +28,26 @@ async fn everything_goes_well() {
         Call::Run(_) if n < 5 => frame("activating", 0, "==> begin\n==> place /etc/x\n"),
         _ => frame("activated", 0, "==> begin\n==> place /etc/x\ndone\n"),
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s Logged("==> begin")
+       0.0s PhaseEntered("armed")
+      run status 1795392000-abcdef 10
+       0.1s Logged("==> place /etc/x")
+       0.1s PhaseEntered("activating")
+      run status 1795392000-abcdef 27
+      run status 1795392000-abcdef 27
+      run status 1795392000-abcdef 27
+       1.5s Logged("done")
+       1.5s PhaseEntered("activated")
+      reconnect
+       1.5s Reached("op@host")
+      run confirm 1795392000-abcdef
+       1.5s PhaseEntered("committed")
+    => Committed { generation: 1 }
+       connection/op@host: Pass
+    "#);
 }
 
 #[tokio::test]
@@ -47,14 +66,14 @@ async fn the_way_in_is_gone_so_it_goes_back_at_once() {
       put /var/lib/deployctl/applies/1795392000-abcdef
       run start 1795392000-abcdef
        0.0s PhaseEntered("activated")
-      reconnect None
-      reconnect None
-      reconnect None
-      reconnect None
-      reconnect None
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
       run rollback 1795392000-abcdef --reason gate 'gate `connection/op@host` failed: no connection to `op@host`: Connection refused'
       10.0s PhaseEntered("rolled-back")
-      reconnect None
+      reconnect
     => RolledBack { reason: "gate `connection/op@host` failed: no connection to `op@host`: Connection refused", login: true }
        connection/op@host: Fail { hint: None }, asked 5×
     "#);
@@ -74,7 +93,25 @@ async fn the_link_is_lost_and_the_host_comes_through() {
         Call::Reconnect => Reply::says(""),
         _ => frame("activated", 0, ""),
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activating")
+      run status 1795392000-abcdef 0
+       0.1s LinkLost("the connection to `op@host` was lost: the connection was terminated")
+      reconnect
+      reconnect
+      reconnect
+      run status 1795392000-abcdef 0
+       1.6s PhaseEntered("activated")
+       1.6s Reconnected
+      reconnect
+       1.6s Reached("op@host")
+      run confirm 1795392000-abcdef
+       1.6s PhaseEntered("committed")
+    => Committed { generation: 1 }
+       connection/op@host: Pass
+    "#);
 }
 
 #[tokio::test]
@@ -91,11 +128,11 @@ async fn the_link_is_lost_and_the_dead_man_has_rolled_back() {
        0.0s PhaseEntered("activating")
       run status 1795392000-abcdef 0
        0.1s LinkLost("the connection to `op@host` was lost: the connection was terminated")
-      reconnect None
+      reconnect
       run status 1795392000-abcdef 0
        0.1s PhaseEntered("rolled-back")
        0.1s Reconnected
-      reconnect None
+      reconnect
     => RolledBack { reason: "the host gave no reason", login: true }
     "#);
 }
@@ -151,7 +188,7 @@ async fn ctrl_c_rolls_back_what_is_not_confirmed() {
        0.0s PhaseEntered("rolling-back")
       run status 1795392000-abcdef 0
        0.1s PhaseEntered("rolled-back")
-      reconnect None
+      reconnect
     => RolledBack { reason: "asked for", login: true }
     "#);
 }
@@ -188,7 +225,7 @@ async fn hostile_output_is_shown_harmlessly_and_does_not_confuse() {
        0.0s Logged("end")
        0.0s Logged("red")
        0.0s PhaseEntered("activated")
-      reconnect None
+      reconnect
        0.0s Reached("op@host")
       run confirm 1795392000-abcdef
        0.0s PhaseEntered("committed")

@@ -46,13 +46,13 @@ async fn where_no_login_comes_in_a_person_is_needed() {
        0.0s PhaseEntered("armed")
       kept run status 1795392000-abcdef 0
        0.1s PhaseEntered("rolled-back")
-      reconnect None
-      reconnect None
+      reconnect
+      reconnect
       kept run mend
-      reconnect None
-      reconnect None
-      reconnect None
-      reconnect None
+      reconnect
+      reconnect
+      reconnect
+      reconnect
     => RollbackFailed { reason: "unit start ssh.service: failed; files and units were put back and verified, but no new login becomes root: no connection to `op@host`: Connection reset; over the connection that is still open: sshd says: line 3: bad", hint: "on its console, as root: `mkdir -p /run/sshd`, `sshd -t`, `systemctl restart ssh`, until you can log in; `deployctl status` then says how it stands" }
     "#);
 }
@@ -76,10 +76,10 @@ async fn what_keeps_sshd_from_letting_in_is_mended_over_the_open_shell() {
        0.0s PhaseEntered("armed")
       kept run status 1795392000-abcdef 0
        0.1s PhaseEntered("rolled-back")
-      reconnect None
-      reconnect None
+      reconnect
+      reconnect
       kept run mend
-      reconnect None
+      reconnect
     => RolledBack { reason: "unit start ssh.service: failed; no new login came in at first: `/run/sshd` was missing and was made again", login: true }
     "#);
 }
@@ -125,7 +125,24 @@ async fn the_right_to_become_root_is_gone_and_the_shell_from_before_asks_it_back
         Call::RootShell => Reply::says(""),
         _ => no_root(),
     });
-    insta::assert_snapshot!(story.with_root_shell().told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.with_root_shell().told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      root shell
+      kept run start 1795392000-abcdef
+       0.0s PhaseEntered("armed")
+      kept run status 1795392000-abcdef 0
+       0.1s PhaseEntered("activated")
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      kept run rollback 1795392000-abcdef --reason gate 'gate `connection/op@host` failed: `op@host`: cannot become root: sudo: a password is required'
+      10.1s PhaseEntered("rolled-back")
+      reconnect
+    => RolledBack { reason: "gate `connection/op@host` failed: `op@host`: cannot become root: sudo: a password is required", login: true }
+       connection/op@host: Fail { hint: None }, asked 5×
+    "#);
 }
 
 /// The same where that shell has ended: only the dead man is left, and it is waited for.

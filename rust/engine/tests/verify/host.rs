@@ -45,7 +45,26 @@ async fn what_failed_is_asked_again_after_the_longest_pause_and_nothing_else_is(
         good("in-vain").needing("never"),
     ];
     let told = World::new(&["cuda"]).told(vec![("cuda", checks)], Vec::new());
-    insta::assert_snapshot!(told.await);
+    insta::assert_snapshot!(told.await, @r#"
+       0s cuda: ask fine third never lease
+       0s cuda ! AskingAgain { checks: ["third", "never"], pause: 5s }
+       5s cuda: ask third never
+       5s cuda ! AskingAgain { checks: ["third", "never"], pause: 5s }
+      10s cuda: ask third never
+      10s cuda: ask after
+    => cuda
+       fine pass, asked 1×
+          good
+       third pass, asked 3×
+          good
+       never fail, asked 3×
+          `good` is not in its answer
+          bad
+       after pass, asked 1×
+          good
+       in-vain skip, asked 0×
+          not asked: `never` did not pass
+    "#);
 }
 
 #[tokio::test]

@@ -175,10 +175,23 @@ async fn a_server_that_cannot_be_stopped_is_said() {
         let fails = asked.ends_with("/stop") && std::mem::take(&mut first);
         fails.then(lost)
     });
-    insta::assert_snapshot!(
-        "stop_again",
-        told_with_log(world, throughput("echo good")).await
-    );
+    insta::assert_snapshot!(told_with_log(world, throughput("echo good")).await, @r#"
+       0s cuda ! Measuring("lan: throughput mac-mini → cuda")
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/start
+       0s cuda: ask a
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+       0s mac-mini: reconnect
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/throughput/mac-mini-to-cuda pass, asked 1×
+          good
+    -- on mac-mini
+    started
+    stopped 42
+    running: false
+    "#);
 
     let link = asking("lan/x/cuda-to-mac-mini", "echo good");
     let link = between(

@@ -320,7 +320,26 @@ fn what_a_host_says_of_itself() {
     insta::assert_snapshot!(format!(
         "{}\n\n{in_sandbox}\n\n{overdue}",
         told.join("\n\n")
-    ));
+    ), @"
+    nothing applied yet
+
+    generation 7
+
+    generation 4; apply 20261123-1f3a9c by ann@laptop: committed
+
+    generation 4; apply 20261123-1f3a9c by ann@laptop: activated, rolls back by itself in 57 s unless confirmed
+
+    generation 4; apply 20261123-1f3a9c by ann@laptop: rolled-back
+      because `x.service` failed
+
+    generation 4; apply 20261123-1f3a9c by ann@laptop: rollback-failed, booted since
+      because no space left
+      do this now: mend what is named, then run `sh /var/lib/deployctl/host.sh rollback` there as root; where it is right as it is: `deployctl rollback HOST --abandon`
+
+    generation 4; apply 20261123-1f3a9c by ann@laptop: activated, 57 s left to confirm it
+
+    generation 4; apply 20261123-1f3a9c by ann@laptop: activated, overdue: its dead man has not run; `deployctl apply --steal` rolls it back
+    ");
 }
 
 #[test]

@@ -113,7 +113,26 @@ fn a_host_that_is_away_is_one_line_and_decides() {
     lab.says("box", "heat", "90\n");
     let said = lab.run(&["verify", "--accept"]);
     assert_eq!(said.code, 8);
-    insta::assert_snapshot!(said.all());
+    insta::assert_snapshot!(said.all(), @"
+    exit code: 8
+    --- stdout
+    box  2 passed, 1 failed
+      pass   extra/check/disk  disk 300 GiB
+      pass   extra/check/door  the door is closed
+    nothing accepted yet of box: `--accept` takes this as right
+
+    box
+      fail   extra/check/heat  90
+             expected  70 °C or less
+             hint      the number is out of bounds
+    desk  unreachable: no connection to `root@localhost:1`: connect to host localhost port 1: Connection refused
+      hint: the machine is up, but nothing listens there: check `connection.port` and sshd
+
+    box: 2 passed, 1 failed · desk: unreachable
+    --- stderr
+    box: 3 checks accepted into hosts/box/accepted.snap
+    desk: nothing accepted, since it was not asked
+    ");
     assert!(lab.accepted("box").is_file());
     assert!(!lab.accepted("desk").exists());
 }

@@ -29,7 +29,7 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
         if !concern.runs_on.includes(platform) && concern.is_declared(host) {
             findings.add_with_hint(
                 FactPath::host(name).key(concern.name),
-                format!("is not available on platform `{}`", platform.as_str()),
+                format!("is not available on platform `{platform}`"),
                 match concern.runs_on {
                     RunsOn::Mac(_) => "it needs Apple silicon",
                     RunsOn::Linux(_) | RunsOn::Every => "it needs Linux",
