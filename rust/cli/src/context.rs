@@ -14,7 +14,7 @@ use deployctl_engine::connect::{Again, Connector, OverSsh, Sandbox, SshSettings}
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::nix::Nix;
 use deployctl_engine::nix::cache::EvaluationCache;
-use deployctl_engine::nix::supply::Supply;
+use deployctl_engine::nix::deployer::ClosureDeployer;
 use deployctl_engine::transport::Secret;
 use deployctl_engine::{modules, nix};
 use deployctl_report::Verdict;
@@ -112,7 +112,7 @@ impl Context {
     }
 
     /// Who evaluates, builds and brings the systems of Nix hosts.
-    pub(crate) async fn supply(&self) -> Result<Supply, Failure> {
+    pub(crate) async fn deployer(&self) -> Result<ClosureDeployer, Failure> {
         let top = self.repo()?;
         let directory = env_vars::cache_directory();
         let cache = match &directory {
@@ -130,7 +130,7 @@ impl Context {
                 Failure::usage(message).cause(&error)
             })?;
         }
-        Ok(Supply::new(
+        Ok(ClosureDeployer::new(
             Nix::default(),
             top,
             cache,

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ask::{AskError, ask};
 use crate::transport::ssh::{Ssh, Target};
-use crate::transport::ssh_config::Way;
+use crate::transport::ssh_config::SshRoute;
 use crate::transport::ssh_files::SshFiles;
 use crate::transport::{TransportError, host_key};
 
@@ -94,8 +94,8 @@ pub fn fingerprint(key: &str) -> Option<String> {
 /// The key that the host shows, before anything is trusted: no login, no command.
 pub async fn shown_key(
     runtime: &Path,
-    way: &Way,
-    others: &[Way],
+    way: &SshRoute,
+    others: &[SshRoute],
     user_config: &str,
 ) -> Result<String, TransportError> {
     let ways = with(way, others, Vec::new());
@@ -107,8 +107,8 @@ pub async fn shown_key(
 /// Connects to the host with this key alone and asks who it is.
 pub async fn identify(
     runtime: &Path,
-    way: &Way,
-    others: &[Way],
+    way: &SshRoute,
+    others: &[SshRoute],
     user_config: &str,
     target: Target,
     key: &str,
@@ -239,8 +239,8 @@ fn difference(before: &Pinned, now: &Pinned) -> String {
     parts.join(", ")
 }
 
-fn with(way: &Way, others: &[Way], host_keys: Vec<String>) -> Vec<Way> {
-    let mut ways = vec![Way {
+fn with(way: &SshRoute, others: &[SshRoute], host_keys: Vec<String>) -> Vec<SshRoute> {
+    let mut ways = vec![SshRoute {
         host_keys,
         ..way.clone()
     }];

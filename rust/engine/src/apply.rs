@@ -25,7 +25,7 @@ use patience::{Patience, Seen};
 
 use crate::archive;
 use crate::event::{Event, EventKind};
-use crate::surroundings::Surroundings;
+use crate::run_context::RunContext;
 use crate::transport::{Limits, Transport, TransportError};
 
 /// Longest time for `start`: lease, validators, package download and simulation, checkpoint.
@@ -70,12 +70,12 @@ pub struct Applied {
 }
 
 /// Drives one apply to its end.
-pub async fn apply(link: Box<dyn Transport>, task: &Task, around: &Surroundings) -> Applied {
+pub async fn apply(link: Box<dyn Transport>, task: &Task, context: &RunContext) -> Applied {
     let mut run = Run {
         link,
         shell: None,
         task,
-        around,
+        context,
         log: LogTail::default(),
         heard: Heard::default(),
         checks: Vec::new(),
@@ -100,7 +100,7 @@ struct Run<'a> {
     /// A shell of root from before the start: what is applied may take the right to become root away.
     shell: Option<Box<dyn Transport>>,
     task: &'a Task,
-    around: &'a Surroundings,
+    context: &'a RunContext,
     log: LogTail,
     heard: Heard,
     checks: Vec<CheckResult>,
@@ -118,7 +118,7 @@ impl Run<'_> {
     async fn drive(&mut self) -> Result<(), Outcome> {
         self.stage().await?;
         self.shell = self.root_shell().await?;
-        if self.around.interrupt.thrown() {
+        if self.context.interrupt.thrown() {
             return Err(Outcome::Interrupted);
         }
         // From here on the host may go on by itself, whatever becomes of us: an error says nothing about it.
@@ -131,7 +131,7 @@ impl Run<'_> {
                 return Ok(());
             }
             self.still_worth_it()?;
-            if self.around.interrupt.thrown() && self.rollback.is_none() {
+            if self.context.interrupt.thrown() && self.rollback.is_none() {
                 self.rollback = Some(failure(
                     FailureCode::Interrupted,
                     "the controller was interrupted",
@@ -191,7 +191,7 @@ impl Run<'_> {
             log: self.log.offset(),
             left: self.heard.left(),
         };
-        let now = self.around.clock.monotonic();
+        let now = self.context.clock.monotonic();
         let lasts = self.patience.lasts(seen, now, self.task, self.denied);
         let rolling_back = seen.phase == Some(Phase::RollingBack);
         if lasts && (self.last_requests == 0 || rolling_back) {
@@ -232,7 +232,7 @@ impl Run<'_> {
 
     /// Activated: reach it anew, check, then confirm or roll back.
     async fn decide(&mut self) -> Result<(), Outcome> {
-        let looked = gates::look(self.link.as_ref(), self.task, self.around).await;
+        let looked = gates::look(self.link.as_ref(), self.task, self.context).await;
         self.checks = looked.checks;
         let happened = match looked.link {
             Some(link) => {
@@ -244,7 +244,7 @@ impl Run<'_> {
         if next(Phase::Activated, happened).action != Action::SendConfirm {
             let closed = outcome::closed_gates(&self.checks).join("; ");
             // Broken off, a look has not proven anything.
-            if !self.around.interrupt.thrown() {
+            if !self.context.interrupt.thrown() {
                 self.rollback = Some(failure(FailureCode::Gate, &closed));
                 return self.request_rollback().await;
             }
@@ -277,12 +277,12 @@ impl Run<'_> {
     }
 
     async fn wait(&self, pause: Duration) {
-        if self.around.interrupt.thrown() {
-            return self.around.clock.sleep(pause).await;
+        if self.context.interrupt.thrown() {
+            return self.context.clock.sleep(pause).await;
         }
         tokio::select! {
-            () = self.around.clock.sleep(pause) => {}
-            () = self.around.interrupt.wait() => {}
+            () = self.context.clock.sleep(pause) => {}
+            () = self.context.interrupt.wait() => {}
         }
     }
 
@@ -298,7 +298,7 @@ impl Run<'_> {
         match outcome {
             Outcome::RolledBack { reason, .. } if !self.link.is_sandbox() => {
                 let shell = self.shell.as_deref();
-                let proof = way_in::prove(self.link.as_ref(), shell, self.around).await;
+                let proof = way_in::prove(self.link.as_ref(), shell, self.context).await;
                 outcome::put_back(reason, proof)
             }
             outcome => outcome,
@@ -306,7 +306,7 @@ impl Run<'_> {
     }
 
     fn tell(&self, kind: EventKind) {
-        tell(self.around, self.task, kind);
+        tell(self.context, self.task, kind);
     }
 }
 
@@ -328,8 +328,8 @@ fn distinct(reasons: &[String]) -> String {
     once.join("; then ")
 }
 
-fn tell(around: &Surroundings, task: &Task, kind: EventKind) {
-    (around.sink)(Event {
+fn tell(context: &RunContext, task: &Task, kind: EventKind) {
+    (context.sink)(Event {
         host: task.host.clone(),
         kind,
     });

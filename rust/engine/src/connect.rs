@@ -10,15 +10,15 @@ use deployctl_core::inventory::host::{Elevation, Host};
 use deployctl_core::name::{HostName, LoginName};
 
 mod again;
-mod reuse;
+mod pool;
 
 pub use again::Again;
-pub use reuse::Reusing;
+pub use pool::ConnectionPool;
 
-use crate::nix::{Daemon, StoreWay};
+use crate::nix::{Daemon, StoreAddress};
 use crate::transport::local::Local;
 use crate::transport::ssh::{Become, Ssh, Target};
-use crate::transport::ssh_config::Way;
+use crate::transport::ssh_config::SshRoute;
 use crate::transport::ssh_files::SshFiles;
 use crate::transport::{Password, Secret, Transport, TransportError};
 
@@ -34,7 +34,7 @@ pub trait Connector: Send + Sync {
     }
 
     /// The way to the Nix store of `host`; `None` where there can be none.
-    async fn store(&self, host: &HostName) -> Option<StoreWay> {
+    async fn store(&self, host: &HostName) -> Option<StoreAddress> {
         let _ = host;
         None
     }
@@ -87,7 +87,7 @@ pub struct SshSettings {
 impl OverSsh {
     /// Prepares the ways to all hosts of `inventory`; connects to none.
     pub fn new(inventory: &Inventory, settings: &SshSettings) -> Result<Self, TransportError> {
-        let ways: Vec<Way> = inventory
+        let ways: Vec<SshRoute> = inventory
             .hosts()
             .iter()
             .map(|(name, host)| way(name, host, settings.user.as_ref()))
@@ -130,9 +130,9 @@ impl Connector for OverSsh {
         self.has_password
     }
 
-    async fn store(&self, host: &HostName) -> Option<StoreWay> {
+    async fn store(&self, host: &HostName) -> Option<StoreAddress> {
         let target = self.targets.get(host)?;
-        Some(StoreWay {
+        Some(StoreAddress {
             host: host.clone(),
             road: self.files.road(host).await.ok()?,
             daemon: match target.becoming {
@@ -145,9 +145,9 @@ impl Connector for OverSsh {
 }
 
 /// How ssh reaches a host, with the keys that `adopt` pinned; `user` logs in instead of the inventory's.
-pub fn way(name: &HostName, host: &Host, user: Option<&LoginName>) -> Way {
+pub fn way(name: &HostName, host: &Host, user: Option<&LoginName>) -> SshRoute {
     let connection = &host.connection;
-    Way {
+    SshRoute {
         host: name.clone(),
         address: connection.address.to_string(),
         port: connection.port.number(),
@@ -163,7 +163,7 @@ pub fn way(name: &HostName, host: &Host, user: Option<&LoginName>) -> Way {
 }
 
 /// How the login of `way` becomes root on `host`.
-pub fn target(way: &Way, host: &Host, password: Option<&Secret>) -> Target {
+pub fn target(way: &SshRoute, host: &Host, password: Option<&Secret>) -> Target {
     Target {
         host: way.host.clone(),
         user: way.user.clone(),
@@ -172,7 +172,7 @@ pub fn target(way: &Way, host: &Host, password: Option<&Secret>) -> Target {
     }
 }
 
-fn becoming(way: &Way, host: &Host, password: Option<&Secret>) -> Become {
+fn becoming(way: &SshRoute, host: &Host, password: Option<&Secret>) -> Become {
     // The inventory says how its own login becomes root; another one has sudo.
     let own = way.user == host.connection.user.as_str();
     if way.user == "root" || (own && host.connection.elevation == Elevation::None) {

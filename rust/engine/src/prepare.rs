@@ -16,8 +16,8 @@ use crate::causes::in_full;
 use crate::connect::Connector;
 use crate::event::{Event, EventKind};
 use crate::nix::SystemError;
-use crate::nix::supply::{Needed, Source, SupplyError};
-use crate::surroundings::Surroundings;
+use crate::nix::deployer::{DeployError, Deployment, Source};
+use crate::run_context::RunContext;
 use crate::target_state::TargetState;
 use crate::transport::Transport;
 
@@ -106,19 +106,19 @@ pub async fn prepare(
     connector: Arc<dyn Connector>,
     state: TargetState,
     purpose: Purpose,
-    around: Surroundings,
+    context: RunContext,
 ) -> Asked {
     let host = state.host().clone();
     let preparation = Preparation {
         connector: connector.as_ref(),
         state: &state,
         purpose,
-        around: &around,
+        context: &context,
     };
     let prepared = preparation.run().await;
     let prepared = prepared.map_err(|failure| match failure {
         Failure::Ended(outcome) => Box::new(HostReport::ended(host, outcome)),
-        Failure::Unsupplied(error) => Box::new(unsupplied(host, &error)),
+        Failure::Undeployed(error) => Box::new(undeployed(host, &error)),
     });
     let (link, observation, took_over) = prepared?;
     Ok(Prepared {
@@ -134,7 +134,7 @@ pub async fn prepare(
 /// Why a host has no plan.
 enum Failure {
     Ended(Outcome),
-    Unsupplied(SupplyError),
+    Undeployed(DeployError),
 }
 
 impl From<Outcome> for Failure {
@@ -155,7 +155,7 @@ struct Preparation<'a> {
     connector: &'a dyn Connector,
     state: &'a TargetState,
     purpose: Purpose,
-    around: &'a Surroundings,
+    context: &'a RunContext,
 }
 
 impl Preparation<'_> {
@@ -171,7 +171,7 @@ impl Preparation<'_> {
         };
         let (mut link, mut observation) = tokio::select! {
             reached = reached => reached?,
-            () = self.around.interrupt.wait() => return Err(Outcome::Interrupted.into()),
+            () = self.context.interrupt.wait() => return Err(Outcome::Interrupted.into()),
         };
         let mut took_over = None;
         if let Some(pending) = observation.observed.pending.clone()
@@ -180,7 +180,7 @@ impl Preparation<'_> {
             && is_meant(&observation.plan)
         {
             self.tell(EventKind::TakingOver(pending.named()));
-            let free = takeover::settle(link, &pending, self.around).await?;
+            let free = takeover::settle(link, &pending, self.context).await?;
             (link, took_over) = (free.link, Some(free.what));
             observation = self.observe(link.as_ref(), present).await?;
         }
@@ -195,7 +195,7 @@ impl Preparation<'_> {
     /// Asks everything in one exec, and plans. `present`: the system must be in the host's store by now.
     async fn observe(&self, link: &dyn Transport, present: bool) -> Result<Observation, Outcome> {
         let mut observed = observe(link, self.state).await?;
-        observed.clocks.controller = Some(self.around.clock.unix_seconds());
+        observed.clocks.controller = Some(self.context.clock.unix_seconds());
         self.tell(EventKind::Observed);
         let options = Options {
             sandbox: link.is_sandbox(),
@@ -225,20 +225,22 @@ impl Preparation<'_> {
         };
         let known = made.observed.system.as_ref();
         let there = known.is_some_and(|system| system.wanted.is_some());
-        let needed = Needed {
+        let needed = Deployment {
             name: self.state.host(),
             host: &system.host,
             source: &system.source,
             way: &way,
         };
-        let ended = system.supply.bring(&needed, link, there, &self.around.sink);
-        ended.await.map_err(Failure::Unsupplied)?;
+        let ended = system
+            .deployer
+            .deploy(&needed, link, there, &self.context.sink);
+        ended.await.map_err(Failure::Undeployed)?;
         Ok(!there)
     }
 
     fn tell(&self, kind: EventKind) {
         let host = self.state.host().clone();
-        (self.around.sink)(Event { host, kind });
+        (self.context.sink)(Event { host, kind });
     }
 }
 
@@ -258,10 +260,10 @@ fn runs(observed: &Observed, source: &Source) -> bool {
 }
 
 /// The report of a host whose system did not get there.
-pub fn unsupplied(host: HostName, error: &SupplyError) -> HostReport {
+pub fn undeployed(host: HostName, error: &DeployError) -> HostReport {
     match error {
-        SupplyError::Transport(error) => HostReport::ended(host, outcome::transport(error)),
-        SupplyError::System(error) => {
+        DeployError::Transport(error) => HostReport::ended(host, outcome::transport(error)),
+        DeployError::System(error) => {
             let reason = Problem {
                 message: in_full(error),
                 hint: error.hint(),

@@ -13,7 +13,7 @@ use crate::apply::{self, Task};
 use crate::fleet;
 use crate::prepare::{Asked, Prepared, host_of};
 use crate::random;
-use crate::surroundings::Surroundings;
+use crate::run_context::RunContext;
 
 /// How to roll out.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub struct Rollout<'a> {
     /// Hosts at a time.
     pub jobs: usize,
     /// What the hosts share.
-    pub around: Surroundings,
+    pub context: RunContext,
 }
 
 impl Rollout<'_> {
@@ -59,11 +59,11 @@ impl Rollout<'_> {
             (host, item)
         });
         let work = |_, item: Result<(Prepared, Vec<Check>), Box<HostReport>>| {
-            let (options, around) = (self.options.clone(), self.around.clone());
+            let (options, context) = (self.options.clone(), self.context.clone());
             async move {
                 match item {
                     Err(report) => *report,
-                    Ok((prepared, gates)) => roll_out(prepared, gates, options, around).await,
+                    Ok((prepared, gates)) => roll_out(prepared, gates, options, context).await,
                 }
             }
         };
@@ -144,7 +144,7 @@ async fn roll_out(
     prepared: Prepared,
     gates: Vec<Check>,
     options: Options,
-    around: Surroundings,
+    context: RunContext,
 ) -> HostReport {
     let Prepared {
         link,
@@ -162,7 +162,7 @@ async fn roll_out(
     if let Some(outcome) = settled(&plan) {
         return outcome_report(outcome, plan);
     }
-    let meta = match meta(&options, &around) {
+    let meta = match meta(&options, &context) {
         Ok(meta) => meta,
         Err(error) => {
             let reason = Problem {
@@ -182,7 +182,7 @@ async fn roll_out(
         starts: starts(&plan),
         gates,
     };
-    let applied = apply::apply(link, &task, &around).await;
+    let applied = apply::apply(link, &task, &context).await;
     let fine = matches!(applied.outcome, Outcome::Committed { .. });
     HostReport {
         host: rendered.host,
@@ -194,8 +194,8 @@ async fn roll_out(
     }
 }
 
-fn meta(options: &Options, around: &Surroundings) -> std::io::Result<ApplyMeta> {
-    let started_at = around.clock.unix_seconds();
+fn meta(options: &Options, context: &RunContext) -> std::io::Result<ApplyMeta> {
+    let started_at = context.clock.unix_seconds();
     let random = random::word()?;
     Ok(ApplyMeta {
         apply_id: ApplyId::new(format!("{started_at}-{}", &random[..6]))

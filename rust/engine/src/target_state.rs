@@ -7,7 +7,7 @@ use deployctl_core::name::HostName;
 use deployctl_core::plan::Target;
 use deployctl_core::rendered::Rendered;
 
-use crate::nix::supply::{Source, Supply};
+use crate::nix::deployer::{ClosureDeployer, Source};
 
 /// What one host should hold and run.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct TargetState {
 #[derive(Debug, Clone)]
 pub struct TargetSystem {
     /// What deploys it.
-    pub supply: Arc<Supply>,
+    pub deployer: Arc<ClosureDeployer>,
     /// The host's facts.
     pub host: Host,
     /// The system, and how it is built.

@@ -3,7 +3,7 @@
 use deployctl_engine::adopt::{self, AdoptError, Written};
 use deployctl_engine::ask::AskError;
 use deployctl_engine::connect::{target, way};
-use deployctl_engine::transport::ssh_config::Way;
+use deployctl_engine::transport::ssh_config::SshRoute;
 use deployctl_report::Verdict;
 
 use crate::args;
@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, args: &args::Adopt) -> Result<Verdict
     let name = one_host(&inventory, &args.host)?;
     let host = inventory.host(&name).expect("selected from it");
     let settings = context.ssh_settings()?;
-    let ways: Vec<Way> = inventory
+    let ways: Vec<SshRoute> = inventory
         .hosts()
         .iter()
         .map(|(name, host)| way(name, host, settings.user.as_ref()))

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use deployctl_core::name::HostName;
 use deployctl_engine::fleet::{self, broken};
-use deployctl_engine::nix::supply::SupplyError;
-use deployctl_engine::prepare::unsupplied;
+use deployctl_engine::nix::deployer::DeployError;
+use deployctl_engine::prepare::undeployed;
 use deployctl_engine::target_state::TargetState;
 use deployctl_report::{HostReport, Outcome, Report, Verdict};
 
@@ -40,10 +40,10 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
             };
             let way = connector.store(&host).await;
             system
-                .supply
+                .deployer
                 .build(&host, &system.host, derivation, way.as_ref(), &sink)
                 .await
-                .map_err(|error| Box::new(unsupplied(host.clone(), &SupplyError::System(error))))?;
+                .map_err(|error| Box::new(undeployed(host.clone(), &DeployError::System(error))))?;
             Ok((host, derivation.out.clone()))
         }
     };

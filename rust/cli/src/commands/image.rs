@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use deployctl_engine::nix::supply::SupplyError;
+use deployctl_engine::nix::deployer::DeployError;
 use deployctl_engine::nix::{Image, image};
-use deployctl_engine::prepare::unsupplied;
+use deployctl_engine::prepare::undeployed;
 use deployctl_report::{Report, Verdict};
 
 use crate::args;
@@ -34,12 +34,12 @@ pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict
     } else {
         Image::Disk
     };
-    let supply = context.supply().await?;
+    let deployer = context.deployer().await?;
     let sink = progress::sink(context.ui, name.as_str().len(), context.global.verbose);
-    let built = match supply.image(&name, host, kind, &sink).await {
+    let built = match deployer.image(&name, host, kind, &sink).await {
         Ok(built) => built,
         Err(error) => {
-            let report = Report::new("image", vec![unsupplied(name, &SupplyError::System(error))]);
+            let report = Report::new("image", vec![undeployed(name, &DeployError::System(error))]);
             if context.ui.json {
                 Ui::print_json(&report);
             } else {

@@ -9,7 +9,7 @@ use deployctl_core::plan::Overrides;
 use deployctl_engine::fleet::{self, broken};
 use deployctl_engine::prepare::{Asked, Purpose, host_of, prepare};
 use deployctl_engine::rollout::{self, Configuration, Options, Rollout};
-use deployctl_engine::surroundings::Surroundings;
+use deployctl_engine::run_context::RunContext;
 use deployctl_engine::target_state::TargetState;
 use deployctl_report::{HostReport, Report, Verdict};
 
@@ -32,10 +32,10 @@ pub(super) async fn asked(
 ) -> Result<Vec<Asked>, Failure> {
     let connector = context.connector(inventory)?;
     let hosts: Vec<HostName> = states.iter().map(|(host, _)| host.clone()).collect();
-    let around = surroundings(context, &hosts);
+    let run = run_context(context, &hosts);
     let work = |_, state: Result<TargetState, Box<HostReport>>| {
-        let (connector, around) = (Arc::clone(&connector), around.clone());
-        async move { prepare(connector, state?, purpose, around).await }
+        let (connector, run) = (Arc::clone(&connector), run.clone());
+        async move { prepare(connector, state?, purpose, run).await }
     };
     Ok(fleet::each(states, context.jobs(), work, |host, panic| {
         Err(Box::new(broken(host, &panic)))
@@ -43,8 +43,8 @@ pub(super) async fn asked(
     .await)
 }
 
-fn surroundings(context: &Context, hosts: &[HostName]) -> Surroundings {
-    Surroundings {
+fn run_context(context: &Context, hosts: &[HostName]) -> RunContext {
+    RunContext {
         clock: context.clock.clone(),
         sink: progress::sink(context.ui, width(hosts), context.global.verbose),
         interrupt: context.interrupt.clone(),
@@ -98,7 +98,7 @@ pub(super) async fn roll_out(
             timeout: args.timeout,
         },
         jobs: context.jobs(),
-        around: surroundings(context, &hosts),
+        context: run_context(context, &hosts),
     };
     Ok(Report::new(command, rollout.run(asked).await))
 }

@@ -9,8 +9,8 @@ use deployctl_core::render::{Rendering, render};
 use deployctl_core::rendered::Rendered;
 use deployctl_engine::event::Sink;
 use deployctl_engine::fleet::{self, broken};
-use deployctl_engine::nix::supply::{Source, Supply, SupplyError};
-use deployctl_engine::prepare::unsupplied;
+use deployctl_engine::nix::deployer::{ClosureDeployer, DeployError, Source};
+use deployctl_engine::prepare::undeployed;
 use deployctl_engine::repository;
 use deployctl_engine::target_state::{TargetState, TargetSystem};
 use deployctl_report::{HostReport, Outcome};
@@ -48,28 +48,28 @@ pub(super) async fn target_states(
     let any = renderings
         .iter()
         .any(|(_, rendering)| matches!(rendering, Rendering::NeedsClosure { .. }));
-    let supply = if any && !sandbox {
+    let deployer = if any && !sandbox {
         if systems == Systems::Evaluated {
             warn(context).await;
         }
-        Some(Arc::new(context.supply().await?))
+        Some(Arc::new(context.deployer().await?))
     } else {
         None
     };
     let sink = progress::sink(context.ui, width(hosts), context.global.verbose);
     let work = |host: HostName, rendering: Rendering| {
-        let (supply, sink) = (supply.clone(), Arc::clone(&sink));
+        let (deployer, sink) = (deployer.clone(), Arc::clone(&sink));
         let facts = inventory.host(&host).expect("selected from it").clone();
         let target = Target::of(&host, &facts, inventory.cluster());
         async move {
-            match (rendering, supply) {
+            match (rendering, deployer) {
                 (Rendering::Files(rendered), _) => Ok(TargetState {
                     target,
                     rendered: *rendered,
                     system: None,
                 }),
-                (Rendering::NeedsClosure { .. }, Some(supply)) => {
-                    of_nix(supply, target, facts, systems, &sink).await
+                (Rendering::NeedsClosure { .. }, Some(deployer)) => {
+                    of_nix(deployer, target, facts, systems, &sink).await
                 }
                 (Rendering::NeedsClosure { .. }, None) => {
                     let reason = FILES_ONLY.to_owned();
@@ -88,7 +88,7 @@ pub(super) async fn target_states(
 }
 
 async fn of_nix(
-    supply: Arc<Supply>,
+    deployer: Arc<ClosureDeployer>,
     target: Target,
     host: Host,
     systems: Systems,
@@ -96,18 +96,18 @@ async fn of_nix(
 ) -> Result<TargetState, Box<HostReport>> {
     let name = &target.host;
     let source = match systems {
-        Systems::Remembered => supply.remembered(name, &host),
-        Systems::Evaluated => supply
+        Systems::Remembered => deployer.remembered(name, &host),
+        Systems::Evaluated => deployer
             .declared(name, &host, sink)
             .await
-            .map_err(|error| Box::new(unsupplied(name.clone(), &SupplyError::System(error))))?,
+            .map_err(|error| Box::new(undeployed(name.clone(), &DeployError::System(error))))?,
     };
     let mut rendered = Rendered::empty(name.clone());
     rendered.closure = source.as_ref().map(|source| source.closure.clone());
     let system = source
         .filter(|_| systems == Systems::Evaluated)
         .map(|source| TargetSystem {
-            supply,
+            deployer,
             host,
             source,
         });
@@ -127,7 +127,7 @@ pub(super) async fn of_generation(
     let host = inventory.host(&rendered.host).expect("selected from it");
     let system = match &rendered.closure {
         Some(closure) => Some(TargetSystem {
-            supply: Arc::new(context.supply().await?),
+            deployer: Arc::new(context.deployer().await?),
             host: host.clone(),
             source: Source {
                 closure: closure.clone(),

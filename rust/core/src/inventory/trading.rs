@@ -34,7 +34,7 @@ pub struct Trading {
     /// Socket that it asks for inference; null for none.
     pub inference_socket: Option<ManagedPath>,
     /// When the exchange is open and the engine is left alone; null for never.
-    pub session: Option<Session>,
+    pub session: Option<TradingHours>,
     /// The broker's gateway; null for none.
     pub fix: Option<Fix>,
     /// The build of the engine that verification ships here and tries.
@@ -86,7 +86,7 @@ pub struct Probe {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
-pub struct Session {
+pub struct TradingHours {
     /// Time zone of the hours.
     pub timezone: TimeZone,
     /// Days of the week.

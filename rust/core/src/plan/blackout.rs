@@ -1,6 +1,6 @@
 //! Hours in which a concern's units are left alone.
 
-use super::session::{self, Session};
+use super::session::{self, BlackoutState};
 use super::target::{BlackoutWindow, Target};
 use super::{Finding, Override, Plan, SystemAction, UnitAction};
 use crate::observed::Observed;
@@ -14,13 +14,15 @@ pub(super) fn findings(target: &Target, plan: &Plan, observed: &Observed) -> Vec
         .filter_map(|window| {
             let unit = touched(window, plan)?;
             let finding = match session::of(window, &observed.clocks) {
-                Session::Closed => return clocks_differ(window, observed),
-                Session::Open(message) => Finding::refuse(
+                BlackoutState::Closed => return clocks_differ(window, observed),
+                BlackoutState::Open(message) => Finding::refuse(
                     "guard",
                     format!("`{unit}` would be touched while {message}"),
                     format!("wait until {}, or `--force`", window.close),
                 ),
-                Session::Unknown(message) => Finding::refuse("guard", message, session::UNKNOWN),
+                BlackoutState::Unknown(message) => {
+                    Finding::refuse("guard", message, session::UNKNOWN)
+                }
             };
             Some(finding.unless(Override::Force))
         })

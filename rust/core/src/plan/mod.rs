@@ -43,7 +43,7 @@ pub use make::plan;
 pub use options::Options;
 pub use overrides::{Override, Overrides};
 pub use saved::{SavedPlanError, SavedPlans};
-pub use session::{Session, ask_sessions, sessions};
+pub use session::{BlackoutState, ask_blackouts, blackouts_now};
 pub use target::{BlackoutWindow, Target};
 
 /// Everything that an apply would do to one host. Made by a pure function of what was rendered and

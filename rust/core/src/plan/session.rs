@@ -17,9 +17,9 @@ pub(super) const UNKNOWN: &str =
 /// How far apart two clocks may be, in seconds: an answer may be under way for some of them.
 const TOLERANCE: u64 = 120;
 
-/// What a host's clock says about its sessions.
+/// What a host's clock says about its blackout windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Session {
+pub enum BlackoutState {
     /// None is open.
     Closed,
     /// This one is: a clause such as `the trading session is open (Mon-Fri 10:00 to 16:12 Australia/Sydney)`.
@@ -29,7 +29,7 @@ pub enum Session {
 }
 
 /// What asks a host for the time in the zones of `windows`; `None` where there is nothing to ask.
-pub fn ask_sessions(windows: &[BlackoutWindow]) -> Option<Query> {
+pub fn ask_blackouts(windows: &[BlackoutWindow]) -> Option<Query> {
     let zones: BTreeSet<&str> = windows
         .iter()
         .map(|window| window.timezone.as_str())
@@ -38,23 +38,27 @@ pub fn ask_sessions(windows: &[BlackoutWindow]) -> Option<Query> {
     (!zones.is_empty()).then(|| observed::clock_query(&zones))
 }
 
-/// What the answer to [`ask_sessions`], which came at `now` (seconds since 1970 by the controller's clock), says
+/// What the answer to [`ask_blackouts`], which came at `now` (seconds since 1970 by the controller's clock), says
 /// about all of them: one that is open counts before one that cannot be told.
-pub fn sessions(windows: &[BlackoutWindow], answer: Option<&Section>, now: u64) -> Session {
+pub fn blackouts_now(
+    windows: &[BlackoutWindow],
+    answer: Option<&Section>,
+    now: u64,
+) -> BlackoutState {
     let clocks = answer.map(|section| observed::parse_clocks(&section.stdout));
     let mut clocks = clocks.unwrap_or_default();
     clocks.controller = Some(now);
     let all = windows.iter().map(|window| of(window, &clocks));
     all.max_by_key(|session| match session {
-        Session::Closed => 0,
-        Session::Unknown(_) => 1,
-        Session::Open(_) => 2,
+        BlackoutState::Closed => 0,
+        BlackoutState::Unknown(_) => 1,
+        BlackoutState::Open(_) => 2,
     })
-    .unwrap_or(Session::Closed)
+    .unwrap_or(BlackoutState::Closed)
 }
 
 /// Whether `window` is on, by the host's clock or, where the two differ, by the controller's.
-pub(super) fn of(window: &BlackoutWindow, clocks: &Clocks) -> Session {
+pub(super) fn of(window: &BlackoutWindow, clocks: &Clocks) -> BlackoutState {
     let here = clocks.local.get(&window.timezone);
     let moment = here.and_then(|clock| Moment::parse(clock));
     let by_host = moment.and_then(|moment| is_open(window, moment));
@@ -64,19 +68,19 @@ pub(super) fn of(window: &BlackoutWindow, clocks: &Clocks) -> Session {
         _ => by_host,
     };
     let (Some(by_host), Some(by_controller)) = (by_host, by_controller) else {
-        return Session::Unknown(format!(
+        return BlackoutState::Unknown(format!(
             "whether the {} session is open is not known: no clock for `{}`",
             window.concern, window.timezone
         ));
     };
     let whose = match (by_host, by_controller) {
-        (false, false) => return Session::Closed,
+        (false, false) => return BlackoutState::Closed,
         (true, true) => "",
         (true, false) => " by the host's clock",
         (false, true) => " by this machine's clock",
     };
     let differ = differ(clocks).filter(|_| by_host != by_controller);
-    Session::Open(format!(
+    BlackoutState::Open(format!(
         "the {} session is open{whose} ({} {} to {} {}){}",
         window.concern,
         window.days,

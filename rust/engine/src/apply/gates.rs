@@ -11,7 +11,7 @@ use super::{Task, distinct, tell};
 use crate::agenda::{Agenda, Step};
 use crate::ask::{AskError, ask};
 use crate::event::EventKind;
-use crate::surroundings::Surroundings;
+use crate::run_context::RunContext;
 use crate::transport::Transport;
 
 /// How long the way in and the gates may take to come right, at most half of the deadline. A gate that
@@ -33,12 +33,12 @@ pub(super) struct Looked {
 ///
 /// Connections are not made faster than a host's limits on them bear: each try that fails doubles the pause, and one
 /// that stands serves further looks. What is confirmed over was made for the last of them.
-pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surroundings) -> Looked {
-    let start = around.clock.monotonic();
+pub(super) async fn look(link: &dyn Transport, task: &Task, context: &RunContext) -> Looked {
+    let start = context.clock.monotonic();
     let mut visit = Visit {
         link,
         task,
-        around,
+        context,
         way: NewLogin::default(),
     };
     let mut looks: u8 = 0;
@@ -62,8 +62,8 @@ pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surrounding
             continue;
         }
         let (pause, patience) = patience(&checks, task);
-        let waited = around.clock.monotonic().saturating_sub(start);
-        if waited >= patience || around.interrupt.thrown() {
+        let waited = context.clock.monotonic().saturating_sub(start);
+        if waited >= patience || context.interrupt.thrown() {
             return Looked { link: None, checks };
         }
         let pause = if visit.way.fresh.is_some() {
@@ -72,7 +72,7 @@ pub(super) async fn look(link: &dyn Transport, task: &Task, around: &Surrounding
             backing_off *= 2;
             pause.max(backing_off / 2)
         };
-        around
+        context
             .clock
             .sleep(pause.min(patience.saturating_sub(waited)))
             .await;
@@ -113,7 +113,7 @@ struct NewLogin {
 struct Visit<'a> {
     link: &'a dyn Transport,
     task: &'a Task,
-    around: &'a Surroundings,
+    context: &'a RunContext,
     way: NewLogin,
 }
 
@@ -152,7 +152,7 @@ impl Visit<'_> {
         }
         if !way.told {
             way.told = true;
-            tell(self.around, self.task, EventKind::Reached(name.clone()));
+            tell(self.context, self.task, EventKind::Reached(name.clone()));
         }
         let mut checks = vec![reachable(&name, CheckStatus::Pass, answers)];
         match ask_gates(fresh, &self.task.gates).await {

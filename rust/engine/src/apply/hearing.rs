@@ -115,7 +115,7 @@ impl Run<'_> {
             _ => return Err(Odd::Unheard),
         };
         let lines = self.log.take(&apply.log);
-        let now = self.around.clock.unix_seconds();
+        let now = self.context.clock.unix_seconds();
         if apply.phase.is_open() {
             self.heard.armed_at.get_or_insert(now);
         }
@@ -139,7 +139,7 @@ impl Run<'_> {
         }
         self.tell(EventKind::LinkLost(error.to_string()));
         let mut troubles = vec![in_full(error)];
-        let give_up = self.around.clock.monotonic() + self.still_open() + GRACE;
+        let give_up = self.context.clock.monotonic() + self.still_open() + GRACE;
         let mut pause = Duration::from_millis(500);
         loop {
             match self.ask_anew().await {
@@ -147,10 +147,10 @@ impl Run<'_> {
                 Err(Silence::Unheard) => return Err(self.unheard()),
                 Err(Silence::Trouble(words)) => troubles.push(words),
             }
-            if self.around.clock.monotonic() >= give_up {
+            if self.context.clock.monotonic() >= give_up {
                 return Err(self.open(&distinct(&troubles)));
             }
-            self.around.clock.sleep(pause).await;
+            self.context.clock.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
@@ -217,7 +217,7 @@ impl Run<'_> {
             phase: self.heard.phase(),
             at: self.heard.at,
             until: self.until(),
-            now: self.around.clock.unix_seconds(),
+            now: self.context.clock.unix_seconds(),
         };
         outcome::open(self.task, cause, &last)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::distinct;
-use crate::surroundings::Surroundings;
+use crate::run_context::RunContext;
 
 use crate::ask::{AskError, ask};
 use crate::transport::{Limits, Transport};
@@ -54,7 +54,7 @@ pub(crate) struct Shut {
 pub(crate) async fn prove(
     link: &dyn Transport,
     shell: Option<&dyn Transport>,
-    around: &Surroundings,
+    context: &RunContext,
 ) -> Result<Proven, Shut> {
     let (mut troubles, mut tried) = (Vec::new(), Vec::new());
     let pauses = PAUSES.into_iter().map(Some).chain([None]);
@@ -73,7 +73,7 @@ pub(crate) async fn prove(
             tried = mend(shell.unwrap_or(link), refused).await;
         }
         if let Some(seconds) = pause {
-            around.clock.sleep(Duration::from_secs(seconds)).await;
+            context.clock.sleep(Duration::from_secs(seconds)).await;
         }
     }
     Err(Shut {

@@ -8,7 +8,7 @@ use deployctl_core::name::HostName;
 
 use super::Connector;
 use crate::clock::Clock;
-use crate::nix::StoreWay;
+use crate::nix::StoreAddress;
 use crate::transport::{Transport, TransportError};
 
 /// A reload of sshd takes less than this.
@@ -39,7 +39,7 @@ impl Connector for Again {
         }
     }
 
-    async fn store(&self, host: &HostName) -> Option<StoreWay> {
+    async fn store(&self, host: &HostName) -> Option<StoreAddress> {
         self.below.store(host).await
     }
 }

@@ -21,7 +21,7 @@ const PATH: &str = "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
 
 /// The way to a host's store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreWay {
+pub struct StoreAddress {
     /// Its name in the inventory.
     pub host: HostName,
     /// How ssh is called.
@@ -39,7 +39,7 @@ pub enum Daemon {
     Sudo,
 }
 
-impl StoreWay {
+impl StoreAddress {
     /// The store, as Nix names it.
     fn url(&self, compress: bool) -> String {
         let elevation = match self.daemon {
@@ -100,7 +100,7 @@ fn percent_encoded(text: &str) -> String {
 /// Copies to the store of one host, as its facts say.
 pub(super) struct Copier<'a> {
     pub(super) nix: &'a Nix,
-    pub(super) way: &'a StoreWay,
+    pub(super) way: &'a StoreAddress,
     pub(super) facts: &'a Facts,
     pub(super) interrupt: &'a Interrupt,
     pub(super) tell: &'a (dyn Fn(EventKind) + Send + Sync),

@@ -10,12 +10,12 @@
 mod build;
 pub mod cache;
 mod copy;
+pub mod deployer;
 mod derivation;
 mod error;
 pub mod image;
 mod inventory;
 mod progress;
-pub mod supply;
 mod system;
 mod words;
 
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::process::Program;
 
-pub use copy::{Daemon, StoreWay};
+pub use copy::{Daemon, StoreAddress};
 pub use derivation::{Derivation, Image, Installable, system_word};
 pub use error::SystemError;
 pub use inventory::{NixError, evaluate, read};

@@ -13,7 +13,7 @@ use deployctl_report::{Outcome, Problem};
 use crate::apply::outcome;
 use crate::apply::way_in::{self, Shut};
 use crate::causes::in_full;
-use crate::surroundings::Surroundings;
+use crate::run_context::RunContext;
 use crate::transport::{Limits, Output, Transport};
 
 /// Longest time for a rollback: it may wait for units.
@@ -31,7 +31,7 @@ pub(super) struct Free {
 pub(super) async fn settle(
     link: Box<dyn Transport>,
     pending: &PendingApply,
-    around: &Surroundings,
+    context: &RunContext,
 ) -> Result<Free, Outcome> {
     let name = pending.named();
     let open = |link: &dyn Transport, cause: &str| {
@@ -60,7 +60,7 @@ pub(super) async fn settle(
         .run(&script, limits);
     let said = said.await;
     // Whatever was heard: what is true now is what the host says over a new connection.
-    let proof = way_in::prove(link.as_ref(), shell.as_deref(), around).await;
+    let proof = way_in::prove(link.as_ref(), shell.as_deref(), context).await;
     match (proof, said) {
         (Ok(proven), said) => {
             let ask = command::status(&id, 0, None);

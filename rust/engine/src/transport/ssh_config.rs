@@ -9,7 +9,7 @@ use deployctl_core::name::HostName;
 
 /// How ssh reaches one host of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
+pub struct SshRoute {
     /// Its name in the inventory, under which its keys are pinned.
     pub host: HostName,
     /// DNS name, alias of the user's configuration, or address.
@@ -24,7 +24,7 @@ pub struct Way {
     pub host_keys: Vec<String>,
 }
 
-impl Way {
+impl SshRoute {
     /// `user@address:port`, for people.
     pub fn described(&self) -> String {
         if self.address.contains(':') {
@@ -74,7 +74,7 @@ ForkAfterAuthentication no
 ";
 
 /// The configuration for `way`; `proxy` is the command that reaches the host it goes through.
-pub(super) fn text(way: &Way, proxy: Option<&str>, common: &Common<'_>) -> io::Result<String> {
+pub(super) fn text(way: &SshRoute, proxy: Option<&str>, common: &Common<'_>) -> io::Result<String> {
     let mut text = String::new();
     let _ = writeln!(text, "Port {}", way.port);
     let _ = writeln!(text, "User {}", login(&way.user)?);
@@ -97,7 +97,7 @@ pub(super) fn text(way: &Way, proxy: Option<&str>, common: &Common<'_>) -> io::R
 }
 
 /// The lines of `known_hosts` that pin the keys of all hosts.
-pub(super) fn known_hosts<'a>(ways: impl Iterator<Item = &'a Way>) -> String {
+pub(super) fn known_hosts<'a>(ways: impl Iterator<Item = &'a SshRoute>) -> String {
     let mut text = String::new();
     for way in ways {
         for key in &way.host_keys {
@@ -157,8 +157,8 @@ fn unfit(text: &str) -> io::Error {
 mod tests {
     use super::*;
 
-    fn way(name: &str) -> Way {
-        Way {
+    fn way(name: &str) -> SshRoute {
+        SshRoute {
             host: HostName::new(name).unwrap(),
             address: format!("{name}.example"),
             port: 22,
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn adopted_hosts_are_strict_and_the_users_own_configuration_comes_last() {
-        let cuda = Way {
+        let cuda = SshRoute {
             host_keys: vec!["ssh-ed25519 AAAA".to_owned(), "ssh-rsa BBBB".to_owned()],
             ..way("cuda")
         };
@@ -207,7 +207,7 @@ mod tests {
             "a${x}",
             "a'b",
         ] {
-            let user = Way {
+            let user = SshRoute {
                 user: bad.to_owned(),
                 ..way("cuda")
             };

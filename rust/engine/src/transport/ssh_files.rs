@@ -12,7 +12,7 @@ use deployctl_core::name::HostName;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::left_over;
-use super::ssh_config::{self, Common, Way};
+use super::ssh_config::{self, Common, SshRoute};
 
 /// A socket's path may have 103 bytes on macOS, 107 on Linux. Below the parent stand
 /// `/deployctl-XXXXXX/mXXXXXX/master`, and for a moment 17 more characters that ssh adds.
@@ -30,7 +30,7 @@ pub struct SshFiles {
     directory: tempfile::TempDir,
     /// Tells later runs that this one lives.
     _mark: Option<UnixListener>,
-    ways: BTreeMap<HostName, Way>,
+    ways: BTreeMap<HostName, SshRoute>,
     common: OnceCell<Said>,
     destinations: Mutex<BTreeMap<HostName, String>>,
 }
@@ -45,7 +45,7 @@ struct Said {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Road {
     /// The host at its end.
-    pub(super) way: Way,
+    pub(super) way: SshRoute,
     /// What `ssh -F` is given.
     pub(super) config: PathBuf,
     /// What ssh connects to: the address, or the inventory's name where the user's own configuration
@@ -58,14 +58,14 @@ pub struct Road {
 /// A host on the way to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Jump {
-    pub(super) way: Way,
+    pub(super) way: SshRoute,
     /// Where its ssh writes what it says.
     pub(super) log: PathBuf,
 }
 
 impl Road {
     /// The one to `way` by this configuration, without a host between.
-    pub fn direct(way: Way, config: PathBuf, destination: String) -> Self {
+    pub fn direct(way: SshRoute, config: PathBuf, destination: String) -> Self {
         Self {
             way,
             config,
@@ -96,7 +96,7 @@ impl Road {
     }
 
     /// The way to the host at its end.
-    pub fn way(&self) -> &Way {
+    pub fn way(&self) -> &SshRoute {
         &self.way
     }
 
@@ -110,7 +110,7 @@ impl SshFiles {
     /// Makes the directory for `ways` below `parent`, or below `/tmp` where a socket could not be made
     /// there. `user_config` is the user's own configuration, empty for none; it and the system's are
     /// read after our own.
-    pub fn write(parent: &Path, ways: &[Way], user_config: &str) -> io::Result<Self> {
+    pub fn write(parent: &Path, ways: &[SshRoute], user_config: &str) -> io::Result<Self> {
         let directory = private_directory(parent)?;
         // Without a mark it is only not swept.
         let mark = left_over::mark(directory.path()).ok();
@@ -192,7 +192,7 @@ impl SshFiles {
     }
 
     /// The command that reaches `to` by the host at the end of `before`.
-    fn proxy(&self, before: &Road, to: &Way) -> io::Result<String> {
+    fn proxy(&self, before: &Road, to: &SshRoute) -> io::Result<String> {
         let mut command = format!(
             "ssh -E {} -S none -oControlMaster=no -W [%h]:%p",
             self.jump_log(&before.way, to).display()
@@ -207,12 +207,12 @@ impl SshFiles {
         Ok(command)
     }
 
-    fn jump_log(&self, jump: &Way, to: &Way) -> PathBuf {
+    fn jump_log(&self, jump: &SshRoute, to: &SshRoute) -> PathBuf {
         self.path(&format!("{}-to-{}.log", jump.host, to.host))
     }
 
     /// The name of the inventory where ssh's configuration speaks of it, else the address.
-    async fn destination(&self, way: &Way, general: &Said) -> io::Result<String> {
+    async fn destination(&self, way: &SshRoute, general: &Said) -> io::Result<String> {
         if let Some(destination) = self.destinations.lock().await.get(&way.host) {
             return Ok(destination.clone());
         }

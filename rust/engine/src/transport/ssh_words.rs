@@ -1,7 +1,7 @@
 //! What ssh and sudo say when something does not work, read once and in one place.
 
 use super::TransportError;
-use super::ssh_config::Way;
+use super::ssh_config::SshRoute;
 use super::ssh_files::{Jump, Road};
 
 /// Host output for people: UTF-8, one line, no control sequences, at most 2000 characters.
@@ -51,7 +51,7 @@ pub(super) fn refused(road: &Road, words: &str) -> TransportError {
 }
 
 /// A host on the way was reached, and reaches no further.
-fn beyond(jump: &Way, next: &Way, words: &str) -> TransportError {
+fn beyond(jump: &SshRoute, next: &SshRoute, words: &str) -> TransportError {
     let hint = if words.contains("administratively prohibited") {
         format!(
             "sshd on `{}` forwards nothing there: see `AllowTcpForwarding` and `PermitOpen`",
@@ -71,7 +71,7 @@ fn beyond(jump: &Way, next: &Way, words: &str) -> TransportError {
 }
 
 /// The way ends at the host of `way`, behind `jumps`.
-fn at(way: &Way, jumps: &[Jump], words: &str) -> TransportError {
+fn at(way: &SshRoute, jumps: &[Jump], words: &str) -> TransportError {
     let address = way.described();
     if let Some(wrong) = wrong_here(words) {
         return TransportError::Local {
@@ -122,7 +122,7 @@ fn wrong_here(words: &str) -> Option<&'static str> {
     }
 }
 
-fn hint(way: &Way, jumps: &[Jump], words: &str) -> Option<String> {
+fn hint(way: &SshRoute, jumps: &[Jump], words: &str) -> Option<String> {
     let text = if words.contains("Permission denied") {
         return Some(no_key(way, jumps, words));
     } else if words.contains("Too many authentication failures") {
@@ -149,7 +149,7 @@ fn hint(way: &Way, jumps: &[Jump], words: &str) -> Option<String> {
 }
 
 /// The login was refused. In brackets, sshd lists the ways in that it still offers.
-fn no_key(way: &Way, jumps: &[Jump], words: &str) -> String {
+fn no_key(way: &SshRoute, jumps: &[Jump], words: &str) -> String {
     let offers_password = words
         .rsplit_once("Permission denied (")
         .and_then(|(_, list)| list.split_once(')'))
@@ -212,8 +212,8 @@ mod tests {
 
     use super::*;
 
-    fn way(name: &str, adopted: bool) -> Way {
-        Way {
+    fn way(name: &str, adopted: bool) -> SshRoute {
+        SshRoute {
             host: HostName::new(name).unwrap(),
             address: format!("{name}.example"),
             port: 22,

@@ -98,7 +98,7 @@ impl Visit<'_> {
     /// `Err` where the host did not even answer the first question.
     async fn make(&mut self) -> Result<(), Outcome> {
         loop {
-            if self.run.around.interrupt.thrown() {
+            if self.run.context.interrupt.thrown() {
                 self.agenda.break_off("interrupted");
                 return Ok(());
             }
@@ -164,7 +164,7 @@ impl Visit<'_> {
         if first {
             queries.push(ask_lease());
         }
-        let interrupt = &self.run.around.interrupt;
+        let interrupt = &self.run.context.interrupt;
         match self.connection.ask(&queries, interrupt).await {
             Ok(answers) => {
                 if first {
@@ -214,8 +214,8 @@ impl Visit<'_> {
             return;
         }
         tokio::select! {
-            () = self.run.around.clock.sleep(pause) => {}
-            () = self.run.around.interrupt.wait() => {}
+            () = self.run.context.clock.sleep(pause) => {}
+            () = self.run.context.interrupt.wait() => {}
         }
     }
 

@@ -87,7 +87,7 @@ impl<'a> Survey<'a> {
     /// How the check ends where it is not made.
     async fn refusal(&mut self, link: &LinkCheck) -> Option<CheckResult> {
         let check = &link.check;
-        if self.run.around.interrupt.thrown() {
+        if self.run.context.interrupt.thrown() {
             return Some(checks::broken(check, "interrupted"));
         }
         if check.ships.is_some() {
@@ -152,7 +152,7 @@ impl<'a> Survey<'a> {
                 result.status,
                 CheckStatus::Fail { .. } | CheckStatus::Error { .. }
             );
-            if !bad || attempts > retry.times || self.run.around.interrupt.thrown() {
+            if !bad || attempts > retry.times || self.run.context.interrupt.thrown() {
                 return CheckResult { attempts, ..result };
             }
             let checks = vec![link.check.id.clone()];
@@ -188,7 +188,7 @@ impl<'a> Survey<'a> {
     async fn start(&mut self, link: &LinkCheck, server: &Server) -> (Result<(), String>, String) {
         let peer = &link.peer;
         let answer = self
-            .ask(peer, &server.start, &self.run.around.interrupt)
+            .ask(peer, &server.start, &self.run.context.interrupt)
             .await;
         let section = match answer {
             Ok(section) => section,
@@ -246,7 +246,7 @@ impl<'a> Survey<'a> {
             Some(_) => told(&link.check.query, word),
             None => link.check.query.clone(),
         };
-        self.ask(&link.from, &query, &self.run.around.interrupt)
+        self.ask(&link.from, &query, &self.run.context.interrupt)
             .await
     }
 
@@ -274,8 +274,8 @@ impl<'a> Survey<'a> {
 
     async fn wait(&self, pause: Duration) {
         tokio::select! {
-            () = self.run.around.clock.sleep(pause) => {}
-            () = self.run.around.interrupt.wait() => {}
+            () = self.run.context.clock.sleep(pause) => {}
+            () = self.run.context.interrupt.wait() => {}
         }
     }
 

@@ -29,7 +29,7 @@ use deployctl_report::{HostReport, Outcome, Report};
 use crate::connect::Connector;
 use crate::event::{Event, EventKind};
 use crate::fleet;
-use crate::surroundings::Surroundings;
+use crate::run_context::RunContext;
 
 pub use scope::{Coverage, Held, Scope};
 pub use shipment::Shipments;
@@ -71,12 +71,12 @@ struct Run {
     shipments: Arc<Shipments>,
     sessions: BTreeMap<HostName, Vec<BlackoutWindow>>,
     options: Options,
-    around: Surroundings,
+    context: RunContext,
 }
 
 impl Run {
     fn tell(&self, host: &HostName, kind: EventKind) {
-        (self.around.sink)(Event {
+        (self.context.sink)(Event {
             host: host.clone(),
             kind,
         });
@@ -94,14 +94,14 @@ pub async fn run(
     work: Work,
     shipments: Arc<Shipments>,
     options: Options,
-    around: Surroundings,
+    context: RunContext,
 ) -> Report {
     let run = Arc::new(Run {
         connector,
         shipments,
         sessions: work.sessions,
         options,
-        around,
+        context,
     });
     let selected: Vec<HostName> = work.hosts.iter().map(|(host, _)| host.clone()).collect();
     let of_host = |host: HostName, work: Result<HostWork, Box<HostReport>>| {

@@ -2,7 +2,7 @@
 
 use deployctl_checks::{self as checks, Check, CheckResult};
 use deployctl_core::name::HostName;
-use deployctl_core::plan::{Session, ask_sessions, sessions};
+use deployctl_core::plan::{BlackoutState, ask_blackouts, blackouts_now};
 
 use super::Run;
 use super::connection::Connection;
@@ -17,22 +17,22 @@ pub(super) async fn refusal(
     if run.options.force {
         return None;
     }
-    let guards = run.sessions(host);
-    let query = ask_sessions(guards)?;
-    let asked = connection.ask(std::slice::from_ref(&query), &run.around.interrupt);
+    let windows = run.sessions(host);
+    let query = ask_blackouts(windows)?;
+    let asked = connection.ask(std::slice::from_ref(&query), &run.context.interrupt);
     match asked.await {
         Err(error) => Some(checks::broken(check, &error.words())),
-        Ok(answers) => match sessions(
-            guards,
+        Ok(answers) => match blackouts_now(
+            windows,
             answers.get(&query.id),
-            run.around.clock.unix_seconds(),
+            run.context.clock.unix_seconds(),
         ) {
-            Session::Closed => None,
-            Session::Open(why) => {
+            BlackoutState::Closed => None,
+            BlackoutState::Open(why) => {
                 let reason = format!("not while {why} on `{host}`; `--force` passes over it");
                 Some(checks::skip(check, &reason))
             }
-            Session::Unknown(why) => {
+            BlackoutState::Unknown(why) => {
                 let reason = format!("{why} on `{host}`; install `tzdata` there, or `--force`");
                 Some(checks::broken(check, &reason))
             }

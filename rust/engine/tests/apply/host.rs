@@ -12,7 +12,7 @@ use deployctl_engine::apply::{Task, apply};
 use deployctl_engine::clock::{Clock as _, Manual};
 use deployctl_engine::event::Event;
 use deployctl_engine::interrupt::Interrupt;
-use deployctl_engine::surroundings::Surroundings;
+use deployctl_engine::run_context::RunContext;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 
@@ -102,7 +102,7 @@ impl Story {
     pub(crate) async fn told(self, interrupt: Interrupt) -> String {
         let clock = Manual::default();
         let (lines, at) = (Arc::clone(&self.lines), clock.clone());
-        let around = Surroundings {
+        let context = RunContext {
             clock: Arc::new(clock.clone()),
             sink: Arc::new(move |event: Event| {
                 let line = format!("{:>6.1}s {:?}", at.monotonic().as_secs_f64(), event.kind);
@@ -111,7 +111,7 @@ impl Story {
             interrupt,
         };
         let task = task(self.gates);
-        let applied = apply(Box::new(self.fake.clone()), &task, &around).await;
+        let applied = apply(Box::new(self.fake.clone()), &task, &context).await;
         let mut text = self.lines.lock().unwrap().join("\n");
         let _ = write!(text, "\n=> {:?}", applied.outcome);
         for check in &applied.checks {

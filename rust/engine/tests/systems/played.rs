@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use deployctl_core::closure::StorePath;
 use deployctl_engine::nix::Daemon;
 use deployctl_engine::nix::cache::EvaluationCache;
-use deployctl_engine::nix::supply::SupplyError;
+use deployctl_engine::nix::deployer::DeployError;
 use serde_json::json;
 
 use crate::world::World;
@@ -32,14 +32,17 @@ async fn what_nix_is_told() {
         for (name, value) in facts.as_object().unwrap() {
             world.fact(name, value.clone());
         }
-        let supply = world.supply().await;
-        world.bring(&supply, &source, daemon).await.unwrap();
+        let deployer = world.deployer().await;
+        world.deploy(&deployer, &source, daemon).await.unwrap();
         let _ = write!(told, "{what}\n{}", world.log());
     }
     world.fact("build_on", json!("controller"));
     let key = Some(world.path("key"));
-    let supply = world.supply_with(EvaluationCache::none(), key);
-    world.bring(&supply, &source, Daemon::Sudo).await.unwrap();
+    let deployer = world.deployer_with(EvaluationCache::none(), key);
+    world
+        .deploy(&deployer, &source, Daemon::Sudo)
+        .await
+        .unwrap();
     let _ = write!(told, "signed\n{}", world.log());
     insta::assert_snapshot!(told);
 }
@@ -82,12 +85,12 @@ async fn the_same_files_are_evaluated_once() {
     assert_eq!(world.evaluations(), 0, "and replaced");
 
     let (name, host) = world.host();
-    let anew = world.supply_with(EvaluationCache::none(), None);
+    let anew = world.deployer_with(EvaluationCache::none(), None);
     anew.declared(&name, &host, &world.sink()).await.unwrap();
     assert_eq!(world.evaluations(), 1, "nobody asks the cache");
     assert_eq!(anew.remembered(&name, &host), None);
-    let supply = world.supply().await;
-    assert_eq!(supply.remembered(&name, &host), Some(first));
+    let deployer = world.deployer().await;
+    assert_eq!(deployer.remembered(&name, &host), Some(first));
     assert_eq!(world.evaluations(), 0);
 }
 
@@ -175,10 +178,10 @@ async fn failing(command: &str, words: &str) -> String {
         format!("case $* in *\"{command}\"*) cat >&2 <<'E'\n{words}\nE\nexit 1 ;; esac\n{FINE}");
     let world = World::played(&script);
     let source = world.declared().await.unwrap();
-    let supply = world.supply().await;
-    let brought = world.bring(&supply, &source, Daemon::Login).await;
-    let Err(SupplyError::System(error)) = brought else {
-        panic!("{brought:?}");
+    let deployer = world.deployer().await;
+    let ended = world.deploy(&deployer, &source, Daemon::Login).await;
+    let Err(DeployError::System(error)) = ended else {
+        panic!("{ended:?}");
     };
     let mut text = format!("{error}\n");
     if let Some(hint) = error.hint() {
@@ -208,9 +211,12 @@ async fn a_former_system_is_copied_or_missed() {
     let world = World::played(FINE);
     let mut source = world.declared().await.unwrap();
     source.derivation = None;
-    let supply = world.supply().await;
+    let deployer = world.deployer().await;
     world.log();
-    world.bring(&supply, &source, Daemon::Login).await.unwrap();
+    world
+        .deploy(&deployer, &source, Daemon::Login)
+        .await
+        .unwrap();
     let log = world.log();
     assert!(
         !log.contains("--realise") && log.contains(" copy "),
@@ -218,10 +224,10 @@ async fn a_former_system_is_copied_or_missed() {
     );
 
     let world = World::played("case $* in *--check-validity*) exit 1 ;; esac");
-    let supply = world.supply().await;
+    let deployer = world.deployer().await;
     source.closure.toplevel =
         StorePath::new("/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-former").unwrap();
-    let missed = world.bring(&supply, &source, Daemon::Login).await;
+    let missed = world.deploy(&deployer, &source, Daemon::Login).await;
     assert_eq!(
         missed.unwrap_err().to_string(),
         "`/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-former` is neither in the store of this computer nor in that of `linode`"

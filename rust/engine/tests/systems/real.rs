@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use deployctl_engine::interrupt::Interrupt;
-use deployctl_engine::nix::supply::SupplyError;
+use deployctl_engine::nix::deployer::DeployError;
 use deployctl_engine::nix::{Daemon, Image, SystemError};
 use serde_json::json;
 
@@ -52,8 +52,11 @@ async fn a_system_is_built_and_copied_and_then_there() {
     let source = world.declared().await.unwrap();
     assert_eq!(source.closure.toplevel.name(), "nixos-system-linode");
     assert!(!fs::exists(world.stored(&source.closure.toplevel)).unwrap());
-    let supply = world.supply().await;
-    world.bring(&supply, &source, Daemon::Login).await.unwrap();
+    let deployer = world.deployer().await;
+    world
+        .deploy(&deployer, &source, Daemon::Login)
+        .await
+        .unwrap();
     insta::assert_snapshot!(world.events(), @r#"
     Evaluating
     Building("part-1.0")
@@ -74,7 +77,10 @@ async fn a_system_is_built_and_copied_and_then_there() {
         fs::read_link(root).unwrap().to_str(),
         Some(source.closure.toplevel.as_str())
     );
-    world.bring(&supply, &source, Daemon::Login).await.unwrap();
+    world
+        .deploy(&deployer, &source, Daemon::Login)
+        .await
+        .unwrap();
     assert_eq!(world.events(), "Supplied(0)", "nothing is copied twice");
 }
 
@@ -88,8 +94,11 @@ async fn a_derivation_that_was_collected_is_evaluated_again() {
     assert!(world.nix_store(&["--delete", derivation.drv.as_str()]));
     assert_eq!(world.declared().await.unwrap(), source, "it is remembered");
     world.log();
-    let supply = world.supply().await;
-    world.bring(&supply, &source, Daemon::Login).await.unwrap();
+    let deployer = world.deployer().await;
+    world
+        .deploy(&deployer, &source, Daemon::Login)
+        .await
+        .unwrap();
     assert_eq!(world.evaluations(), 1);
 }
 
@@ -99,7 +108,7 @@ async fn a_failed_build_shows_its_last_lines() {
     let Some(world) = World::real(&flake(run, HERE)) else {
         return;
     };
-    let error = brought(&world).await;
+    let error = deployed(&world).await;
     let SystemError::Failed {
         derivation, how, ..
     } = &error
@@ -117,7 +126,7 @@ async fn nobody_builds_for_another_computer() {
         return;
     };
     assert_eq!(
-        brought(&world).await.to_string(),
+        deployed(&world).await.to_string(),
         "nothing here can build for riscv64-linux, which `part-1.0` needs"
     );
 }
@@ -130,7 +139,7 @@ async fn ctrl_c_stops_the_build() {
     let (interrupt, thrower) = Interrupt::new();
     world.interrupt = interrupt;
     let source = world.declared().await.unwrap();
-    let supply = world.supply().await;
+    let deployer = world.deployer().await;
     let started = Instant::now();
     let thrown = async {
         while !world.peek("Logged(\"started\")") {
@@ -138,10 +147,10 @@ async fn ctrl_c_stops_the_build() {
         }
         thrower.send(true).unwrap();
     };
-    let (ended, ()) = tokio::join!(world.bring(&supply, &source, Daemon::Login), thrown);
+    let (ended, ()) = tokio::join!(world.deploy(&deployer, &source, Daemon::Login), thrown);
     let ended = ended.unwrap_err();
     assert!(
-        matches!(ended, SupplyError::System(SystemError::Interrupted)),
+        matches!(ended, DeployError::System(SystemError::Interrupted)),
         "{ended:?}"
     );
     assert!(started.elapsed() < Duration::from_secs(40));
@@ -156,8 +165,11 @@ async fn the_host_builds_for_itself() {
     world.write("host-store", "local");
     world.fact("build_on", json!("host"));
     let source = world.declared().await.unwrap();
-    let supply = world.supply().await;
-    world.bring(&supply, &source, Daemon::Login).await.unwrap();
+    let deployer = world.deployer().await;
+    world
+        .deploy(&deployer, &source, Daemon::Login)
+        .await
+        .unwrap();
     insta::assert_snapshot!(world.events(), @r#"
     Evaluating
     Building("part-1.0")
@@ -174,11 +186,11 @@ async fn a_connection_that_breaks_is_told_from_a_host_without_nix() {
     };
     let words = "ssh: connect to host 192.0.2.1 port 22: Connection refused\n";
     world.write("ssh-says", words);
-    let error = brought(&world).await;
+    let error = deployed(&world).await;
     assert!(matches!(error, SystemError::Lost { .. }), "{error:?}");
     world.write("ssh-says", "env: 'nix-daemon': No such file or directory\n");
     assert_eq!(
-        brought(&world).await.to_string(),
+        deployed(&world).await.to_string(),
         "`linode` has no `nix-daemon`"
     );
 }
@@ -193,8 +205,8 @@ async fn an_image_is_built_and_its_files_are_found() {
         return;
     }
     let (name, host) = world.host();
-    let supply = world.supply().await;
-    let built = supply
+    let deployer = world.deployer().await;
+    let built = deployer
         .image(&name, &host, Image::Disk, &world.sink())
         .await
         .unwrap();
@@ -206,11 +218,11 @@ async fn an_image_is_built_and_its_files_are_found() {
     assert_eq!(fs::read(&copies[0]).unwrap(), b"x\n");
 }
 
-async fn brought(world: &World) -> SystemError {
+async fn deployed(world: &World) -> SystemError {
     let source = world.declared().await.unwrap();
-    let supply = world.supply().await;
-    match world.bring(&supply, &source, Daemon::Login).await {
-        Err(SupplyError::System(error)) => error,
+    let deployer = world.deployer().await;
+    match world.deploy(&deployer, &source, Daemon::Login).await {
+        Err(DeployError::System(error)) => error,
         other => panic!("{other:?}"),
     }
 }

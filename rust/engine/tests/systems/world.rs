@@ -14,8 +14,8 @@ use deployctl_engine::connect;
 use deployctl_engine::event::{EventKind, Sink};
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::nix::cache::EvaluationCache;
-use deployctl_engine::nix::supply::{Needed, Source, Supply, SupplyError};
-use deployctl_engine::nix::{Daemon, Nix, StoreWay};
+use deployctl_engine::nix::deployer::{ClosureDeployer, DeployError, Deployment, Source};
+use deployctl_engine::nix::{Daemon, Nix, StoreAddress};
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 use deployctl_engine::transport::ssh_files::Road;
 use serde_json::{Value, json};
@@ -164,25 +164,29 @@ impl World {
     }
 
     /// A run of its own, with what earlier runs left in the cache.
-    pub(crate) async fn supply(&self) -> Supply {
+    pub(crate) async fn deployer(&self) -> ClosureDeployer {
         let cache = EvaluationCache::open(&self.path("cache"), &self.path("repo")).await;
-        self.supply_with(cache, None)
+        self.deployer_with(cache, None)
     }
 
-    pub(crate) fn supply_with(&self, cache: EvaluationCache, key: Option<PathBuf>) -> Supply {
+    pub(crate) fn deployer_with(
+        &self,
+        cache: EvaluationCache,
+        key: Option<PathBuf>,
+    ) -> ClosureDeployer {
         let nix = Nix {
             program: self.path("bin/nix"),
             ..Nix::default()
         };
         let (top, roots) = (self.path("repo"), self.path("cache/roots"));
-        Supply::new(nix, top, cache, roots, key, self.interrupt.clone())
+        ClosureDeployer::new(nix, top, cache, roots, key, self.interrupt.clone())
     }
 
     /// What the flake declares, in a run of its own.
     pub(crate) async fn declared(&self) -> Result<Source, String> {
         let (name, host) = self.host();
         let declared = self
-            .supply()
+            .deployer()
             .await
             .declared(&name, &host, &self.sink())
             .await;
@@ -194,18 +198,18 @@ impl World {
     }
 
     /// Brings `source` to the host.
-    pub(crate) async fn bring(
+    pub(crate) async fn deploy(
         &self,
-        supply: &Supply,
+        deployer: &ClosureDeployer,
         source: &Source,
         daemon: Daemon,
-    ) -> Result<(), SupplyError> {
+    ) -> Result<(), DeployError> {
         let (name, host) = self.host();
         let link = Fake::new("linode", |call| match call {
             Call::Run(_) => Reply::says(""),
             other => panic!("{other:?}"),
         });
-        let way = StoreWay {
+        let way = StoreAddress {
             host: name.clone(),
             road: Road::direct(
                 connect::way(&name, &host, None),
@@ -214,13 +218,13 @@ impl World {
             ),
             daemon,
         };
-        let needed = Needed {
+        let needed = Deployment {
             name: &name,
             host: &host,
             source,
             way: &way,
         };
-        supply.bring(&needed, &link, false, &self.sink()).await
+        deployer.deploy(&needed, &link, false, &self.sink()).await
     }
 
     pub(crate) fn sink(&self) -> Sink {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use deployctl_core::name::HostName;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::ssh::{Become, Ssh, Target};
-use deployctl_engine::transport::ssh_config::Way;
+use deployctl_engine::transport::ssh_config::SshRoute;
 use deployctl_engine::transport::ssh_files::SshFiles;
 
 pub(crate) struct Server {
@@ -168,7 +168,7 @@ impl Server {
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = String::from_utf8(user).unwrap().trim().to_owned();
         let host = HostName::new("throwaway").unwrap();
-        let ways = [Way {
+        let ways = [SshRoute {
             host: host.clone(),
             address: "127.0.0.1".to_owned(),
             port,

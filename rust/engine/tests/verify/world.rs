@@ -18,7 +18,7 @@ use deployctl_engine::clock::{Clock as _, Manual};
 use deployctl_engine::connect::Connector;
 use deployctl_engine::event::{Event, EventKind};
 use deployctl_engine::interrupt::Interrupt;
-use deployctl_engine::surroundings::Surroundings;
+use deployctl_engine::run_context::RunContext;
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 use deployctl_engine::transport::{Output, Transport, TransportError};
 use deployctl_engine::verify::{self, HostWork, Options, Shipments, Work};
@@ -152,7 +152,7 @@ impl World {
             jobs: 1,
         };
         let (told, clock) = (Arc::clone(&self.lines), self.clock.clone());
-        let around = Surroundings {
+        let context = RunContext {
             clock: Arc::new(self.clock.clone()),
             sink: Arc::new(move |event: Event| {
                 if matches!(event.kind, EventKind::Connected | EventKind::Checked { .. }) {
@@ -165,7 +165,7 @@ impl World {
             interrupt: self.interrupt.clone(),
         };
         let connector = Arc::new(Hosts(self.fakes.clone()));
-        verify::run(connector, work, Arc::new(shipments), options, around).await
+        verify::run(connector, work, Arc::new(shipments), options, context).await
     }
 }
 

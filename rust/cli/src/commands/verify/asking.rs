@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use deployctl_core::inventory::host::Architecture;
 use deployctl_engine::connect::Connector;
-use deployctl_engine::surroundings::Surroundings;
+use deployctl_engine::run_context::RunContext;
 use deployctl_engine::verify::{self, Options, Shipments, Work};
 use deployctl_report::{Problem, Report};
 
@@ -30,12 +30,12 @@ pub(super) async fn ask(
         force: args.force,
         jobs: context.jobs(),
     };
-    let around = Surroundings {
+    let run = RunContext {
         clock: context.clock.clone(),
         sink: progress::sink(context.ui, width(&names), context.global.verbose),
         interrupt: context.interrupt.clone(),
     };
-    Ok(verify::run(connector, work, shipments, options, around).await)
+    Ok(verify::run(connector, work, shipments, options, run).await)
 }
 
 /// The probe for every kind of host: the one that was named, or the one that was installed with us.

@@ -7,7 +7,7 @@ use deployctl_checks::accepted::Difference;
 use deployctl_checks::{LeftOut, Selection};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
-use deployctl_engine::connect::{Connector, Reusing};
+use deployctl_engine::connect::{ConnectionPool, Connector};
 use deployctl_engine::verify::{Held, Scope};
 use deployctl_engine::{repository, runs};
 use deployctl_report::text::{self, About, Beside};
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
         )?;
         let mut connector = context.connector(&inventory)?;
         if args.watch.is_some() {
-            connector = Arc::new(Reusing::new(connector));
+            connector = Arc::new(ConnectionPool::new(connector));
         }
         Ok(Self {
             context,

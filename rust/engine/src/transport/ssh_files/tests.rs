@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn way(name: &str, address: &str) -> Way {
-    Way {
+fn way(name: &str, address: &str) -> SshRoute {
+    SshRoute {
         host: HostName::new(name).unwrap(),
         address: address.to_owned(),
         port: 2222,
@@ -13,7 +13,7 @@ fn way(name: &str, address: &str) -> Way {
     }
 }
 
-fn files(ways: &[Way], own: &str) -> (tempfile::TempDir, SshFiles) {
+fn files(ways: &[SshRoute], own: &str) -> (tempfile::TempDir, SshFiles) {
     let place = tempfile::tempdir().unwrap();
     let config = place.path().join("config with ${blanks} %h");
     std::fs::write(&config, own).unwrap();
@@ -149,7 +149,7 @@ async fn the_users_own_may_not_take_the_session_away() {
 
 #[tokio::test]
 async fn a_jump_is_reached_by_its_own_configuration() {
-    let behind = Way {
+    let behind = SshRoute {
         jump: Some(HostName::new("gate").unwrap()),
         ..way("inner", "127.0.0.1")
     };

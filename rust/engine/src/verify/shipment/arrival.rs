@@ -61,7 +61,7 @@ pub(super) async fn deliver(
 ) -> Result<String, String> {
     let (file, sha256) = (parcel.file(), &parcel.sha256);
     let path = format!("{DIRECTORY}/{file}");
-    let interrupt = &run.around.interrupt;
+    let interrupt = &run.context.interrupt;
     let asked = format!("sweep\nwhole {file} {sha256} && echo whole || echo absent");
     let (word, _) = say(connection, &asked, interrupt).await?;
     if word == "whole" {

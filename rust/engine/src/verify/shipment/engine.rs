@@ -80,7 +80,7 @@ impl Shipments {
             .folder(&self.repository)
             .deadline(BUILD_LIMIT)
             .cap(BUILD_CAP)
-            .watch(&run.around.interrupt, &mut hear)
+            .watch(&run.context.interrupt, &mut hear)
             .await
             .map_err(|error| Refusal::Error(format!("`{command}`: {}", in_full(&error))))?;
         if finished.status.success() {

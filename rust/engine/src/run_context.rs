@@ -8,7 +8,7 @@ use crate::interrupt::Interrupt;
 
 /// What one host's run shares with all others.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct RunContext {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where events go.

@@ -7,79 +7,79 @@ use async_trait::async_trait;
 use deployctl_core::name::HostName;
 
 use super::Connector;
-use crate::nix::StoreWay;
+use crate::nix::StoreAddress;
 use crate::transport::{Limits, Output, Transport, TransportError};
 
 /// Hands out the connection that stands, or makes one. One that broke is not handed out again.
-pub struct Reusing {
+pub struct ConnectionPool {
     below: Arc<dyn Connector>,
-    standing: Standing,
+    open: OpenConnections,
 }
 
-type Standing = Arc<Mutex<BTreeMap<HostName, Arc<dyn Transport>>>>;
+type OpenConnections = Arc<Mutex<BTreeMap<HostName, Arc<dyn Transport>>>>;
 
-impl Reusing {
+impl ConnectionPool {
     /// Over `below`, without a connection yet.
     pub fn new(below: Arc<dyn Connector>) -> Self {
         Self {
             below,
-            standing: Standing::default(),
+            open: OpenConnections::default(),
         }
     }
 }
 
 #[async_trait]
-impl Connector for Reusing {
+impl Connector for ConnectionPool {
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
-        let standing = locked(&self.standing).get(host).cloned();
-        let link = match standing {
+        let open = locked(&self.open).get(host).cloned();
+        let link = match open {
             Some(link) => link,
             None => Arc::from(self.below.connect(host).await?),
         };
-        Ok(Box::new(Shared::new(host, link, &self.standing)))
+        Ok(Box::new(Shared::new(host, link, &self.open)))
     }
 
     fn has_password(&self) -> bool {
         self.below.has_password()
     }
 
-    async fn store(&self, host: &HostName) -> Option<StoreWay> {
+    async fn store(&self, host: &HostName) -> Option<StoreAddress> {
         self.below.store(host).await
     }
 }
 
 fn locked(
-    standing: &Mutex<BTreeMap<HostName, Arc<dyn Transport>>>,
+    open: &Mutex<BTreeMap<HostName, Arc<dyn Transport>>>,
 ) -> std::sync::MutexGuard<'_, BTreeMap<HostName, Arc<dyn Transport>>> {
-    standing.lock().unwrap_or_else(PoisonError::into_inner)
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One of several holders of a connection.
 struct Shared {
     host: HostName,
     link: Arc<dyn Transport>,
-    standing: Standing,
+    open: OpenConnections,
 }
 
 impl Shared {
-    fn new(host: &HostName, link: Arc<dyn Transport>, standing: &Standing) -> Self {
-        locked(standing).insert(host.clone(), Arc::clone(&link));
+    fn new(host: &HostName, link: Arc<dyn Transport>, open: &OpenConnections) -> Self {
+        locked(open).insert(host.clone(), Arc::clone(&link));
         Self {
             host: host.clone(),
             link,
-            standing: Arc::clone(standing),
+            open: Arc::clone(open),
         }
     }
 
     /// Whatever went wrong may come from the connection: the next holder gets a new one.
     fn looked<T>(&self, result: Result<T, TransportError>) -> Result<T, TransportError> {
         if result.is_err() {
-            let mut standing = locked(&self.standing);
-            let same = standing
+            let mut open = locked(&self.open);
+            let same = open
                 .get(&self.host)
                 .is_some_and(|link| Arc::ptr_eq(link, &self.link));
             if same {
-                standing.remove(&self.host);
+                open.remove(&self.host);
             }
         }
         result
@@ -103,11 +103,7 @@ impl Transport for Shared {
 
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
         let link = self.looked(self.link.reconnect().await)?;
-        Ok(Box::new(Self::new(
-            &self.host,
-            Arc::from(link),
-            &self.standing,
-        )))
+        Ok(Box::new(Self::new(&self.host, Arc::from(link), &self.open)))
     }
 
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
@@ -154,15 +150,15 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_made_once_until_it_breaks() {
         let below = Arc::new(Counting::default());
-        let reusing = Reusing::new(below.clone());
+        let pool = ConnectionPool::new(below.clone());
         let host = HostName::new("host").unwrap();
         let limits = Limits::default();
         for _ in 0..3 {
-            let link = reusing.connect(&host).await.unwrap();
+            let link = pool.connect(&host).await.unwrap();
             assert_eq!(link.run("ask", limits).await.unwrap().stdout, b"fine");
         }
         assert_eq!(below.0.load(Ordering::SeqCst), 1);
-        let link = reusing.connect(&host).await.unwrap();
+        let link = pool.connect(&host).await.unwrap();
         assert!(link.run("break", limits).await.is_err());
         let link = link.reconnect().await.unwrap();
         link.run("ask", limits).await.unwrap();
@@ -171,9 +167,9 @@ mod tests {
             1,
             "the new one is shared, too"
         );
-        let link = reusing.connect(&host).await.unwrap();
+        let link = pool.connect(&host).await.unwrap();
         assert!(link.run("break", limits).await.is_err());
-        reusing.connect(&host).await.unwrap();
+        pool.connect(&host).await.unwrap();
         assert_eq!(below.0.load(Ordering::SeqCst), 2);
     }
 }

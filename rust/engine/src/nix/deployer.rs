@@ -10,7 +10,7 @@ use deployctl_core::query::quote;
 use tokio::sync::Semaphore;
 
 use super::cache::EvaluationCache;
-use super::copy::{Copier, Daemon, StoreWay};
+use super::copy::{Copier, Daemon, StoreAddress};
 use super::derivation::{Derivation, Image, Installable};
 use super::{Nix, SystemError};
 use crate::event::{Event, EventKind, Sink};
@@ -25,7 +25,7 @@ const PENDING: &str = "/nix/var/nix/gcroots/deployctl/pending";
 
 /// What all hosts of a run share.
 #[derive(Debug)]
-pub struct Supply {
+pub struct ClosureDeployer {
     nix: Nix,
     top: PathBuf,
     cache: EvaluationCache,
@@ -58,7 +58,7 @@ impl Source {
 
 /// Why a system did not get to its host.
 #[derive(Debug, thiserror::Error)]
-pub enum SupplyError {
+pub enum DeployError {
     /// It was not built, or not copied.
     #[error(transparent)]
     System(#[from] SystemError),
@@ -67,7 +67,7 @@ pub enum SupplyError {
     Transport(#[from] TransportError),
 }
 
-impl Supply {
+impl ClosureDeployer {
     /// Systems of the flake at `top`. Links that keep what was built last from being collected are made in
     /// `roots`; `signing_key` is a file that signs what is copied.
     pub fn new(
@@ -131,7 +131,7 @@ impl Supply {
         name: &HostName,
         host: &Host,
         derivation: &Derivation,
-        way: Option<&StoreWay>,
+        way: Option<&StoreAddress>,
         sink: &Sink,
     ) -> Result<(), SystemError> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
@@ -220,14 +220,14 @@ impl Supply {
 
     /// Brings a system to its host, built and whole, and has the host keep it. `there` says that the host has
     /// it already.
-    pub async fn bring(
+    pub async fn deploy(
         &self,
-        needed: &Needed<'_>,
+        needed: &Deployment<'_>,
         link: &dyn Transport,
         there: bool,
         sink: &Sink,
-    ) -> Result<(), SupplyError> {
-        let Needed {
+    ) -> Result<(), DeployError> {
+        let Deployment {
             name,
             host,
             source,
@@ -250,7 +250,7 @@ impl Supply {
             }
             None if self.nix.has(toplevel.as_str()).await => {}
             None => {
-                return Err(SupplyError::System(SystemError::Collected {
+                return Err(DeployError::System(SystemError::Collected {
                     host: (*name).clone(),
                     path: toplevel.clone(),
                 }));
@@ -267,7 +267,7 @@ impl Supply {
 
     fn copier<'a>(
         &'a self,
-        way: &'a StoreWay,
+        way: &'a StoreAddress,
         facts: &'a Facts,
         tell: &'a (dyn Fn(EventKind) + Send + Sync),
     ) -> Copier<'a> {
@@ -281,7 +281,7 @@ impl Supply {
     }
 
     /// Who signs needs nobody's trust but the signature's.
-    fn by_login(&self, way: &StoreWay) -> StoreWay {
+    fn by_login(&self, way: &StoreAddress) -> StoreAddress {
         let mut way = way.clone();
         if self.signing_key.is_some() {
             way.daemon = Daemon::Login;
@@ -298,7 +298,7 @@ fn facts<'a>(name: &HostName, host: &'a Host) -> Result<&'a Facts, SystemError> 
 
 /// What a host needs.
 #[derive(Debug, Clone, Copy)]
-pub struct Needed<'a> {
+pub struct Deployment<'a> {
     /// Which host.
     pub name: &'a HostName,
     /// Its facts.
@@ -306,7 +306,7 @@ pub struct Needed<'a> {
     /// What it should run.
     pub source: &'a Source,
     /// The way to its store.
-    pub way: &'a StoreWay,
+    pub way: &'a StoreAddress,
 }
 
 fn teller(name: &HostName, sink: &Sink) -> impl Fn(EventKind) + Send + Sync + 'static {
@@ -322,7 +322,7 @@ fn teller(name: &HostName, sink: &Sink) -> impl Fn(EventKind) + Send + Sync + 's
 /// The exit status of [`keep`]'s script where there is no store.
 const NO_NIX: i32 = 66;
 
-async fn keep(link: &dyn Transport, host: &HostName, source: &Source) -> Result<(), SupplyError> {
+async fn keep(link: &dyn Transport, host: &HostName, source: &Source) -> Result<(), DeployError> {
     let path = quote(source.closure.toplevel.as_str());
     let script = format!(
         "p={PENDING}\n[ -d \"${{p%/*/*}}\" ] || exit {NO_NIX}\nmkdir -p \"${{p%/*}}\" && ln -sfn {path} \"$p\"\n"
@@ -333,9 +333,9 @@ async fn keep(link: &dyn Transport, host: &HostName, source: &Source) -> Result<
     }
     if output.status == NO_NIX {
         let host = host.clone();
-        return Err(SupplyError::System(SystemError::NoNixThere { host }));
+        return Err(DeployError::System(SystemError::NoNixThere { host }));
     }
-    Err(SupplyError::System(SystemError::Unreadable {
+    Err(DeployError::System(SystemError::Unreadable {
         attribute: PENDING.to_owned(),
         cause: deployctl_core::query::printable_line(&output.stderr, 300),
     }))
