@@ -117,7 +117,7 @@ pub async fn identify(
     let ways = with(way, others, vec![key.to_owned()]);
     let files =
         SshFiles::write(runtime, &ways, user_config).map_err(|source| local(&host, source))?;
-    let link = Ssh::connect(target, Arc::new(files)).await?;
+    let connection = Ssh::connect(target, Arc::new(files)).await?;
     let empty = Rendered::empty(host.clone());
     let scope = Scope {
         rendered: &empty,
@@ -126,7 +126,7 @@ pub async fn identify(
     };
     let mut queries = observed::queries(&scope);
     queries.push(Query::new("host-keys", "cat /etc/ssh/ssh_host_*_key.pub"));
-    let answers = ask(&link, &queries).await?;
+    let answers = ask(&connection, &queries).await?;
     let observed = observed::read(&answers, &scope).map_err(|error| AdoptError::NoIdentity {
         host: host.clone(),
         cause: error.to_string(),

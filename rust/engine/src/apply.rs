@@ -70,9 +70,9 @@ pub struct Applied {
 }
 
 /// Drives one apply to its end.
-pub async fn apply(link: Box<dyn Transport>, task: &Task, context: &RunContext) -> Applied {
+pub async fn apply(connection: Box<dyn Transport>, task: &Task, context: &RunContext) -> Applied {
     let mut run = Run {
-        link,
+        connection,
         shell: None,
         task,
         context,
@@ -96,7 +96,7 @@ pub async fn apply(link: Box<dyn Transport>, task: &Task, context: &RunContext) 
 }
 
 struct Run<'a> {
-    link: Box<dyn Transport>,
+    connection: Box<dyn Transport>,
     /// A shell of root from before the start: what is applied may take the right to become root away.
     shell: Option<Box<dyn Transport>>,
     task: &'a Task,
@@ -164,11 +164,11 @@ impl Run<'_> {
         })?;
         let directory = self.task.apply.directory();
         let limits = Limits::default().within(Duration::from_secs(300));
-        match self.link.put(&archive, &directory, limits).await {
+        match self.connection.put(&archive, &directory, limits).await {
             Err(TransportError::Lost { .. }) => {
-                let again = self.link.reconnect().await;
-                self.link = again.map_err(|error| outcome::transport(&error))?;
-                self.link.put(&archive, &directory, limits).await
+                let again = self.connection.reconnect().await;
+                self.connection = again.map_err(|error| outcome::transport(&error))?;
+                self.connection.put(&archive, &directory, limits).await
             }
             result => result,
         }
@@ -178,7 +178,7 @@ impl Run<'_> {
     /// Opened before anything is started. Without one it goes on by the connection alone, unless becoming root is what
     /// does not work.
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, Outcome> {
-        match self.link.root_shell().await {
+        match self.connection.root_shell().await {
             Err(error @ TransportError::Privilege { .. }) => Err(outcome::transport(&error)),
             shell => Ok(shell.ok().flatten()),
         }
@@ -232,11 +232,11 @@ impl Run<'_> {
 
     /// Activated: reach it anew, check, then confirm or roll back.
     async fn decide(&mut self) -> Result<(), Outcome> {
-        let looked = gates::look(self.link.as_ref(), self.task, self.context).await;
+        let looked = gates::look(self.connection.as_ref(), self.task, self.context).await;
         self.checks = looked.checks;
-        let happened = match looked.link {
-            Some(link) => {
-                self.link = link;
+        let happened = match looked.connection {
+            Some(connection) => {
+                self.connection = connection;
                 Happened::GatesPassed
             }
             None => Happened::GatesFailed,
@@ -296,9 +296,9 @@ impl Run<'_> {
         }
         let outcome = outcome::of(self.task, status.generation, apply, &self.checks);
         match outcome {
-            Outcome::RolledBack { reason, .. } if !self.link.is_sandbox() => {
+            Outcome::RolledBack { reason, .. } if !self.connection.is_sandbox() => {
                 let shell = self.shell.as_deref();
-                let proof = way_in::prove(self.link.as_ref(), shell, self.context).await;
+                let proof = way_in::prove(self.connection.as_ref(), shell, self.context).await;
                 outcome::put_back(reason, proof)
             }
             outcome => outcome,

@@ -52,7 +52,7 @@ impl Purpose {
 /// A host that was asked and has a plan.
 pub struct Prepared {
     /// The connection, for what follows.
-    pub link: Box<dyn Transport>,
+    pub connection: Box<dyn Transport>,
     /// What it should hold.
     pub rendered: Rendered,
     /// What would change.
@@ -120,9 +120,9 @@ pub async fn prepare(
         Failure::Ended(outcome) => Box::new(HostReport::ended(host, outcome)),
         Failure::Undeployed(error) => Box::new(undeployed(host, &error)),
     });
-    let (link, observation, took_over) = prepared?;
+    let (connection, observation, took_over) = prepared?;
     Ok(Prepared {
-        link,
+        connection,
         rendered: state.rendered,
         plan: observation.plan,
         plain_id: observation.plain_id,
@@ -164,12 +164,12 @@ impl Preparation<'_> {
         let present = self.state.system.is_none();
         let reached = async {
             let connected = self.connector.connect(self.state.host()).await;
-            let link = connected.map_err(|error| outcome::transport(&error))?;
+            let connection = connected.map_err(|error| outcome::transport(&error))?;
             self.tell(EventKind::Connected);
-            let observation = self.observe(link.as_ref(), present).await?;
-            Ok::<_, Outcome>((link, observation))
+            let observation = self.observe(connection.as_ref(), present).await?;
+            Ok::<_, Outcome>((connection, observation))
         };
-        let (mut link, mut observation) = tokio::select! {
+        let (mut connection, mut observation) = tokio::select! {
             reached = reached => reached?,
             () = self.context.interrupt.wait() => return Err(Outcome::Interrupted.into()),
         };
@@ -180,25 +180,29 @@ impl Preparation<'_> {
             && is_meant(&observation.plan)
         {
             self.tell(EventKind::TakingOver(pending.named()));
-            let free = takeover::settle(link, &pending, self.context).await?;
-            (link, took_over) = (free.link, Some(free.what));
-            observation = self.observe(link.as_ref(), present).await?;
+            let free = takeover::settle(connection, &pending, self.context).await?;
+            (connection, took_over) = (free.connection, Some(free.what));
+            observation = self.observe(connection.as_ref(), present).await?;
         }
-        if self.deploy(link.as_ref(), &observation).await? {
-            observation = self.observe(link.as_ref(), true).await?;
+        if self.deploy(connection.as_ref(), &observation).await? {
+            observation = self.observe(connection.as_ref(), true).await?;
         }
         let changes = observation.plan.change_count();
         self.tell(EventKind::Planned(changes));
-        Ok((link, observation, took_over))
+        Ok((connection, observation, took_over))
     }
 
     /// Asks everything in one exec, and plans. `present`: the system must be in the host's store by now.
-    async fn observe(&self, link: &dyn Transport, present: bool) -> Result<Observation, Outcome> {
-        let mut observed = observe(link, self.state).await?;
+    async fn observe(
+        &self,
+        connection: &dyn Transport,
+        present: bool,
+    ) -> Result<Observation, Outcome> {
+        let mut observed = observe(connection, self.state).await?;
         observed.clocks.controller = Some(self.context.clock.unix_seconds());
         self.tell(EventKind::Observed);
         let options = Options {
-            sandbox: link.is_sandbox(),
+            sandbox: connection.is_sandbox(),
             present,
             password: self.connector.has_password(),
         };
@@ -212,12 +216,16 @@ impl Preparation<'_> {
 
     /// Deploys the system to a host that lacks it, unless the plan is refused: nothing is copied to another
     /// machine than the one that is meant. Returns whether the host has to be asked again.
-    async fn deploy(&self, link: &dyn Transport, made: &Observation) -> Result<bool, Failure> {
+    async fn deploy(
+        &self,
+        connection: &dyn Transport,
+        made: &Observation,
+    ) -> Result<bool, Failure> {
         let Some(system) = &self.state.system else {
             return Ok(false);
         };
         let refused = made.plan.refusals().next().is_some();
-        if link.is_sandbox() || refused || runs(&made.observed, &system.source) {
+        if connection.is_sandbox() || refused || runs(&made.observed, &system.source) {
             return Ok(false);
         }
         let Some(way) = self.connector.store(self.state.host()).await else {
@@ -233,7 +241,7 @@ impl Preparation<'_> {
         };
         let ended = system
             .deployer
-            .deploy(&needed, link, there, &self.context.sink);
+            .deploy(&needed, connection, there, &self.context.sink);
         ended.await.map_err(Failure::Undeployed)?;
         Ok(!there)
     }
@@ -281,19 +289,19 @@ pub fn undeployed(host: HostName, error: &DeployError) -> HostReport {
     }
 }
 
-async fn observe(link: &dyn Transport, state: &TargetState) -> Result<Observed, Outcome> {
+async fn observe(connection: &dyn Transport, state: &TargetState) -> Result<Observed, Outcome> {
     let zones = state.target.timezones();
     let scope = Scope {
         rendered: &state.rendered,
-        sandbox: link.is_sandbox(),
+        sandbox: connection.is_sandbox(),
         timezones: &zones,
     };
-    let answers = ask(link, &observed::queries(&scope))
+    let answers = ask(connection, &observed::queries(&scope))
         .await
         .map_err(|error| unanswered(&error))?;
     observed::read(&answers, &scope).map_err(|error| Outcome::Failed {
         reason: Problem {
-            message: format!("`{}`: {}", link.describe(), in_full(&error)),
+            message: format!("`{}`: {}", connection.describe(), in_full(&error)),
             hint: None,
         },
     })

@@ -147,7 +147,7 @@ async fn roll_out(
     context: RunContext,
 ) -> HostReport {
     let Prepared {
-        link,
+        connection,
         rendered,
         plan,
         plain_id: _,
@@ -182,7 +182,7 @@ async fn roll_out(
         starts: starts(&plan),
         gates,
     };
-    let applied = apply::apply(link, &task, &context).await;
+    let applied = apply::apply(connection, &task, &context).await;
     let fine = matches!(applied.outcome, Outcome::Committed { .. });
     HostReport {
         host: rendered.host,

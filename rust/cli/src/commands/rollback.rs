@@ -18,11 +18,13 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verdict, Failure> {
     let inventory = context.inventory().await?;
     let host = one_host(&inventory, &args.host)?;
-    let link = context.connector(&inventory)?.connect(&host).await?;
+    let connection = context.connector(&inventory)?.connect(&host).await?;
     if args.abandon {
-        return abandon::run(context, args, &host, link.as_ref()).await;
+        return abandon::run(context, args, &host, connection.as_ref()).await;
     }
-    let generations = history::generations(link.as_ref()).await.map_err(trouble)?;
+    let generations = history::generations(connection.as_ref())
+        .await
+        .map_err(trouble)?;
     let to = match args.to {
         Some(to) => to,
         None => history::previous(&generations).ok_or_else(|| {
@@ -30,7 +32,7 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
                 .hint("`deployctl history` lists them")
         })?,
     };
-    let rendered = history::rendered(link.as_ref(), to)
+    let rendered = history::rendered(connection.as_ref(), to)
         .await
         .map_err(trouble)?;
     if rendered.host != host {
@@ -40,7 +42,7 @@ pub(super) async fn run(context: &Context, args: &args::Rollback) -> Result<Verd
         );
         return Err(Failure::new(Verdict::Refused, message));
     }
-    drop(link);
+    drop(connection);
     context.ui.say(&format!(
         "{host}: this would bring back generation {to}, as a new generation"
     ));

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What was found.
 pub(super) struct Looked {
     /// A new connection to confirm over; `None` when a gate is closed.
-    pub(super) link: Option<Box<dyn Transport>>,
+    pub(super) connection: Option<Box<dyn Transport>>,
     /// All gates.
     pub(super) checks: Vec<CheckResult>,
 }
@@ -33,10 +33,10 @@ pub(super) struct Looked {
 ///
 /// Connections are not made faster than a host's limits on them bear: each try that fails doubles the pause, and one
 /// that stands serves further looks. What is confirmed over was made for the last of them.
-pub(super) async fn look(link: &dyn Transport, task: &Task, context: &RunContext) -> Looked {
+pub(super) async fn look(connection: &dyn Transport, task: &Task, context: &RunContext) -> Looked {
     let start = context.clock.monotonic();
     let mut visit = Visit {
-        link,
+        connection,
         task,
         context,
         way: NewLogin::default(),
@@ -52,10 +52,10 @@ pub(super) async fn look(link: &dyn Transport, task: &Task, context: &RunContext
         }
         // A directory proves nothing, and there is nobody to be shut out.
         let open = visit.way.fresh.is_some()
-            && (link.is_sandbox() || matches!(decide(&checks), Decision::Open));
+            && (connection.is_sandbox() || matches!(decide(&checks), Decision::Open));
         if open && anew {
-            let link = visit.way.fresh;
-            return Looked { link, checks };
+            let connection = visit.way.fresh;
+            return Looked { connection, checks };
         }
         if open {
             visit.way.fresh = None;
@@ -64,7 +64,10 @@ pub(super) async fn look(link: &dyn Transport, task: &Task, context: &RunContext
         let (pause, patience) = patience(&checks, task);
         let waited = context.clock.monotonic().saturating_sub(start);
         if waited >= patience || context.interrupt.thrown() {
-            return Looked { link: None, checks };
+            return Looked {
+                connection: None,
+                checks,
+            };
         }
         let pause = if visit.way.fresh.is_some() {
             pause
@@ -111,7 +114,7 @@ struct NewLogin {
 }
 
 struct Visit<'a> {
-    link: &'a dyn Transport,
+    connection: &'a dyn Transport,
     task: &'a Task,
     context: &'a RunContext,
     way: NewLogin,
@@ -124,7 +127,7 @@ impl Visit<'_> {
         if way.fresh.is_some() {
             return false;
         }
-        match reach(self.link).await {
+        match reach(self.connection).await {
             Ok(connection) => way.fresh = Some(connection),
             Err(error) => {
                 way.troubles.push(error.to_string());
@@ -137,7 +140,7 @@ impl Visit<'_> {
 
     /// Whether the host is reached, and the answers of all gates where it is.
     async fn ask(&mut self) -> Vec<CheckResult> {
-        let name = self.link.describe();
+        let name = self.connection.describe();
         let way = &mut self.way;
         let Some(fresh) = way.fresh.as_deref() else {
             let hint = way.hint.clone();
@@ -170,7 +173,10 @@ impl Visit<'_> {
 
 /// Asks all gates once, those that need another after it. One that loads the host or runs a shipped file is
 /// for `verify` alone: as a gate it would hold up a host that waits for its dead man.
-async fn ask_gates(link: &dyn Transport, gates: &[Check]) -> Result<Vec<CheckResult>, AskError> {
+async fn ask_gates(
+    connection: &dyn Transport,
+    gates: &[Check],
+) -> Result<Vec<CheckResult>, AskError> {
     let mut agenda = Agenda::once(gates);
     for (place, gate) in gates.iter().enumerate() {
         if gate.load || gate.ships.is_some() {
@@ -181,7 +187,7 @@ async fn ask_gates(link: &dyn Transport, gates: &[Check]) -> Result<Vec<CheckRes
         }
     }
     while let Step::Ask(places) = agenda.next() {
-        let answers = ask(link, &agenda.queries(&places)).await?;
+        let answers = ask(connection, &agenda.queries(&places)).await?;
         agenda.answered(&places, &answers);
     }
     Ok(agenda.into_results())

@@ -69,7 +69,10 @@ impl Run<'_> {
 
     /// The same over the connection that was just made, which proves that it can.
     pub(super) async fn act_anew(&mut self, script: &str, limit: Duration) -> Result<(), Outcome> {
-        let output = self.link.run(script, Limits::default().within(limit)).await;
+        let output = self
+            .connection
+            .run(script, Limits::default().within(limit))
+            .await;
         self.denied = output.as_ref().is_ok_and(|output| output.status != 0);
         self.take(output).await
     }
@@ -78,7 +81,7 @@ impl Run<'_> {
     async fn say(&mut self, script: &str, limit: Duration) -> Result<Output, TransportError> {
         let limits = Limits::default().within(limit);
         let Some(shell) = &self.shell else {
-            return self.link.run(script, limits).await;
+            return self.connection.run(script, limits).await;
         };
         let said = shell.run(script, limits).await;
         if said.is_err() {
@@ -175,15 +178,15 @@ impl Run<'_> {
         {
             return Ok(());
         }
-        let link = match self.link.reconnect().await {
-            Ok(link) => link,
+        let connection = match self.connection.reconnect().await {
+            Ok(connection) => connection,
             Err(error) => return Err(Silence::Trouble(in_full(&error))),
         };
-        match link.run(&ask, limits).await {
+        match connection.run(&ask, limits).await {
             Ok(output) => match self.hear(&output)? {
                 None => {
-                    self.shell = link.root_shell().await.ok().flatten();
-                    self.link = link;
+                    self.shell = connection.root_shell().await.ok().flatten();
+                    self.connection = connection;
                     self.tell(EventKind::Reconnected);
                     Ok(())
                 }
@@ -225,7 +228,7 @@ impl Run<'_> {
     /// When the dead man begins at the latest, in seconds since 1970. Only once the activation is over it is fixed;
     /// until then the bundle's cap bounds it. In a sandbox there is none.
     fn until(&self) -> Option<u64> {
-        if self.link.is_sandbox() {
+        if self.connection.is_sandbox() {
             return None;
         }
         match self.heard.phase()? {

@@ -37,7 +37,7 @@ exit 0
 /// A new way in, and what had to be done for it.
 pub(crate) struct Proven {
     /// The new connection.
-    pub(crate) link: Box<dyn Transport>,
+    pub(crate) connection: Box<dyn Transport>,
     /// What was mended first, in words.
     pub(crate) mended: Vec<String>,
 }
@@ -50,19 +50,19 @@ pub(crate) struct Shut {
     pub(crate) tried: Vec<String>,
 }
 
-/// Gets in anew beside `link`, with patience. `shell` is a shell of root on the host that is still open.
+/// Gets in anew beside `connection`, with patience. `shell` is a shell of root on the host that is still open.
 pub(crate) async fn prove(
-    link: &dyn Transport,
+    connection: &dyn Transport,
     shell: Option<&dyn Transport>,
     context: &RunContext,
 ) -> Result<Proven, Shut> {
     let (mut troubles, mut tried) = (Vec::new(), Vec::new());
     let pauses = PAUSES.into_iter().map(Some).chain([None]);
     for (nth, pause) in pauses.enumerate() {
-        match reach(link).await {
-            Ok(link) => {
+        match reach(connection).await {
+            Ok(connection) => {
                 return Ok(Proven {
-                    link,
+                    connection,
                     mended: tried,
                 });
             }
@@ -70,7 +70,7 @@ pub(crate) async fn prove(
         }
         if nth + 1 == MEND_AFTER {
             let refused = troubles.iter().all(|words| words.contains("refused"));
-            tried = mend(shell.unwrap_or(link), refused).await;
+            tried = mend(shell.unwrap_or(connection), refused).await;
         }
         if let Some(seconds) = pause {
             context.clock.sleep(Duration::from_secs(seconds)).await;
@@ -83,8 +83,8 @@ pub(crate) async fn prove(
 }
 
 /// A new connection that also runs a script as root.
-pub(super) async fn reach(link: &dyn Transport) -> Result<Box<dyn Transport>, AskError> {
-    let connection = link.reconnect().await?;
+pub(super) async fn reach(connection: &dyn Transport) -> Result<Box<dyn Transport>, AskError> {
+    let connection = connection.reconnect().await?;
     ask(connection.as_ref(), &[]).await?;
     Ok(connection)
 }

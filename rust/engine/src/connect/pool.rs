@@ -32,11 +32,11 @@ impl ConnectionPool {
 impl Connector for ConnectionPool {
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
         let open = locked(&self.open).get(host).cloned();
-        let link = match open {
-            Some(link) => link,
+        let connection = match open {
+            Some(connection) => connection,
             None => Arc::from(self.below.connect(host).await?),
         };
-        Ok(Box::new(Shared::new(host, link, &self.open)))
+        Ok(Box::new(Shared::new(host, connection, &self.open)))
     }
 
     fn has_password(&self) -> bool {
@@ -57,16 +57,16 @@ fn locked(
 /// One of several holders of a connection.
 struct Shared {
     host: HostName,
-    link: Arc<dyn Transport>,
+    connection: Arc<dyn Transport>,
     open: OpenConnections,
 }
 
 impl Shared {
-    fn new(host: &HostName, link: Arc<dyn Transport>, open: &OpenConnections) -> Self {
-        locked(open).insert(host.clone(), Arc::clone(&link));
+    fn new(host: &HostName, connection: Arc<dyn Transport>, open: &OpenConnections) -> Self {
+        locked(open).insert(host.clone(), Arc::clone(&connection));
         Self {
             host: host.clone(),
-            link,
+            connection,
             open: Arc::clone(open),
         }
     }
@@ -77,7 +77,7 @@ impl Shared {
             let mut open = locked(&self.open);
             let same = open
                 .get(&self.host)
-                .is_some_and(|link| Arc::ptr_eq(link, &self.link));
+                .is_some_and(|connection| Arc::ptr_eq(connection, &self.connection));
             if same {
                 open.remove(&self.host);
             }
@@ -89,7 +89,7 @@ impl Shared {
 #[async_trait]
 impl Transport for Shared {
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
-        self.looked(self.link.run(script, limits).await)
+        self.looked(self.connection.run(script, limits).await)
     }
 
     async fn put(
@@ -98,24 +98,28 @@ impl Transport for Shared {
         directory: &str,
         limits: Limits,
     ) -> Result<(), TransportError> {
-        self.looked(self.link.put(archive, directory, limits).await)
+        self.looked(self.connection.put(archive, directory, limits).await)
     }
 
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
-        let link = self.looked(self.link.reconnect().await)?;
-        Ok(Box::new(Self::new(&self.host, Arc::from(link), &self.open)))
+        let connection = self.looked(self.connection.reconnect().await)?;
+        Ok(Box::new(Self::new(
+            &self.host,
+            Arc::from(connection),
+            &self.open,
+        )))
     }
 
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
-        self.looked(self.link.root_shell().await)
+        self.looked(self.connection.root_shell().await)
     }
 
     fn describe(&self) -> String {
-        self.link.describe()
+        self.connection.describe()
     }
 
     fn is_sandbox(&self) -> bool {
-        self.link.is_sandbox()
+        self.connection.is_sandbox()
     }
 }
 
@@ -154,21 +158,21 @@ mod tests {
         let host = HostName::new("host").unwrap();
         let limits = Limits::default();
         for _ in 0..3 {
-            let link = pool.connect(&host).await.unwrap();
-            assert_eq!(link.run("ask", limits).await.unwrap().stdout, b"fine");
+            let connection = pool.connect(&host).await.unwrap();
+            assert_eq!(connection.run("ask", limits).await.unwrap().stdout, b"fine");
         }
         assert_eq!(below.0.load(Ordering::SeqCst), 1);
-        let link = pool.connect(&host).await.unwrap();
-        assert!(link.run("break", limits).await.is_err());
-        let link = link.reconnect().await.unwrap();
-        link.run("ask", limits).await.unwrap();
+        let connection = pool.connect(&host).await.unwrap();
+        assert!(connection.run("break", limits).await.is_err());
+        let connection = connection.reconnect().await.unwrap();
+        connection.run("ask", limits).await.unwrap();
         assert_eq!(
             below.0.load(Ordering::SeqCst),
             1,
             "the new one is shared, too"
         );
-        let link = pool.connect(&host).await.unwrap();
-        assert!(link.run("break", limits).await.is_err());
+        let connection = pool.connect(&host).await.unwrap();
+        assert!(connection.run("break", limits).await.is_err());
         pool.connect(&host).await.unwrap();
         assert_eq!(below.0.load(Ordering::SeqCst), 2);
     }

@@ -223,7 +223,7 @@ impl ClosureDeployer {
     pub async fn deploy(
         &self,
         needed: &Deployment<'_>,
-        link: &dyn Transport,
+        connection: &dyn Transport,
         there: bool,
         sink: &Sink,
     ) -> Result<(), DeployError> {
@@ -234,7 +234,7 @@ impl ClosureDeployer {
             way,
         } = needed;
         // Before it is copied: a link to nothing keeps what comes later.
-        keep(link, name, source).await?;
+        keep(connection, name, source).await?;
         if there {
             return Ok(());
         }
@@ -322,12 +322,16 @@ fn teller(name: &HostName, sink: &Sink) -> impl Fn(EventKind) + Send + Sync + 's
 /// The exit status of [`keep`]'s script where there is no store.
 const NO_NIX: i32 = 66;
 
-async fn keep(link: &dyn Transport, host: &HostName, source: &Source) -> Result<(), DeployError> {
+async fn keep(
+    connection: &dyn Transport,
+    host: &HostName,
+    source: &Source,
+) -> Result<(), DeployError> {
     let path = quote(source.closure.toplevel.as_str());
     let script = format!(
         "p={PENDING}\n[ -d \"${{p%/*/*}}\" ] || exit {NO_NIX}\nmkdir -p \"${{p%/*}}\" && ln -sfn {path} \"$p\"\n"
     );
-    let output = link.run(&script, Limits::default()).await?;
+    let output = connection.run(&script, Limits::default()).await?;
     if output.status == 0 {
         return Ok(());
     }

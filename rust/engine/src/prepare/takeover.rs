@@ -22,30 +22,30 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// A host on which no apply is open any more.
 pub(super) struct Free {
     /// A connection that was made after that.
-    pub(super) link: Box<dyn Transport>,
+    pub(super) connection: Box<dyn Transport>,
     /// What became of the apply: `apply … was rolled back first`.
     pub(super) what: String,
 }
 
 /// Has the host roll `pending` back, and proves by a new login that this left a way in.
 pub(super) async fn settle(
-    link: Box<dyn Transport>,
+    connection: Box<dyn Transport>,
     pending: &PendingApply,
     context: &RunContext,
 ) -> Result<Free, Outcome> {
     let name = pending.named();
-    let open = |link: &dyn Transport, cause: &str| {
+    let open = |connection: &dyn Transport, cause: &str| {
         let words = "it was to be rolled back first, and how that ended was not heard";
         Outcome::Open {
             reason: Problem {
-                message: format!("`{}`: {name}: {words}: {cause}", link.describe()),
+                message: format!("`{}`: {name}: {words}: {cause}", connection.describe()),
                 hint: Some("ask `deployctl status` once it can be reached".to_owned()),
             },
             until: None,
         }
     };
     let Some(id) = ApplyId::new(&pending.apply) else {
-        return Err(open(link.as_ref(), "its id is none"));
+        return Err(open(connection.as_ref(), "its id is none"));
     };
     let script = if pending.overdue {
         command::recover(&id)
@@ -53,37 +53,37 @@ pub(super) async fn settle(
         command::steal(&id)
     };
     let limits = Limits::default().within(LIMIT);
-    let shell = link.root_shell().await.ok().flatten();
+    let shell = connection.root_shell().await.ok().flatten();
     let said = shell
         .as_deref()
-        .unwrap_or(link.as_ref())
+        .unwrap_or(connection.as_ref())
         .run(&script, limits);
     let said = said.await;
     // Whatever was heard: what is true now is what the host says over a new connection.
-    let proof = way_in::prove(link.as_ref(), shell.as_deref(), context).await;
+    let proof = way_in::prove(connection.as_ref(), shell.as_deref(), context).await;
     match (proof, said) {
         (Ok(proven), said) => {
             let ask = command::status(&id, 0, None);
-            let asked = proven.link.run(&ask, Limits::default()).await;
+            let asked = proven.connection.run(&ask, Limits::default()).await;
             let output = asked.or(said);
-            let output = output.map_err(|error| open(link.as_ref(), &in_full(&error)))?;
-            let apply = frame(&output, &id).map_err(|cause| open(link.as_ref(), &cause))?;
+            let output = output.map_err(|error| open(connection.as_ref(), &in_full(&error)))?;
+            let apply = frame(&output, &id).map_err(|cause| open(connection.as_ref(), &cause))?;
             what(&name, &apply)
                 .map(|what| Free {
-                    link: proven.link,
+                    connection: proven.connection,
                     what,
                 })
-                .ok_or_else(|| not_free(&name, &apply, link.as_ref()))
+                .ok_or_else(|| not_free(&name, &apply, connection.as_ref()))
         }
         (Err(shut), Ok(output)) => match frame(&output, &id) {
             Ok(apply) if apply.phase == Phase::RolledBack => {
                 let reason = format!("{name} was rolled back first");
                 Err(outcome::put_back(reason, Err(shut)))
             }
-            Ok(apply) => Err(not_free(&name, &apply, link.as_ref())),
-            Err(cause) => Err(open(link.as_ref(), &cause)),
+            Ok(apply) => Err(not_free(&name, &apply, connection.as_ref())),
+            Err(cause) => Err(open(connection.as_ref(), &cause)),
         },
-        (Err(Shut { reason, .. }), Err(_)) => Err(open(link.as_ref(), &reason)),
+        (Err(Shut { reason, .. }), Err(_)) => Err(open(connection.as_ref(), &reason)),
     }
 }
 
@@ -105,7 +105,7 @@ fn what(name: &str, apply: &ApplyStatus) -> Option<String> {
 }
 
 /// It is still there, whatever we said.
-fn not_free(name: &str, apply: &ApplyStatus, link: &dyn Transport) -> Outcome {
+fn not_free(name: &str, apply: &ApplyStatus, connection: &dyn Transport) -> Outcome {
     let failure = apply.failure.as_ref();
     let failure = failure.map(|failure| printable_line(failure.text.as_bytes(), 500));
     let why = failure.map_or_else(String::new, |text| format!(": {text}"));
@@ -119,7 +119,7 @@ fn not_free(name: &str, apply: &ApplyStatus, link: &dyn Transport) -> Outcome {
         reason: Problem {
             message: format!(
                 "`{}`: {name} was to be rolled back first, and stays in phase `{}`{why}",
-                link.describe(),
+                connection.describe(),
                 apply.phase
             ),
             hint: Some("ask `deployctl status` how it ended, then apply again".to_owned()),

@@ -25,12 +25,12 @@ pub(super) async fn verify(
     if work.checks.is_empty() {
         return (HostReport::ended(host, Outcome::Verified), None);
     }
-    let link = match run.connector.connect(&host).await {
-        Ok(link) => link,
+    let transport = match run.connector.connect(&host).await {
+        Ok(transport) => transport,
         Err(error) => return (HostReport::ended(host, outcome::transport(&error)), None),
     };
     run.tell(&host, EventKind::Connected);
-    let connection = Connection::new(link);
+    let connection = Connection::new(transport);
     if connection.is_sandbox() {
         let report = HostReport {
             checks: checks::skip_all(&work.checks, "sandbox"),

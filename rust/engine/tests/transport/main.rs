@@ -127,7 +127,7 @@ async fn links_do_not_lead_out_of_a_sandbox() {
     let error = Local::of_host(sandbox.path(), &host).unwrap_err();
     assert_names_link(&error, &sandbox.path().join("host"));
 
-    for link in [
+    for connection in [
         "var",
         "var/lib",
         "var/lib/deployctl",
@@ -141,7 +141,7 @@ async fn links_do_not_lead_out_of_a_sandbox() {
             .canonicalize()
             .unwrap()
             .join("host")
-            .join(link);
+            .join(connection);
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         symlink(outside.path(), &place).unwrap();
         let run = local

@@ -21,9 +21,9 @@ pub(super) async fn run(
     context: &Context,
     args: &args::Rollback,
     host: &HostName,
-    link: &dyn Transport,
+    connection: &dyn Transport,
 ) -> Result<Verdict, Failure> {
-    let before = history::status(link).await.map_err(trouble)?;
+    let before = history::status(connection).await.map_err(trouble)?;
     let failed = before
         .apply
         .filter(|apply| apply.phase == Phase::RollbackFailed)
@@ -43,7 +43,7 @@ pub(super) async fn run(
     if !args.rollout.yes && !Ui::confirm(&question, "--yes")? {
         return Err(Failure::new(Verdict::Refused, "nothing was abandoned"));
     }
-    let after = history::abandon(link).await.map_err(trouble)?;
+    let after = history::abandon(connection).await.map_err(trouble)?;
     let apply = after.apply.filter(|apply| apply.apply == failed.apply);
     match apply {
         Some(apply) if apply.phase == Phase::RolledBack => {
