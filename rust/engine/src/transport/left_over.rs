@@ -10,10 +10,16 @@ use std::path::Path;
 pub(super) const PREFIX: &str = "deployctl-";
 /// The run whose directory it is listens there, and the kernel knows when it does no more.
 const MARK: &str = "run";
+/// The name of the mark until its run listens.
+const BEGINS: &str = "run.new";
 
 /// Marks `directory` as that of a living run, for as long as the listener is there.
 pub(super) fn mark(directory: &Path) -> io::Result<UnixListener> {
-    UnixListener::bind(directory.join(MARK))
+    // A socket has its name before it listens, and would refuse another run meanwhile like that of a dead one.
+    let unheard = directory.join(BEGINS);
+    let listener = UnixListener::bind(&unheard)?;
+    fs::rename(unheard, directory.join(MARK))?;
+    Ok(listener)
 }
 
 /// Removes what killed runs of this user left in `parent`. What cannot be looked at stays.
@@ -48,6 +54,7 @@ mod tests {
         let names = [
             "deployctl-dead",
             "deployctl-alive",
+            "deployctl-begins",
             "deployctl-new",
             "other-dead",
         ];
@@ -58,6 +65,7 @@ mod tests {
         for dead in ["deployctl-dead", "other-dead"] {
             drop(mark(&top.path().join(dead)).unwrap());
         }
+        drop(UnixListener::bind(top.path().join("deployctl-begins").join(BEGINS)).unwrap());
         let alive = mark(&top.path().join("deployctl-alive")).unwrap();
         fs::write(top.path().join("deployctl-file"), "x").unwrap();
         sweep(top.path(), &top.path().join("deployctl-alive"));
@@ -70,6 +78,7 @@ mod tests {
             left,
             [
                 "deployctl-alive",
+                "deployctl-begins",
                 "deployctl-file",
                 "deployctl-new",
                 "other-dead"

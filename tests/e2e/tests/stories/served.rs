@@ -96,6 +96,8 @@ fn asked(cluster: &Cluster) -> Result<String> {
             && ![
                 "time/synchronized",
                 "time/packages",
+                // Nothing was applied here.
+                "time/overruled/chrony.service.d/10-deployctl.conf",
                 "time/unit/chrony.service",
             ]
             .contains(&id);

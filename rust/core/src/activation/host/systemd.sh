@@ -49,6 +49,7 @@ systemd_disarm() {
   if [ -n "$line" ]; then systemctl --quiet stop "$line.timer" 2>/dev/null || :; fi
 }
 
+# Runs at boot, and where the unit of an apply failed, which systemd may keep as failed although it was to be collected.
 # A boot while an apply is open undoes it before anything that it configured starts. Not so for a system of NixOS: until
 # the commit a reboot starts the one from before, and its /etc/systemd/system cannot be written.
 systemd_boot() {
@@ -56,7 +57,6 @@ systemd_boot() {
   bu_file=/etc/systemd/system/deployctl-recover.service
   bu_text="[Unit]
 Description=deployctl: put back an apply that was not confirmed
-ConditionPathExists=$S/lease
 DefaultDependencies=no
 RequiresMountsFor=$S /usr
 After=systemd-remount-fs.service
@@ -65,6 +65,7 @@ Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
+ExecCondition=/bin/sh -c 'systemctl --quiet reset-failed \"deployctl-apply-*.service\"; test -e $S/lease'
 ExecStart=/bin/sh $S/host.sh recover --boot
 SuccessExitStatus=5 9
 
