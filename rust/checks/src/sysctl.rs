@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use deployctl_core::name::SysctlKey;
+use deployctl_core::name::{SysctlKey, below_proc_sys};
 use deployctl_core::precedence;
 use deployctl_core::query::{Query, quote};
 
@@ -32,7 +32,7 @@ pub(super) fn checks<'a>(
     settings
         .into_iter()
         .map(|(key, value)| {
-            let (key, file, wanted) = (key.to_owned(), file(key), normal(&value));
+            let (key, file, wanted) = (key.to_owned(), below_proc_sys(key), normal(&value));
             Check::new(
                 concern,
                 &format!("sysctl/{key}"),
@@ -50,7 +50,7 @@ pub(super) fn checks<'a>(
 /// setting that is not there from no answer.
 fn query<'a>(concern: &str, keys: impl Iterator<Item = &'a str>) -> Query {
     let keys: Vec<&str> = keys.collect();
-    let files: Vec<String> = keys.iter().map(|key| quote(&file(key))).collect();
+    let files: Vec<String> = keys.iter().map(|key| quote(&below_proc_sys(key))).collect();
     let files = files.join(" ");
     let mut command = format!("cd /proc/sys && {{ grep -s '' kernel/ostype {files} || :; }}\n");
     let interfaces: BTreeSet<String> = keys.iter().filter_map(|key| interface(key)).collect();
@@ -69,17 +69,6 @@ fn query<'a>(concern: &str, keys: impl Iterator<Item = &'a str>) -> Query {
 /// The interface whose setting it is.
 fn interface(key: &str) -> Option<String> {
     SysctlKey::new(key).ok()?.interface()
-}
-
-/// Where a key is below `/proc/sys`: dots are slashes and the other way round (sysctl.d(5)).
-fn file(key: &str) -> String {
-    key.chars()
-        .map(|c| match c {
-            '.' => '/',
-            '/' => '.',
-            other => other,
-        })
-        .collect()
 }
 
 /// Values of several words come back with tabs between them.
@@ -137,7 +126,7 @@ mod tests {
                 stderr: Vec::new(),
                 truncated: false,
             };
-            judge(&Answer::new(0, &section), key, &file(key), "2")
+            judge(&Answer::new(0, &section), key, &below_proc_sys(key), "2")
                 .unwrap()
                 .holds
         };

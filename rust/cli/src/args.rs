@@ -10,7 +10,7 @@ pub(crate) use verify::Verify;
 
 /// Says what each machine is, shows what would change, applies it without losing a machine, and checks it.
 ///
-/// Hosts are selected by name, glob, `@tag`, and taken away by a leading `!`; none selects all.
+/// Hosts are selected by name, glob, `@tag`, and excluded by a leading `!`; none selects all.
 /// Data goes to standard output, progress and messages to standard error.
 #[derive(Debug, Parser)]
 #[command(
@@ -19,7 +19,7 @@ pub(crate) use verify::Verify;
     max_term_width = 100,
     after_help = "Exit codes: 0 done · 1 internal · 2 usage or invalid inventory · 3 changes pending (only with \
                   --exit-code) · 4 checks failed · 5 rolled back · 6 rollback failed · 7 build failed · 8 unreachable · 9 refused · \
-                  10 open: not confirmed"
+                  10 open: not confirmed · 130 interrupted"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -94,7 +94,7 @@ pub(crate) enum Color {
 /// Which hosts.
 #[derive(Debug, Args)]
 pub(crate) struct Hosts {
-    /// Names, globs or @tags; a leading `!` takes away [default: all]
+    /// Names, globs or @tags; a leading `!` excludes [default: all]
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
 }

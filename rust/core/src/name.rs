@@ -153,13 +153,9 @@ name!(
 );
 
 impl SysctlKey {
-    /// Where it lies below `/proc/sys`: dots and slashes change places, unless the first of them is a
-    /// slash already (sysctl.d(5)).
+    /// Its path below `/proc/sys`.
     pub fn below_proc_sys(&self) -> String {
-        match self.0.find(['.', '/']) {
-            Some(at) if self.0[at..].starts_with('/') => self.0.clone(),
-            _ => swap_separators(&self.0),
-        }
+        below_proc_sys(&self.0)
     }
 
     /// The network interface whose setting it is: the kernel has it as long as the interface is there.
@@ -177,6 +173,31 @@ impl SysctlKey {
     pub fn from_below_proc_sys(path: &str) -> Result<Self, NameError> {
         Self::new(swap_separators(path))
     }
+}
+
+/// The path of sysctl `key` below `/proc/sys`: dots and slashes change places, unless the first of them is a
+/// slash already (sysctl.d(5)).
+pub fn below_proc_sys(key: &str) -> String {
+    if slashes_separate(key) {
+        key.to_owned()
+    } else {
+        swap_separators(key)
+    }
+}
+
+/// Sysctl `key` with dots between its parts, as one of the two forms that sysctl.d(5) allows.
+pub(crate) fn dotted(key: &str) -> String {
+    if slashes_separate(key) {
+        swap_separators(key)
+    } else {
+        key.to_owned()
+    }
+}
+
+/// Whichever of `.` and `/` comes first separates the parts of a key.
+fn slashes_separate(key: &str) -> bool {
+    key.find(['.', '/'])
+        .is_some_and(|at| key[at..].starts_with('/'))
 }
 
 fn swap_separators(text: &str) -> String {

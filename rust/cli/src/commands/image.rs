@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict
         return Err(Failure::usage(format!(
             "`{name}` is a Mac: it is not installed from an image"
         ))
-        .hint("the README says how nix-darwin gets there first"));
+        .hint("docs/nix.md says how nix-darwin gets there first"));
     }
     if host.image.is_none() {
         return Err(

@@ -167,7 +167,7 @@ fn hosts_without_an_image_say_so() {
     --- stdout
     --- stderr
     error: `macbook` is a Mac: it is not installed from an image
-      hint: the README says how nix-darwin gets there first
+      hint: docs/nix.md says how nix-darwin gets there first
     ");
     let text = std::fs::read(env.path("inventory.json")).unwrap();
     let mut inventory: serde_json::Value = serde_json::from_slice(&text).unwrap();

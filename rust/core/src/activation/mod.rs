@@ -1,7 +1,7 @@
 //! Activation: how a plan becomes a running, confirmed state of a host, or is put back.
 //!
 //! ```text
-//! stage → validate → lock → checkpoint → arm → activate → check → confirm → commit
+//! stage → lock → validate → checkpoint → arm → activate → check → confirm → commit
 //!                                         └── anything wrong → roll back → verify the rollback
 //! ```
 //!

@@ -50,14 +50,6 @@ impl RunsOn {
             Self::Mac(_) => platform == Platform::Darwin,
         }
     }
-
-    /// Why hosts of other platforms cannot declare it.
-    pub fn reason(self) -> Option<&'static str> {
-        match self {
-            Self::Every => None,
-            Self::Linux(reason) | Self::Mac(reason) => Some(reason),
-        }
-    }
 }
 
 /// The concern of that name.

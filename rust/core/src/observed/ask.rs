@@ -271,15 +271,32 @@ if [ -e /run/reboot-required ]; then say reboot-required yes; fi
     text
 }
 
+/// Makes every managed path, declared or of the newest generation, an argument of the script (`.` before it).
+pub(super) fn managed_paths(scope: &Scope<'_>) -> String {
+    let mut arguments = String::new();
+    for path in scope.rendered.entries.keys() {
+        let _ = write!(arguments, " \\\n  .{path}");
+    }
+    format!(
+        r#"set -f
+IFS='
+'
+set --{arguments}
+if [ -r "$G/paths.list" ]; then
+  # shellcheck disable=SC2046 # one path a line
+  set -- "$@" $(sed 's/^/./' "$G/paths.list")
+fi
+"#
+    )
+}
+
 /// `find`'s view of every path, hashes of the regular files, and texts of those that differ.
 ///
 /// Three parts, each ended by a NUL where a type or size would stand: nine NUL-ended fields a path;
 /// `sha256sum` lines; size, path and bytes a text.
 fn paths(scope: &Scope<'_>) -> String {
     let mut wanted = String::new();
-    let mut arguments = String::new();
     for (path, entry) in &scope.rendered.entries {
-        let _ = write!(arguments, " \\\n  .{path}");
         // The text of a file that others may not read never leaves the host.
         if let (Entry::File { ownership, .. }, PathState::File { sha256, .. }) =
             (&entry.entry, PathState::of(&entry.entry))
@@ -289,15 +306,7 @@ fn paths(scope: &Scope<'_>) -> String {
         }
     }
     format!(
-        r#"{BEGIN}set -f
-IFS='
-'
-set --{arguments}
-if [ -r "$G/paths.list" ]; then
-  # shellcheck disable=SC2046 # one path a line
-  set -- "$@" $(sed 's/^/./' "$G/paths.list")
-fi
-[ "$#" -gt 0 ] || exit 0
+        r#"{BEGIN}{managed}[ "$#" -gt 0 ] || exit 0
 printf %s {wanted} >"$0.want"
 find "$@" -maxdepth 0 -fprintf "$0.stat" '%y\0%m\0%u\0%U\0%g\0%G\0%s\0%l\0%p\0' \
   -type f -exec sha256sum -- {{}} + >"$0.sums" 2>/dev/null
@@ -311,6 +320,7 @@ set -- $(awk 'FILENAME == ARGV[1] {{ have[$0] = 1; next }} !($0 in have) {{ prin
 find "$@" -maxdepth 0 -type f -perm -004 -size -{blocks} -printf '%s\0%p\0' -exec cat {{}} \; 2>/dev/null
 exit 0
 "#,
+        managed = managed_paths(scope),
         wanted = quote(&wanted),
         blocks = DIFF_BLOCKS + 1,
     )

@@ -1,12 +1,12 @@
 //! Where managed paths lie: mounts, directories above, attributes, and what stood there first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Accounts;
+use super::ask::managed_paths;
 use super::root::BEGIN;
 use super::{Scope, accounts, firewall};
 use crate::name::ManagedPath;
@@ -62,22 +62,10 @@ impl Places {
 /// The question, together with that of accounts and of the firewall: each question with a deadline costs three
 /// processes. Parts are ended by an empty line.
 pub(super) fn query(scope: &Scope<'_>) -> Query {
-    let mut arguments = String::new();
-    for path in scope.rendered.entries.keys() {
-        let _ = write!(arguments, " \\\n  .{path}");
-    }
     Query::new(
         "places",
         format!(
-            r#"{BEGIN}set -f
-IFS='
-'
-set --{arguments}
-if [ -r "$G/paths.list" ]; then
-  # shellcheck disable=SC2046 # one path a line
-  set -- "$@" $(sed 's/^/./' "$G/paths.list")
-fi
-originals=''
+            r#"{BEGIN}{managed}originals=''
 if [ -r "$S/original/index" ]; then originals=$S/original/index; fi
 # shellcheck disable=SC2086 # none or one
 cat /proc/self/mountinfo $originals || exit 4
@@ -107,6 +95,7 @@ lsattr -d -- $above "$@" 2>/dev/null
 ls -dln --time-style=+T -- "$@" 2>/dev/null
 echo
 {accounts}{firewall}"#,
+            managed = managed_paths(scope),
             accounts = accounts::ask(scope),
             firewall = firewall::ask(scope),
         ),

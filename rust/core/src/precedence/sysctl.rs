@@ -2,6 +2,7 @@
 
 use super::files::PLACES;
 use super::{ConfigFiles, Setting};
+use crate::name::dotted;
 
 /// Every assignment in the order in which it is read. `/etc/sysctl.conf` is not among them: at boot it is
 /// read only where a link in a directory leads to it. An assignment to a pattern (`net.ipv4.conf.*.rp_filter`)
@@ -19,7 +20,7 @@ pub(super) fn settings(files: &ConfigFiles) -> Vec<Setting> {
                 continue;
             }
             let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-            settings.push(Setting::new(by_dots(key), value, path, line));
+            settings.push(Setting::new(dotted(key), value, path, line));
         }
     }
     settings
@@ -27,25 +28,8 @@ pub(super) fn settings(files: &ConfigFiles) -> Vec<Setting> {
 
 /// The assignment that counts for `key` at boot, where there is one.
 pub(super) fn last(files: &ConfigFiles, key: &str) -> Option<Setting> {
-    let key = by_dots(key);
+    let key = dotted(key);
     settings(files)
         .into_iter()
         .rfind(|setting| setting.key == key)
-}
-
-/// A key with dots between its parts: whichever of `.` and `/` comes first is what separates them.
-fn by_dots(key: &str) -> String {
-    if key
-        .find(['.', '/'])
-        .is_none_or(|at| key.as_bytes()[at] == b'.')
-    {
-        return key.to_owned();
-    }
-    key.chars()
-        .map(|c| match c {
-            '.' => '/',
-            '/' => '.',
-            other => other,
-        })
-        .collect()
 }
