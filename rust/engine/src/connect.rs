@@ -29,9 +29,7 @@ pub trait Connector: Send + Sync {
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError>;
 
     /// Whether a password for sudo is at hand.
-    fn has_password(&self) -> bool {
-        false
-    }
+    fn has_password(&self) -> bool;
 
     /// The way to the Nix store of `host`; `None` where there can be none.
     async fn store(&self, host: &HostName) -> Option<StoreAddress> {
@@ -60,6 +58,10 @@ impl Sandbox {
 impl Connector for Sandbox {
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError> {
         Ok(Box::new(Local::of_host(&self.directory, host)?))
+    }
+
+    fn has_password(&self) -> bool {
+        false
     }
 }
 

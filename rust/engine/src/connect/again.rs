@@ -39,6 +39,10 @@ impl Connector for Again {
         }
     }
 
+    fn has_password(&self) -> bool {
+        self.below.has_password()
+    }
+
     async fn store(&self, host: &HostName) -> Option<StoreAddress> {
         self.below.store(host).await
     }
@@ -67,6 +71,10 @@ mod tests {
             }
             Ok(Box::new(Fake::new(host.as_str(), |_| Reply::says(""))))
         }
+
+        fn has_password(&self) -> bool {
+            true
+        }
     }
 
     #[tokio::test]
@@ -81,6 +89,7 @@ mod tests {
             let again = Again::new(below.clone(), Arc::new(Manual::default()));
             assert_eq!(again.connect(&host).await.is_ok(), comes, "{words}");
             assert_eq!(below.0.load(Ordering::SeqCst), tries, "{words}");
+            assert!(again.has_password(), "what is below has one");
         }
     }
 }

@@ -149,6 +149,10 @@ mod tests {
                 }
             })))
         }
+
+        fn has_password(&self) -> bool {
+            false
+        }
     }
 
     #[tokio::test]

@@ -14,7 +14,8 @@ use super::secret::{Password, Tried};
 /// look the account up (LDAP, a second factor on a telephone).
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One that does not cannot say so in words that are the same everywhere: it only stays silent.
+/// One that does not cannot say so in words that are the same everywhere: it only stays silent. After this long
+/// standard input is closed, which ends a sudo that waits for another password, and not one that is slow.
 const SHORT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long sudo may say its last words once nothing more comes in.
@@ -37,6 +38,8 @@ pub(super) enum Handover {
 pub(super) enum Refusal {
     /// sudo asked once more.
     AskedAgain,
+    /// It was not: a shell came, but after standard input had been closed. Nothing ran, so it may be tried again.
+    Late,
     /// Neither a shell nor an end came in time.
     Silence,
     /// sudo ended.
@@ -56,12 +59,13 @@ impl Handover {
 }
 
 /// Writes the password when it is asked for, and the body when the shell is ready; without a password,
-/// the body at once. Ends standard input in either case.
+/// the body at once. Closes standard input in either case.
 pub(super) async fn hand_over(
-    mut stdin: impl AsyncWrite + Unpin,
+    stdin: impl AsyncWrite + Unpin,
     input: &Input<'_>,
     mut signals: Receiver<Signal>,
 ) -> Handover {
+    let mut stdin = Some(stdin);
     let handover = match input.password {
         None => Handover::None,
         Some(password) => match signals.recv().await {
@@ -69,11 +73,12 @@ pub(super) async fn hand_over(
             Some(asked) => give(&mut stdin, password, &mut signals, asked).await,
         },
     };
-    if handover.refusal().is_none() {
+    if handover.refusal().is_none()
+        && let Some(stdin) = &mut stdin
+    {
         let _ = stdin.write_all(input.body).await;
     }
-    let _ = stdin.shutdown().await;
-    drop(stdin);
+    close(&mut stdin).await;
     if handover.refusal().is_some() {
         let _ = timeout(LAST_WORDS, async {
             while signals.recv().await.is_some() {}
@@ -83,8 +88,15 @@ pub(super) async fn hand_over(
     handover
 }
 
+/// Drops standard input: a pipe's `shutdown` leaves it open, so that nobody at the other end would see its end.
+async fn close(stdin: &mut Option<impl AsyncWrite + Unpin>) {
+    if let Some(mut stdin) = stdin.take() {
+        let _ = stdin.shutdown().await;
+    }
+}
+
 async fn give(
-    stdin: &mut (impl AsyncWrite + Unpin),
+    stdin: &mut Option<impl AsyncWrite + Unpin>,
     password: &Password,
     signals: &mut Receiver<Signal>,
     asked: Signal,
@@ -93,20 +105,48 @@ async fn give(
     if *tried == Tried::Refused {
         return Handover::Refused(Refusal::Earlier);
     }
-    let _ = stdin.write_all(&password.line()).await;
-    let _ = stdin.flush().await;
-    let refusal = outcome(signals, asked == Signal::Prompts).await;
+    if let Some(stdin) = stdin {
+        let _ = stdin.write_all(&password.line()).await;
+        let _ = stdin.flush().await;
+    }
+    let patient = asked == Signal::Prompts || *tried == Tried::Taken;
+    let refusal = if patient {
+        outcome(signals, PATIENCE, asked == Signal::Prompts).await
+    } else {
+        outcome_by_silence(stdin, signals).await
+    };
     *tried = match refusal {
-        None => Tried::Taken,
+        None | Some(Refusal::Late) => Tried::Taken,
         Some(_) => Tried::Refused,
     };
     refusal.map_or(Handover::Taken, Handover::Refused)
 }
 
-/// Waits for what a password brings. `prompted` is whether sudo asked for it in our words.
-async fn outcome(signals: &mut Receiver<Signal>, mut prompted: bool) -> Option<Refusal> {
+/// Waits for what a password brings, where sudo did not ask in our words so far.
+async fn outcome_by_silence(
+    stdin: &mut Option<impl AsyncWrite + Unpin>,
+    signals: &mut Receiver<Signal>,
+) -> Option<Refusal> {
+    match outcome(signals, SHORT_PATIENCE, false).await {
+        Some(Refusal::Silence) => {}
+        outcome => return outcome,
+    }
+    close(stdin).await;
+    Some(
+        outcome(signals, PATIENCE, true)
+            .await
+            .unwrap_or(Refusal::Late),
+    )
+}
+
+/// Waits for what a password brings, so long after each signal. `prompted` is whether sudo asked for it in our words.
+async fn outcome(
+    signals: &mut Receiver<Signal>,
+    patience: Duration,
+    mut prompted: bool,
+) -> Option<Refusal> {
     loop {
-        let patience = if prompted { PATIENCE } else { SHORT_PATIENCE };
+        let patience = if prompted { PATIENCE } else { patience };
         match timeout(patience, signals.recv()).await {
             Err(_) => return Some(Refusal::Silence),
             Ok(None) => return Some(Refusal::Ended),

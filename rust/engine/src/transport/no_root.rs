@@ -61,7 +61,7 @@ fn refused(refusal: Refusal, user: &str, heard: &Heard, words: &str) -> (String,
                 "is it the password of `{user}` on this host? {once}"
             )),
         ),
-        Refusal::Silence => (
+        Refusal::Silence | Refusal::Late => (
             quoting("no shell came after the password that was passed", words),
             Some(format!("is it the right one? {once}")),
         ),

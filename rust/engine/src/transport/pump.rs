@@ -19,7 +19,7 @@ const KEPT: usize = 4 << 10;
 /// What came out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Heard {
-    /// Standard output after the ready line; `None` when that never came, and nothing ran.
+    /// Standard output after the ready line; `None` when that never came, or too late, and nothing ran.
     pub(super) stdout: Option<Vec<u8>>,
     /// The beginning of what stood before it.
     pub(super) before: Vec<u8>,
@@ -86,7 +86,7 @@ pub(super) async fn pump(
     };
     let (prompted, stderr) = without_prompts(&complaints, input.markers);
     Ok(Heard {
-        stdout: said.ready.then_some(said.heard),
+        stdout: (said.ready && handover.refusal().is_none()).then_some(said.heard),
         before: said.before,
         stderr,
         shell: said.shell,

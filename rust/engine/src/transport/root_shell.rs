@@ -11,7 +11,7 @@ use openssh::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Mutex, mpsc};
 
-use super::handover::hand_over;
+use super::handover::{Refusal, hand_over};
 use super::input::{Input, Signal};
 use super::pump::{Heard, NOISE, find};
 use super::{Limits, Output, Transport, TransportError};
@@ -144,7 +144,8 @@ where
     let Some(((ready, before), handover)) = heard else {
         return Err(Heard::default());
     };
-    if ready && handover.refusal().is_none() {
+    // Standard input stays open here, so a password that was taken late is as good.
+    if ready && matches!(handover.refusal(), None | Some(Refusal::Late)) {
         return Ok(());
     }
     Err(Heard {

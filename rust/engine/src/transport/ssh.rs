@@ -10,6 +10,7 @@ use deployctl_core::name::HostName;
 use openssh::{Child, Session, Stdio};
 
 pub use super::becoming::Become;
+use super::handover::Refusal;
 use super::input::Input;
 use super::markers::Markers;
 use super::pump::{self, PumpError};
@@ -82,6 +83,21 @@ impl Ssh {
         body: &[u8],
         limits: Limits,
     ) -> Result<Output, TransportError> {
+        if let Some(output) = self.talk_once(then, body, limits).await? {
+            return Ok(output);
+        }
+        // By now the password is known to be right, and sudo gets all the time that it needs.
+        let second = self.talk_once(then, body, limits).await?;
+        second.ok_or_else(|| self.gone("sudo took the password too late twice"))
+    }
+
+    /// `None` where sudo took the password so late that nothing ran.
+    async fn talk_once(
+        &self,
+        then: &str,
+        body: &[u8],
+        limits: Limits,
+    ) -> Result<Option<Output>, TransportError> {
         let becoming = &self.target.becoming;
         let prompted = self.prompted.load(Ordering::Relaxed);
         let command = self.markers.command(becoming, prompted, then);
@@ -115,11 +131,14 @@ impl Ssh {
                 self.prompted.store(true, Ordering::Relaxed);
             }
             if let Some(stdout) = heard.stdout.take() {
-                return Ok(Output {
+                return Ok(Some(Output {
                     status: self.status(child).await?,
                     stdout,
                     stderr: heard.stderr,
-                });
+                }));
+            }
+            if heard.handover.refusal() == Some(Refusal::Late) {
+                return Ok(None);
             }
             // Whoever refused a password need not end by itself.
             let status = tokio::time::timeout(LAST_STATUS, self.status(child)).await;

@@ -27,8 +27,8 @@ impl Drop for Server {
 }
 
 /// Answers as sudo does, as far as a transport can tell. `$HERE/password` is what it wants, `$HERE/words`
-/// what it says of another; with `$HERE/own-question` it asks in words of its own. `$HERE/offered` is what it
-/// was offered, and `$HERE/inputs` holds what each command found on its standard input (`log_input`).
+/// what it says of another; with `$HERE/own-question` it asks in words of its own, and with `$HERE/slow` it
+/// looks at a password for so many seconds. `$HERE/offered` is what it was offered, and `$HERE/inputs` holds what each command found on its standard input (`log_input`).
 const FAKE_SUDO: &str = r#"#!/bin/sh
 here=HERE
 never= question='Password: '
@@ -54,6 +54,7 @@ while :; do
         exit 1
     fi
     printf '%s\n' "$word" >>"$here/offered"
+    [ ! -e "$here/slow" ] || sleep "$(cat "$here/slow")"
     [ "$word" = "$(cat "$here/password")" ] && run "$@"
     cat "$here/words" 2>/dev/null >&2 || echo 'Sorry, try again.' >&2
 done

@@ -179,6 +179,10 @@ impl Connector for Hosts {
             None => Err(refused(host.as_str())),
         }
     }
+
+    fn has_password(&self) -> bool {
+        false
+    }
 }
 
 pub(crate) fn refused(host: &str) -> TransportError {

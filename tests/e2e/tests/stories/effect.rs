@@ -119,6 +119,11 @@ fn what_runs_and_what_boots_is_as_declared_or_told() -> Result<()> {
             "/etc/ssh/sshd_config.d/10-m.conf",
             "PrintLastLog no\n",
         );
+        demo::set_file(
+            facts,
+            "/etc/tmpfiles.d/deployctl-story.conf",
+            "d /run/story 0750 root root\n",
+        );
     })?;
     apply(&cluster)?.expect(0);
     assert_ne!(loaded(web)?, before, "sshd was not reloaded");
@@ -170,6 +175,32 @@ fn what_runs_and_what_boots_is_as_declared_or_told() -> Result<()> {
     verify(&cluster, "network/sysctl/*")?
         .expect(4)
         .says("99-x.conf:1` sets that at boot");
+    others_have_the_word(&cluster, web)
+}
+
+/// Drop-ins of our unit and a tmpfile that is read first: the host does what was told of it.
+fn others_have_the_word(cluster: &Cluster, web: &Machine) -> Result<()> {
+    web.ok("mkdir -p /etc/systemd/system/alpha.service.d
+         printf '[Service]\\nNice=7\\nExecStart=\\nExecStart=/bin/sleep 1000000\\n' >/etc/systemd/system/alpha.service.d/override.conf
+         echo 'd /run/story 0755 root root' >/etc/tmpfiles.d/00-x.conf
+         systemctl daemon-reload; systemd-tmpfiles --create || :")?;
+    assert_eq!(web.ok("stat -c %a /run/story")?, "755\n");
+    let started = web.ok("systemctl show -p ExecStart alpha.service")?;
+    assert!(
+        started.contains("1000000") && !started.contains("infinity"),
+        "{started}"
+    );
+    cluster
+        .deployctl(&["plan", "web"])?
+        .says("`/etc/systemd/system/alpha.service.d/override.conf:3` is read after `/etc/systemd/system/alpha.service` and empties `[Service] ExecStart`")
+        .says("`/etc/tmpfiles.d/00-x.conf:1` is read before `/etc/tmpfiles.d/deployctl-story.conf`");
+    verify(cluster, "extra/overruled/*")?
+        .expect(4)
+        .says("extra/overruled/alpha.service")
+        .says("override.conf:3")
+        .says("extra/overruled/deployctl-story.conf");
+    web.ok("rm -r /etc/systemd/system/alpha.service.d /etc/tmpfiles.d/00-x.conf; systemctl daemon-reload")?;
+    verify(cluster, "extra/overruled/*")?.expect(0);
     Ok(())
 }
 

@@ -242,6 +242,16 @@ fn places(cluster: &Cluster, web: &Machine) -> Result<()> {
         9,
         &["`/etc/dir` belongs to the user with number 4711"],
     )?;
+    // A directory that became a link; one that leads to a place of somebody else.
+    web.ok("chown 0 /etc/dir; mkdir -p /srv/else; mv /etc/dir /srv/else/dir; ln -s /srv/else/dir /etc/dir")?;
+    planned(cluster, 3, &["`/etc/dir` is a link to `/srv/else/dir`"])?;
+    web.ok("chown 4711 /srv/else")?;
+    planned(
+        cluster,
+        9,
+        &["`/srv/else` belongs to the user with number 4711"],
+    )?;
+    web.ok("rm /etc/dir; mv /srv/else/dir /etc/dir")?;
     // What is only to go, and is gone, needs no directory.
     web.ok("rm -r /etc/dir; echo >/etc/dir")?;
     planned(

@@ -10,6 +10,7 @@ use anyhow::Result;
 use deployctl_e2e::{Machine, MachineSpec, Sudo};
 
 use crate::cluster::{Cluster, Run};
+use crate::demo;
 
 /// Not the name of the user, so that finding it means something.
 const PASSWORD: &str = "poison-4711";
@@ -153,5 +154,27 @@ fn what_sudo_says_no_to_is_told_as_it_is() -> Result<()> {
     story.sudoers("/usr/bin/true", "")?;
     let told = story.plan(Some(PASSWORD))?.expect(9);
     told.says("give this user the right to run `/bin/sh` by sudo");
+    from_now_on_it_asks(&story)
+}
+
+/// A password that sudo did not ask for so far: whether it is right shows once the rule is in effect.
+fn from_now_on_it_asks(story: &Story) -> Result<()> {
+    story.sudoers("NOPASSWD: ALL", "")?;
+    story.cluster.redeclare("web", |facts| {
+        facts["extra"] = demo::extra();
+        let rule = "operator ALL=(ALL:ALL) ALL\n";
+        demo::set_file(facts, "/etc/sudoers.d/zz-asks", rule);
+    })?;
+    story
+        .plan(Some("wrong"))?
+        .expect(0)
+        .says("is not tried before");
+    let apply = ["apply", "web", "--yes", "--timeout", "20"];
+    story
+        .run(&apply, Some("wrong"))?
+        .expect(5)
+        .says("the password that was passed");
+    assert!(!story.machine().exists("/etc/sudoers.d/zz-asks")?);
+    story.run(&apply, Some(PASSWORD))?.expect(0);
     Ok(())
 }
