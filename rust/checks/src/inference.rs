@@ -6,7 +6,7 @@ use deployctl_core::inventory::vllm::Vllm;
 use deployctl_core::query::{Query, quote};
 
 use super::answer::Unreadable;
-use super::probed::Item;
+use super::reader::hostprobe::Item;
 
 /// What hostprobe calls it.
 pub(super) const ITEM: &str = "inference";

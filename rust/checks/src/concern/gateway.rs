@@ -1,12 +1,11 @@
 //! The endpoint for other hosts, asked on its own host: where it listens, what it serves, whom it lets in.
 
-use std::collections::BTreeSet;
-
 use deployctl_core::inventory::gateway::Gateway;
-use deployctl_core::query::{Query, quote};
+use deployctl_core::query::Query;
 
 use crate::answer::{Found, Unreadable};
-use crate::http::{self, CURL, STATUS};
+use crate::reader::http::{self, CURL, STATUS};
+use crate::reader::{openai, socket};
 use crate::{Check, Declared};
 
 pub(super) const CONCERN: &str = "gateway";
@@ -37,22 +36,16 @@ fn listening(authority: &str, port: u16) -> Check {
         if lines.next() != Some("listening") {
             return Err(Unreadable::new("no list of sockets in the answer"));
         }
-        let found: BTreeSet<&str> = lines
-            .map(
-                |line| match line.split_whitespace().collect::<Vec<_>>()[..] {
-                    ["LISTEN", _, _, local, ..] => Ok(local),
-                    _ => Err(Unreadable(format!("`{line}` is no line of ss"))),
-                },
-            )
-            .collect::<Result<_, _>>()?;
+        let mut found = socket::ss(lines)?;
         if found.is_empty() {
             return Ok(Found::when(false, "nothing listens on that port").or_hint(
                 "its unit; an address that is not there yet when it starts keeps it from binding",
             ));
         }
-        let holds = found.len() == 1 && found.contains(wanted.as_str());
-        let shown: Vec<&str> = found.into_iter().collect();
-        Ok(Found::when(holds, format!("on {}", shown.join(", ")))
+        found.sort_unstable();
+        found.dedup();
+        let evidence = format!("on {}", found.join(", "));
+        Ok(Found::when(socket::on_alone(&found, &wanted), evidence)
             .or_hint("bind it to the declared address alone"))
     })
 }
@@ -64,26 +57,22 @@ fn health(authority: &str) -> Check {
     );
     let expected = format!("GET http://{authority}/health gives 200");
     Check::new(CONCERN, "health", &query, expected, |answer| {
-        let http = http::parse(answer)?;
-        Ok(
-            Found::when(http.status == 200, http.shown(answer)).or_hint(match http.status {
-                0 => "nothing listens there: its unit, its address",
-                502..=504 => "it is up, and no server behind it is: vllm.service",
-                401 | 403 => "health is asked without a key: let /health through",
-                _ => "something else listens there",
-            }),
-        )
+        http::succeeds(answer, |status| match status {
+            0 => "nothing listens there: its unit, its address",
+            502..=504 => "it is up, and no server behind it is: vllm.service",
+            401 | 403 => "health is asked without a key: let /health through",
+            _ => "something else listens there",
+        })
     })
     .reading_failures()
 }
 
 fn models(facts: &Gateway, authority: &str, declared: &Declared<'_>) -> Check {
-    let url = format!("http://{authority}/v1/models");
+    let url = format!("http://{authority}{}", openai::MODELS);
     let command = match &facts.credential {
-        Some(credential) => format!(
-            "f={}\nkey=\n[ -r \"$f\" ] && IFS= read -r key <\"$f\"\n[ -n \"$key\" ] || {{ echo 'no key'; exit 0; }}\n{}",
-            quote(&format!("/etc/deployctl/secrets/{credential}")),
-            http::with_key(&format!("{CURL} -m 5 -K - -w {STATUS} {url}"))
+        Some(credential) => http::with_key_of(
+            credential.as_ref(),
+            &format!("{CURL} -m 5 -K - -w {STATUS} {url}"),
         ),
         None => format!("{CURL} -m 5 -w {STATUS} {url}"),
     };
@@ -98,7 +87,7 @@ fn models(facts: &Gateway, authority: &str, declared: &Declared<'_>) -> Check {
         None => "it serves a model".to_owned(),
     };
     Check::new(CONCERN, "models", &query, expected, move |answer| {
-        if answer.text()?.trim() == "no key" {
+        if http::without_key(answer)? {
             return Ok(Found::when(false, "the key is not on this host")
                 .or_hint("the gateway reads it from /etc/deployctl/secrets, too: put it there"));
         }
@@ -112,12 +101,7 @@ fn models(facts: &Gateway, authority: &str, declared: &Declared<'_>) -> Check {
             };
             return Ok(Found::when(false, http.shown(answer)).or_hint(hint));
         }
-        let names = http.models()?;
-        let holds = match &wanted {
-            Some(wanted) => names.contains(wanted),
-            None => !names.is_empty(),
-        };
-        Ok(Found::when(holds, format!("serves {}", names.join(", ")))
+        Ok(openai::serves(http.body, wanted.as_deref())?
             .or_hint("no server behind it serves that name"))
     })
     .reading_failures()
@@ -127,7 +111,10 @@ fn models(facts: &Gateway, authority: &str, declared: &Declared<'_>) -> Check {
 fn closed(authority: &str) -> Check {
     let query = Query::new(
         "gateway/closed",
-        format!("{CURL} -m 5 -o /dev/null -w {STATUS} http://{authority}/v1/models"),
+        format!(
+            "{CURL} -m 5 -o /dev/null -w {STATUS} http://{authority}{}",
+            openai::MODELS
+        ),
     );
     let expected = "without a key it gives 401 or 403";
     Check::new(CONCERN, "closed", &query, expected, |answer| {

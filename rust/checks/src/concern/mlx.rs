@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use deployctl_core::inventory::mlx::Mlx;
 use deployctl_core::query::{Query, quote};
-use serde::Deserialize;
 
 use crate::answer::{Answer, Found, Unreadable, number};
-use crate::http::{self, STATUS};
 use crate::measurement::Measurement;
+use crate::reader::http::{self, STATUS, STATUS_AND_SECONDS};
+use crate::reader::{openai, socket};
 use crate::{Check, Declared};
 
 pub(super) const CONCERN: &str = "mlx";
@@ -133,30 +133,26 @@ fn listening(facts: &Mlx) -> Check {
                 "its address may not be up yet, or the server still starts: see `mlx/daemon`",
             ));
         }
-        let lines = answer.lines()?;
-        let names: Vec<&str> = lines.filter_map(|line| line.strip_prefix('n')).collect();
-        match names[..] {
-            [] => Err(Unreadable::new("no socket as lsof prints it")),
-            _ => Ok(
-                Found::when(names.iter().all(|name| *name == wanted), names.join(", "))
-                    .or_hint("it has no key: it must not listen on other addresses"),
-            ),
-        }
+        let found = socket::lsof(answer)?;
+        let alone = socket::on_alone(&found, &wanted);
+        Ok(Found::when(alone, found.join(", "))
+            .or_hint("it has no key: it must not listen on other addresses"))
     })
 }
 
 fn health(facts: &Mlx) -> Check {
     let url = base(facts) + "/health";
-    let query = Query::new("mlx/health", curl(&url, SOON, ""));
+    let query = Query::new("mlx/health", curl(&url, SOON, STATUS, ""));
     Check::new(
         CONCERN,
         "health",
         &query,
         format!("GET {url} gives 200"),
         |answer| {
-            let http = http::parse(answer)?;
-            Ok(Found::when(http.status == 200, http.shown(answer))
-                .or_hint("status 0 is no connection: does it run, see `mlx/daemon`"))
+            http::succeeds(
+                answer,
+                |_| "status 0 is no connection: does it run, see `mlx/daemon`",
+            )
         },
     )
     .reading_failures()
@@ -164,7 +160,8 @@ fn health(facts: &Mlx) -> Check {
 }
 
 fn model(facts: &Mlx) -> Check {
-    let query = Query::new("mlx/models", curl(&(base(facts) + "/v1/models"), SOON, ""));
+    let url = base(facts) + openai::MODELS;
+    let query = Query::new("mlx/models", curl(&url, SOON, STATUS, ""));
     let wanted = facts.model.id.to_string();
     Check::new(
         CONCERN,
@@ -176,7 +173,7 @@ fn model(facts: &Mlx) -> Check {
             if http.status != 200 {
                 return Ok(Found::when(false, http.shown(answer)));
             }
-            let models = http.models()?;
+            let models = openai::models(http.body)?;
             let shown = if models.is_empty() {
                 "no model".to_owned()
             } else {
@@ -194,73 +191,40 @@ fn model(facts: &Mlx) -> Check {
 /// The first answer waits for the model to come from disk.
 fn chat(facts: &Mlx) -> Check {
     let model = facts.model.id.to_string();
-    let body = serde_json::json!({
-        "model": model,
-        "messages": [{ "role": "user", "content": "Say one word." }],
-        "max_tokens": 1,
-        "temperature": 0,
-    });
-    let more = format!(
+    let post = format!(
         "-H 'Content-Type: application/json' --data-raw {} ",
-        quote(&body.to_string())
+        quote(&openai::one_token(&model))
     );
     let most = facts.load_timeout_seconds;
-    let url = base(facts) + "/v1/chat/completions";
-    let command = curl(&url, most, &more).replace(
-        "status %{http_code}",
-        "seconds %{time_total}\\nstatus %{http_code}",
-    );
+    let url = base(facts) + openai::CHAT;
+    let command = curl(&url, most, STATUS_AND_SECONDS, &post);
     let query =
         Query::new("mlx/chat", command).with_deadline(Duration::from_secs(u64::from(most) + 5));
     let expected = format!("{model} answers one token within {most} s, loading included");
     Check::new(CONCERN, "chat", &query, expected, move |answer| {
         let http = http::parse(answer)?;
-        let (body, seconds) = http
-            .body
-            .rsplit_once("seconds ")
-            .ok_or_else(|| Unreadable::new("no time in the answer of curl"))?;
-        let seconds: f64 = number("seconds", seconds)?;
+        let seconds = http.seconds()?;
         if http.status != 200 {
             let hint = match http.status {
                 0 => "no answer in time: the model may be larger than declared, or the disk slower",
                 404 => "it does not have the model, and is offline: fetch it into /var/lib/mlx/hf",
                 _ => "on the Mac: /var/lib/mlx/log/mlx.log",
             };
-            let evidence = format!("{} {}", http.shown(answer), body.trim());
+            let evidence = format!("{} {}", http.shown(answer), http.body);
             return Ok(Found::when(false, evidence).or_hint(hint));
         }
-        let completion: Completion = serde_json::from_str(body)
-            .map_err(|e| Unreadable(format!("not the expected JSON: {e}")))?;
-        let first = completion.choices.first();
-        let content = first
-            .and_then(|choice| choice.message.content.as_deref())
-            .unwrap_or_default();
+        let content = openai::content(http.body)?;
         let measured = Measurement::new("first answer", "s").statistic("value", seconds);
         Ok(Found::when(
             !content.is_empty(),
             format!("{content:?} after {seconds:.1} s"),
         )
-        .or_hint("the model says nothing: is its chat template the right one?")
+        .or_hint(openai::SILENT)
         .measuring([measured]))
     })
     .reading_failures()
     .loading()
     .needing("mlx/model")
-}
-
-#[derive(Deserialize)]
-struct Completion {
-    choices: Vec<Choice>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    message: Message,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    content: Option<String>,
 }
 
 fn wired(facts: &Mlx) -> Check {
@@ -290,9 +254,9 @@ fn base(facts: &Mlx) -> String {
     )
 }
 
-fn curl(url: &str, seconds: u32, more: &str) -> String {
+fn curl(url: &str, seconds: u32, told: &str, more: &str) -> String {
     format!(
-        "{CURL} -sS --noproxy '*' -m {seconds} {more}-w {STATUS} {}",
+        "{CURL} -sS --noproxy '*' -m {seconds} {more}-w {told} {}",
         quote(url)
     )
 }

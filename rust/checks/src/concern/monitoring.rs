@@ -4,7 +4,8 @@ use deployctl_core::inventory::monitoring::{Exporter, Monitoring};
 use deployctl_core::query::{Query, quote};
 
 use crate::answer::{Answer, Found, Unreadable, number, value};
-use crate::{Check, Declared, http};
+use crate::reader::http;
+use crate::{Check, Declared};
 
 pub(super) const CONCERN: &str = "monitoring";
 

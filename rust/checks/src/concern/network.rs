@@ -5,6 +5,7 @@ use deployctl_core::query::{Query, quote};
 use serde::Deserialize;
 
 use crate::answer::{Answer, Found, Unreadable, number, value};
+use crate::reader::interface;
 use crate::{Check, Declared, sysctl};
 
 pub(super) const CONCERN: &str = "network";
@@ -77,10 +78,10 @@ fn interface_checks(name: &str, interface: &Interface, addresses: &Query) -> Vec
                 format!("{name} has {address}"),
                 move |answer| {
                     with_interface(answer, &name, |found| {
-                        let has = found.addresses();
+                        let has = found.networks();
                         Found::when(
                             has.contains(&wanted),
-                            format!("{name} has {}", or_none(&has)),
+                            format!("{name} has {}", interface::or_no_address(&has)),
                         )
                     })
                 },
@@ -112,11 +113,9 @@ fn interface_checks(name: &str, interface: &Interface, addresses: &Query) -> Vec
         format!("{name} is up"),
         move |answer| {
             with_interface(answer, &up, |found| {
-                Found::when(
-                    found.operstate == "UP",
-                    format!("it is {}", found.operstate),
-                )
-                .or_hint("look at the cable and the other end")
+                let state = found.state();
+                Found::when(state == "UP", format!("it is {state}"))
+                    .or_hint("look at the cable and the other end")
             })
         },
     ));
@@ -129,21 +128,21 @@ fn interface_checks(name: &str, interface: &Interface, addresses: &Query) -> Vec
 fn with_interface(
     answer: &Answer<'_>,
     name: &str,
-    judge: impl FnOnce(&Addresses) -> Found,
+    judge: impl FnOnce(&interface::Interface) -> Found,
 ) -> Result<Found, Unreadable> {
-    let interfaces: Vec<Addresses> = answer.json()?;
+    let interfaces = interface::ip(answer)?;
     if interfaces.is_empty() {
         return Err(Unreadable::new("no interface at all"));
     }
-    if let Some(found) = interfaces.iter().find(|interface| interface.ifname == name) {
+    if let Some(found) = interfaces.iter().find(|interface| interface.name == name) {
         return Ok(judge(found));
     }
-    let names: Vec<&str> = interfaces.iter().map(|i| i.ifname.as_str()).collect();
+    let names: Vec<&str> = interfaces.iter().map(|i| i.name.as_str()).collect();
     Ok(Found::when(
         false,
         format!("no interface {name}, only {}", names.join(", ")),
     )
-    .or_hint("no device matches its declaration (driver or MAC), or it has not been renamed yet"))
+    .or_hint(interface::NOT_THERE))
 }
 
 fn ring_check(name: &str, rings: &Rings) -> Check {
@@ -215,39 +214,6 @@ fn route(peer: &str, interface: &str, address: &str) -> Check {
 struct Route {
     dev: String,
     gateway: Option<String>,
-}
-
-/// One object of `ip -j address show`.
-#[derive(Deserialize)]
-struct Addresses {
-    ifname: String,
-    mtu: u32,
-    operstate: String,
-    #[serde(default)]
-    addr_info: Vec<Address>,
-}
-
-#[derive(Deserialize)]
-struct Address {
-    local: Option<String>,
-    prefixlen: Option<u8>,
-}
-
-impl Addresses {
-    fn addresses(&self) -> Vec<String> {
-        self.addr_info
-            .iter()
-            .filter_map(|a| Some(format!("{}/{}", a.local.as_ref()?, a.prefixlen?)))
-            .collect()
-    }
-}
-
-fn or_none(words: &[String]) -> String {
-    if words.is_empty() {
-        "no address".to_owned()
-    } else {
-        words.join(", ")
-    }
 }
 
 /// The current RX and TX of `ethtool -g`: the second of two blocks, after the hardware's most.

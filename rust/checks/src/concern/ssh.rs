@@ -11,7 +11,8 @@ use deployctl_core::observed::find_way;
 use deployctl_core::precedence;
 use deployctl_core::query::{Query, quote};
 
-use crate::answer::{Answer, Found, Unreadable, number};
+use crate::answer::{Answer, Found, Unreadable};
+use crate::reader::socket;
 use crate::{Check, Declared};
 pub(super) use settings::effective;
 
@@ -95,16 +96,9 @@ fn listening(facts: &Ssh, declared: &Declared<'_>) -> Check {
         &listening,
         format!("something listens on TCP port {}", named.join(" and ")),
         move |answer| {
-            let ports = parse_listening(answer)?;
-            let shown = ports
-                .iter()
-                .map(u16::to_string)
-                .collect::<Vec<_>>()
-                .join(", ");
-            Ok(
-                Found::when(wanted.is_subset(&ports), format!("TCP ports {shown}"))
-                    .or_hint("on the host: systemctl status ssh.service ssh.socket"),
-            )
+            let locals = socket::ss(answer.lines()?)?;
+            Ok(socket::on_ports(&locals, ':', &wanted)?
+                .or_hint("on the host: systemctl status ssh.service ssh.socket"))
         },
     )
     .gate_if(true)
@@ -180,22 +174,6 @@ pub(super) fn keys<'a>(
 fn blob(line: &str) -> Option<&str> {
     line.split_whitespace()
         .find(|word| word.starts_with("AAAA"))
-}
-
-/// The local ports in `ss -Hltn`.
-fn parse_listening(answer: &Answer<'_>) -> Result<BTreeSet<u16>, Unreadable> {
-    answer
-        .lines()?
-        .map(|line| {
-            let local = line
-                .split_whitespace()
-                .nth(3)
-                .and_then(|word| word.rsplit_once(':'));
-            let (_, port) =
-                local.ok_or_else(|| Unreadable(format!("`{line}` is no line of ss")))?;
-            number("port", port)
-        })
-        .collect()
 }
 
 /// No key that is declared nowhere opens the account.

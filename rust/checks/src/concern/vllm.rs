@@ -4,8 +4,9 @@ use deployctl_core::inventory::vllm::Vllm;
 use deployctl_core::query::{Query, quote};
 
 use crate::answer::{Found, Unreadable};
-use crate::http::CURL;
-use crate::{Check, Declared, http};
+use crate::reader::http::{self, CURL, STATUS};
+use crate::reader::openai;
+use crate::{Check, Declared};
 
 mod latency;
 mod process;
@@ -69,10 +70,9 @@ fn health(facts: &Vllm) -> Check {
         ),
     );
     Check::new(CONCERN, "health", &query, "GET /health over the socket gives 200", |answer| {
-        let http = http::parse(answer)?;
-        Ok(Found::when(http.status == 200, http.shown(answer)).or_hint(
-            "status 0 is no connection: loading takes minutes, and a crash leaves its socket behind",
-        ))
+        http::succeeds(answer, |_| {
+            "status 0 is no connection: loading takes minutes, and a crash leaves its socket behind"
+        })
     })
     .reading_failures()
 }
@@ -84,8 +84,9 @@ fn model(facts: &Vllm, unit: &str) -> Check {
         format!(
             "key=\nfor f in /run/credentials/{unit}/*; do [ -r \"$f\" ] && IFS= read -r key <\"$f\"; done\n{}",
             http::with_key(&format!(
-                "{CURL} -m 4 -K - -w '\\nstatus %{{http_code}}\\n' --unix-socket {} http://localhost/v1/models",
-                quote(facts.socket.as_str())
+                "{CURL} -m 4 -K - -w {STATUS} --unix-socket {} http://localhost{}",
+                quote(facts.socket.as_str()),
+                openai::MODELS
             ))
         ),
     );
@@ -98,11 +99,7 @@ fn model(facts: &Vllm, unit: &str) -> Check {
                 "401 is another key than the unit's credential; status 0 is no connection",
             ));
         }
-        let names = http.models()?;
-        Ok(Found::when(
-            names.contains(&wanted),
-            format!("serves {}", names.join(", ")),
-        ))
+        openai::serves(http.body, Some(&wanted))
     })
     .reading_failures()
 }

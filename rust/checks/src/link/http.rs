@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use deployctl_core::query::{Query, quote};
-use serde::Deserialize;
 
 use super::end::{End, Line, asked, unreachable};
 use super::ping::{self, Size};
-use crate::answer::{Answer, Found, Unreadable, number};
-use crate::http::with_key;
+use crate::answer::{Answer, Found, Unreadable};
+use crate::reader::http::{self, STATUS_AND_SECONDS};
+use crate::reader::openai;
 use crate::{Check, Measurement};
-
-/// Where keys lie on a host.
-const SECRETS: &str = "/etc/deployctl/secrets";
 
 /// Seconds for what a server says without a model.
 const SOON: u32 = 5;
@@ -113,7 +110,7 @@ fn of_service(
         Some(model) => format!("{}/v1/models names {model}", request.base),
         None => format!("{}/v1/models names a model", request.base),
     };
-    let query = request.query(&models, "/v1/models", SOON, None);
+    let query = request.query(&models, openai::MODELS, SOON, None);
     let reader = hints.clone();
     checks.push(
         asked(models.clone(), &query, expected, move |answer| {
@@ -121,17 +118,7 @@ fn of_service(
                 Ok(reply) => reply,
                 Err(found) => return Ok(found),
             };
-            let list: Models = reply.json()?;
-            let names: Vec<&str> = list.data.iter().map(|model| model.id.as_str()).collect();
-            let there = match &wanted {
-                Some(model) => names.contains(&model.as_str()),
-                None => !names.is_empty(),
-            };
-            let evidence = match names[..] {
-                [] => "serves no model".to_owned(),
-                _ => format!("serves {}", names.join(", ")),
-            };
-            Ok(Found::when(there, evidence)
+            Ok(openai::serves(reply.body, wanted.as_deref())?
                 .or_hint("it was started with another model, or names it otherwise")
                 .measuring([reply.time("models")]))
         })
@@ -147,33 +134,22 @@ fn of_service(
 
 /// An answer of one token.
 fn answer(request: &Request<'_>, id: &str, model: &str, first: u32, hints: Hints) -> Check {
-    let body = serde_json::json!({
-        "model": model,
-        "messages": [{ "role": "user", "content": "Say one word." }],
-        "max_tokens": 1,
-        "temperature": 0,
-    });
-    let path = "/v1/chat/completions";
-    let query = request.query(id, path, first, Some(&body.to_string()));
+    let path = openai::CHAT;
+    let query = request.query(id, path, first, Some(&openai::one_token(model)));
     let expected = format!("{}{path} answers one token by {model}", request.base);
     asked(id.to_owned(), &query, expected, move |answer| {
         let reply = match hints.read(answer)? {
             Ok(reply) => reply,
             Err(found) => return Ok(found),
         };
-        let completion: Completion = reply.json()?;
-        let content = completion
-            .choices
-            .first()
-            .and_then(|choice| choice.message.content.as_deref())
-            .unwrap_or_default();
+        let content = openai::content(reply.body)?;
         let evidence = if content.is_empty() {
             "an answer without content".to_owned()
         } else {
             format!("{content:?} in {:.3} s", reply.seconds)
         };
         Ok(Found::when(!content.is_empty(), evidence)
-            .or_hint("the model says nothing: is its chat template the right one?")
+            .or_hint(openai::SILENT)
             .measuring([reply.time("first answer")]))
     })
     // The model may have to come from disk, and takes the GPU from whoever trades by it.
@@ -205,24 +181,17 @@ impl Request<'_> {
             )
         });
         let asked = format!(
-            "{curl} -q -sS -m {seconds} --noproxy '*' --interface {} -w '\\nstatus %{{http_code}} seconds %{{time_total}}\\n'{from_key}{post} {} 2>&1",
+            "{curl} -q -sS -m {seconds} --noproxy '*' --interface {} -w {STATUS_AND_SECONDS}{from_key}{post} {} 2>&1",
             quote(&self.from.address.to_string()),
             quote(&format!("{}{path}", self.base)),
         );
         let command = match self.credential {
-            Some(name) => format!(
-                "f={}\nkey=\n[ -r \"$f\" ] && IFS= read -r key <\"$f\"\n[ -n \"$key\" ] || {{ echo {NO_KEY}; exit 0; }}\n{}",
-                quote(&format!("{SECRETS}/{name}")),
-                with_key(&asked)
-            ),
+            Some(name) => http::with_key_of(name, &asked),
             None => asked,
         };
         Query::new(id, command).with_deadline(Duration::from_secs(u64::from(seconds) + 5))
     }
 }
-
-/// What the script says where the asking host has no key.
-const NO_KEY: &str = "no-key";
 
 /// What a server said, with status 200.
 struct Reply<'a> {
@@ -231,11 +200,6 @@ struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Unreadable> {
-        serde_json::from_str(self.body)
-            .map_err(|e| Unreadable(format!("not the expected JSON: {e}")))
-    }
-
     fn time(&self, what: &str) -> Measurement {
         Measurement::new(what, "ms").statistic("value", self.seconds * 1e3)
     }
@@ -259,31 +223,23 @@ impl Hints {
             peer: peer.host.to_string(),
             service: service.name,
             port: service.port,
-            credential: service.credential.map(|name| format!("{SECRETS}/{name}")),
+            credential: service.credential.map(http::key_file),
             unreachable: unreachable(from, peer, service.port),
         }
     }
 
     /// The reply, or what is wrong with it.
     fn read<'a>(&self, answer: &Answer<'a>) -> Result<Result<Reply<'a>, Found>, Unreadable> {
-        let text = answer.text()?.trim_end();
-        if text.trim() == NO_KEY {
-            let file = self.credential.as_deref().unwrap_or(SECRETS);
+        if http::without_key(answer)? {
+            let file = self.credential.as_deref().unwrap_or_default();
             let evidence = format!("{} has no key in {file}", self.from);
             return Ok(Err(Found::when(false, evidence).or_hint(format!(
                 "put the key that `{}` expects into `{file}` of `{}`, mode 0600",
                 self.peer, self.from
             ))));
         }
-        let (body, status) = text
-            .rsplit_once("status ")
-            .ok_or_else(|| Unreadable::new("no status in the answer of curl"))?;
-        let (status, seconds) = status
-            .split_once(" seconds ")
-            .ok_or_else(|| Unreadable::new("no time in the answer of curl"))?;
-        let status: u16 = number("status", status)?;
-        let seconds: f64 = number("seconds", seconds)?;
-        let body = body.trim();
+        let http = http::parse(answer)?;
+        let (body, status, seconds) = (http.body, http.status, http.seconds()?);
         if status == 200 {
             return Ok(Ok(Reply { body, seconds }));
         }
@@ -328,29 +284,4 @@ impl Hints {
             _ => format!("see the log of `{service}` on `{peer}`"),
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Models {
-    data: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct Completion {
-    choices: Vec<Choice>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    message: Message,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    content: Option<String>,
 }

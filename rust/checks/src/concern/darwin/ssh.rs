@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use deployctl_core::inventory::ssh::Ssh;
 use deployctl_core::query::{Query, quote};
 
-use crate::answer::{Answer, Found, Unreadable, number};
 use crate::concern::ssh::{self, CONCERN};
+use crate::reader::socket;
 use crate::{Check, Declared};
 
 pub(in crate::concern) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
@@ -21,9 +21,8 @@ pub(in crate::concern) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Ch
             &listening,
             format!("something listens on TCP port {port}"),
             move |answer| {
-                let ports = parse_listening(answer)?;
-                let shown: Vec<String> = ports.iter().map(u16::to_string).collect();
-                Ok(Found::when(ports.contains(&port), format!("TCP ports {}", shown.join(", ")))
+                let locals = socket::netstat(answer)?;
+                Ok(socket::on_ports(&locals, '.', &BTreeSet::from([port]))?
                     .or_hint("on the Mac: `systemsetup -setremotelogin on`, and full disk access for what runs it"))
             },
         )
@@ -52,29 +51,4 @@ fn keys(user: &str) -> Query {
              [ -r \"$f\" ] && cat \"$f\"\ndone\n:"
         ),
     )
-}
-
-/// The local ports in `netstat -an -p tcp`: `tcp4  0  0  *.22  *.*  LISTEN`.
-fn parse_listening(answer: &Answer<'_>) -> Result<BTreeSet<u16>, Unreadable> {
-    let mut lines = answer.lines()?.peekable();
-    if !lines
-        .peek()
-        .is_some_and(|line| line.starts_with("Active Internet connections"))
-    {
-        return Err(Unreadable::new(
-            "no table of connections as netstat prints it",
-        ));
-    }
-    lines
-        .filter(|line| line.ends_with("LISTEN"))
-        .map(|line| {
-            let local = line
-                .split_whitespace()
-                .nth(3)
-                .and_then(|word| word.rsplit_once('.'));
-            let (_, port) =
-                local.ok_or_else(|| Unreadable(format!("`{line}` is no line of netstat")))?;
-            number("port", port)
-        })
-        .collect()
 }

@@ -9,7 +9,7 @@ use super::CONCERN;
 use crate::answer::{Answer, Found, Unreadable, value};
 use crate::inference::{ITEM, Requests, not_measured, prompt_of_length};
 use crate::measurement::Bound;
-use crate::probed::{Item, shown};
+use crate::reader::hostprobe::{Item, shown};
 use crate::{Check, Declared, Shipment};
 
 /// The check, where this host serves the model itself.

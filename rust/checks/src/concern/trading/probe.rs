@@ -10,57 +10,12 @@ use std::time::Duration;
 use deployctl_core::inventory::hugepages::HugePages;
 use deployctl_core::inventory::trading::{Probe, Trading};
 use deployctl_core::query::{Query, quote};
-use serde::Deserialize;
 
 use super::CONCERN;
 use super::rights;
 use crate::answer::{Answer, Found, Holds, Unreadable};
+use crate::reader::hostprobe::Report;
 use crate::{Bound, Check, Declared, Measurement, Shipment, cpus};
-
-/// What `hostprobe` prints, as far as it is read here.
-#[derive(Debug, Deserialize)]
-struct Report {
-    items: Vec<Item>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Item {
-    #[serde(rename = "item")]
-    name: String,
-    status: Status,
-    message: String,
-    hint: Option<String>,
-    #[serde(default)]
-    values: Values,
-    #[serde(default)]
-    measured: Vec<Measured>,
-}
-
-/// Of the single values, those that decide something.
-#[derive(Debug, Default, Deserialize)]
-struct Values {
-    /// Whether wake-ups were measured under `SCHED_FIFO`; other items do not say.
-    fifo: Option<bool>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Pass,
-    Fail,
-    Skip,
-}
-
-#[derive(Debug, Deserialize)]
-struct Measured {
-    what: String,
-    unit: String,
-    p50: f64,
-    p99: f64,
-    max: f64,
-    #[serde(default)]
-    samples: Vec<f64>,
-}
 
 /// The checks, where the host says how to probe it.
 pub(super) fn checks(facts: &Trading, unit: &str, declared: &Declared<'_>) -> Vec<Check> {
@@ -182,9 +137,7 @@ fn judge(answer: &Answer<'_>, item: &str, limit: Option<f64>) -> Result<Found, U
             ))),
         };
     }
-    let report: Report = serde_json::from_str(report)
-        .map_err(|error| Unreadable(format!("not a report of hostprobe: {error}")))?;
-    let Some(found) = report.items.into_iter().find(|found| found.name == item) else {
+    let Some(found) = Report::parse(report)?.item(item) else {
         if engine == "running" {
             return Ok(passed_over(
                 "the engine runs, and would be disturbed: stop it first",
@@ -192,21 +145,19 @@ fn judge(answer: &Answer<'_>, item: &str, limit: Option<f64>) -> Result<Found, U
         }
         return Err(Unreadable(format!("nothing about `{item}` in the report")));
     };
-    if found.status == Status::Skip {
-        return Err(Unreadable(format!("not probed: {}", found.message)));
-    }
+    let found = found.tried()?;
     let measured: Vec<_> = found
-        .measured
-        .into_iter()
-        .map(|measured| measured.held_to(limit))
+        .measurements()
+        .map(|measured| match limit {
+            Some(limit) => measured.limit("max", Bound::AtMost, limit),
+            None => measured,
+        })
         .collect();
     let within = measured.iter().all(Measurement::holds);
-    let as_engine = found.values.fifo != Some(false);
-    let judged = Found::when(
-        found.status == Status::Pass && within && as_engine,
-        found.message,
-    )
-    .measuring(measured);
+    // Whether wake-ups were measured under `SCHED_FIFO`; other items do not say.
+    let as_engine = found.flag("fifo") != Some(false);
+    let judged =
+        Found::when(found.passed() && within && as_engine, found.message).measuring(measured);
     Ok(match found.hint {
         Some(hint) => judged.or_hint(hint),
         None if !as_engine => judged.or_hint("SCHED_FIFO was refused: see `trading/probe-fifo`"),
@@ -218,19 +169,5 @@ fn passed_over(reason: &str) -> Found {
     Found {
         holds: Holds::PassedOver(reason.to_owned()),
         ..Found::when(false, "")
-    }
-}
-
-impl Measured {
-    fn held_to(self, limit: Option<f64>) -> Measurement {
-        let measurement = Measurement::new(self.what, self.unit)
-            .statistic("p50", self.p50)
-            .statistic("p99", self.p99)
-            .statistic("max", self.max)
-            .samples(self.samples);
-        match limit {
-            Some(limit) => measurement.limit("max", Bound::AtMost, limit),
-            None => measurement,
-        }
     }
 }

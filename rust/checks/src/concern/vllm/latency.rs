@@ -7,7 +7,7 @@ use super::CONCERN;
 use crate::answer::{Answer, Found, Unreadable};
 use crate::inference::{ITEM, Requests, TOLERANCE, not_measured, prompt_of_length};
 use crate::measurement::Bound;
-use crate::probed::{Item, shown};
+use crate::reader::hostprobe::{Item, shown};
 use crate::{Check, Shipment};
 
 /// Statistics that are shown.

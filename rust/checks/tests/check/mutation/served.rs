@@ -132,7 +132,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ("gateway/listening", "", "listening\n", "fail"),
     ("gateway/health", "status 200", "status 503", "fail"),
     ("gateway/models", "llama-3.1-8b", "llama-3.1-70b", "fail"),
-    ("gateway/models", "", "no key\n", "fail"),
+    ("gateway/models", "", "no-key\n", "fail"),
     ("gateway/models", "\"data\":[", "\"data\":", "error"),
     ("gateway/closed", "status 401", "status 200", "fail"),
     ("gateway/closed", "status 401", "status 404", "fail"),

@@ -1,0 +1,126 @@
+//! What curl says of one request, for the concerns that serve something.
+
+use deployctl_core::query::quote;
+
+use crate::answer::{Answer, Found, Unreadable, number};
+
+/// What a query's curl puts behind the body, as its `-w`.
+pub(crate) const STATUS: &str = r"'\nstatus %{http_code}\n'";
+
+/// The same with the time that all of it took.
+pub(crate) const STATUS_AND_SECONDS: &str = r"'\nstatus %{http_code} seconds %{time_total}\n'";
+
+/// How curl is called on a host: without root's own settings, and not by a proxy, which would get to see the
+/// key.
+pub(crate) const CURL: &str = "curl -q -sS --noproxy '*'";
+
+/// Prints all lines behind the first, and nowhere what that one is.
+const HIDE: &str = r#"NR == 1 { key = $0; next }
+{
+  rest = $0
+  said = ""
+  while (key != "" && (at = index(rest, key)) > 0) {
+    said = said substr(rest, 1, at - 1) "(key)"
+    rest = substr(rest, at + length(key))
+  }
+  print said rest
+}"#;
+
+/// Shell that runs `curl` with the key in `$key`, if any. It goes to curl on standard input, never in argv. A
+/// server that repeats what it was sent would bring it into reports: it is taken out of the answer.
+pub(crate) fn with_key(curl: &str) -> String {
+    let program = curl.split(' ').next().unwrap_or_default();
+    format!(
+        "command -v {program} >/dev/null || exit 127\n{{\n  printf '%s\\n' \"$key\"\n  \
+         printf '%s\\n' \"$key\" |\n    \
+         sed -e '/./!d' -e 's/[\\\"]/\\\\&/g' -e 's/.*/header = \"Authorization: Bearer &\"/' |\n    \
+         {curl}\n}} | awk {}",
+        quote(HIDE)
+    )
+}
+
+/// What a script says where the asking host has no key.
+const NO_KEY: &str = "no-key";
+
+/// The file of a credential on a host.
+pub(crate) fn key_file(credential: &str) -> String {
+    format!("/etc/deployctl/secrets/{credential}")
+}
+
+/// Shell that runs `curl` with the key of `credential`, or says that this host has none.
+pub(crate) fn with_key_of(credential: &str, curl: &str) -> String {
+    format!(
+        "f={}\nkey=\n[ -r \"$f\" ] && IFS= read -r key <\"$f\"\n[ -n \"$key\" ] || {{ echo {NO_KEY}; exit 0; }}\n{}",
+        quote(&key_file(credential)),
+        with_key(curl)
+    )
+}
+
+/// Whether the host had no key to ask with.
+pub(crate) fn without_key(answer: &Answer<'_>) -> Result<bool, Unreadable> {
+    Ok(answer.text()?.trim() == NO_KEY)
+}
+
+/// An answer.
+pub(crate) struct Http<'a> {
+    /// The body, without blanks around it.
+    pub(crate) body: &'a str,
+    /// 0 where there was no connection.
+    pub(crate) status: u16,
+    /// How long all of it took, where curl was asked.
+    seconds: Option<&'a str>,
+}
+
+/// The body, and what [`STATUS`] or [`STATUS_AND_SECONDS`] puts behind it.
+pub(crate) fn parse<'a>(answer: &Answer<'a>) -> Result<Http<'a>, Unreadable> {
+    let text = answer.text()?.trim_end();
+    let (body, status) = text
+        .rsplit_once("status ")
+        .ok_or_else(|| Unreadable::new("no status in the answer of curl"))?;
+    let (status, seconds) = match status.split_once(" seconds ") {
+        Some((status, seconds)) => (status, Some(seconds)),
+        None => (status, None),
+    };
+    Ok(Http {
+        body: body.trim(),
+        status: number("status", status)?,
+        seconds,
+    })
+}
+
+/// Whether the answer has status 200; `hint` by its status where not.
+pub(crate) fn succeeds(
+    answer: &Answer<'_>,
+    hint: impl FnOnce(u16) -> &'static str,
+) -> Result<Found, Unreadable> {
+    let http = parse(answer)?;
+    Ok(Found::when(http.status == 200, http.shown(answer)).or_hint(hint(http.status)))
+}
+
+impl Http<'_> {
+    /// The status; or, without one, what curl says of the connection.
+    pub(crate) fn shown(&self, answer: &Answer<'_>) -> String {
+        match self.status {
+            0 if answer.errors().is_empty() => "no connection".to_owned(),
+            0 => answer.errors(),
+            status => format!("status {status}"),
+        }
+    }
+
+    /// How long all of it took.
+    pub(crate) fn seconds(&self) -> Result<f64, Unreadable> {
+        let seconds = self
+            .seconds
+            .ok_or_else(|| Unreadable::new("no time in the answer of curl"))?;
+        number("seconds", seconds)
+    }
+}
+
+/// Address and port as they stand in a URL and in the answers of ss(8).
+pub(crate) fn authority(address: &str, port: u16) -> String {
+    if address.contains(':') {
+        format!("[{address}]:{port}")
+    } else {
+        format!("{address}:{port}")
+    }
+}
