@@ -85,6 +85,7 @@ pub const HOST_PROGRAM: &str = concat!(
     include_str!("host/state.sh"),
     include_str!("host/files.sh"),
     include_str!("host/system.sh"),
+    include_str!("host/reboot.sh"),
     include_str!("host/units.sh"),
     include_str!("host/sshd.sh"),
     include_str!("host/network.sh"),

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use super::bundle::ApplyMeta;
 use super::quote::word;
-use crate::name::PackageName;
+use crate::name::{ManagedPath, PackageName};
 use crate::observed::FIREWALL_TABLE;
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitChange};
 use crate::rendered::{Entry, FollowUp, ManagedEntry, Rendered};
@@ -392,7 +392,10 @@ impl<'a> Scripts<'a> {
         }
         self.closure_apply(script);
         for reason in &self.plan.reboot {
-            script.call("reboot_needed", &[&printable(reason)]);
+            let words = printable(&reason.words);
+            let path = reason.path.as_ref().map(ManagedPath::as_str);
+            let arguments: Vec<&str> = std::iter::once(words.as_str()).chain(path).collect();
+            script.call("reboot_needed", &arguments);
         }
     }
 

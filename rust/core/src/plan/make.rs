@@ -2,9 +2,9 @@
 
 use super::target::Target;
 use super::{
-    Drift, Finding, LiveChange, Options, PathTarget, Plan, accounts, apt, blackout, closure, disk,
-    drift, firewall, host, interfaces, live, lockout, overruled, packages, paths, places, reboot,
-    record, sshd, units,
+    Drift, Finding, LiveChange, Options, PathTarget, Plan, RebootReason, accounts, apt, blackout,
+    closure, disk, drift, firewall, host, interfaces, live, lockout, overruled, packages, paths,
+    places, reboot, record, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -36,7 +36,7 @@ pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: 
         live: Vec::new(),
         closure: system.change,
         follow_ups: BTreeSet::new(),
-        reboot: system.reboot,
+        reboot: system.reboot.into_iter().map(RebootReason::from).collect(),
         drift: Vec::new(),
         findings: Vec::new(),
     };

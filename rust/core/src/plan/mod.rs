@@ -42,6 +42,7 @@ mod words;
 pub use make::plan;
 pub use options::Options;
 pub use overrides::{Override, Overrides};
+pub use reboot::RebootReason;
 pub use saved::{SavedPlanError, SavedPlans};
 pub use session::{BlackoutState, ask_blackouts, blackouts_now};
 pub use target::{BlackoutWindow, Target};
@@ -84,7 +85,7 @@ pub struct Plan {
     /// What has to run on the host after the files are in place, in order of execution.
     pub follow_ups: BTreeSet<FollowUp>,
     /// Why a reboot is needed before all of it is in effect; empty when it is not.
-    pub reboot: Vec<String>,
+    pub reboot: Vec<RebootReason>,
     /// What was changed on the host behind our back since the last commit.
     pub drift: Vec<Drift>,
     /// What must be known before going on; a `refuse` stops the apply.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::words::list;
 use super::{Finding, PackageAction, PathChange, PathTarget, Plan, overruled};
 use crate::kernel::{LOCAL_VERSION, ON_HOST};
@@ -12,13 +14,44 @@ use crate::rendered::{Entry, FollowUp, Rendered};
 /// The concern whose packages hold a kernel driver: what runs is the loaded module, whatever is installed.
 pub(super) const DRIVER_CONCERN: &str = "nvidia";
 
+/// Why a reboot is needed before all of a plan is in effect. Written as its words alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct RebootReason {
+    /// What is not in effect before.
+    pub words: String,
+    /// The path whose change is the reason: with the path as it was at boot, the reason is gone. `None` where something
+    /// else is, and after reading a saved plan.
+    pub path: Option<ManagedPath>,
+}
+
+impl RebootReason {
+    fn of(path: &ManagedPath, words: String) -> Self {
+        let path = Some(path.clone());
+        Self { words, path }
+    }
+}
+
+impl From<String> for RebootReason {
+    fn from(words: String) -> Self {
+        Self { words, path: None }
+    }
+}
+
+impl From<RebootReason> for String {
+    fn from(reason: RebootReason) -> Self {
+        reason.words
+    }
+}
+
 /// Reasons that this plan brings.
-pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<String> {
+pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<RebootReason> {
     let mut reasons = Vec::new();
     for change in &plan.paths {
         let path = &change.path;
         if is_boot_loader_file(path) {
-            reasons.extend(command_line(change, plan, rendered, observed));
+            let words = command_line(change, plan, rendered, observed);
+            reasons.extend(words.map(|words| RebootReason::of(path, words)));
             continue;
         }
         let follow_ups = match &change.after {
@@ -29,7 +62,7 @@ pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> 
                 .and_then(|manifest| manifest.follow_ups.get(path)),
         };
         if follow_ups.is_some_and(|f| f.contains(&FollowUp::Reboot)) {
-            reasons.push(format!("`{path}` is read at boot"));
+            reasons.push(RebootReason::of(path, format!("`{path}` is read at boot")));
         } else if path.as_str().starts_with("/etc/modprobe.d/") {
             for module in options(&text(rendered, path)) {
                 if observed
@@ -37,9 +70,8 @@ pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> 
                     .iter()
                     .any(|m| m.as_str().replace('-', "_") == module.replace('-', "_"))
                 {
-                    reasons.push(format!(
-                        "`{path}` changes options of the loaded module `{module}`"
-                    ));
+                    let words = format!("`{path}` changes options of the loaded module `{module}`");
+                    reasons.push(RebootReason::of(path, words));
                 }
             }
         }
@@ -55,15 +87,15 @@ pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> 
             .as_ref()
             .is_some_and(|concern| concern.as_str() == DRIVER_CONCERN);
         if name.starts_with("linux-image-") {
-            reasons.push(format!(
+            reasons.push(RebootReason::from(format!(
                 "`{name}` is a kernel; `{}` runs until then",
                 observed.kernel
-            ));
+            )));
         } else if let (true, Some(before)) = (driver, &change.before) {
-            reasons.push(format!(
+            reasons.push(RebootReason::from(format!(
                 "`{name}` goes from `{before}` to `{}`; the loaded driver stays until then",
                 change.after.as_deref().unwrap_or("what the archive offers")
-            ));
+            )));
         }
     }
     reasons

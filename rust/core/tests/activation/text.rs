@@ -285,7 +285,10 @@ fn everything_live() -> Draft {
         .plan
         .modules
         .push(ModuleName::new("nvidia-uvm").unwrap());
-    draft.plan.reboot.push("kernel\ncommand line".to_owned());
+    draft
+        .plan
+        .reboot
+        .push("kernel\ncommand line".to_owned().into());
     draft
         .plan
         .failed_units
@@ -353,7 +356,7 @@ fn system(platform: Platform) -> Draft {
         ]
         .into(),
     });
-    draft.plan.reboot.push("kernel".to_owned());
+    draft.plan.reboot.push("kernel".to_owned().into());
     draft
 }
 

@@ -335,7 +335,7 @@ pub(crate) fn brief(plan: &Plan) -> String {
         let _ = writeln!(text, "follow-ups {:?}", plan.follow_ups);
     }
     for reason in &plan.reboot {
-        let _ = writeln!(text, "reboot: {reason}");
+        let _ = writeln!(text, "reboot: {}", reason.words);
     }
     for drift in &plan.drift {
         let _ = writeln!(

@@ -226,7 +226,12 @@ fn after(text: &mut String, host: &HostReport, style: Style) {
     let committed = matches!(host.outcome, Outcome::Committed { .. });
     if committed {
         for reason in host.plan.iter().flat_map(|plan| &plan.reboot) {
-            let _ = writeln!(text, "  {} {}", style.warn("reboot needed:"), shown(reason));
+            let _ = writeln!(
+                text,
+                "  {} {}",
+                style.warn("reboot needed:"),
+                shown(&reason.words)
+            );
         }
     }
     failing(text, &host.checks, style);

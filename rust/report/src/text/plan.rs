@@ -385,7 +385,7 @@ fn reboot(text: &mut String, plan: &Plan, style: Style) {
         style.warn("a reboot is needed")
     );
     for reason in &plan.reboot {
-        let _ = writeln!(text, "    {}", shown(reason));
+        let _ = writeln!(text, "    {}", shown(&reason.words));
     }
 }
 

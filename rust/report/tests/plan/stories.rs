@@ -139,7 +139,7 @@ pub(super) fn hostile() -> Plan {
     });
     plan.packages[0].before = Some(evil.to_owned());
     plan.units[0].reason = evil.to_owned();
-    plan.reboot.push(evil.to_owned());
+    plan.reboot.push(evil.to_owned().into());
     plan.drift.push(Drift {
         subject: evil.to_owned(),
         committed: evil.to_owned(),

@@ -251,3 +251,77 @@ fn the_port_of_sshd_moves_by_facts() -> Result<()> {
     verify(&cluster, "ssh/*")?.expect(0);
     Ok(())
 }
+
+const MARKER: &str = "/run/reboot-required";
+
+/// Declares these words for the kernel command line; `None` for no such file.
+fn command_line(cluster: &Cluster, words: Option<&str>) -> Result<()> {
+    let path = "/etc/default/grub.d/60-story.cfg";
+    cluster.redeclare("web", |facts| {
+        facts["extra"] = demo::extra();
+        if let Some(words) = words {
+            let content = format!("GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX {words}\"\n");
+            demo::set_file(facts, path, &content);
+        }
+    })
+}
+
+#[test]
+fn a_reboot_is_asked_for_as_long_as_its_reason_is_there() -> Result<()> {
+    let cluster = Cluster::boot(&[MachineSpec::new("web")])?;
+    let web = cluster.machine("web");
+    web.ok("printf '#!/bin/sh\\n' >/usr/sbin/update-grub; chmod +x /usr/sbin/update-grub")?;
+    cluster.adopt_all()?;
+    command_line(&cluster, None)?;
+    apply(&cluster)?.expect(0);
+    assert!(!web.exists(MARKER)?);
+
+    // It comes, changes, and is taken back before any reboot.
+    for words in ["story.one=1", "story.one=2"] {
+        command_line(&cluster, Some(words))?;
+        apply(&cluster)?.expect(0).says("reboot needed");
+        assert!(web.exists(MARKER)?, "{words}");
+    }
+    let status = cluster.deployctl(&["status", "web"])?.expect(0);
+    status.says("reboot needed: the kernel command line gets `story.one=2`");
+    command_line(&cluster, None)?;
+    apply(&cluster)?.expect(0);
+    assert!(!web.exists(MARKER)?, "its reason is gone");
+    let status = cluster.deployctl(&["status", "web"])?.expect(0);
+    assert!(!status.stdout.contains("reboot"), "{status:?}");
+
+    // A package asks for it meanwhile, as its maintainer script does.
+    command_line(&cluster, Some("story.two=1"))?;
+    apply(&cluster)?.expect(0);
+    web.ok("touch /run/reboot-required; echo libc6 >>/run/reboot-required.pkgs")?;
+    command_line(&cluster, None)?;
+    apply(&cluster)?.expect(0);
+    assert!(web.exists(MARKER)?, "it is the package's as well");
+
+    // It was there before us: neither a rollback nor what is taken back removes it.
+    web.ok("rm /run/reboot-required.pkgs; echo theirs >/run/reboot-required")?;
+    command_line(&cluster, Some("story.three=1"))?;
+    apply(&cluster)?.expect(0);
+    command_line(&cluster, None)?;
+    apply(&cluster)?.expect(0);
+    assert_eq!(web.read(MARKER)?, "theirs\n");
+    web.ok("rm /run/reboot-required")?;
+
+    // A rollback removes what its apply wrote.
+    command_line(&cluster, Some("story.four=1"))?;
+    cluster.redeclare("web", |facts| {
+        facts["extra"]["checks"] = json!({ "never": {
+            "command": "echo no", "contains": ["yes"], "status": 0, "deadline_seconds": 5, "retries": 0, "gate": true,
+        }});
+    })?;
+    apply(&cluster)?.expect(5);
+    assert!(!web.exists(MARKER)?);
+
+    // After a reboot nothing waits.
+    command_line(&cluster, Some("story.five=1"))?;
+    apply(&cluster)?.expect(0);
+    web.reboot()?;
+    let status = cluster.deployctl(&["status", "web"])?.expect(0);
+    assert!(!status.stdout.contains("reboot needed"), "{status:?}");
+    Ok(())
+}

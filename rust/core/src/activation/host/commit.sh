@@ -81,6 +81,7 @@ finish_commit() {
         . "$D/commit.sh"
         originals && keep_originals && write_atomically "$D/id" "$ID" && mkdir -p "$S/generations"
       ) >>"$D/log" 2>&1 9>&- || return 1
+      (settle_reboot) >>"$D/log" 2>&1 9>&- || :
       rm -f "$D/nonce" "$D"/.[a-z]* "$D/now" "$D/found" "$D/committing"
       # The dead-man timer may have blamed it in vain.
       rm -f "$D/failure"

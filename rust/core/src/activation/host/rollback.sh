@@ -28,7 +28,7 @@ roll_back() {
     sweep_accounts
     compare_paths
     . "$D/rollback.sh"
-    if [ -e "$D/reboot-required" ]; then rm -f /run/reboot-required "$D/reboot-required"; fi
+    remove_marker "$D/reboot-required"
     keep_run_sshd
     verify_paths
     verify_units

@@ -30,7 +30,7 @@ frame() { # OFFSET
   fi
   read_line "$D/failure"
   if [ -n "$line" ]; then printf 'failure %s\n' "$line"; fi
-  if [ -s "$D/reboot" ]; then
+  if [ -s "$D/reboot" ] && same_boot; then
     while IFS= read -r reason; do printf 'reboot %s\n' "$reason"; done <"$D/reboot"
   fi
   if [ ! -s "$D/log" ]; then
@@ -115,7 +115,7 @@ tell() {
       ;;
   esac
   case $phase in rolled-back | refused) return ;; esac
-  if [ -s "$D/reboot" ]; then
+  if [ -s "$D/reboot" ] && same_boot; then
     while IFS= read -r reason; do printf 'It takes full effect after a reboot: %s.\n' "$reason"; done <"$D/reboot"
   fi
 }

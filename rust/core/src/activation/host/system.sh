@@ -138,17 +138,6 @@ load_table() {
   } >"$D/.nft" && nft -f "$D/.nft"
 }
 
-# reboot_needed REASON: told in the status, and where the distribution's own tools look.
-reboot_needed() {
-  printf '%s\n' "$1" >>"$D/reboot"
-  begin "needs a reboot: $1"
-  if [ -z "$m_kind" ] && [ ! -e /run/reboot-required ]; then
-    printf '*** System restart required ***\n' >/run/reboot-required
-    chmod 0644 /run/reboot-required
-    : >"$D/reboot-required"
-  fi
-}
-
 # again VERB WORD COMMAND…: the rollback's side of a follow-up that the activation began. WORD names it in the checkpoint.
 again() {
   if [ -n "$boot_mode" ] || ! journal_has "$1"; then return; fi
