@@ -20,7 +20,7 @@ use crate::transport::ssh_config::SshRoute;
 use crate::transport::ssh_files::SshFiles;
 use crate::transport::{TransportError, host_key};
 
-/// Who a host is, as it stands in `identity.json`.
+/// The identity of a host, as `identity.json` holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pinned {
     /// Salted hash of its machine id.
@@ -34,13 +34,13 @@ pub struct Pinned {
 /// Why a host could not be adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
-    /// The way to it broke.
+    /// It could not be reached.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// No readable answer.
     #[error(transparent)]
     Ask(#[from] AskError),
-    /// It answered, but not who it is.
+    /// Its answer does not identify it.
     #[error("`{host}` does not say who it is: {cause}")]
     NoIdentity {
         /// Which host.
@@ -69,7 +69,7 @@ pub enum AdoptError {
 }
 
 impl AdoptError {
-    /// What the user can do about it.
+    /// The next step for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Transport(error) => error.hint(),
@@ -91,7 +91,7 @@ pub fn fingerprint(key: &str) -> Option<String> {
     ))
 }
 
-/// The key that the host shows, before anything is trusted: no login, no command.
+/// The key that the host offers, asked for without login or command, since nothing is trusted yet.
 pub async fn shown_key(
     runtime: &Path,
     way: &SshRoute,
@@ -142,8 +142,8 @@ pub async fn identify(
     })
 }
 
-/// The keys in `listed`, when the one that was shown is among them; else another sshd than the
-/// usual one answers, and only its key counts.
+/// The keys in `listed`, if the offered one is among them; otherwise another sshd than the usual
+/// one answers, and only its key counts.
 fn all_keys(shown: &str, listed: &str) -> BTreeSet<String> {
     let keys: BTreeSet<String> = listed
         .lines()
@@ -167,12 +167,12 @@ fn all_keys(shown: &str, listed: &str) -> BTreeSet<String> {
 pub enum Written {
     /// It is new, or was replaced.
     Pinned,
-    /// It stood there already.
+    /// It was pinned already.
     Already,
 }
 
-/// Writes `hosts/<host>/identity.json` below `repo`, atomically. Another machine's pin stays, unless
-/// `replace`.
+/// Writes `hosts/<host>/identity.json` below `repo`, atomically. The pin of another machine is kept,
+/// except with `replace`.
 ///
 /// # Panics
 /// Never: strings always serialise.

@@ -1,4 +1,4 @@
-//! Which checks to make next, given how those before ended. Pure: it neither asks nor waits.
+//! Decides which checks to make next, given the results so far. Pure: it neither asks nor waits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,34 +13,34 @@ pub(crate) enum Step {
     Ask(Vec<usize>),
     /// Wait, then ask these once more, in one exec.
     AskAgain(Duration, Vec<usize>),
-    /// Wait, where they were asked before, then ask these, which share one question, with nothing beside it.
+    /// Wait if they were asked before, then ask these, which share one question, alone.
     Load(Duration, Vec<usize>),
     /// All are settled.
     Done,
 }
 
-/// The checks of one host and how far they are.
+/// The checks of one host and their progress.
 #[derive(Debug)]
 pub(crate) struct Agenda<'a> {
     items: Vec<Item<'a>>,
     places: BTreeMap<&'a str, usize>,
-    /// Whether retries are left to the caller.
+    /// Whether the caller does the retries.
     once: bool,
 }
 
 #[derive(Debug)]
 struct Item<'a> {
     check: &'a Check,
-    /// Its question, as it is asked: with what is known of a shipped file.
+    /// Its question as it is asked: with the path and hash of a shipped file.
     query: Query,
     asked: u8,
-    /// How it ended when it was asked last.
+    /// The result of the last time that it was asked.
     last: Option<CheckResult>,
-    /// Whether that counts.
+    /// Whether that result is final.
     settled: bool,
 }
 
-/// What the check that another needs says about it.
+/// What the state of a check means for those that need it.
 enum Need {
     /// Go on: it passed, or is not among the checks.
     Met,
@@ -110,12 +110,12 @@ impl<'a> Agenda<'a> {
             let id = &item.check.query.id;
             return Step::Load(pause, self.open(|other| other.check.query.id == *id));
         }
-        // What is left waits for itself.
+        // Checks that are left need each other.
         self.break_off("what it needs needs it in turn");
         Step::Done
     }
 
-    /// The questions at `places`, those that are the same once.
+    /// The questions at `places`, without duplicates.
     pub(crate) fn queries(&self, places: &[usize]) -> Vec<Query> {
         let mut distinct: Vec<Query> = Vec::new();
         for place in places {
@@ -138,7 +138,7 @@ impl<'a> Agenda<'a> {
         }
     }
 
-    /// Takes note that the questions at `places` were asked in vain.
+    /// Records that the questions at `places` were asked without an answer.
     pub(crate) fn unanswered(&mut self, places: &[usize], reason: &str) {
         for place in places {
             self.note(*place, checks::broken(self.check(*place), reason));
@@ -169,7 +169,7 @@ impl<'a> Agenda<'a> {
         });
     }
 
-    /// Settles all that is left: what was asked before by how that ended, the rest as errors.
+    /// Settles all that is left: checks that were asked before keep their last result, the others become errors.
     pub(crate) fn break_off(&mut self, reason: &str) {
         for item in self.items.iter_mut().filter(|item| !item.settled) {
             item.settled = true;
@@ -189,7 +189,7 @@ impl<'a> Agenda<'a> {
         (settled, self.items.len())
     }
 
-    /// One result a check, in the order of the checks.
+    /// One result per check, in the order of the checks.
     pub(crate) fn into_results(mut self) -> Vec<CheckResult> {
         self.break_off("it was not asked");
         let last = self.items.into_iter().filter_map(|item| item.last);
@@ -210,7 +210,7 @@ impl<'a> Agenda<'a> {
         let Some(needed) = &item.check.needs else {
             return Need::Met;
         };
-        // One that was not selected holds nobody up.
+        // A check that was not selected blocks no other.
         let Some(place) = self.places.get(needed.as_str()) else {
             return Need::Met;
         };

@@ -1,7 +1,8 @@
 //! Takes one host from a plan to committed or rolled back, as `core::activation` says.
 //!
-//! The host does the work by itself; we start it, watch it, prove over new connections that the
-//! operator still gets in, and confirm. Losing us at any point leaves the host to its dead man.
+//! The host does the work by itself; the engine starts it, watches it, proves over new connections
+//! that the operator can still log in, and confirms. If the engine is lost at any point, the host's
+//! dead-man timer decides.
 
 mod gates;
 mod hearing;
@@ -32,9 +33,9 @@ use crate::transport::{Limits, Transport, TransportError};
 const START_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Longest time for any other verb. A rollback may wait for units.
 const VERB_LIMIT: Duration = Duration::from_secs(10 * 60);
-/// How long after its deadline a host that we cannot reach is still asked how it ended.
+/// How long after its deadline an unreachable host is still asked for the outcome.
 const GRACE: Duration = Duration::from_secs(60);
-/// How often a host that gets no further is asked to roll back before we give up on it.
+/// How often a host without progress is asked to roll back before the engine gives up.
 const LAST_REQUESTS: u32 = 3;
 
 /// One apply to one host.
@@ -44,13 +45,13 @@ pub struct Task {
     pub host: HostName,
     /// The apply's id.
     pub apply: ApplyId,
-    /// What confirm has to say.
+    /// The nonce that confirm must contain.
     pub nonce: String,
-    /// What is staged.
+    /// The files to stage.
     pub bundle: Bundle,
     /// Whether another open apply is rolled back first.
     pub steal: bool,
-    /// How long the host waits for us once it is armed.
+    /// How long the armed host waits for confirm.
     pub deadline: Duration,
     /// How long declared units may take to start; the deadline is moved for that long.
     pub starts: Duration,
@@ -58,10 +59,10 @@ pub struct Task {
     pub gates: Vec<Check>,
 }
 
-/// How it ended.
+/// The outcome.
 #[derive(Debug)]
 pub struct Applied {
-    /// In a word.
+    /// Its kind.
     pub outcome: Outcome,
     /// The gates, as they were when they decided.
     pub checks: Vec<CheckResult>,
@@ -97,31 +98,31 @@ pub async fn apply(connection: Box<dyn Transport>, task: &Task, context: &RunCon
 
 struct Run<'a> {
     connection: Box<dyn Transport>,
-    /// A shell of root from before the start: what is applied may take the right to become root away.
+    /// A root shell from before the start: the apply may revoke the right to become root.
     shell: Option<Box<dyn Transport>>,
     task: &'a Task,
     context: &'a RunContext,
     log: LogTail,
     heard: Heard,
     checks: Vec<CheckResult>,
-    /// Why we want it back, once we do.
+    /// Why a rollback is requested, once it is.
     rollback: Option<Failure>,
-    /// How often a rollback was requested since it got no further.
+    /// How often a rollback was requested since the last progress.
     last_requests: u32,
     patience: Patience,
-    /// Whether the last verb that was to change something ended badly.
+    /// Whether the last verb that changes something failed.
     denied: bool,
 }
 
 impl Run<'_> {
-    /// Until the host's phase is final. `Err` is the outcome where that is not heard of.
+    /// Follows the host until its phase is final. Returns `Err` with the outcome if that phase cannot be learned.
     async fn drive(&mut self) -> Result<(), Outcome> {
         self.stage().await?;
         self.shell = self.root_shell().await?;
         if self.context.interrupt.thrown() {
             return Err(Outcome::Interrupted);
         }
-        // From here on the host may go on by itself, whatever becomes of us: an error says nothing about it.
+        // From here on the host may go on by itself: an error on this side says nothing about its state.
         let start = command::start(&self.task.apply, self.task.steal);
         self.act(&start, START_LIMIT).await?;
         let mut pause = Duration::from_millis(100);
@@ -154,7 +155,7 @@ impl Run<'_> {
         }
     }
 
-    /// Brings the bundle to the host. The connection may have died while the user read the plan.
+    /// Uploads the bundle to the host. The connection may have died while the user read the plan.
     async fn stage(&mut self) -> Result<(), Outcome> {
         let archive = archive::pack(&self.task.bundle).map_err(|source| {
             outcome::transport(&TransportError::Local {
@@ -175,8 +176,7 @@ impl Run<'_> {
         .map_err(|error| outcome::transport(&error))
     }
 
-    /// Opened before anything is started. Without one it goes on by the connection alone, unless becoming root is what
-    /// does not work.
+    /// Opened before anything is started. Without one, the connection alone is used, except if becoming root fails.
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, Outcome> {
         match self.connection.root_shell().await {
             Err(error @ TransportError::Privilege { .. }) => Err(outcome::transport(&error)),
@@ -184,7 +184,7 @@ impl Run<'_> {
         }
     }
 
-    /// A host that answers and gets no further is asked to roll back, and then is not asked for ever.
+    /// Asks a host that makes no progress to roll back, a limited number of times.
     fn still_worth_it(&mut self) -> Result<(), Outcome> {
         let seen = Seen {
             phase: self.heard.phase(),
@@ -212,7 +212,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// It answers, and neither gets further nor goes back.
+    /// It answers, but neither goes on nor rolls back.
     fn stuck(&self, at: &str) -> Outcome {
         let requested = match self.rollback {
             Some(_) => ", also after a rollback was requested",
@@ -230,7 +230,7 @@ impl Run<'_> {
         }
     }
 
-    /// Activated: reach it anew, check, then confirm or roll back.
+    /// Activated: connect again, check, then confirm or roll back.
     async fn decide(&mut self) -> Result<(), Outcome> {
         let looked = gates::look(self.connection.as_ref(), self.task, self.context).await;
         self.checks = looked.checks;
@@ -243,7 +243,7 @@ impl Run<'_> {
         };
         if next(Phase::Activated, happened).action != Action::SendConfirm {
             let closed = outcome::closed_gates(&self.checks).join("; ");
-            // Broken off, a look has not proven anything.
+            // An interrupted check proves nothing.
             if !self.context.interrupt.thrown() {
                 self.rollback = Some(failure(FailureCode::Gate, &closed));
                 return self.request_rollback().await;
@@ -252,7 +252,7 @@ impl Run<'_> {
         }
         let confirm = command::confirm(&self.task.apply, &self.task.nonce);
         self.act_anew(&confirm, VERB_LIMIT).await?;
-        // Still waiting: nobody else can help it.
+        // It still waits, and only this side can request the rollback.
         if self.heard.phase() == Some(Phase::Activated) {
             self.rollback = Some(failure(
                 FailureCode::Requested,
@@ -269,7 +269,7 @@ impl Run<'_> {
     }
 
     /// Moves the deadline along while units with a long declared start are starting; the bundle's
-    /// cap on the host has the last word.
+    /// cap on the host limits that.
     fn extension(&self) -> Option<u32> {
         let starting = matches!(self.heard.phase(), Some(Phase::Armed | Phase::Activating));
         (starting && !self.task.starts.is_zero() && self.rollback.is_none())
@@ -286,7 +286,7 @@ impl Run<'_> {
         }
     }
 
-    /// What a final phase means. What was put back is only so once a new login was seen.
+    /// What a final phase means. A rollback counts as done only after a new login succeeded.
     async fn ended(&mut self) -> Outcome {
         let status = self.heard.status.as_ref();
         let status = status.expect("a final phase was heard of");
@@ -317,7 +317,7 @@ fn failure(code: FailureCode, text: &str) -> Failure {
     }
 }
 
-/// The first few of several reasons, each once, in the order in which they were seen.
+/// The first few distinct reasons, in the order in which they occurred.
 fn distinct(reasons: &[String]) -> String {
     let mut once: Vec<&str> = Vec::new();
     for reason in reasons {
@@ -335,7 +335,7 @@ fn tell(context: &RunContext, task: &Task, kind: EventKind) {
     });
 }
 
-/// A problem without more to say.
+/// A problem without details or hint.
 fn problem(message: String, hint: Option<&str>) -> Problem {
     Problem {
         message,

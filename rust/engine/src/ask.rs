@@ -7,13 +7,13 @@ use deployctl_core::query::{self, Answers, FrameError, Marker, Query};
 use crate::random;
 use crate::transport::{Limits, Transport, TransportError};
 
-/// Why a host's answers are not there.
+/// Why there are no answers of a host.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// The way to it broke.
+    /// It could not be reached.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// It answered something else.
+    /// Its output is not an answer.
     #[error("`{address}` answered something unreadable")]
     Unreadable {
         /// `user@address:port`.
@@ -27,7 +27,7 @@ pub enum AskError {
 }
 
 impl AskError {
-    /// What the user can do about it.
+    /// The next step for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Transport(error) => error.hint(),
@@ -55,8 +55,8 @@ pub async fn ask(transport: &dyn Transport, queries: &[Query]) -> Result<Answers
     })
 }
 
-/// Room for what the queries may say, and time for the slowest; what runs in place has none of its
-/// own, so a minute is added.
+/// Caps for the output of all queries, and time for the slowest; a query without its own deadline
+/// is covered by an extra minute.
 fn limits(queries: &[Query]) -> Limits {
     let slowest = queries.iter().map(|query| query.deadline).max();
     let room: usize = queries

@@ -59,7 +59,7 @@ impl Clock for System {
     }
 }
 
-/// A clock that only moves when somebody sleeps, and then at once.
+/// A clock that moves only when a task sleeps, and then at once.
 #[derive(Debug, Clone, Default)]
 pub struct Manual {
     passed: Arc<Mutex<Duration>>,

@@ -28,10 +28,10 @@ pub trait Connector: Send + Sync {
     /// A new connection to `host`.
     async fn connect(&self, host: &HostName) -> Result<Box<dyn Transport>, TransportError>;
 
-    /// Whether a password for sudo is at hand.
+    /// Whether there is a password for sudo.
     fn has_password(&self) -> bool;
 
-    /// The way to the Nix store of `host`; `None` where there can be none.
+    /// The address of the Nix store of `host`; `None` for a sandbox.
     async fn store(&self, host: &HostName) -> Option<StoreAddress> {
         let _ = host;
         None
@@ -73,21 +73,21 @@ pub struct OverSsh {
     has_password: bool,
 }
 
-/// What the user adds to the inventory's ways.
+/// What the user adds to the connections of the inventory.
 #[derive(Debug, Clone)]
 pub struct SshSettings {
     /// Where the run's private directory is made.
     pub runtime: PathBuf,
     /// The user's own ssh configuration; empty for none.
     pub user_config: String,
-    /// Who logs in instead of the inventory's `connection.user`.
+    /// The login to use instead of the inventory's `connection.user`.
     pub user: Option<LoginName>,
     /// The password for sudo.
     pub sudo_password: Option<Secret>,
 }
 
 impl OverSsh {
-    /// Prepares the ways to all hosts of `inventory`; connects to none.
+    /// Prepares the connections to all hosts of `inventory`; connects to none.
     pub fn new(inventory: &Inventory, settings: &SshSettings) -> Result<Self, TransportError> {
         let ways: Vec<SshRoute> = inventory
             .hosts()
@@ -139,7 +139,7 @@ impl Connector for OverSsh {
             road: self.files.road(host).await.ok()?,
             daemon: match target.becoming {
                 Become::Sudo => Daemon::Sudo,
-                // Nobody can type a password into the protocol.
+                // The protocol has no prompt for a password.
                 Become::Root | Become::SudoPassword(_) => Daemon::Login,
             },
         })

@@ -1,4 +1,4 @@
-//! What a watcher can learn while a run goes on.
+//! What happens during a run, for those who watch it.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ pub struct Event {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
-    /// A connection stands.
+    /// A connection was opened.
     Connected,
-    /// A connection stands again after it was lost.
+    /// A connection was opened again after it was lost.
     Reconnected,
     /// The host answered the round of queries.
     Observed,
@@ -30,7 +30,7 @@ pub enum EventKind {
     PhaseEntered(String),
     /// A line of the host's activation log, or of a build's, stripped of control sequences.
     Logged(String),
-    /// The connection was lost; the host goes on without us.
+    /// The connection was lost; the host goes on by itself.
     LinkLost(String),
     /// Nix began to evaluate the host's system, which takes a while.
     Evaluating,
@@ -44,7 +44,7 @@ pub enum EventKind {
     Copying(String),
     /// The host's store holds its system; the number of store paths that were copied for it.
     Supplied(usize),
-    /// The operator got in by a new connection to this address.
+    /// The operator logged in over a new connection to this address.
     Reached(String),
     /// A round of checks was answered.
     Checked {
@@ -60,12 +60,12 @@ pub enum EventKind {
         /// How long it waits first.
         pause: Duration,
     },
-    /// A check began that loads what it measures: `inference/latency`, or of a link
-    /// `lan10g: throughput cuda → mac-mini`.
+    /// A check began that loads what it measures: `inference/latency`, or for a link `lan10g:
+    /// throughput cuda → mac-mini`.
     Measuring(String),
     /// A command began to build what is shipped to the host.
     Preparing(String),
-    /// A file for checks was brought to the host.
+    /// A file for checks was uploaded to the host.
     Shipped {
         /// Its name there.
         name: String,

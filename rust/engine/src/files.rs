@@ -4,11 +4,10 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// Writes `bytes` to `path` as a whole or not at all: what stood there before stays until everything is on the
-/// disk. `mode` is for a new file and is subject to the umask.
+/// Writes `bytes` to `path` atomically: the earlier file stays until everything is on the disk. `mode` is for
+/// a new file and is subject to the umask.
 ///
-/// # Errors
-/// What the system said. A path that ends in nothing, such as `/`, is invalid input.
+/// # Errors What the system reported. A path that ends in nothing, such as `/`, is invalid input.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = folder_of(path)?;
     let mut temporary = tempfile::Builder::new()
@@ -22,10 +21,9 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether [`replace`] would get through: tried, and nothing left behind.
+/// Whether [`replace`] would succeed: tries it, and leaves nothing behind.
 ///
-/// # Errors
-/// What stands in the way.
+/// # Errors What prevents it.
 pub fn replaceable(path: &Path) -> io::Result<()> {
     if let Ok(found) = std::fs::metadata(path)
         && !found.is_file()
@@ -43,7 +41,7 @@ pub fn replaceable(path: &Path) -> io::Result<()> {
         .map_err(without_path)
 }
 
-/// The system's own words: the name of a temporary file tells nobody anything.
+/// The system's own words: the name of a temporary file would not help the user.
 fn without_path(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path \"") {
         Some((words, _)) => io::Error::new(error.kind(), words),

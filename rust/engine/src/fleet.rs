@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
 /// Runs `work` on every item, at most `jobs` at a time, and returns the results in the order of the
-/// items. Where `work` panics, `lost` makes the result from the item's key and what the panic said.
+/// items. If `work` panics, `lost` makes the result from the item's key and the panic's message.
 ///
 /// # Panics
 /// Never: the semaphore is not closed.

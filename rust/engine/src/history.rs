@@ -1,4 +1,4 @@
-//! What a host remembers: its generations, and what it says of itself.
+//! The generations of a host, and its own status.
 
 use deployctl_core::activation::status::{self, Status, StatusError};
 use deployctl_core::activation::{STATE_DIR, command};
@@ -19,7 +19,7 @@ pub struct Generation {
     pub apply: String,
     /// The plan that was applied.
     pub plan: String,
-    /// Who did: `user@controller`.
+    /// Who applied it: `user@controller`.
     pub holder: String,
     /// When, in seconds since 1970, by the controller's clock.
     pub started_at: u64,
@@ -31,7 +31,7 @@ pub struct Generation {
     pub units: usize,
     /// How many live kernel settings.
     pub sysctls: usize,
-    /// The system that it is, on hosts of a Nix platform.
+    /// Its system, on hosts of a Nix platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<StorePath>,
     /// Whether it is the one in effect.
@@ -44,16 +44,16 @@ pub fn previous(generations: &[Generation]) -> Option<u32> {
     earlier.last().map(|it| it.generation)
 }
 
-/// Why a host's memory could not be read.
+/// Why the history of a host could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// No answer.
     #[error(transparent)]
     Ask(#[from] AskError),
-    /// The way to it broke.
+    /// It could not be reached.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// An answer that is no status.
+    /// An answer that is not a status.
     #[error("`{address}` answered something else than its status")]
     Status {
         /// `user@address:port`.
@@ -61,15 +61,15 @@ pub enum HistoryError {
         /// How.
         source: StatusError,
     },
-    /// Its memory is there and not to be read.
+    /// Its state directory exists and cannot be read.
     #[error("`{address}`: cannot read the state in `{directory}`")]
     Unreadable {
         /// `user@address:port`.
         address: String,
-        /// What is in the way.
+        /// What prevents it.
         directory: String,
     },
-    /// What says which generation is in effect says none.
+    /// The file that names the generation in effect names none.
     #[error(
         "`{address}`: `{STATE_DIR}/generation` says no number; the newest generation there is {newest}"
     )]
@@ -87,7 +87,7 @@ pub enum HistoryError {
         /// Which.
         generation: u32,
     },
-    /// What stands there is not what deployctl writes.
+    /// The file is not one that deployctl wrote.
     #[error("generation {generation} of `{address}` is unreadable: {cause}")]
     Damaged {
         /// `user@address:port`.
@@ -100,7 +100,7 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
-    /// What the user can do about it.
+    /// The next step for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Ask(error) => error.hint(),
@@ -119,7 +119,7 @@ impl HistoryError {
     }
 }
 
-/// Says what is in the way of the state directory, or that it does not say which generation is in effect, and ends; what is not there is in nobody's way.
+/// Prints what prevents reading the state directory, or that it names no generation in effect, and ends; a missing directory is not an error.
 const READABLE: &str = "\
 for d in /var /var/lib /var/lib/deployctl; do
 d=\"${DEPLOYCTL_ROOT-}$d\"
@@ -143,7 +143,7 @@ esac
 fi
 ";
 
-/// Whether [`READABLE`] found nothing in the way.
+/// Whether [`READABLE`] found no obstacle.
 fn readable(transport: &dyn Transport, stdout: &[u8]) -> Result<(), HistoryError> {
     if let Some(newest) = stdout.strip_prefix(b"deployctl-no-number ") {
         return Err(HistoryError::NoNumber {
@@ -163,7 +163,7 @@ fn readable(transport: &dyn Transport, stdout: &[u8]) -> Result<(), HistoryError
     })
 }
 
-/// What the host says of itself.
+/// The host's own status.
 pub async fn status(transport: &dyn Transport) -> Result<Status, HistoryError> {
     let script = format!("{READABLE}{}", command::status_of_host());
     let output = transport.run(&script, Limits::default()).await?;
@@ -174,7 +174,7 @@ pub async fn status(transport: &dyn Transport) -> Result<Status, HistoryError> {
     })
 }
 
-/// Takes the host as it is where a rollback failed, and what it says of itself then.
+/// Accepts the host as it is after a failed rollback, and returns its status then.
 pub async fn abandon(transport: &dyn Transport) -> Result<Status, HistoryError> {
     let limits = Limits::default();
     let output = transport.run(&command::abandon(None), limits).await?;

@@ -1,10 +1,10 @@
-//! Somebody wants us to stop (Ctrl-C); hosts must not be left half way.
+//! The request to stop (Ctrl-C), which must not leave hosts half changed.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Whether somebody wants us to stop. Cheap to clone; all clones see the same.
+/// Whether a stop was requested. Cheap to clone; all clones see the same.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     receiver: watch::Receiver<bool>,
@@ -13,7 +13,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// An interrupt and the switch that throws it.
+    /// An interrupt and the switch that triggers it.
     pub fn new() -> (Self, Arc<watch::Sender<bool>>) {
         let (sender, receiver) = watch::channel(false);
         let sender = Arc::new(sender);
@@ -24,17 +24,17 @@ impl Interrupt {
         (interrupt, sender)
     }
 
-    /// One that nobody throws.
+    /// One that is never triggered.
     pub fn never() -> Self {
         Self::new().0
     }
 
-    /// Whether it was thrown.
+    /// Whether it was triggered.
     pub fn thrown(&self) -> bool {
         *self.receiver.borrow()
     }
 
-    /// Waits until it is thrown.
+    /// Waits until it is triggered.
     pub async fn wait(&self) {
         let mut receiver = self.receiver.clone();
         if receiver.wait_for(|thrown| *thrown).await.is_err() {

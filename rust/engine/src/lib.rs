@@ -1,5 +1,5 @@
-//! Effects of deployctl (layer 3): processes, transports, files, the clock. Never prints; what a
-//! watcher can learn is an [`event::Event`].
+//! Effects of deployctl (layer 3): processes, transports, files, the clock. Never prints; progress
+//! is reported as [`event::Event`]s.
 
 pub mod adopt;
 mod agenda;

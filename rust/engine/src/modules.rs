@@ -1,4 +1,4 @@
-//! The Ubuntu platform's modules: those that the program carries, and those of the repository at hand.
+//! The Ubuntu platform's modules: those that the program embeds, and those of the current repository.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -24,13 +24,13 @@ pub enum ModulesError {
         /// Why not.
         source: io::Error,
     },
-    /// A file whose name or bytes are no UTF-8: no template can be.
+    /// A file whose name or bytes are not UTF-8: it cannot be a template.
     #[error("`{}` is not UTF-8 text", path.display())]
     NotText {
         /// Which.
         path: PathBuf,
     },
-    /// Something that is no template: read, it could hang or lead elsewhere.
+    /// Something that is not a template: reading it could hang or lead elsewhere.
     #[error("`{}` is {what}; modules are regular files in folders", path.display())]
     NotRegular {
         /// Which.
@@ -49,17 +49,17 @@ pub enum ModulesError {
     Invalid(#[from] RenderErrors),
 }
 
-/// What errors and `why` call the folder that the program carries; no repository has it.
+/// The name of the embedded folder in errors and in `why`; no repository has it.
 const CARRIED: &str = "deployctl:modules/ubuntu";
 
-/// Every file that the program carries, by its path below [`MODULES`].
+/// Every file that the program embeds, by its path below [`MODULES`].
 static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 
-/// Compiles the modules for the repository at `top`: those that the program carries, and folder by
-/// folder those of its `modules/ubuntu`, where there is one.
+/// Compiles the modules for the repository at `top`: each folder of its `modules/ubuntu`, if there
+/// is one, replaces the one that the program embeds.
 ///
-/// Hidden files and editors' backups (`~`) are passed over. `modules` and `modules/ubuntu` may be links to folders,
-/// nothing below them may; a link to a file is as good as the file.
+/// Hidden files and editors' backups (`~`) are skipped. `modules` and `modules/ubuntu` may be links to folders,
+/// nothing below them may; a link to a file is read as the file.
 pub fn read(top: &Path) -> Result<TemplateSet, ModulesError> {
     let own = if is_absent(top) {
         BTreeMap::new()
@@ -77,7 +77,7 @@ fn carried() -> BTreeMap<String, String> {
     FILES.iter().map(own).collect()
 }
 
-/// Whether there is no `modules/ubuntu` at `top`. A link that leads nowhere is there.
+/// Whether there is no `modules/ubuntu` at `top`. A dangling link counts as present.
 fn is_absent(top: &Path) -> bool {
     let absent = |path: &Path| {
         std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -126,7 +126,7 @@ fn read_template(path: &Path) -> Result<Vec<u8>, ModulesError> {
         path: path.to_owned(),
         source,
     };
-    // Looked at before it is opened: opening a FIFO waits for its other end.
+    // Its type is checked first: opening a FIFO waits for its other end.
     let kind = std::fs::metadata(path).map_err(at)?.file_type();
     if !kind.is_file() {
         return Err(ModulesError::NotRegular {
@@ -195,7 +195,7 @@ mod tests {
         fs::create_dir(&own).expect("a folder");
         fs::write(own.join("module.toml"), "").expect("a file");
         assert_eq!(concerns("one of its own"), all);
-        // As a whole: the program's templates of that concern would be unused beside it.
+        // A folder is replaced as a whole, so no embedded template of that concern is left over.
         fs::write(own.join("module.toml"), "[[file]]\n").expect("a file");
         let error = read(top.path()).expect_err("a module without sense");
         assert!(

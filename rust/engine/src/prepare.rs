@@ -21,7 +21,7 @@ use crate::run_context::RunContext;
 use crate::target_state::TargetState;
 use crate::transport::Transport;
 
-/// What a host is asked for.
+/// Why a host is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// To show what an apply would do: nothing is overridden, no open apply is touched.
@@ -38,7 +38,7 @@ impl Purpose {
         }
     }
 
-    /// Whether `pending` is rolled back first. What failed to roll back needs a person.
+    /// Whether `pending` is rolled back first. A failed rollback needs a person.
     fn takes_over(self, pending: &PendingApply) -> bool {
         match self {
             Self::Plan => false,
@@ -49,19 +49,19 @@ impl Purpose {
     }
 }
 
-/// A host that was asked and has a plan.
+/// A host with its plan.
 pub struct Prepared {
-    /// The connection, for what follows.
+    /// The open connection.
     pub connection: Box<dyn Transport>,
-    /// What it should hold.
+    /// Its target state.
     pub rendered: Rendered,
-    /// What would change.
+    /// Its plan.
     pub plan: Plan,
-    /// The plan's id without the overrides: what `plan --out` would have saved.
+    /// The plan's id without overrides, as `plan --out` saves it.
     pub plain_id: String,
-    /// What the user overrides.
+    /// The overrides of the user.
     pub overrides: Overrides,
-    /// What became of an apply that was open there, where it was taken over.
+    /// How an open apply ended that was taken over.
     pub took_over: Option<String>,
 }
 
@@ -72,10 +72,10 @@ impl Prepared {
     }
 }
 
-/// A host that was asked, or its report when that did not work or makes no sense.
+/// A host with its plan, or its report if there is none.
 pub type Asked = Result<Prepared, Box<HostReport>>;
 
-/// Which host was asked.
+/// The host.
 pub fn host_of(asked: &Asked) -> HostName {
     match asked {
         Ok(prepared) => prepared.host().clone(),
@@ -83,7 +83,7 @@ pub fn host_of(asked: &Asked) -> HostName {
     }
 }
 
-/// The report of hosts that were only asked.
+/// The report of hosts that were only planned.
 pub fn planned(command: &str, asked: Vec<Asked>) -> Report {
     let hosts = asked
         .into_iter()
@@ -101,7 +101,7 @@ pub fn planned(command: &str, asked: Vec<Asked>) -> Report {
     Report::new(command, hosts)
 }
 
-/// Connects, asks everything in one exec, and plans. What goes wrong is that host's report.
+/// Connects, asks everything in one exec, and plans. An error becomes that host's report.
 pub async fn prepare(
     connector: Arc<dyn Connector>,
     state: TargetState,
@@ -150,7 +150,7 @@ struct Observation {
     plain_id: String,
 }
 
-/// The way of one host to its plan.
+/// Prepares one host.
 struct Preparation<'a> {
     connector: &'a dyn Connector,
     state: &'a TargetState,
@@ -160,7 +160,7 @@ struct Preparation<'a> {
 
 impl Preparation<'_> {
     async fn run(&self) -> Result<(Box<dyn Transport>, Observation, Option<String>), Failure> {
-        // A system that nothing deploys must be there: a rollback's.
+        // The system of a rollback is not deployed, so it must be there.
         let present = self.state.system.is_none();
         let reached = async {
             let connected = self.connector.connect(self.state.host()).await;
@@ -176,7 +176,7 @@ impl Preparation<'_> {
         let mut took_over = None;
         if let Some(pending) = observation.observed.pending.clone()
             && self.purpose.takes_over(&pending)
-            // On another machine than the one that is meant, nothing is touched.
+            // Nothing is changed on a machine with another identity.
             && is_meant(&observation.plan)
         {
             self.tell(EventKind::TakingOver(pending.named()));
@@ -192,7 +192,7 @@ impl Preparation<'_> {
         Ok((connection, observation, took_over))
     }
 
-    /// Asks everything in one exec, and plans. `present`: the system must be in the host's store by now.
+    /// Asks everything in one exec, and plans. `present`: the system must already be in the host's store.
     async fn observe(
         &self,
         connection: &dyn Transport,
@@ -214,8 +214,8 @@ impl Preparation<'_> {
         })
     }
 
-    /// Deploys the system to a host that lacks it, unless the plan is refused: nothing is copied to another
-    /// machine than the one that is meant. Returns whether the host has to be asked again.
+    /// Deploys the system to a host that lacks it, unless the plan is refused: nothing is copied to a
+    /// machine with another identity. Returns whether the host must be asked again.
     async fn deploy(
         &self,
         connection: &dyn Transport,
@@ -252,7 +252,7 @@ impl Preparation<'_> {
     }
 }
 
-/// Whether it is the machine and the kind of system that the inventory means, and we are root there.
+/// Whether identity and operating system match the inventory, and the login is root.
 fn is_meant(plan: &Plan) -> bool {
     let other = ["identity", "platform", "os", "privilege"];
     !plan
@@ -267,7 +267,7 @@ fn runs(observed: &Observed, source: &Source) -> bool {
     system.is_some_and(|it| it.current.as_ref() == Some(toplevel) && it.boots(toplevel))
 }
 
-/// The report of a host whose system did not get there.
+/// The report of a host whose system could not be deployed.
 pub fn undeployed(host: HostName, error: &DeployError) -> HostReport {
     match error {
         DeployError::Transport(error) => HostReport::ended(host, outcome::transport(error)),
@@ -307,7 +307,7 @@ async fn observe(connection: &dyn Transport, state: &TargetState) -> Result<Obse
     })
 }
 
-/// A round that was not answered.
+/// A round without an answer.
 pub(crate) fn unanswered(error: &AskError) -> Outcome {
     match error {
         AskError::Transport(error) => outcome::transport(error),

@@ -15,7 +15,7 @@ mod group;
 
 use group::Group;
 
-/// What to start. The environment is the caller's own, plus what is added here.
+/// A command to start. It inherits the environment, plus what is added here.
 #[derive(Debug, Clone)]
 pub struct Program {
     name: OsString,
@@ -26,7 +26,7 @@ pub struct Program {
     cap: usize,
 }
 
-/// What came back.
+/// The result of a process.
 #[derive(Debug)]
 pub struct Finished {
     /// How it ended.
@@ -37,7 +37,7 @@ pub struct Finished {
     pub stderr: Vec<u8>,
 }
 
-/// Where a process broke.
+/// Errors of running a process.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// There is no such program.
@@ -46,7 +46,7 @@ pub enum ProcessError {
         /// Its name.
         program: String,
     },
-    /// It could not be started, or not be listened to.
+    /// It could not be started, or its output could not be read.
     #[error("cannot run `{program}`")]
     Run {
         /// Its name.
@@ -71,7 +71,7 @@ pub enum ProcessError {
         /// The cap in bytes.
         cap: usize,
     },
-    /// Somebody wanted us to stop, and it was stopped.
+    /// A stop was requested, and it was stopped.
     #[error("`{program}` was interrupted")]
     Interrupted {
         /// Its name.
@@ -114,14 +114,14 @@ impl Program {
         self
     }
 
-    /// How long it may take; one minute unless said.
+    /// How long it may take; default one minute.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// How much it may print, in bytes; 16 MiB unless said.
+    /// How much it may print, in bytes; default 16 MiB.
     #[must_use]
     pub fn cap(mut self, cap: usize) -> Self {
         self.cap = cap;
@@ -154,9 +154,9 @@ impl Program {
         }
     }
 
-    /// The same for one that takes long: each line of standard error is `heard` as it comes (and not
-    /// kept), and `interrupt` stops it. It leads a process group of its own, which is told to end as a
-    /// whole, so that the terminal's Ctrl-C reaches it through us alone, and its children with it.
+    /// The same for a long process: each line of standard error is passed to `heard` as it arrives
+    /// (and not kept), and `interrupt` stops it. It leads its own process group, which is ended as a
+    /// whole, so that the terminal's Ctrl-C reaches it and its children only through this process.
     pub async fn watch(
         &self,
         interrupt: &Interrupt,
@@ -219,7 +219,7 @@ impl Program {
 
     fn spawn(&self, command: &mut Command) -> Result<Child, ProcessError> {
         command.spawn().map_err(|source| {
-            // A folder that is not there gives the same error as a program that is not.
+            // A missing folder gives the same error as a missing program.
             let folder_there = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
             let program = self.program();
             if source.kind() == io::ErrorKind::NotFound && folder_there {
@@ -250,7 +250,7 @@ impl Program {
     }
 }
 
-/// Longest line that is heard; what follows in it is dropped.
+/// Longest line that is passed on; the rest of a longer one is dropped.
 const LINE_CAP: usize = 64 << 10;
 
 /// Passes each line on, as text, without its end.
@@ -292,11 +292,11 @@ async fn lines(
 enum Beyond {
     /// They end the reading.
     Refuse,
-    /// They are read and forgotten.
+    /// They are read and dropped.
     Drop,
 }
 
-/// Reads to the end; `None` when there was more than `cap` and that is refused.
+/// Reads to the end; `None` if there was more than `cap` and that is an error.
 async fn capped(
     from: Option<impl AsyncRead + Unpin>,
     cap: usize,

@@ -1,4 +1,4 @@
-//! Bytes that nobody can guess.
+//! Random bytes for secrets.
 
 use std::io::{self, Read as _};
 

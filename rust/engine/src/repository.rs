@@ -16,7 +16,7 @@ pub struct RepositoryState {
     pub dirty: bool,
 }
 
-/// The state of the repository that holds `folder`; `None` when it is in none, or there is no git.
+/// The state of the repository that contains `folder`; `None` if there is none, or no git.
 pub async fn state(folder: &Path) -> Option<RepositoryState> {
     let arguments = ["status", "--porcelain=v2", "--branch"];
     let text = said(git(folder).arguments(arguments)).await?;
@@ -29,11 +29,11 @@ pub async fn state(folder: &Path) -> Option<RepositoryState> {
     Some(RepositoryState { commit, dirty })
 }
 
-/// Names the bytes of everything that git tracks, as it lies in the work tree, and `folder`'s place
-/// among it: what a flake sees. `None` when `folder` is in no repository, or there is no git.
+/// A hash of all tracked files as they are in the work tree, and of `folder`'s place among them:
+/// what a flake sees. `None` if `folder` is in no repository, or there is no git.
 ///
-/// The work tree is added to a copy of the index, and what that makes goes into a directory of its own:
-/// the repository stays as it is.
+/// The work tree is added to a copy of the index, and new objects go into a temporary directory: the
+/// repository is not changed.
 pub async fn tracked_tree(folder: &Path) -> Option<String> {
     let places = ["rev-parse", "--show-prefix", "--git-path", "index"];
     let more = ["--git-path", "objects", "--show-toplevel"];
@@ -43,11 +43,11 @@ pub async fn tracked_tree(folder: &Path) -> Option<String> {
     let (objects, top) = (folder.join(places.next()?), Path::new(places.next()?));
     let scratch = tempfile::tempdir().ok()?;
     let copy = scratch.path().join("index");
-    // Before the first `git add` there is none.
+    // There is no index before the first `git add`.
     if index.exists() {
         std::fs::copy(&index, &copy).ok()?;
-        // What was changed within the second in which the index was written has a time that tells nothing: git looks
-        // into files that are no older than their index. A copy must not look younger.
+        // A change within the second in which the index was written cannot be seen by its time: git reads files that
+        // are no older than their index. The copy must not look younger.
         let written = std::fs::metadata(&index).ok()?.modified().ok()?;
         let file = std::fs::File::options().write(true).open(&copy).ok()?;
         file.set_modified(written).ok()?;
@@ -65,7 +65,7 @@ pub async fn tracked_tree(folder: &Path) -> Option<String> {
             .arguments(arguments)
     };
     said(aside(&["add", "--update"])).await?;
-    // What verification found makes no system another one.
+    // Results of verification do not change a system.
     let found = format!(":(glob)**/{}", accepted::FILE);
     let forget = [
         "rm",
@@ -99,7 +99,7 @@ fn git(folder: &Path) -> Program {
         .deadline(Duration::from_secs(20))
 }
 
-/// What it prints, if it goes well.
+/// Its output, if it succeeds.
 async fn said(program: Program) -> Option<String> {
     let finished = program.run().await.ok()?;
     let text = String::from_utf8_lossy(&finished.stdout).into_owned();
@@ -183,7 +183,7 @@ mod tests {
         std::fs::write(top.join("hosts/a.nix"), "1").unwrap();
         assert_eq!(tracked_tree(top).await.unwrap(), staged, "as it was before");
 
-        // As if all of it had been long ago.
+        // Sets all times to long ago.
         let then = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         let back = |name: &str| {
             let file = std::fs::File::options().write(true).open(top.join(name));

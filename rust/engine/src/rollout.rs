@@ -27,9 +27,9 @@ pub struct Options {
 /// What is rolled out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Configuration {
-    /// What the facts declare: their checks are gates as well.
+    /// The facts: their checks are gates as well.
     Declared,
-    /// An earlier generation, which the facts no longer describe: its gates follow from its own files.
+    /// An earlier generation, which the facts no longer describe: its gates come from its own files.
     Former,
 }
 
@@ -48,7 +48,7 @@ pub struct Rollout<'a> {
 }
 
 impl Rollout<'_> {
-    /// Applies all plans at once; what goes wrong with one host is that host's report.
+    /// Applies all plans in parallel; an error of one host becomes that host's report.
     pub async fn run(&self, asked: Vec<Asked>) -> Vec<HostReport> {
         let items = asked.into_iter().map(|asked| {
             let host = host_of(&asked);
@@ -91,7 +91,7 @@ impl Rollout<'_> {
     }
 }
 
-/// Refuses a plan that is not the one that was saved.
+/// Refuses a plan that differs from the saved one.
 pub fn only_saved(saved: &SavedPlans, asked: Asked) -> Asked {
     let prepared = asked?;
     let host = prepared.host().clone();
@@ -124,7 +124,7 @@ fn plan_of<'a>(saved: &'a SavedPlans, host: &HostName) -> Option<&'a str> {
     Some(&plan.id)
 }
 
-/// The report of a plan that will not be applied: refused or empty. `None` when there is something to do.
+/// The report of a plan that will not be applied: refused or empty. `None` if there is something to do.
 pub fn settled(plan: &Plan) -> Option<Outcome> {
     let reasons: Vec<Problem> = plan
         .refusals()

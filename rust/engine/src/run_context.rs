@@ -13,6 +13,6 @@ pub struct RunContext {
     pub clock: Arc<dyn Clock>,
     /// Where events go.
     pub sink: Sink,
-    /// Whether somebody wants us to stop.
+    /// Whether a stop was requested.
     pub interrupt: Interrupt,
 }

@@ -51,11 +51,10 @@ struct File {
     report: Report,
 }
 
-/// Keeps `report`, finished `at` (RFC 3339, in UTC), for this user's eyes only, and removes what is older
-/// than the newest [`KEPT`].
+/// Stores `report`, finished `at` (RFC 3339, in UTC), readable only by this user, and removes what is
+/// older than the newest [`KEPT`].
 ///
-/// # Errors
-/// What stands in the way.
+/// # Errors What prevents it.
 ///
 /// # Panics
 /// Never: reports serialise.
@@ -93,7 +92,7 @@ pub fn keep(folder: &Path, at: &str, report: &Report) -> Result<(), RunsError> {
     Ok(())
 }
 
-/// All runs that can be read, oldest first, and what is to be said of the others.
+/// All runs that can be read, oldest first, and notes about the others.
 pub fn read(folder: &Path) -> (Vec<Run>, Option<RunsError>) {
     let names = match names(folder) {
         Ok(names) => names,
@@ -143,7 +142,7 @@ fn one(path: &Path) -> Result<Run, String> {
     })
 }
 
-/// The names of the files of runs, oldest first.
+/// The file names of runs, oldest first.
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names: Vec<String> = std::fs::read_dir(folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

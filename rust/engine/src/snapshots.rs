@@ -24,13 +24,13 @@ pub enum SnapshotError {
         /// Why.
         source: io::Error,
     },
-    /// It is none of ours, or damaged.
+    /// It was not written by deployctl, or is damaged.
     #[error(transparent)]
     Unreadable(#[from] ParseError),
 }
 
 impl SnapshotError {
-    /// What the user can do about it.
+    /// The next step for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Unreadable(_) => Some(
@@ -46,10 +46,9 @@ pub fn path(host: &HostName) -> String {
     format!("hosts/{host}/{}", accepted::FILE)
 }
 
-/// Reads the file of `host`; nothing accepted where there is none.
+/// Reads the file of `host`; a missing file means that nothing is accepted.
 ///
-/// # Errors
-/// A file that is there and cannot be understood.
+/// # Errors A file that exists and cannot be read.
 pub fn read(top: &Path, host: &HostName) -> Result<Accepted, SnapshotError> {
     let below = path(host);
     let whole = top.join(&below);
@@ -73,8 +72,7 @@ pub fn read(top: &Path, host: &HostName) -> Result<Accepted, SnapshotError> {
 
 /// Writes the file of `host`, as a whole or not at all.
 ///
-/// # Errors
-/// What stands in the way.
+/// # Errors What prevents it.
 pub fn write(top: &Path, host: &HostName, accepted: &Accepted) -> Result<(), SnapshotError> {
     let path = top.join(path(host));
     files::replace(&path, accepted.to_text().as_bytes(), 0o644).map_err(|source| {

@@ -12,12 +12,11 @@ use crate::nix::deployer::{ClosureDeployer, Source};
 /// What one host should hold and run.
 #[derive(Debug, Clone)]
 pub struct TargetState {
-    /// How we get in, and which machine it should be.
+    /// How to log in, and the machine's identity.
     pub target: Target,
-    /// What it should hold.
+    /// The files that it should have.
     pub rendered: Rendered,
-    /// The system that Nix builds; `None` for hosts that are given files, and where the system is not to
-    /// be deployed.
+    /// The system that Nix builds; `None` for hosts that get files, and if the system is not deployed.
     pub system: Option<TargetSystem>,
 }
 

@@ -1,4 +1,4 @@
-//! A rendered host as files below a directory of this machine, to look at.
+//! Writes a rendered host as files below a local directory, for inspection.
 
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -7,8 +7,8 @@ use std::path::Path;
 use deployctl_core::rendered::{Entry, Rendered};
 
 /// Writes every managed path below `folder`. Owners are left out; modes of files are kept. An existing
-/// file is replaced, never followed where it is a link; a folder on the way to it that is a link is
-/// refused. `folder` itself may be reached by links.
+/// file is replaced, and never followed if it is a link; a parent folder that is a link is rejected.
+/// `folder` itself may be reached by links.
 pub fn write(folder: &Path, rendered: &Rendered) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     for (path, managed) in &rendered.entries {
@@ -39,7 +39,7 @@ pub fn write(folder: &Path, rendered: &Rendered) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses a link among what lies below `folder` on the way to `place`, with `place` itself.
+/// Rejects a link in the path from below `folder` to `place`, with `place` itself.
 fn refuse_links(folder: &Path, place: &Path) -> io::Result<()> {
     let below = place.ancestors().take_while(|at| *at != folder);
     for at in below {

@@ -1,4 +1,4 @@
-//! What decides confirm: the operator gets in over new connections, and the gate checks pass.
+//! What decides confirm: the operator can log in over new connections, and the gate checks pass.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ use crate::event::EventKind;
 use crate::run_context::RunContext;
 use crate::transport::Transport;
 
-/// How long the way in and the gates may take to come right, at most half of the deadline. A gate that
-/// declares more retries has the time for them.
+/// How long login and gates may take to succeed: at most half of the deadline. A gate that declares
+/// more retries gets the time for them.
 const SETTLE: Duration = Duration::from_secs(10);
-/// The shortest time between two looks.
+/// The shortest time between two rounds.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What was found.
+/// The result of the rounds.
 pub(super) struct Looked {
-    /// A new connection to confirm over; `None` when a gate is closed.
+    /// A new connection to confirm over; `None` if a gate failed.
     pub(super) connection: Option<Box<dyn Transport>>,
     /// All gates.
     pub(super) checks: Vec<CheckResult>,
 }
 
-/// Connects anew and asks the gate checks over that connection, until all is well or the time for it is
-/// over. Every look asks all of them: they have to hold together.
+/// Connects again and asks the gate checks over that connection, until all pass or their time is over.
+/// Every round asks all of them: they must pass together.
 ///
-/// Connections are not made faster than a host's limits on them bear: each try that fails doubles the pause, and one
-/// that stands serves further looks. What is confirmed over was made for the last of them.
+/// Stays within a host's limits on connections: each failed try doubles the pause, and an open connection serves
+/// further rounds. The one that confirms was opened for the last round.
 pub(super) async fn look(connection: &dyn Transport, task: &Task, context: &RunContext) -> Looked {
     let start = context.clock.monotonic();
     let mut visit = Visit {
@@ -50,7 +50,7 @@ pub(super) async fn look(connection: &dyn Transport, task: &Task, context: &RunC
         for result in checks.iter_mut().filter(|it| it.attempts > 0) {
             result.attempts = looks;
         }
-        // A directory proves nothing, and there is nobody to be shut out.
+        // A sandbox has no login to prove or to lose.
         let open = visit.way.fresh.is_some()
             && (connection.is_sandbox() || matches!(decide(&checks), Decision::Open));
         if open && anew {
@@ -82,7 +82,7 @@ pub(super) async fn look(connection: &dyn Transport, task: &Task, context: &RunC
     }
 }
 
-/// When to look again, and how long at all: until the first of the closed gates has had its time.
+/// When the next round starts, and when rounds end: when the first failed gate has used its time.
 fn patience(checks: &[CheckResult], task: &Task) -> (Duration, Duration) {
     let closed = match decide(checks) {
         Decision::Closed(closed) => closed,
@@ -101,14 +101,14 @@ fn patience(checks: &[CheckResult], task: &Task) -> (Duration, Duration) {
     )
 }
 
-/// How the operator gets in.
+/// How the operator logs in.
 #[derive(Default)]
 struct NewLogin {
-    /// The connection that was made last.
+    /// The last connection.
     fresh: Option<Box<dyn Transport>>,
-    /// Whether that was told.
+    /// Whether its event was sent.
     told: bool,
-    /// Why the host could not be reached, each time.
+    /// Why the host could not be reached, per try.
     troubles: Vec<String>,
     hint: Option<String>,
 }
@@ -121,7 +121,7 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Connects where no connection stands; whether it did.
+    /// Connects if no connection is open; returns whether one is.
     async fn reach(&mut self) -> bool {
         let way = &mut self.way;
         if way.fresh.is_some() {
@@ -131,14 +131,14 @@ impl Visit<'_> {
             Ok(connection) => way.fresh = Some(connection),
             Err(error) => {
                 way.troubles.push(error.to_string());
-                // The first hint belongs to the first trouble, which is the one that did not come from our tries.
+                // The first hint belongs to the first problem: later ones may be caused by the tries themselves.
                 way.hint = way.hint.take().or_else(|| error.hint());
             }
         }
         true
     }
 
-    /// Whether the host is reached, and the answers of all gates where it is.
+    /// Whether the host was reached, and then the answers of all gates.
     async fn ask(&mut self) -> Vec<CheckResult> {
         let name = self.connection.describe();
         let way = &mut self.way;
@@ -171,8 +171,8 @@ impl Visit<'_> {
     }
 }
 
-/// Asks all gates once, those that need another after it. One that loads the host or runs a shipped file is
-/// for `verify` alone: as a gate it would hold up a host that waits for its dead man.
+/// Asks all gates once, each after those that it needs. A check that loads the host or runs a shipped file
+/// is for `verify` alone: as a gate it would delay a confirm while the dead-man timer runs.
 async fn ask_gates(
     connection: &dyn Transport,
     gates: &[Check],
@@ -206,7 +206,7 @@ fn reachable(address: &str, status: CheckStatus, evidence: &str) -> CheckResult 
     }
 }
 
-/// What a sandbox left out, as an entry of the report.
+/// What a sandbox skipped, as an entry of the report.
 pub(super) fn skipped_follow_ups(count: u32) -> CheckResult {
     CheckResult {
         check: "activation/follow-ups".to_owned(),

@@ -1,4 +1,4 @@
-//! What the host says of the apply, whichever way is left to hear it.
+//! Asks the host about the apply, by every connection that still works.
 
 use std::time::Duration;
 
@@ -13,37 +13,37 @@ use crate::causes::in_full;
 use crate::event::EventKind;
 use crate::transport::{Limits, Output, TransportError};
 
-/// Answers in a row that are no status before we give up on a host that does answer.
+/// Consecutive answers without a status before the engine gives up on a host that answers.
 const NONSENSE_LIMIT: u32 = 3;
-/// Longest time for one question.
+/// Deadline of one question.
 const QUESTION: Duration = Duration::from_secs(30);
 
-/// What was last heard, and when.
+/// The last status, and when it arrived.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    /// The frame.
+    /// The status frame.
     pub(super) status: Option<Status>,
     /// When, in seconds since 1970.
     at: u64,
-    /// When the dead man was first heard of, in seconds since 1970.
+    /// When a status first had a deadline, in seconds since 1970.
     armed_at: Option<u64>,
-    /// Answers in a row that were no status.
+    /// Consecutive answers without a status.
     nonsense: u32,
 }
 
 impl Heard {
-    /// How far the apply was.
+    /// The phase of the apply.
     pub(super) fn phase(&self) -> Option<Phase> {
         Some(self.status.as_ref()?.apply.as_ref()?.phase)
     }
 
-    /// Seconds that were left to the dead man.
+    /// Seconds that were left on the dead-man timer.
     pub(super) fn left(&self) -> Option<u32> {
         self.status.as_ref()?.apply.as_ref()?.deadline_seconds
     }
 }
 
-/// An answer that does not tell how far the apply is.
+/// An answer without the phase of the apply.
 enum Odd {
     /// No status.
     Nonsense(StatusError, String),
@@ -52,7 +52,7 @@ enum Odd {
 }
 
 impl Run<'_> {
-    /// Asks how far it is, and moves the deadline where that is due.
+    /// Asks for the status, and extends the deadline if that is due.
     pub(super) async fn ask(&mut self) -> Result<(), Outcome> {
         let offset = self.log.offset();
         let script = command::status(&self.task.apply, offset, self.extension());
@@ -60,14 +60,14 @@ impl Run<'_> {
         self.take(output).await
     }
 
-    /// Runs a verb that changes something: whether it ended badly decides how long progress is waited for.
+    /// Runs a verb that changes something: its failure shortens the wait for progress.
     pub(super) async fn act(&mut self, script: &str, limit: Duration) -> Result<(), Outcome> {
         let output = self.say(script, limit).await;
         self.denied = output.as_ref().is_ok_and(|output| output.status != 0);
         self.take(output).await
     }
 
-    /// The same over the connection that was just made, which proves that it can.
+    /// The same over the new connection, which proves that this connection works.
     pub(super) async fn act_anew(&mut self, script: &str, limit: Duration) -> Result<(), Outcome> {
         let output = self
             .connection
@@ -77,7 +77,7 @@ impl Run<'_> {
         self.take(output).await
     }
 
-    /// By the shell of root that is open, while there is one.
+    /// Over the open root shell, while there is one.
     async fn say(&mut self, script: &str, limit: Duration) -> Result<Output, TransportError> {
         let limits = Limits::default().within(limit);
         let Some(shell) = &self.shell else {
@@ -90,7 +90,7 @@ impl Run<'_> {
         said
     }
 
-    /// Takes note of an answer; where there is none, finds another way to ask.
+    /// Records an answer; if there is none, tries other connections.
     async fn take(&mut self, answer: Result<Output, TransportError>) -> Result<(), Outcome> {
         let output = match answer {
             Ok(output) => output,
@@ -133,8 +133,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// No answer, whatever the error is: what was started goes on. Tries every way to hear of it until its deadline is
-    /// well behind.
+    /// No answer: the activation goes on regardless of the error. Tries every connection until well after the
+    /// deadline.
     async fn lost(&mut self, error: &TransportError) -> Result<(), Outcome> {
         let phase = self.heard.phase().unwrap_or(Phase::Staged);
         if next(phase, Happened::LinkLost).action != Action::Reconnect {
@@ -158,7 +158,7 @@ impl Run<'_> {
         }
     }
 
-    /// How long the host may take to end it by itself, as far as that is known.
+    /// How long the host may take to end the apply by itself, if that is known.
     fn still_open(&self) -> Duration {
         let asked_for = self.task.deadline + self.task.starts;
         match (self.heard.phase(), self.heard.left()) {
@@ -168,7 +168,7 @@ impl Run<'_> {
         }
     }
 
-    /// One question by every way there is: the open shell, then new connections.
+    /// Asks one question over the open shell, then over new connections.
     async fn ask_anew(&mut self) -> Result<(), Silence> {
         let ask = command::status(&self.task.apply, self.log.offset(), None);
         let limits = Limits::default().within(QUESTION);
@@ -196,7 +196,7 @@ impl Run<'_> {
         }
     }
 
-    /// Takes note of an answer to the question; words where it is none.
+    /// Records an answer to the question; returns a text if it is not a status.
     fn hear(&mut self, output: &Output) -> Result<Option<String>, Silence> {
         match self.note(output) {
             Ok(()) => Ok(None),
@@ -205,7 +205,7 @@ impl Run<'_> {
         }
     }
 
-    /// The host does not know the apply. Before anything was heard of it, that proves that nothing began.
+    /// The host does not know the apply. If no status came before, that proves that nothing began.
     fn unheard(&self) -> Outcome {
         let words = format!("the host knows nothing of apply `{}`", self.task.apply);
         match self.heard.phase() {
@@ -214,7 +214,7 @@ impl Run<'_> {
         }
     }
 
-    /// Started, not confirmed, and not heard how it ended.
+    /// Started, not confirmed, and with unknown outcome.
     pub(super) fn open(&self, cause: &str) -> Outcome {
         let last = outcome::LastHeard {
             phase: self.heard.phase(),
@@ -225,8 +225,8 @@ impl Run<'_> {
         outcome::open(self.task, cause, &last)
     }
 
-    /// When the dead man begins at the latest, in seconds since 1970. Only once the activation is over it is fixed;
-    /// until then the bundle's cap bounds it. In a sandbox there is none.
+    /// The latest time at which the dead-man timer acts, in seconds since 1970. It is fixed only after the
+    /// activation; until then the bundle's cap bounds it. A sandbox has none.
     fn until(&self) -> Option<u64> {
         if self.connection.is_sandbox() {
             return None;
@@ -241,7 +241,7 @@ impl Run<'_> {
     }
 }
 
-/// No answer that tells how far the apply is.
+/// No answer contained the phase of the apply.
 enum Silence {
     Unheard,
     Trouble(String),

@@ -10,7 +10,7 @@ const KEPT: usize = 200;
 /// Characters of a line.
 const WIDTH: usize = 500;
 
-/// What was read so far.
+/// The log as read so far.
 #[derive(Debug, Default)]
 pub(super) struct LogTail {
     offset: u64,
@@ -25,7 +25,7 @@ impl LogTail {
         self.offset
     }
 
-    /// Takes a part in; returns the lines that it completes. A part that was had before adds nothing.
+    /// Appends a part of the log; returns the lines that it completes. A part that was read before adds nothing.
     pub(super) fn take(&mut self, part: &LogPart) -> Vec<String> {
         if part.offset > self.offset || part.next_offset() <= self.offset {
             return Vec::new();
@@ -39,7 +39,7 @@ impl LogTail {
             let line: Vec<u8> = self.begun.drain(..=end).collect();
             lines.push(query::printable_line(&line, WIDTH));
         }
-        // A line without end is cut, or it would grow for ever.
+        // A line without end is cut: it would grow without limit.
         if self.begun.len() > 64 << 10 {
             lines.push(query::printable_line(
                 &std::mem::take(&mut self.begun),

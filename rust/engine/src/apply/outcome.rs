@@ -1,4 +1,4 @@
-//! What an apply's end means, in words with a next step.
+//! Describes the end of an apply, with a next step.
 
 use std::fmt::Write as _;
 
@@ -65,7 +65,7 @@ pub(super) fn of(
     }
 }
 
-/// A gate that we saw closed says more than what the host kept of it.
+/// The engine's own result of a failed gate says more than the reason that the host kept.
 fn rollback_reason(said: Option<(FailureCode, String)>, checks: &[CheckResult]) -> String {
     let ours = said
         .as_ref()
@@ -77,7 +77,7 @@ fn rollback_reason(said: Option<(FailureCode, String)>, checks: &[CheckResult]) 
     said.map_or_else(|| "the host gave no reason".to_owned(), |(_, text)| text)
 }
 
-/// Which gates are closed, and why.
+/// Which gates failed, and why.
 pub(super) fn closed_gates(checks: &[CheckResult]) -> Vec<String> {
     let gates = checks.iter().filter(|check| check.gate);
     let closed = gates.filter_map(|check| match &check.status {
@@ -93,7 +93,7 @@ pub(super) fn closed_gates(checks: &[CheckResult]) -> Vec<String> {
     closed.collect()
 }
 
-/// What the host put back and verified, with what a new login showed.
+/// What the host restored and verified, with the result of a new login.
 pub(crate) fn put_back(reason: String, proof: Result<Proven, Shut>) -> Outcome {
     match proof {
         Ok(Proven { mended, .. }) if mended.is_empty() => Outcome::RolledBack {
@@ -129,7 +129,7 @@ pub(crate) fn put_back(reason: String, proof: Result<Proven, Shut>) -> Outcome {
     }
 }
 
-/// A transport error before anything was started there.
+/// A transport error before the apply was started.
 pub(crate) fn transport(error: &TransportError) -> Outcome {
     let reason = Problem {
         message: in_full(error),
@@ -151,18 +151,18 @@ pub(crate) fn transport(error: &TransportError) -> Outcome {
     }
 }
 
-/// What was last heard of an apply.
+/// The last known status of an apply.
 pub(super) struct LastHeard {
     pub(super) phase: Option<Phase>,
     /// When, in seconds since 1970.
     pub(super) at: u64,
-    /// When its dead man begins at the latest, in seconds since 1970.
+    /// The latest time at which its dead-man timer acts, in seconds since 1970.
     pub(super) until: Option<u64>,
     /// Now.
     pub(super) now: u64,
 }
 
-/// Started, not confirmed, and not heard how it ended; `cause` is what was in the way.
+/// Started, not confirmed, and with unknown outcome; `cause` is why it could not be learned.
 pub(super) fn open(task: &Task, cause: &str, last: &LastHeard) -> Outcome {
     let ahead = last.until.filter(|until| *until > last.now);
     let mut message = format!("`{}`: {cause}", task.host);
@@ -189,7 +189,7 @@ pub(super) fn open(task: &Task, cause: &str, last: &LastHeard) -> Outcome {
     }
 }
 
-/// A host that answers, does not get further, and does not go back.
+/// A host that answers, but neither makes progress nor rolls back.
 pub(super) fn not_put_back(task: &Task, words: &str) -> Outcome {
     Outcome::RollbackFailed {
         reason: format!("`{}`: {words}", task.host),
@@ -207,7 +207,7 @@ pub(super) fn never_began(task: &Task, words: &str) -> Outcome {
     }
 }
 
-/// Why an answer is no status, in words.
+/// Why an answer is not a status.
 pub(super) fn nonsense(error: &StatusError, complaint: &str) -> String {
     if complaint.is_empty() {
         error.to_string()

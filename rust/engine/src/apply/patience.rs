@@ -1,4 +1,4 @@
-//! How long a host that answers is waited for when it gets no further.
+//! Decides how long to wait for a host that answers without making progress.
 
 use std::time::Duration;
 
@@ -6,38 +6,37 @@ use deployctl_core::activation::machine::Phase;
 
 use super::{GRACE, START_LIMIT, Task, VERB_LIMIT};
 
-/// Answers without progress after a verb that ended badly.
+/// Answers without progress after a verb that failed.
 const STILL_LIMIT: u32 = 3;
 /// Longest time from arming to the end of the activation, beside what the task asks for.
 const ACTIVATION_LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// What the host last said, as far as progress goes.
+/// The progress that the host last reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) phase: Option<Phase>,
-    /// How far its log was read.
+    /// Bytes of its log that were read.
     pub(super) log: u64,
-    /// Seconds left to its dead man.
+    /// Seconds left on its dead-man timer.
     pub(super) left: Option<u32>,
 }
 
-/// What has moved since when. Phases only count forward: a host that goes round in circles stands
-/// still.
+/// Tracks progress. Only a later phase counts: a host that repeats phases makes no progress.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
     furthest: Option<Phase>,
     log: u64,
     /// When the furthest phase was entered.
     entered: Duration,
-    /// When phase or log moved.
+    /// When phase or log last changed.
     moved: Duration,
     overdue: Option<Duration>,
     still: u32,
 }
 
 impl Patience {
-    /// Takes note of an answer; `false` when it is pointless to ask again. `denied`: the last verb
-    /// ended badly.
+    /// Records an answer; returns `false` if asking again is pointless. `denied`: the last verb
+    /// failed.
     pub(super) fn lasts(&mut self, seen: Seen, now: Duration, task: &Task, denied: bool) -> bool {
         let further = seen.phase > self.furthest;
         if further {
@@ -57,7 +56,7 @@ impl Patience {
         if denied && rolling_back && now.saturating_sub(self.moved) >= GRACE {
             return false;
         }
-        // Where its dead man is still ahead, that is waited for.
+        // While its dead-man timer has not elapsed, the engine waits for it.
         let ahead = seen.left.is_some_and(|left| left > 0);
         if denied && !rolling_back && !ahead && self.still >= STILL_LIMIT {
             return false;

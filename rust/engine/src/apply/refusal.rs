@@ -1,8 +1,8 @@
-//! What to do about a refusal, as far as the host's own words name its cause.
+//! Hints for refusals whose cause the host's own words name.
 
 use deployctl_core::activation::status::FailureCode;
 
-/// The next step; `None` where nothing was said that leads to one.
+/// The next step; `None` if the text names no known cause.
 pub(super) fn hint(code: FailureCode, said: &str) -> Option<&'static str> {
     Some(match code {
         FailureCode::Lock => {
@@ -19,7 +19,8 @@ pub(super) fn hint(code: FailureCode, said: &str) -> Option<&'static str> {
     })
 }
 
-/// Parts of what apt and dpkg say, and what helps then; the first that is found counts, since one cause has others follow.
+/// Parts of messages of apt and dpkg, each with its hint; the first match counts, since later messages follow from the
+/// first.
 const OF_APT: &[(&[&str], &str)] = &[
     (
         &["dpkg was interrupted"],
@@ -85,7 +86,7 @@ fn packages(said: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// apt's words as they were met; the last has no known cause, so nothing is advised.
+    /// Recorded messages of apt; the last has no known cause, so it gets no hint.
     #[test]
     fn only_a_cause_that_was_said_has_a_hint() {
         for (said, word) in [

@@ -1,4 +1,4 @@
-//! The proof that the operator still gets in: a new connection over which a script runs as root.
+//! Proves that the operator can still log in: a new connection over which a script runs as root.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::run_context::RunContext;
 use crate::ask::{AskError, ask};
 use crate::transport::{Limits, Transport};
 
-/// Pauses between tries after a rollback. sshd may be starting anew, and an OpenSSH from 9.8 on shuts out an address
-/// for a while after failed logins (`PerSourcePenalties`), which the gates may just have caused.
+/// Pauses between tries after a rollback. sshd may be restarting, and OpenSSH 9.8 and later blocks an address for a
+/// while after failed logins (`PerSourcePenalties`), which the gates may just have caused.
 const PAUSES: [u64; 5] = [1, 2, 4, 8, 15];
-/// After so many tries without success it is tried to mend what is in the way.
+/// After this many failed tries, the engine tries to repair the login.
 const MEND_AFTER: usize = 2;
 
-/// What a host is given back over a connection that is still open, where no new one gets in: the directory without
-/// which sshd takes nobody in and which systemd removes with a unit that fails, and sshd where nothing listens.
-/// Prints what it did and what sshd says of its files.
+/// What is repaired over a connection that is still open if new ones fail: the directory that sshd needs for
+/// logins and that systemd removes with a failed unit, and sshd itself if nothing listens. Prints what it did and
+/// what sshd says about its files.
 const MEND: &str = r#"PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 sshd=$(command -v sshd) || exit 0
 if [ ! -e /run/sshd ] && mkdir -m 0755 /run/sshd; then
@@ -34,23 +34,23 @@ fi
 exit 0
 "#;
 
-/// A new way in, and what had to be done for it.
+/// A new login, and what was repaired for it.
 pub(crate) struct Proven {
     /// The new connection.
     pub(crate) connection: Box<dyn Transport>,
-    /// What was mended first, in words.
+    /// What was repaired first, in words.
     pub(crate) mended: Vec<String>,
 }
 
-/// No way in.
+/// No login works.
 pub(crate) struct Shut {
-    /// Why, every reason once.
+    /// The distinct reasons.
     pub(crate) reason: String,
-    /// What was done about it in vain, in words.
+    /// What was tried without success, in words.
     pub(crate) tried: Vec<String>,
 }
 
-/// Gets in anew beside `connection`, with patience. `shell` is a shell of root on the host that is still open.
+/// Logs in again beside `connection`, with several tries. `shell` is a root shell on the host that is still open.
 pub(crate) async fn prove(
     connection: &dyn Transport,
     shell: Option<&dyn Transport>,

@@ -1,4 +1,4 @@
-//! One more try where nothing listened: sshd may just be starting anew.
+//! One more try if nothing listened: sshd may be restarting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::transport::{Transport, TransportError};
 /// A reload of sshd takes less than this.
 const PAUSE: Duration = Duration::from_millis(1500);
 
-/// Connects once more, after a moment, where the first connection was refused.
+/// Connects once more, after a moment, if the first connection was refused.
 pub struct Again {
     below: Arc<dyn Connector>,
     clock: Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! Connections that outlive one run: for what is asked again and again.
+//! Connections that outlive one run, for repeated questions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::Connector;
 use crate::nix::StoreAddress;
 use crate::transport::{Limits, Output, Transport, TransportError};
 
-/// Hands out the connection that stands, or makes one. One that broke is not handed out again.
+/// Hands out the open connection, or makes one. A broken one is not handed out again.
 pub struct ConnectionPool {
     below: Arc<dyn Connector>,
     open: OpenConnections,

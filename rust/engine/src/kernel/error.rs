@@ -1,4 +1,4 @@
-//! Where the building of a kernel breaks.
+//! Errors of building a kernel.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::process::ProcessError;
 /// Last lines of a failed step that are kept.
 const TAIL: usize = 15;
 
-/// Why there is no kernel.
+/// Why a kernel was not built.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// Kernels are built on Linux alone.
@@ -20,7 +20,7 @@ pub enum KernelError {
         /// What this machine runs.
         os: &'static str,
     },
-    /// It would have to be built for another kind of machine.
+    /// It would have to be built for another architecture.
     #[error("this machine is `{here}`; the host is `{wanted}`")]
     OtherMachine {
         /// What this machine is.
@@ -34,7 +34,7 @@ pub enum KernelError {
         /// What is missing, each with the Debian package that has it.
         missing: Vec<(&'static str, &'static str)>,
     },
-    /// This is no source of a kernel.
+    /// The path is not a kernel source.
     #[error("`{}` is no source of a Linux kernel: it has no `{file}`", path.display())]
     NoSource {
         /// What was named.
@@ -48,13 +48,13 @@ pub enum KernelError {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// The base holds no symbol.
+    /// The base configuration has no symbol.
     #[error("`{}` is no kernel configuration", path.display())]
     NoConfig {
         /// What was named.
         path: PathBuf,
     },
-    /// Kconfig would not have some of the symbols as declared.
+    /// Kconfig did not accept some of the symbols as declared.
     #[error("{} of {of} symbols would not be as declared", verdict.missed.len())]
     Missed {
         /// How many were wanted.
@@ -67,10 +67,10 @@ pub enum KernelError {
     Step {
         /// Which.
         step: String,
-        /// The last lines of what it said.
+        /// The last lines of its output.
         last: Vec<String>,
     },
-    /// Nothing came out of it.
+    /// It produced no package.
     #[error("the build ended well and left no package in `{}`", out.display())]
     NoPackage {
         /// Where it was looked for.
@@ -121,7 +121,7 @@ impl KernelError {
         }
     }
 
-    /// What to do about it.
+    /// The next step.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotLinux { .. } => "build it on the host itself or another Linux machine, or by the flake's output `HOST-kernel` with a Linux builder".to_owned(),

@@ -1,4 +1,4 @@
-//! Configures and builds a kernel of one's own: its source's own tools, started one by one.
+//! Configures and builds a custom kernel with the tools of its source, started one by one.
 
 mod error;
 mod source;
@@ -18,13 +18,13 @@ pub use source::Source;
 use crate::interrupt::Interrupt;
 use crate::process::{Finished, Program};
 
-/// How long one step may take: whole distributions' kernels take hours on small machines.
+/// Deadline of one step: a distribution's kernel takes hours on a small machine.
 const DEADLINE: Duration = Duration::from_secs(12 * 3600);
 
 /// What one step may print.
 const CAP: usize = 64 << 20;
 
-/// The machine at hand.
+/// The machine that builds.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
     /// `linux`, `macos`, …
@@ -34,7 +34,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The one that this runs on.
+    /// The machine that this process runs on.
     pub fn this() -> Self {
         Self {
             os: std::env::consts::OS,
@@ -50,7 +50,7 @@ pub struct Request<'a> {
     pub facts: &'a Kernel,
     /// The host's architecture.
     pub architecture: Architecture,
-    /// The machine at hand.
+    /// The machine that builds.
     pub machine: Machine,
     /// A folder, or a tarball, of the kernel's source.
     pub source: &'a Path,
@@ -62,11 +62,11 @@ pub struct Request<'a> {
     pub out: &'a Path,
     /// The packages' own version, for rebuilds of the same source.
     pub revision: u32,
-    /// What ends it early.
+    /// The request to stop.
     pub interrupt: &'a Interrupt,
 }
 
-/// A configuration in which all that is wanted holds.
+/// A configuration in which all declared symbols hold.
 #[derive(Debug)]
 pub struct Configured {
     /// The kernel's version with our suffix: what `uname -r` will say.
@@ -77,7 +77,7 @@ pub struct Configured {
     pub config: PathBuf,
     /// How many symbols were compared.
     pub symbols: usize,
-    /// What is worth telling although nothing was missed.
+    /// Notes for the user, although all symbols hold.
     pub verdict: Verdict,
     source: Source,
 }
@@ -93,7 +93,7 @@ pub struct Package {
     pub bytes: u64,
 }
 
-/// What is going on.
+/// Progress of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// A tarball is being unpacked.
@@ -129,7 +129,7 @@ pub async fn configure(
     };
     if request.trim {
         tell(Step::Trimming);
-        // It asks about what the base does not say, and nobody is there to answer.
+        // It prompts for symbols that the base does not set; there is no terminal to answer.
         make.target("olddefconfig").await?;
         make.target("localmodconfig").await?;
     }
@@ -233,7 +233,7 @@ fn base(named: Option<&Path>) -> Result<PathBuf, KernelError> {
     Err(KernelError::NoBase { path })
 }
 
-/// What dpkg lists as produced, one file a line, with what they are.
+/// The files that dpkg lists as produced, one per line, with their kind.
 fn packages(out: &Path, list: &str) -> Result<Vec<Package>, KernelError> {
     let mut packages = Vec::new();
     for file in list
@@ -260,7 +260,7 @@ fn packages(out: &Path, list: &str) -> Result<Vec<Package>, KernelError> {
     Ok(packages)
 }
 
-/// The source's make, in a build folder of its own: the source stays as it is.
+/// The source's make, in a separate build folder: the source is not changed.
 struct Make<'a> {
     source: &'a Source,
     build: &'a Path,
@@ -286,7 +286,7 @@ impl Make<'_> {
         Ok(finished)
     }
 
-    /// Runs it to its end, or until somebody wants us to stop.
+    /// Runs it to its end, or until a stop is requested.
     async fn watch(&self, program: &Program) -> Result<Finished, KernelError> {
         let mut stderr = Vec::new();
         let finished = program
@@ -298,7 +298,7 @@ impl Make<'_> {
         Ok(Finished { stderr, ..finished })
     }
 
-    /// Lays the fragment over `.config`; what is built in stays so where a module is enough.
+    /// Merges the fragment into `.config`; a symbol that is built in stays built in where a module is enough.
     async fn merge(&self, fragment: &Path) -> Result<(), KernelError> {
         let script = self.source.folder().join(source::MERGE);
         let finished = Program::new("sh")

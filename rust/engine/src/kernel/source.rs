@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{DEADLINE, KernelError, Step, absolute, create, succeeded};
 use crate::process::Program;
 
-/// The script that lays a fragment over a configuration.
+/// The script that merges a fragment into a configuration.
 pub(super) const MERGE: &str = "scripts/kconfig/merge_config.sh";
 
 /// An unpacked source.
@@ -46,7 +46,7 @@ impl Source {
     }
 }
 
-/// Unpacks a tarball without its first folder, once: a tree that is whole is not unpacked again.
+/// Unpacks a tarball without its first folder, once: a complete tree is not unpacked again.
 async fn unpack(
     tarball: &Path,
     to: &Path,

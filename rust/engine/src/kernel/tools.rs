@@ -1,11 +1,11 @@
-//! What has to be installed.
+//! The programs and libraries that a build needs.
 
 use deployctl_core::inventory::kernel::{Kernel, SymbolValue};
 
 use super::KernelError;
 use crate::process::{ProcessError, Program};
 
-/// How a thing shows that it is there.
+/// How to test whether a requirement is installed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Tool {
     /// A program, and its package.
@@ -22,13 +22,13 @@ const FOR_CONFIGURING: &[Tool] = &[
     Tool::Program("bison", "bison"),
 ];
 
-/// It reads types out of the kernel; without it Kconfig refuses [`BTF`].
+/// It reads types from the kernel; without it Kconfig rejects [`BTF`].
 const PAHOLE: Tool = Tool::Program("pahole", "dwarves");
 
 /// The symbol that needs it.
 const BTF: &str = "DEBUG_INFO_BTF";
 
-/// For `make bindeb-pkg`, beside those.
+/// For `make bindeb-pkg`, in addition.
 const FOR_BUILDING: &[Tool] = &[
     Tool::Program("bc", "bc"),
     Tool::Program("cpio", "cpio"),
@@ -66,7 +66,7 @@ pub(super) async fn present(tools: &[Tool]) -> Result<(), KernelError> {
     for tool in tools {
         let there = match tool {
             Tool::Program(name, _) => runs(&Program::new(name).arguments(["--version"])).await?,
-            // Without a compiler nothing can be said about its headers.
+            // Headers cannot be tested without a compiler.
             Tool::Header(..) if missing.contains(&("gcc", "gcc")) => Some(true),
             Tool::Header(name, _) => {
                 let compiler = Program::new("gcc").arguments([
@@ -93,7 +93,7 @@ pub(super) async fn present(tools: &[Tool]) -> Result<(), KernelError> {
     Err(KernelError::Tools { missing })
 }
 
-/// Whether it succeeded; `None` where there is no such program.
+/// Whether it succeeded; `None` if there is no such program.
 async fn runs(program: &Program) -> Result<Option<bool>, KernelError> {
     match program.run().await {
         Ok(finished) => Ok(Some(finished.status.success())),

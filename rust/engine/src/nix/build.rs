@@ -10,8 +10,8 @@ use crate::interrupt::Interrupt;
 use crate::process::Program;
 
 impl Nix {
-    /// Builds, or fetches what substituters have. `root` is made a link to the result, which keeps it from
-    /// being collected as long as the link is there.
+    /// Builds, or fetches what substituters have. `root` becomes a link to the result and protects it from
+    /// garbage collection.
     pub(super) async fn build(
         &self,
         derivation: &Derivation,
@@ -37,7 +37,7 @@ impl Nix {
     }
 }
 
-/// Runs what builds `derivation` somewhere.
+/// Runs a command that builds `derivation`.
 pub(super) async fn realise(
     program: Program,
     derivation: &Derivation,
@@ -55,7 +55,7 @@ pub(super) async fn realise(
     Err(why(&listener, derivation))
 }
 
-/// What the errors of a failed build mean. The first one that names a derivation is the cause.
+/// Reads the errors of a failed build. The first one that names a derivation is the cause.
 pub(super) fn why(listener: &Listener<'_>, derivation: &Derivation) -> SystemError {
     for error in &listener.errors {
         if let Some(system) = missing_builder(error) {
@@ -141,7 +141,7 @@ fn how(error: &str) -> String {
     line.trim_end_matches([';', '.', ':']).to_owned()
 }
 
-/// What the builder said last, as it came, or else as the error quotes it.
+/// The builder's last lines from the log, or else as the error quotes them.
 fn log(listener: &Listener<'_>, derivation: &str, error: &str) -> Vec<String> {
     let heard = listener.log(derivation);
     if !heard.is_empty() {

@@ -1,4 +1,4 @@
-//! What evaluations gave: the same files give the same system, so nobody has to ask twice.
+//! A cache of evaluations: the same files give the same system.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::derivation::{Derivation, Installable};
 use crate::repository;
 
-/// Changes when what is kept, or how it comes about, does.
+/// The version of the format; it changes with the content or with how it is made.
 const FORMAT: u32 = 1;
-/// More entries than that make room for new ones.
+/// The most entries that are kept.
 const MANY: usize = 512;
 
-/// Where evaluations are kept, for the state of one repository.
+/// The cached evaluations of one state of a repository.
 ///
-/// An entry stands for the bytes of all files that git tracks (`flake.lock` is one of them), the
-/// attribute and the kind of computer. What is damaged counts as absent; what cannot be written is not kept.
+/// The key of an entry is made of the bytes of all files that git tracks (`flake.lock` is one of them), the
+/// attribute and the kind of computer. A damaged entry counts as absent; an entry that cannot be written is
+/// dropped.
 #[derive(Debug, Clone, Default)]
 pub struct EvaluationCache {
     at: Option<Place>,
@@ -39,14 +40,13 @@ struct Entry {
 }
 
 impl EvaluationCache {
-    /// One that keeps nothing.
+    /// A cache that stores nothing.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Evaluations of the flake at `top` as it is now, below `directory`. Without git it keeps nothing, since the
-    /// state of the files has no name.
-    /// So does a flake with inputs that no lock pins: they may be others the next time.
+    /// Evaluations of the flake at `top` as it is now, below `directory`. Without git it stores nothing, since
+    /// the state of the files has no key. The same goes for a flake with unlocked inputs: they may change.
     pub async fn open(directory: &Path, top: &Path) -> Self {
         if !is_locked(top) {
             return Self::none();
@@ -68,7 +68,7 @@ impl EvaluationCache {
         Some(folder.join(format!("{}.json", name.as_str())))
     }
 
-    /// What was evaluated before.
+    /// The cached evaluation.
     pub(super) fn get(&self, of: &Installable) -> Option<Derivation> {
         let bytes = std::fs::read(self.file(of)?).ok()?;
         let entry: Entry = serde_json::from_slice(&bytes).ok()?;
@@ -76,7 +76,7 @@ impl EvaluationCache {
         fits.then_some(entry.derivation)
     }
 
-    /// Keeps what was evaluated, unless files have changed since this was opened: which of them Nix saw, nobody knows.
+    /// Stores an evaluation, unless files have changed since this was opened: Nix may have read either version.
     pub(super) async fn put(&self, of: &Installable, derivation: &Derivation) {
         let (Some(file), Some(at)) = (self.file(of), &self.at) else {
             return;
@@ -93,7 +93,7 @@ impl EvaluationCache {
     }
 }
 
-/// Whether the same files always mean the same inputs. Nix itself refuses a lock that lacks one of them.
+/// Whether the lock pins all inputs. Nix itself rejects a lock that lacks one of them.
 fn is_locked(top: &Path) -> bool {
     let flake = std::fs::read_to_string(top.join("flake.nix")).unwrap_or_default();
     let code = flake
@@ -116,7 +116,7 @@ fn write(file: &Path, entry: &Entry) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Removes the older half of too many.
+/// Removes the older half of the entries if there are too many.
 fn make_room(folder: &Path) -> std::io::Result<()> {
     let mut files: Vec<_> = std::fs::read_dir(folder)?
         .flatten()

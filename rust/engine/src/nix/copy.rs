@@ -1,4 +1,4 @@
-//! Brings closures to a host's store, and lets a host build its own.
+//! Copies closures to a host's store, and lets a host build its own.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,26 +16,26 @@ use crate::interrupt::Interrupt;
 use crate::process::Program;
 use crate::transport::ssh_files::Road;
 
-/// Where hosts keep `nix-daemon` and what it calls; the login's own `PATH` may know nothing of it.
+/// Where hosts have `nix-daemon` and what it calls; the login's own `PATH` may lack it.
 const PATH: &str = "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The way to a host's store.
+/// The address of a host's store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreAddress {
     /// Its name in the inventory.
     pub host: HostName,
-    /// How ssh is called.
+    /// How to call ssh.
     pub road: Road,
-    /// As whom the store is spoken to.
+    /// The account that the remote store runs as.
     pub daemon: Daemon,
 }
 
-/// As whom a host's store is spoken to.
+/// The account that the remote Nix daemon runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Daemon {
-    /// As the login: trusted if that is root, else what is not signed by a trusted key is refused.
+    /// The login: trusted if it is root; otherwise only paths with a trusted signature are accepted.
     Login,
-    /// As root, by `sudo -n`: trusted.
+    /// Root, by `sudo -n`: trusted.
     Sudo,
 }
 
@@ -55,8 +55,8 @@ impl StoreAddress {
         )
     }
 
-    /// What stands for the host in a store's URL: what ssh connects to, but for what a URL would need in
-    /// brackets and encoded.
+    /// The host part of a store's URL: what ssh connects to, except where a URL would need brackets and
+    /// encoding.
     fn named(&self) -> &str {
         let destination = self.road.destination();
         if destination.contains([':', '%']) {
@@ -66,8 +66,8 @@ impl StoreAddress {
         }
     }
 
-    /// `program` with ssh told to use our configuration. Nix makes one connection of its own: it hangs on
-    /// some versions when ssh shares one.
+    /// `program` with ssh options that name our configuration. Nix opens a connection of its own: some
+    /// versions hang on a shared one.
     fn reached_by(&self, program: Program) -> Program {
         let mut options = format!(
             "-F {} -o ControlMaster=no -o ControlPath=none",
@@ -79,7 +79,7 @@ impl StoreAddress {
         }
         let program = program.variable("NIX_SSHOPTS", options);
         if self.road.jumps() {
-            // As for our own ssh: the login shell of this account may be none.
+            // The login shell of this account may be `nologin`, as for our own ssh.
             return program.variable("SHELL", "/bin/sh");
         }
         program
@@ -107,15 +107,15 @@ pub(super) struct Copier<'a> {
 }
 
 impl Copier<'_> {
-    /// Copies `path` with all that it needs, and returns how many paths that were. What the host has already
-    /// is not copied again.
+    /// Copies the closure of `path`, and returns the number of paths copied. Paths that the host has are not
+    /// copied again.
     pub(super) async fn copy(&self, path: &StorePath) -> Result<usize, SystemError> {
         let fetches = self.facts.substitute;
         let option = fetches.then_some("--substitute-on-destination");
         self.copy_with(option, path, self.tell).await
     }
 
-    /// Lets the host build: it is given the derivation, and gives us its log.
+    /// Lets the host build: sends it the derivation, and returns its log.
     pub(super) async fn build_there(&self, derivation: &Derivation) -> Result<(), SystemError> {
         let quiet = |_: EventKind| {};
         self.copy_with(Some("--derivation"), &derivation.drv, &quiet)
@@ -165,7 +165,7 @@ impl Copier<'_> {
 }
 
 impl Nix {
-    /// Signs `path` and all that it needs, in the store of this computer.
+    /// Signs the closure of `path` in the store of this computer.
     pub(super) async fn sign(
         &self,
         path: &StorePath,
@@ -191,7 +191,7 @@ impl Nix {
     }
 }
 
-/// What the words of a failed copy mean: Nix's own, and ssh's between them.
+/// Reads the messages of a failed copy: Nix's own, and ssh's between them.
 fn why(listener: &Listener<'_>, host: &HostName) -> SystemError {
     let host = host.clone();
     let all = listener.errors.iter().chain(&listener.strangers);
@@ -221,7 +221,7 @@ fn why(listener: &Listener<'_>, host: &HostName) -> SystemError {
         "Broken pipe",
         "Host key verification failed",
         "No route to host",
-        // ssh's own, with the ways in that it tried.
+        // ssh's own message, with the methods that it tried.
         "Permission denied (",
         "closed by remote host",
         "not responding",

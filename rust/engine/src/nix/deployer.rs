@@ -1,4 +1,4 @@
-//! Gives hosts what they should run: evaluates, builds where it should be built, brings it there.
+//! Deploys systems to hosts: evaluates, builds on the declared machine, copies.
 
 use std::path::PathBuf;
 
@@ -20,10 +20,10 @@ use crate::transport::{Limits, Transport, TransportError};
 /// Evaluations of nixpkgs at a time: each takes gigabytes of memory.
 const EVALUATIONS: usize = 2;
 
-/// The link on a host that keeps what is brought there from being collected before it is committed.
+/// The GC root on a host that protects a copied system until its commit.
 const PENDING: &str = "/nix/var/nix/gcroots/deployctl/pending";
 
-/// What all hosts of a run share.
+/// Deploys the systems of all hosts of a run.
 #[derive(Debug)]
 pub struct ClosureDeployer {
     nix: Nix,
@@ -35,12 +35,12 @@ pub struct ClosureDeployer {
     evaluations: Semaphore,
 }
 
-/// Where a system comes from.
+/// A system and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The system.
     pub closure: Closure,
-    /// How it is built; `None` for one of an earlier generation, of which only the path is known.
+    /// How it is built; `None` for an earlier generation, which has only a path.
     pub derivation: Option<Derivation>,
 }
 
@@ -56,20 +56,20 @@ impl Source {
     }
 }
 
-/// Why a system did not get to its host.
+/// Why a system was not deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// It was not built, or not copied.
     #[error(transparent)]
     System(#[from] SystemError),
-    /// The host could not be told to keep it.
+    /// Its GC root on the host could not be made.
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
 
 impl ClosureDeployer {
-    /// Systems of the flake at `top`. Links that keep what was built last from being collected are made in
-    /// `roots`; `signing_key` is a file that signs what is copied.
+    /// Systems of the flake at `top`. GC roots of the last builds are made in `roots`; `signing_key` is a
+    /// key file that signs what is copied.
     pub fn new(
         nix: Nix,
         top: PathBuf,
@@ -89,7 +89,7 @@ impl ClosureDeployer {
         }
     }
 
-    /// What the flake says that a host should run; `None` for platforms that are given files.
+    /// The system that the flake declares for a host; `None` for platforms that get files.
     pub async fn declared(
         &self,
         name: &HostName,
@@ -105,7 +105,7 @@ impl ClosureDeployer {
         Ok(Some(Source::new(host.platform, derivation)))
     }
 
-    /// The same if it was evaluated before and nothing has changed since; evaluates nothing.
+    /// The cached evaluation, if it is still valid; evaluates nothing.
     pub fn remembered(&self, name: &HostName, host: &Host) -> Option<Source> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture)?;
         let derivation = self.cache.get(&what)?;
@@ -124,8 +124,8 @@ impl ClosureDeployer {
             .await
     }
 
-    /// Builds a host's system where its facts say: in the store of this computer, or in its own, reached by
-    /// `way`.
+    /// Builds a host's system where its facts say: in the store of this computer, or in the host's own at
+    /// `store`.
     pub async fn build(
         &self,
         name: &HostName,
@@ -148,7 +148,7 @@ impl ClosureDeployer {
             .await
     }
 
-    /// Builds what a host is installed from, and says where it lies.
+    /// Builds an image to install a host from, and returns its path.
     pub async fn image(
         &self,
         name: &HostName,
@@ -164,7 +164,7 @@ impl ClosureDeployer {
         Ok(derivation)
     }
 
-    /// Builds here. A derivation that was collected since it was evaluated is evaluated again.
+    /// Builds here. A derivation that was garbage-collected is evaluated again.
     async fn make(
         &self,
         name: &HostName,
@@ -186,14 +186,14 @@ impl ClosureDeployer {
             log: Vec::new(),
         };
         std::fs::create_dir_all(&self.roots).map_err(failed)?;
-        // One of each kind: what is built next takes the place of what was built last.
+        // One root per kind: the next build replaces the last one's.
         let root = self.roots.join(format!("{name}-{kind}"));
         self.nix
             .build(derivation, &root, &self.interrupt, &tell)
             .await
     }
 
-    /// Makes sure that the derivation lies in the store of this computer.
+    /// Makes sure that the derivation is in the store of this computer.
     async fn instantiate(
         &self,
         what: &Installable,
@@ -218,8 +218,8 @@ impl ClosureDeployer {
         })
     }
 
-    /// Brings a system to its host, built and whole, and has the host keep it. `there` says that the host has
-    /// it already.
+    /// Deploys a complete system to its host, and makes a GC root for it there. `there` says that the host
+    /// has it already.
     pub async fn deploy(
         &self,
         needed: &Deployment<'_>,
@@ -233,7 +233,7 @@ impl ClosureDeployer {
             source,
             way,
         } = needed;
-        // Before it is copied: a link to nothing keeps what comes later.
+        // Made before the copy: a dangling GC root protects the path as soon as it arrives.
         keep(connection, name, source).await?;
         if there {
             return Ok(());
@@ -280,7 +280,7 @@ impl ClosureDeployer {
         }
     }
 
-    /// Who signs needs nobody's trust but the signature's.
+    /// A signed closure may be copied by an untrusted login.
     fn by_login(&self, way: &StoreAddress) -> StoreAddress {
         let mut way = way.clone();
         if self.signing_key.is_some() {
@@ -296,7 +296,7 @@ fn facts<'a>(name: &HostName, host: &'a Host) -> Result<&'a Facts, SystemError> 
     facts.ok_or_else(|| SystemError::NoFacts { host: name.clone() })
 }
 
-/// What a host needs.
+/// The system of one host, and how to deploy it.
 #[derive(Debug, Clone, Copy)]
 pub struct Deployment<'a> {
     /// Which host.
@@ -305,7 +305,7 @@ pub struct Deployment<'a> {
     pub host: &'a Host,
     /// What it should run.
     pub source: &'a Source,
-    /// The way to its store.
+    /// The address of its store.
     pub way: &'a StoreAddress,
 }
 
@@ -319,7 +319,7 @@ fn teller(name: &HostName, sink: &Sink) -> impl Fn(EventKind) + Send + Sync + 's
     }
 }
 
-/// The exit status of [`keep`]'s script where there is no store.
+/// The exit status of [`keep`]'s script if there is no store.
 const NO_NIX: i32 = 66;
 
 async fn keep(

@@ -1,4 +1,4 @@
-//! What the flake says how to build, and the derivation that builds it.
+//! Outputs of the flake, and the derivations that build them.
 
 use std::path::PathBuf;
 
@@ -7,28 +7,28 @@ use deployctl_core::inventory::host::{Architecture, Platform};
 use deployctl_core::name::HostName;
 use serde::{Deserialize, Serialize};
 
-/// Something that the flake says how to build.
+/// One output of the flake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installable {
     /// The folder that holds `flake.nix`.
     pub top: PathBuf,
     /// `nixosConfigurations."linode".config.system.build.toplevel`.
     pub attribute: String,
-    /// The kind of computer that it is for: `x86_64-linux`.
+    /// Nix's name of the platform that it is for: `x86_64-linux`.
     pub system: &'static str,
 }
 
-/// What a host is installed from.
+/// The image that a host is installed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Image {
-    /// What its disk will hold.
+    /// The content of its disk.
     Disk,
     /// A system that boots from a stick and installs it.
     Installer,
 }
 
 impl Image {
-    /// As the flake names it, behind the host's name.
+    /// Its name in the flake, after the host's name.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Disk => "image",
@@ -37,7 +37,7 @@ impl Image {
     }
 }
 
-/// How something is built, and where it will lie.
+/// A derivation, and where its output will be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Derivation {
@@ -48,7 +48,7 @@ pub struct Derivation {
 }
 
 impl Installable {
-    /// The system of a host; `None` for platforms that are given files.
+    /// The system of a host; `None` for platforms that get files.
     pub fn of_host(
         top: PathBuf,
         host: &HostName,
@@ -69,7 +69,7 @@ impl Installable {
         })
     }
 
-    /// What a host is installed from.
+    /// The image of a host.
     pub fn image(top: PathBuf, host: &HostName, architecture: Architecture, image: Image) -> Self {
         let system = system_word(Platform::Nixos, architecture);
         Self {
@@ -80,7 +80,7 @@ impl Installable {
     }
 }
 
-/// How Nix calls that kind of computer. Ubuntu's is that of any Linux.
+/// Nix's name of that kind of computer. Ubuntu's is that of any Linux.
 pub fn system_word(platform: Platform, architecture: Architecture) -> &'static str {
     match (platform.is_linux(), architecture) {
         (true, Architecture::X86_64) => "x86_64-linux",

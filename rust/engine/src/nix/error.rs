@@ -1,4 +1,4 @@
-//! Why a host's system is not there.
+//! Errors of deploying a system.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use deployctl_core::name::HostName;
 
 use crate::process::ProcessError;
 
-/// Why a host's system could not be evaluated, built, or brought there. Nothing on the host was changed but its
+/// Why a host's system could not be evaluated, built or copied. Nothing on the host was changed except its
 /// store.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
@@ -22,9 +22,9 @@ pub enum SystemError {
     TooOld {
         /// What `nix --version` says.
         found: String,
-        /// What would be.
+        /// The oldest version that is enough.
         needs: String,
-        /// What was to be built.
+        /// What should be built.
         attribute: String,
     },
     /// A policy of this computer forbids flakes.
@@ -36,13 +36,13 @@ pub enum SystemError {
         /// The file that was looked for.
         path: PathBuf,
     },
-    /// The flake does not have it.
+    /// The flake has no such output.
     #[error("the flake has no `{attribute}`")]
     NoAttribute {
         /// What was asked for.
         attribute: String,
     },
-    /// Modules say that facts do not go together.
+    /// Assertions of modules reject the facts.
     #[error("`{attribute}` cannot be built: {}", failed.join("; "))]
     Assertions {
         /// What was evaluated.
@@ -50,15 +50,15 @@ pub enum SystemError {
         /// What each says.
         failed: Vec<String>,
     },
-    /// The files are wrong, or an input cannot be had. The text is Nix's own.
+    /// The files are wrong, or an input cannot be fetched. The text is Nix's own.
     #[error("`{attribute}` cannot be evaluated: {message}")]
     Evaluation {
         /// What was evaluated.
         attribute: String,
-        /// With its place.
+        /// With file and line.
         message: String,
     },
-    /// Nobody can build for that kind of computer.
+    /// There is no builder for that kind of computer.
     #[error("nothing here can build for {system}, which `{derivation}` needs")]
     NoBuilder {
         /// `x86_64-linux`.
@@ -76,10 +76,10 @@ pub enum SystemError {
         /// The last lines of its log.
         log: Vec<String>,
     },
-    /// No room to build.
+    /// No disk space to build.
     #[error("no space is left in the store of this computer")]
     Full,
-    /// What should lie in the store was removed.
+    /// A store path was removed.
     #[error("`{path}` is neither in the store of this computer nor in that of `{host}`")]
     Collected {
         /// Which host needs it.
@@ -87,7 +87,7 @@ pub enum SystemError {
         /// What is missing.
         path: StorePath,
     },
-    /// The host's store has no room.
+    /// The host's store has no disk space.
     #[error("no space is left in the store of `{host}`")]
     HostFull {
         /// Which.
@@ -99,7 +99,7 @@ pub enum SystemError {
         /// Which.
         host: HostName,
     },
-    /// Its daemon cannot be spoken to as root.
+    /// Its daemon cannot be reached as root.
     #[error("`{host}` does not let us copy as root: {cause}")]
     Elevation {
         /// Which.
@@ -107,7 +107,7 @@ pub enum SystemError {
         /// sudo's own words.
         cause: String,
     },
-    /// The host does not trust who signed, or nobody signed.
+    /// The signature is missing, or the host does not trust it.
     #[error("`{host}` takes no unsigned paths from its login, and trusts no signature of `{path}`")]
     Untrusted {
         /// Which.
@@ -115,7 +115,7 @@ pub enum SystemError {
         /// The path that it refused.
         path: String,
     },
-    /// Signing did not work.
+    /// Signing failed.
     #[error("cannot sign what is copied to `{host}`: {cause}")]
     Sign {
         /// For whom.
@@ -123,7 +123,7 @@ pub enum SystemError {
         /// Nix's own words.
         cause: String,
     },
-    /// The way to the host broke.
+    /// The host could not be reached.
     #[error("the connection to `{host}` broke while its system was copied: {cause}")]
     Lost {
         /// Which.
@@ -131,7 +131,7 @@ pub enum SystemError {
         /// ssh's own words.
         cause: String,
     },
-    /// The host said something else.
+    /// The host reported another error.
     #[error("cannot copy the system to `{host}`: {cause}")]
     Copy {
         /// Which.
@@ -145,7 +145,7 @@ pub enum SystemError {
         /// Which host.
         host: HostName,
     },
-    /// Nix said something that we do not understand.
+    /// Nix's output cannot be read.
     #[error("`{attribute}`: {cause}")]
     Unreadable {
         /// What was asked for.
@@ -153,7 +153,7 @@ pub enum SystemError {
         /// What is wrong with it.
         cause: String,
     },
-    /// Somebody wanted us to stop.
+    /// A stop was requested.
     #[error("interrupted before anything was changed")]
     Interrupted,
     /// Nix could not be run.
@@ -161,7 +161,7 @@ pub enum SystemError {
     Process(ProcessError),
 }
 
-/// Whether Nix could not fetch something.
+/// Whether Nix failed to fetch something.
 fn names_the_network(words: &str) -> bool {
     ["unable to download", "resolve host", "unable to fetch"]
         .iter()
@@ -169,7 +169,7 @@ fn names_the_network(words: &str) -> bool {
 }
 
 impl SystemError {
-    /// A process of Nix that did not come to its own end.
+    /// A Nix process that was stopped or could not start.
     pub(super) fn process(error: ProcessError) -> Self {
         match error {
             ProcessError::NotInstalled { program } => Self::NotInstalled { program },
@@ -178,7 +178,7 @@ impl SystemError {
         }
     }
 
-    /// What to do about it.
+    /// The next step.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NotInstalled { .. } => {

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Every file below `path` that somebody would install from, or `path` itself. What Nix keeps for itself beside
-/// them (`nix-support`) is left out.
+/// Every file below `path` to install from, or `path` itself. Nix's own files beside them (`nix-support`) are
+/// left out.
 pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
@@ -27,7 +27,7 @@ pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Copies `files` into `folder`, and says where they are then.
+/// Copies `files` into `folder`, and returns their new paths.
 pub fn copy(files: &[PathBuf], folder: &Path) -> io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder)?;
     files
@@ -35,7 +35,8 @@ pub fn copy(files: &[PathBuf], folder: &Path) -> io::Result<Vec<PathBuf>> {
         .map(|file| {
             let name = file.file_name().unwrap_or(file.as_os_str());
             let place = folder.join(name);
-            // The store's files are read-only, and so would their copies be: written aside, then moved.
+            // Files of the store are read-only, and so would be their copies: they are written under a
+            // temporary name, then renamed.
             let whole = tempfile::NamedTempFile::new_in(folder)?;
             io::copy(&mut std::fs::File::open(file)?, &mut whole.as_file())?;
             whole.persist(&place)?;

@@ -7,7 +7,7 @@ use super::words::shorten;
 use super::{Nix, plain};
 use crate::process::ProcessError;
 
-/// Why there is no inventory.
+/// Why the inventory could not be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub enum NixError {
     /// There is no Nix.
@@ -19,7 +19,7 @@ pub enum NixError {
         /// What `nix --version` says.
         found: String,
     },
-    /// This is no repository of hosts.
+    /// The folder is not a repository of hosts.
     #[error("`{}` does not exist", path.display())]
     NoHosts {
         /// The file that was looked for.
@@ -31,7 +31,7 @@ pub enum NixError {
         /// ``hosts/cuda/default.nix:31:5: syntax error, unexpected ';'``.
         message: String,
     },
-    /// A host's pinned identity is no JSON, for which Nix names no file.
+    /// A host's pinned identity is not JSON; Nix's error names no file for it.
     #[error("`{file}` is not JSON: {cause}")]
     Identity {
         /// Relative to the repository.
@@ -59,7 +59,7 @@ pub enum NixError {
 }
 
 impl NixError {
-    /// What to do about it.
+    /// The next step.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotInstalled => Some(
@@ -87,7 +87,7 @@ impl Nix {
         if !path.is_file() {
             return Err(NixError::NoHosts { path });
         }
-        // The dummy store makes it work for any user: no daemon is asked, nothing is written.
+        // With the dummy store it works for any user: Nix asks no daemon and writes nothing.
         let finished = plain(&self.program)
             .arguments(["--extra-experimental-features", "nix-command"])
             .arguments(["--store", "dummy://"])
@@ -121,7 +121,7 @@ impl Nix {
     }
 }
 
-/// The first `identity.json` below `hosts` that is no JSON.
+/// The first `identity.json` below `hosts` that is not JSON.
 fn bad_identity(hosts: &Path) -> Option<NixError> {
     let folders = std::fs::read_dir(hosts).ok()?;
     let mut names: Vec<_> = folders.flatten().map(|entry| entry.file_name()).collect();

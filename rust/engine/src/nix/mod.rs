@@ -1,11 +1,11 @@
-//! The door to Nix: the inventory, the systems that hosts should run, and their way there.
+//! The interface to Nix: evaluates the inventory and systems, builds and copies them.
 //!
 //! ```text
 //! hosts/ ── inventory ──▶ JSON        flake.nix ── system (+ cache) ──▶ derivation, store path
 //!                                                     │ build ──▶ store here ── copy ──▶ store of the host
 //! ```
 //!
-//! Works with Nix 2.8 and later. Nothing here is believed of a host: whether it has a system is asked there.
+//! Works with Nix 2.8 and later. Nothing here assumes what a host has: the host is asked.
 
 mod build;
 pub mod cache;
@@ -51,14 +51,14 @@ impl Default for Nix {
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Nix {
-    /// `nix`, with the commands that everybody uses and that are called experimental.
+    /// `nix`, with its experimental commands enabled.
     fn nix(&self) -> Program {
         plain(&self.program)
             .arguments(["--extra-experimental-features", "nix-command flakes"])
             .deadline(PATIENCE)
     }
 
-    /// `nix-store`, whose words are the same in every version.
+    /// `nix-store`, whose arguments are the same in every version.
     fn nix_store(&self) -> Program {
         plain(self.program.with_file_name("nix-store")).deadline(PATIENCE)
     }
@@ -73,7 +73,7 @@ impl Nix {
             .then(|| word.to_owned())
     }
 
-    /// Its version, if it is older than the oldest that understands us.
+    /// Its version, if it is older than the oldest supported one.
     async fn outdated(&self) -> Option<String> {
         let version = self.version().await?;
         let mut numbers = version

@@ -1,4 +1,4 @@
-//! What Nix tells while it works, in the lines of `--log-format internal-json`.
+//! Reads Nix's progress from the lines of `--log-format internal-json`.
 //!
 //! The numbers are those of Nix's `src/libutil/logging.hh`; they are the same from 2.8 on.
 
@@ -12,7 +12,7 @@ use crate::event::EventKind;
 
 /// Lines of a derivation's log that are kept.
 const LOG_LINES: usize = 20;
-/// Complaints that are kept.
+/// Errors that are kept.
 const COMPLAINTS: usize = 200;
 
 /// Kinds of activities and of results.
@@ -30,7 +30,7 @@ pub(super) struct Listener<'a> {
     logs: BTreeMap<String, VecDeque<String>>,
     /// Errors in Nix's words, without colours; the first is the cause of the others.
     pub(super) errors: Vec<String>,
-    /// Lines of others, ssh above all.
+    /// Lines of other programs, mostly ssh.
     pub(super) strangers: Vec<String>,
     /// Paths that were copied.
     pub(super) copied: usize,
@@ -107,14 +107,14 @@ impl<'a> Listener<'a> {
         (self.tell)(EventKind::Logged(line));
     }
 
-    /// The last lines that were heard of a derivation.
+    /// The last log lines of a derivation.
     pub(super) fn log(&self, derivation: &str) -> Vec<String> {
         let log = self.logs.get(derivation);
         log.into_iter().flatten().cloned().collect()
     }
 }
 
-/// `openssh-10.0p2` of a store path, made harmless for a terminal.
+/// `openssh-10.0p2` of a store path, safe for a terminal.
 pub(super) fn name_of(path: &str) -> String {
     let name = path
         .strip_prefix("/nix/store/")

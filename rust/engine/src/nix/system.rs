@@ -9,11 +9,11 @@ use super::{Nix, SystemError};
 use crate::event::EventKind;
 use crate::interrupt::Interrupt;
 
-/// Lines of complaint that are kept.
+/// Lines of errors that are kept.
 const LINES: usize = 4000;
 
 impl Nix {
-    /// Evaluates `what`, or takes what `cache` knows of it.
+    /// Evaluates `what`, or returns its entry of `cache`.
     pub async fn derivation(
         &self,
         what: &Installable,
@@ -49,7 +49,7 @@ impl Nix {
                 "--no-write-lock-file",
                 "--no-update-lock-file",
             ])
-            // Nix's own cache remembers errors without their words; ours is in front of it anyway.
+            // Nix's own cache stores errors without their text; our cache replaces it.
             .arguments([
                 "--option",
                 "eval-cache",
@@ -87,7 +87,7 @@ impl Nix {
         Ok(derivation)
     }
 
-    /// What the words of a failed evaluation mean.
+    /// Reads the messages of a failed evaluation.
     async fn evaluation_error(&self, what: &Installable, words: &str) -> SystemError {
         let attribute = what.attribute.clone();
         let words = plain(words);
@@ -128,7 +128,7 @@ impl Nix {
     }
 }
 
-/// What a module warns of: `trace: warning: …` by nixpkgs' `lib.warn`, `evaluation warning: …` by Nix's own.
+/// Warnings of modules: `trace: warning: …` by nixpkgs' `lib.warn`, `evaluation warning: …` by Nix's own.
 fn warning(line: &str) -> Option<String> {
     let line = plain(line);
     let words = line
@@ -138,7 +138,7 @@ fn warning(line: &str) -> Option<String> {
     Some(printable_line(words.as_bytes(), 500))
 }
 
-/// What the module system of nixpkgs lists below `Failed assertions:`, one text each.
+/// The texts that nixpkgs' module system lists below `Failed assertions:`.
 fn assertions(words: &str) -> Option<Vec<String>> {
     let (_, rest) = words.rsplit_once("Failed assertions:")?;
     let mut failed: Vec<String> = Vec::new();

@@ -1,9 +1,9 @@
-//! What Nix says when something went wrong, shortened to what a person needs.
+//! Shortens Nix's error messages to what a user needs.
 
 use std::path::Path;
 
-/// The last error of Nix's words (what stands above are the calls that led there), with its place
-/// before it and paths relative to the repository.
+/// The last error in Nix's output (the lines above it are the stack trace), after its place, with
+/// paths relative to the repository.
 pub(super) fn shorten(words: &str, top: &Path) -> String {
     let prefix = format!("{}/", top.display());
     let words = plain(words).replace(&prefix, "");
@@ -40,7 +40,7 @@ pub(super) fn shorten(words: &str, top: &Path) -> String {
     format!("{place}{error}{meant}")
 }
 
-/// Without what a terminal would act on.
+/// Removes what a terminal would interpret.
 pub(super) fn plain(words: &str) -> String {
     let mut kept = String::with_capacity(words.len());
     let mut rest = words.chars();
@@ -62,7 +62,7 @@ pub(super) fn plain(words: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What several versions of Nix say.
+    /// Messages of several versions of Nix.
     #[test]
     fn the_error_remains_and_the_trace_goes() {
         let cases = [

@@ -1,5 +1,5 @@
-//! An apply that is still open on a host, put back before anything is planned there: what a plan is made against has to
-//! be what is there when it is applied.
+//! Rolls back an apply that is still open on a host before planning there: a plan must be made against the state that
+//! it is applied to.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ use crate::transport::{Limits, Output, Transport};
 /// Longest time for a rollback: it may wait for units.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// A host on which no apply is open any more.
+/// A host after the rollback of its open apply.
 pub(super) struct Free {
-    /// A connection that was made after that.
+    /// A connection that was opened after it.
     pub(super) connection: Box<dyn Transport>,
-    /// What became of the apply: `apply … was rolled back first`.
+    /// How that apply ended: `apply … was rolled back first`.
     pub(super) what: String,
 }
 
-/// Has the host roll `pending` back, and proves by a new login that this left a way in.
+/// Makes the host roll `pending` back, and proves by a new login that the operator can still log in.
 pub(super) async fn settle(
     connection: Box<dyn Transport>,
     pending: &PendingApply,
@@ -59,7 +59,7 @@ pub(super) async fn settle(
         .unwrap_or(connection.as_ref())
         .run(&script, limits);
     let said = said.await;
-    // Whatever was heard: what is true now is what the host says over a new connection.
+    // The answer is not trusted: the status over a new connection decides.
     let proof = way_in::prove(connection.as_ref(), shell.as_deref(), context).await;
     match (proof, said) {
         (Ok(proven), said) => {
@@ -87,14 +87,14 @@ pub(super) async fn settle(
     }
 }
 
-/// What the host says of the apply.
+/// The host's status of the apply.
 fn frame(output: &Output, id: &ApplyId) -> Result<ApplyStatus, String> {
     let status = status::parse(&output.stdout).map_err(|error| error.to_string())?;
     let apply = status.apply.filter(|apply| apply.apply == id.as_str());
     apply.ok_or_else(|| "the host knows nothing of it".to_owned())
 }
 
-/// How an apply ended that is over; `None` while it is not.
+/// How an apply ended; `None` while it is open.
 fn what(name: &str, apply: &ApplyStatus) -> Option<String> {
     Some(match apply.phase {
         Phase::RolledBack => format!("{name} was rolled back first"),
@@ -104,7 +104,7 @@ fn what(name: &str, apply: &ApplyStatus) -> Option<String> {
     })
 }
 
-/// It is still there, whatever we said.
+/// It is still open, despite the request.
 fn not_free(name: &str, apply: &ApplyStatus, connection: &dyn Transport) -> Outcome {
     let failure = apply.failure.as_ref();
     let failure = failure.map(|failure| printable_line(failure.text.as_bytes(), 500));

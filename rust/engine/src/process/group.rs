@@ -1,14 +1,14 @@
-//! A process with all that it started.
+//! A process with all its children.
 
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Child;
 
-/// How long it may take to end by itself once it is told to.
+/// How long it may take to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The process group that a child leads. It is told to end when this is dropped, unless it has.
+/// The process group that a child leads. It is terminated when this is dropped, unless it has ended.
 pub(super) struct Group(Option<Pid>);
 
 impl Group {
@@ -18,12 +18,12 @@ impl Group {
         Self(id.and_then(Pid::from_raw))
     }
 
-    /// Its leader has ended and was waited for: its number may mean another one from now on.
+    /// Its leader has ended and was waited for: its number may be reused from now on.
     pub(super) fn is_gone(&mut self) {
         self.0 = None;
     }
 
-    /// Tells all of it to end, and stops what does not.
+    /// Terminates all of it, and kills what does not end.
     pub(super) async fn end(mut self, leader: &mut Child) {
         let Some(group) = self.0.take() else {
             return;

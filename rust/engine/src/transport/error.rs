@@ -1,8 +1,8 @@
-//! Where a way to a host can break.
+//! Errors of connections to hosts.
 
 use deployctl_core::name::HostName;
 
-/// Where a way to a host broke.
+/// Why a host could not be reached, or did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// No connection could be made.
@@ -23,7 +23,7 @@ pub enum TransportError {
         /// ssh's own words, stripped of control sequences.
         cause: String,
     },
-    /// No key of the host is pinned, so nobody knows whether it is the right one.
+    /// No key of the host is pinned, so its identity cannot be verified.
     #[error("`{host}` (`{address}`) was not adopted yet: no host key of it is pinned")]
     Unadopted {
         /// `user@address:port`.
@@ -31,27 +31,27 @@ pub enum TransportError {
         /// Its name in the inventory.
         host: HostName,
     },
-    /// Connected, but not allowed to become root.
+    /// Connected, but the login could not become root.
     #[error("`{address}`: cannot become root: {cause}")]
     Privilege {
         /// `user@address:port`.
         address: String,
-        /// What was seen, with sudo's own words, stripped of control sequences.
+        /// What happened, with sudo's own words, stripped of control sequences.
         cause: String,
-        /// What to do, where the cause is known.
+        /// What to do, if the cause is known.
         hint: Option<String>,
     },
-    /// Connected, but the login runs something else than what it is told.
+    /// Connected, but the login shell does not run the command.
     #[error("`{address}` gives no shell: {cause}")]
     NoShell {
         /// `user@address:port`.
         address: String,
-        /// How that ended and what it said, stripped of control sequences.
+        /// Its exit status and output, stripped of control sequences.
         cause: String,
         /// What to do.
         hint: Option<String>,
     },
-    /// The connection broke while something ran; how that ended is not known.
+    /// The connection broke while a script ran; its outcome is unknown.
     #[error("the connection to `{address}` was lost: {cause}")]
     Lost {
         /// `user@address:port`.
@@ -85,7 +85,7 @@ pub enum TransportError {
         /// tar's own words, stripped of control sequences.
         cause: String,
     },
-    /// Something on our side.
+    /// An error on the controller.
     #[error("cannot {action}")]
     Local {
         /// What was tried.
@@ -97,7 +97,7 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// What the user can do about it.
+    /// The next step for the user.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Connect { hint, .. }

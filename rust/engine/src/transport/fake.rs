@@ -1,4 +1,4 @@
-//! A scripted host: answers as it is told and remembers what it was asked.
+//! A scripted host: gives prepared answers and records the calls.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,16 +7,16 @@ use async_trait::async_trait;
 
 use super::{Limits, Output, Transport, TransportError};
 
-/// What a host was asked.
+/// A call to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// A script.
     Run(String),
-    /// A shell of root that stays open.
+    /// A root shell that stays open.
     RootShell,
-    /// A script, by that shell.
+    /// A script over that shell.
     Kept(String),
-    /// An archive and where to unpack it.
+    /// An archive to unpack.
     Put {
         /// The tar.
         archive: Vec<u8>,
@@ -27,7 +27,7 @@ pub enum Call {
     Reconnect,
 }
 
-/// What a scripted host does with a call.
+/// How a scripted host reacts to a call.
 #[derive(Debug)]
 pub enum Reply {
     /// Answers. For [`Call::Put`] a status other than 0 is a failed unpack.
@@ -70,7 +70,7 @@ pub struct Fake {
     state: Arc<Mutex<State>>,
 }
 
-/// Whether a fake is, or gives, a shell of root that stays open.
+/// Whether a fake is, or offers, a root shell that stays open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shell {
     None,
@@ -92,7 +92,7 @@ impl fmt::Debug for Fake {
 }
 
 impl Fake {
-    /// A host that calls itself `name` and behaves like this.
+    /// A host called `name` with this behaviour.
     pub fn new(
         name: impl Into<String>,
         behaviour: impl FnMut(&Call) -> Reply + Send + 'static,
@@ -108,7 +108,7 @@ impl Fake {
         }
     }
 
-    /// The same, passing itself off as a directory.
+    /// The same, as a sandbox directory.
     #[must_use]
     pub fn sandboxed(self) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Fake {
         }
     }
 
-    /// The same, offering a shell of root that stays open.
+    /// The same, offering a root shell that stays open.
     #[must_use]
     pub fn with_root_shell(self) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl Fake {
         }
     }
 
-    /// Everything that was asked so far, over all connections.
+    /// All calls so far, over all connections.
     pub fn calls(&self) -> Vec<Call> {
         self.lock().calls.clone()
     }

@@ -1,5 +1,5 @@
-//! How a password gets to sudo, and to nobody else: written when it is asked for, once, and followed by
-//! nothing until a root shell says that it is there.
+//! Passes a password to sudo, and to no other program: it is written once, after sudo's prompt, and
+//! nothing follows until a root shell has reported.
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use tokio::time::timeout;
 use super::input::{Input, Signal};
 use super::secret::{Password, Tried};
 
-/// A sudo that takes its question from us says at once when it wants another password; this long it may
-/// look the account up (LDAP, a second factor on a telephone).
+/// A sudo with our prompt asks again at once after a wrong password; this is how long it may look up
+/// the account (LDAP, a second factor on a telephone).
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One that does not cannot say so in words that are the same everywhere: it only stays silent. After this long
-/// standard input is closed, which ends a sudo that waits for another password, and not one that is slow.
+/// A sudo with a prompt of its own gives no sign that can be recognised. After this long a silence, standard
+/// input is closed, which ends a sudo that waits for another password, and not one that is slow.
 const SHORT_PATIENCE: Duration = Duration::from_secs(8);
 
-/// How long sudo may say its last words once nothing more comes in.
+/// How long sudo may still print after standard input has ended.
 const LAST_WORDS: Duration = Duration::from_secs(4);
 
 /// What became of the password.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Handover {
-    /// Nobody asked for it, or there is none.
+    /// It was not asked for, or there is none.
     #[default]
     None,
-    /// It was followed by a root shell.
+    /// It led to a root shell.
     Taken,
-    /// It was not.
+    /// It did not.
     Refused(Refusal),
 }
 
-/// How a password is known not to have been taken.
+/// The sign that a password was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// sudo asked once more.
@@ -122,7 +122,7 @@ async fn give(
     refusal.map_or(Handover::Taken, Handover::Refused)
 }
 
-/// Waits for what a password brings, where sudo did not ask in our words so far.
+/// Waits for the effect of a password if sudo has not used our prompt so far.
 async fn outcome_by_silence(
     stdin: &mut Option<impl AsyncWrite + Unpin>,
     signals: &mut Receiver<Signal>,
@@ -167,7 +167,7 @@ mod tests {
     use super::super::secret::Secret;
     use super::*;
 
-    /// What is written when the host says this, and what became of the password.
+    /// What is written after these signals, and what became of the password.
     async fn written(password: &Password, said: Vec<Signal>) -> (String, Handover) {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let (signal, signals) = mpsc::channel(16);

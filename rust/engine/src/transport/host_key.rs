@@ -1,5 +1,5 @@
-//! The key that a host shows, asked for by ssh itself, so that jumps and the user's own
-//! configuration are respected.
+//! The key that a host offers, fetched by ssh itself, so that jumps and the user's own
+//! configuration apply.
 
 use std::process::Stdio;
 use std::time::Duration;

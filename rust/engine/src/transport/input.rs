@@ -1,19 +1,19 @@
-//! What goes into a shell, and the signals by which it is known when.
+//! The input of a shell, and the signals that say when to write it.
 
 use super::markers::Markers;
 use super::secret::Password;
 
-/// What goes in.
+/// The input.
 pub(super) struct Input<'a> {
-    /// What the shell says on its way.
+    /// The markers that the shell prints.
     pub(super) markers: &'a Markers,
-    /// Handed over when it is asked for. Where there is one, `body` waits for the ready line.
+    /// The password, written when it is asked for. If there is one, `body` waits for the ready line.
     pub(super) password: Option<&'a Password>,
     /// The script or archive.
     pub(super) body: &'a [u8],
 }
 
-/// What the listeners tell the writer.
+/// Signals from the readers to the writer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// The shell is about to ask for the password.

@@ -1,4 +1,4 @@
-//! Private directories of runs that were killed, which could not remove them.
+//! Removes private directories of killed runs.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-/// What every such directory is called.
+/// The prefix of every such directory's name.
 pub(super) const PREFIX: &str = "deployctl-";
-/// The run whose directory it is listens there, and the kernel knows when it does no more.
+/// The socket that the directory's run listens on; a connection fails once that run has ended.
 const MARK: &str = "run";
 /// The name of the mark until its run listens.
 const BEGINS: &str = "run.new";
@@ -22,7 +22,7 @@ pub(super) fn mark(directory: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Removes what killed runs of this user left in `parent`. What cannot be looked at stays.
+/// Removes what killed runs of this user left in `parent`. What cannot be read stays.
 pub(super) fn sweep(parent: &Path, own: &Path) {
     let (Ok(entries), Ok(ours)) = (fs::read_dir(parent), fs::metadata(own)) else {
         return;
@@ -38,7 +38,7 @@ pub(super) fn sweep(parent: &Path, own: &Path) {
     }
 }
 
-/// Whether its run is gone. Without a mark it is not one of ours, or has only just begun.
+/// Whether its run has ended. Without a mark it is not ours, or has only just begun.
 fn is_dead(directory: &Path) -> bool {
     UnixStream::connect(directory.join(MARK))
         .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)

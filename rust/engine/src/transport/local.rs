@@ -27,8 +27,8 @@ pub struct Local {
 }
 
 impl Local {
-    /// Takes `root` as a host's root directory; makes it when it is missing. Refuses an empty path
-    /// and whatever resolves to `/`.
+    /// Uses `root` as a host's root directory; creates it if it is missing. Rejects an empty path
+    /// and one that resolves to `/`.
     pub fn new(root: &Path) -> Result<Self, TransportError> {
         let local = |source| TransportError::Local {
             action: format!("use `{}` as a sandbox", root.display()),
@@ -43,7 +43,7 @@ impl Local {
         if resolved.parent().is_none() {
             return Err(refuse("it is the root of this machine"));
         }
-        // Scripts put the path before absolute ones: it must be text.
+        // Scripts put the path before absolute ones, so it must be UTF-8.
         if resolved.to_str().is_none() {
             return Err(refuse("the path is not UTF-8"));
         }
@@ -51,14 +51,14 @@ impl Local {
     }
 
     /// The root of `host` below the directory of a sandbox. The directory may be a link, the host's
-    /// root may not: what is done to one host would be done elsewhere.
+    /// root may not: changes to one host would go elsewhere.
     pub fn of_host(directory: &Path, host: &HostName) -> Result<Self, TransportError> {
         let root = directory.join(host.as_str());
         refuse_link(&root)?;
         Self::new(&root)
     }
 
-    /// Refuses links on the way to where deployctl writes: a script would follow them out of the
+    /// Rejects links in the path of deployctl's state: a script would follow them out of the
     /// sandbox.
     fn refuse_links(&self, directory: &str) -> Result<(), TransportError> {
         refuse_link(&self.root)?;
@@ -97,7 +97,7 @@ impl Local {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C is for deployctl to handle, and a whole group can be ended.
+            // Ctrl-C reaches only deployctl, and the whole group can be ended.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -158,12 +158,12 @@ fn refuse_link(place: &Path) -> Result<(), TransportError> {
                 "it is a symbolic link, and may lead out of the sandbox",
             ),
         }),
-        // What is not there, or cannot be looked at, is for the script to stumble over.
+        // The script reports what is missing or cannot be read.
         _ => Ok(()),
     }
 }
 
-/// Ends a shell and what it started.
+/// Ends a shell and its children.
 async fn end_group(group: u32) {
     #[expect(
         clippy::disallowed_methods,

@@ -1,25 +1,25 @@
-//! The words by which a host says how far it came on the way to a root shell, and the command line
-//! that says them.
+//! The markers with which a host reports each step to a root shell, and the command line that
+//! prints them.
 
 use super::becoming::Become;
 
-/// The words of one connection. Nobody can guess them, so that nothing that a login script prints can
-/// be taken for one.
+/// The markers of one connection. They are random, so the output of a login script cannot contain
+/// one.
 #[derive(Debug, Clone)]
 pub(super) struct Markers {
-    /// The login shell runs what it is told.
+    /// The login shell runs the command.
     pub(super) shell: String,
-    /// sudo wants a password; it waits for one on standard input.
+    /// sudo waits for a password on standard input.
     pub(super) asks: String,
-    /// What is said from here on comes from the script, which runs as root.
+    /// What follows is output of the script, which runs as root.
     pub(super) ready: String,
-    /// Begins sudo's question, where sudo takes it from us; then follow the account whose password is
-    /// wanted and a colon.
+    /// Begins sudo's prompt, if sudo accepts one; the account whose password it wants and a colon
+    /// follow.
     pub(super) prompt: String,
 }
 
 impl Markers {
-    /// `nonce` is of letters and digits.
+    /// `nonce` consists of letters and digits.
     pub(super) fn new(nonce: &str) -> Self {
         Self {
             shell: format!("deployctl-shell-{nonce}\n"),
@@ -29,10 +29,10 @@ impl Markers {
         }
     }
 
-    /// The remote command line that runs `then` as root, once it said so. `prompted` is whether sudo
-    /// there takes its question from us: then nothing has to be tried before it asks.
+    /// The remote command line that runs `then` as root, after the ready marker. `prompted`: sudo
+    /// there accepts a prompt, so its need for a password is not tested first.
     ///
-    /// Any login shell reads this: one command, its words in single quotes, no `!` (csh).
+    /// Every login shell parses this: one command, its words in single quotes, no `!` (csh).
     pub(super) fn command(&self, becoming: &Become, prompted: bool, then: &str) -> String {
         let ready = self.ready.trim_end();
         let shell = self.shell.trim_end();
@@ -40,8 +40,8 @@ impl Markers {
             Become::Root => return format!("/bin/sh -c 'echo {ready}; {then}'"),
             Become::Sudo => format!("exec {SUDO} -n {SHELL}"),
             Become::SudoPassword(_) if prompted => self.asking(""),
-            // A password that nobody asks for would become the script's input, and end in sudo's log
-            // of it. `-k`: not even a ticket that came up meanwhile keeps sudo from asking.
+            // A password that sudo does not ask for would become the script's input, and be recorded
+            // in sudo's log. With `-k`, sudo asks even if it has a fresh ticket.
             Become::SudoPassword(_) => format!(
                 "{SUDO} -n -- /bin/sh -c : </dev/null 2>/dev/null; case $? in 0|126|127) exec {SUDO} -n {SHELL};; esac; echo {}; {}",
                 self.asks.trim_end(),
@@ -56,7 +56,7 @@ impl Markers {
     }
 }
 
-/// In one language, so that what is quoted can be searched for.
+/// In English, so that quoted messages can be searched for.
 const SUDO: &str = "env LC_ALL=C sudo";
 
 /// The words of the root side are the second argument.

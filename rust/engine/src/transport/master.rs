@@ -10,11 +10,11 @@ use openssh::Session;
 use super::ssh_files::{Road, SshFiles};
 use super::{TransportError, ssh_words};
 
-/// ssh gives up by itself well before; each host on the way has its own 10 seconds.
+/// ssh gives up well before that; each jump host has its own 10 seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Connects along `road`. The process ends when the session is dropped; should this process be killed first,
-/// it ends after a minute without a channel.
+/// Connects along `road`. The process ends when the session is dropped; if this process is killed first, it
+/// ends after a minute without a channel.
 pub(super) async fn start(files: &SshFiles, road: &Road) -> Result<Session, TransportError> {
     let local = |source| TransportError::Local {
         action: format!("prepare the connection to `{}`", road.way.host),
@@ -61,14 +61,14 @@ pub(super) fn command(road: &Road) -> tokio::process::Command {
         .stdout(Stdio::null())
         .kill_on_drop(true);
     if road.jumps() {
-        // The login shell of this account (nologin, where a service runs this) is asked to start the ssh
-        // for the host on the way.
+        // Ssh starts the ssh of a jump host by the login shell of this account, which may be `nologin`
+        // in a service.
         command.env("SHELL", "/bin/sh");
     }
     command
 }
 
-/// ssh appends: what it said of earlier connections is not of this one.
+/// ssh appends: messages of earlier connections are not about this one.
 pub(super) fn forget(road: &Road) {
     for jump in &road.jumps {
         let _ = std::fs::remove_file(&jump.log);

@@ -1,4 +1,4 @@
-//! How scripts and files reach a host: two verbs, whatever is below.
+//! How scripts and files reach a host: two operations, for every kind of transport.
 
 mod becoming;
 mod error;
@@ -26,7 +26,7 @@ use async_trait::async_trait;
 pub use error::TransportError;
 pub use secret::{BadSecret, Password, Secret};
 
-/// How much a call may take. A host that answers more or longer is cut off with an error.
+/// Limits of a call. A host that exceeds one gets an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// From the start of the call to its end.
@@ -55,10 +55,10 @@ impl Limits {
     }
 }
 
-/// What came back from a script.
+/// The result of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// Exit status; 255 and above never come from ssh itself, that is an error.
+    /// Exit status; ssh's own 255 is an error instead.
     pub status: i32,
     /// Standard output, bounded by the transport's cap.
     pub stdout: Vec<u8>,
@@ -66,16 +66,16 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
-/// A way to run scripts as root on one host and to bring files there.
+/// Runs scripts as root on one host and uploads files to it.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Runs `script` by `/bin/sh -s`, as root, and collects what it prints.
     ///
-    /// The script travels on standard input and is never logged, so secrets (nonces) may stand in it as
+    /// The script travels on standard input and is never logged, so it may contain secrets (nonces) as
     /// arguments of shell builtins: they reach no command line.
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError>;
 
-    /// Unpacks the tar `archive` into `directory` (made with mode 0700 when absent), as root.
+    /// Unpacks the tar `archive` into `directory` (created with mode 0700 if absent), as root.
     async fn put(
         &self,
         archive: &[u8],
@@ -86,8 +86,8 @@ pub trait Transport: Send + Sync {
     /// The same host over a new TCP connection, sharing nothing with this one.
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError>;
 
-    /// A shell that is root already and stays open: what is run by it needs no further right there, and no further
-    /// channel, until it ends. `None` where nobody becomes root anew for a script.
+    /// A root shell that stays open: scripts that it runs need no sudo and no new channel. `None` if a script
+    /// needs no step to become root anyway.
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
         Ok(None)
     }
@@ -95,7 +95,7 @@ pub trait Transport: Send + Sync {
     /// `user@address:port`, or the directory of a sandbox.
     fn describe(&self) -> String;
 
-    /// Whether this is a directory standing in for a host: no host command may run there.
+    /// Whether this is a sandbox directory: no command of the host may run there.
     fn is_sandbox(&self) -> bool {
         false
     }

@@ -1,11 +1,11 @@
-//! Why a login did not become root: what was seen decides, sudo's words only choose a hint.
+//! Why a login did not become root: the markers decide, sudo's words only select a hint.
 
 use super::TransportError;
 use super::handover::Refusal;
 use super::pump::Heard;
 use super::ssh_words::printable;
 
-/// Reads why a script never ran. `password` is whether there was one to hand over.
+/// Determines why a script never ran. `password`: there was one to hand over.
 pub(super) fn why(
     address: &str,
     user: &str,
@@ -35,9 +35,9 @@ pub(super) fn why(
     }
 }
 
-/// After a password was handed over, or would have been.
+/// The causes with a password.
 fn refused(refusal: Refusal, user: &str, heard: &Heard, words: &str) -> (String, Option<String>) {
-    // Not every sudo puts a name where `%p` stands.
+    // Not every sudo expands `%p`.
     let named = |account: &&str| !account.is_empty() && !account.contains('%');
     let other = heard.prompted.as_deref().filter(named);
     if let Some(other) = other.filter(|account| *account != user && refusal != Refusal::Earlier) {
@@ -81,8 +81,7 @@ fn refused(refusal: Refusal, user: &str, heard: &Heard, words: &str) -> (String,
     }
 }
 
-/// A cause that sudo itself stated. Its words are in English, since it was asked for them; where they are
-/// not, there is no hint.
+/// A cause that sudo itself stated. It was asked for English; in another language there is no hint.
 fn stated(words: &str, user: &str) -> Option<String> {
     let words = words.to_ascii_lowercase();
     if words.contains("must have a tty") || words.contains("requiretty") {
@@ -97,7 +96,7 @@ fn stated(words: &str, user: &str) -> Option<String> {
     })
 }
 
-/// Where no password was passed.
+/// The causes without a password.
 fn wanted(words: &str) -> String {
     let words = words.to_ascii_lowercase();
     let pass = "pass `--ask-sudo-password`, or allow this user sudo without a password";
@@ -124,7 +123,7 @@ fn or_status(words: String, status: Option<i32>) -> String {
     }
 }
 
-/// The login shell never ran what it was told.
+/// The login shell never ran the command.
 fn no_shell(address: &str, status: Option<i32>, heard: &Heard) -> TransportError {
     let said: Vec<String> = [&heard.stderr, &heard.before]
         .into_iter()

@@ -1,4 +1,4 @@
-//! One conversation with a shell: what goes in, what comes out, and when to stop listening.
+//! One conversation with a shell: writes its input, reads its output, and decides when to stop.
 
 use std::io;
 
@@ -13,39 +13,39 @@ use super::markers::Markers;
 /// Start-up files of a login shell may print this much.
 pub(super) const NOISE: usize = 2 << 20;
 
-/// So much of it is kept, for where no shell comes.
+/// How much of it is kept for the error if no shell starts.
 const KEPT: usize = 4 << 10;
 
-/// What came out.
+/// The output.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Heard {
-    /// Standard output after the ready line; `None` when that never came, or too late, and nothing ran.
+    /// Standard output after the ready line; `None` if that never came, or too late, and nothing ran.
     pub(super) stdout: Option<Vec<u8>>,
-    /// The beginning of what stood before it.
+    /// The beginning of the output before it.
     pub(super) before: Vec<u8>,
-    /// Standard error, without sudo's questions and what stood before the last.
+    /// Standard error after sudo's last prompt, without prompts.
     pub(super) stderr: Vec<u8>,
     /// Whether the login shell ran our command.
     pub(super) shell: bool,
-    /// Whose password sudo asked for, where it asked in our words.
+    /// Whose password sudo asked for, if it used our prompt.
     pub(super) prompted: Option<String>,
     /// What became of the password.
     pub(super) handover: Handover,
 }
 
-/// Why listening stopped early.
+/// Why reading stopped early.
 #[derive(Debug)]
 pub(super) enum PumpError {
     /// More bytes than this.
     TooMuch(usize),
-    /// More than [`NOISE`] before a shell was there.
+    /// More than [`NOISE`] before the ready line.
     Noise,
     /// Reading failed.
     Io(io::Error),
 }
 
-/// Feeds `input` and listens until both outputs end, or sudo waits for another password. Does not mind
-/// when the shell stops reading: its exit status tells more.
+/// Writes `input` and reads until both outputs end, or sudo waits for another password. Ignores a
+/// shell that stops reading: its exit status tells more.
 pub(super) async fn pump(
     stdin: impl AsyncWrite + Unpin,
     stdout: impl AsyncRead + Unpin,
@@ -73,9 +73,9 @@ pub(super) async fn pump(
             handover = &mut talk => Some(handover),
         };
         match first {
-            // The listeners are gone, so the writer ends as well.
+            // The readers are gone, so the writer ends as well.
             None => talk.await,
-            // Where it was refused, whoever still listens at the other end has had its time.
+            // After a refusal, the other end has had its time.
             Some(handover) => {
                 if handover.refusal().is_none() {
                     listening.await?;
@@ -147,7 +147,7 @@ async fn listen(
     Ok(())
 }
 
-/// Looks for the markers in what came since the last look.
+/// Looks for the markers in the new output.
 fn search(said: &mut Said, markers: &Markers, searched: &mut usize) {
     let longest = markers.shell.len().max(markers.ready.len());
     let from = searched.saturating_sub(longest);
@@ -189,7 +189,7 @@ pub(super) fn find(heard: &[u8], marker: &str, from: usize) -> Option<usize> {
         .map(|at| from + at)
 }
 
-/// Whose password was asked for first, and what was said after that, without the questions.
+/// Whose password was asked for first, and the later output without prompts.
 fn without_prompts(heard: &[u8], markers: &Markers) -> (Option<String>, Vec<u8>) {
     let Some(at) = find(heard, &markers.prompt, 0) else {
         return (None, heard.to_vec());

@@ -1,5 +1,5 @@
-//! A shell that is root already and stays open: whoever holds it needs no further right there, and no further
-//! channel, for what is asked later. The right may go meanwhile, by what is applied or by anybody.
+//! A root shell that stays open: later scripts need no sudo and no new channel, even if the apply or another
+//! person revokes the right to become root.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use super::pump::{Heard, NOISE, find};
 use super::{Limits, Output, Transport, TransportError};
 use crate::random;
 
-/// How long it may take until the shell is there.
+/// How long the shell may take to start.
 pub(super) const OPENING: Duration = Duration::from_secs(60);
 
 /// Both ends of a shell's pipes.
@@ -31,17 +31,17 @@ pub(super) struct Pipes<I, O, E> {
 /// The pipes of a shell over ssh.
 pub(super) type SshPipes = Pipes<ChildStdin, ChildStdout, ChildStderr>;
 
-/// A root shell that was opened over `below`, with whatever `guard` keeps it alive.
+/// A root shell that was opened over `below`; `guard` keeps its connection alive.
 pub(super) struct RootShell<G> {
     pipes: Mutex<Option<SshPipes>>,
-    /// Ends every answer; nobody on the host can know it before.
+    /// Ends every answer; random, so no output can contain it.
     mark: String,
     _guard: G,
     below: Box<dyn Transport>,
 }
 
 impl<G: Send + Sync> RootShell<G> {
-    /// Takes a shell that [`become_ready`] was true for.
+    /// Takes a shell for which [`become_ready`] was true.
     pub(super) fn new(
         pipes: SshPipes,
         guard: G,
@@ -62,7 +62,7 @@ impl<G: Send + Sync> RootShell<G> {
 
 #[async_trait]
 impl<G: Send + Sync> Transport for RootShell<G> {
-    /// After an error the shell is given up: what it still says would be taken for the next answer.
+    /// After an error the shell is given up: its remaining output would be taken for the next answer.
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
         let mut place = self.pipes.lock().await;
         let lost = |cause: &str| TransportError::Lost {
@@ -109,8 +109,8 @@ impl<G: Send + Sync> Transport for RootShell<G> {
     }
 }
 
-/// Waits for the shell's ready line, and hands a password over where it is asked for one. What was heard instead of
-/// that line comes back where it does not come.
+/// Waits for the shell's ready line, and passes a password if it is asked for. Returns the other output if the line
+/// does not come.
 pub(super) async fn become_ready<I, O, E>(
     pipes: &mut Pipes<I, O, E>,
     input: &Input<'_>,
@@ -130,7 +130,7 @@ where
                 hand_over(KeptOpen(&mut pipes.stdin), input, signals)
             )
         };
-        // The last sender goes with the last listener, or the hand-over would wait for ever.
+        // The last sender is dropped with the last reader; otherwise the hand-over would wait forever.
         let complaints = prompts(&mut pipes.stderr, &mut stderr, input, signal);
         let prompts = async {
             complaints.await;
@@ -157,7 +157,7 @@ where
     })
 }
 
-/// Whether the ready line came, and what was heard.
+/// Whether the ready line came, and the output.
 async fn until_ready(
     from: &mut (impl AsyncRead + Unpin),
     input: &Input<'_>,
@@ -177,7 +177,7 @@ async fn until_ready(
     (false, heard)
 }
 
-/// Says whenever sudo asks for a password, as long as there is something to hear.
+/// Signals each time that sudo asks for a password, until the output ends.
 async fn prompts(
     from: &mut (impl AsyncRead + Unpin),
     heard: &mut Vec<u8>,
@@ -193,7 +193,7 @@ async fn prompts(
     }
 }
 
-/// Standard input that stays open when a hand-over is done with it.
+/// Standard input that stays open after the hand-over.
 struct KeptOpen<'a, I>(&'a mut I);
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for KeptOpen<'_, I> {
@@ -214,14 +214,14 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for KeptOpen<'_, I> {
     }
 }
 
-/// Why an answer did not come to its end.
+/// Why an answer is incomplete.
 enum Broken {
     Ended,
     Io(io::Error),
     TooMuch(usize),
 }
 
-/// Has the shell work off `script` by a shell of its own, and reads both outputs up to the mark.
+/// Makes the shell run `script` in a child shell, and reads both outputs up to the mark.
 async fn say<I, O, E>(
     pipes: &mut Pipes<I, O, E>,
     script: &str,
@@ -255,7 +255,7 @@ where
     })
 }
 
-/// What comes before the mark, and the number after it.
+/// The output before the mark, and the number after it.
 async fn up_to_mark(
     from: &mut (impl AsyncRead + Unpin),
     mark: &str,
@@ -284,7 +284,7 @@ async fn up_to_mark(
     }
 }
 
-/// Where the line end before the last line is.
+/// The position of the line end before the last line.
 fn last_line(heard: &[u8]) -> Option<usize> {
     let (_, before) = heard.split_last()?;
     before.iter().rposition(|&byte| byte == b'\n')
@@ -294,7 +294,7 @@ fn last_line(heard: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// A shell as the far side starts it.
+    /// A shell as the host starts it.
     fn shell() -> (
         tokio::process::Child,
         Pipes<tokio::process::ChildStdin, tokio::process::ChildStdout, tokio::process::ChildStderr>,

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// A word that is never shown.
+/// A secret that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
-/// Why a line is no password.
+/// Why a line is not a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSecret {
-    /// Nothing stands in it.
+    /// It is empty.
     #[error("it is empty")]
     Empty,
-    /// An editor put a mark before the text.
+    /// It begins with a byte order mark.
     #[error("it begins with a byte order mark, which would be part of the password")]
     ByteOrderMark,
     /// sudo reads up to this byte.
@@ -24,7 +24,7 @@ pub enum BadSecret {
 }
 
 impl Secret {
-    /// Takes the first line of `text`, without its line end. The bytes are what they are: a host's
+    /// Takes the first line of `text`, without its line end. The bytes are not decoded: a host's
     /// locale decides what they mean.
     pub fn new(text: &[u8]) -> Result<Self, BadSecret> {
         let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -55,18 +55,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What became of a password on one host, as far as is known.
+/// What is known of a password on one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tried {
     /// It was not asked for yet.
     No,
-    /// It made the login root.
+    /// The login became root with it.
     Taken,
-    /// It did not, and is not tried again: accounts are locked after a few tries.
+    /// It was refused, and is not tried again: accounts are locked after a few tries.
     Refused,
 }
 
-/// The password for one host. All connections to the host share what became of it.
+/// The password for one host. All connections to the host share its state.
 #[derive(Debug, Clone)]
 pub struct Password {
     secret: Secret,
@@ -86,7 +86,7 @@ impl Password {
         self.secret.line()
     }
 
-    /// Waits until nobody else is trying it.
+    /// Waits until no other task is trying it.
     pub(super) async fn turn(&self) -> MutexGuard<'_, Tried> {
         self.tried.lock().await
     }

@@ -1,4 +1,4 @@
-//! A host over ssh: one master connection, every script a channel in it.
+//! A host over ssh: one master connection, with a channel for each script.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use super::{Limits, Output, Password, Transport, TransportError, master, no_root
 use crate::causes::in_full;
 use crate::random;
 
-/// How long a status is waited for that tells nothing any more.
+/// How long to wait for an exit status that no longer matters.
 const LAST_STATUS: Duration = Duration::from_secs(2);
 
-/// Where and as whom.
+/// Address and login.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its name in the inventory.
@@ -40,11 +40,11 @@ pub struct Target {
 #[derive(Clone)]
 pub struct Ssh {
     target: Target,
-    // Before `files`: its master is told to end by a socket in their directory.
+    // Declared before `files`, so dropped first: its master is ended over a socket in their directory.
     session: Arc<Session>,
     files: Arc<SshFiles>,
     markers: Markers,
-    /// Whether sudo there takes its question from us.
+    /// Whether sudo there accepts our prompt.
     prompted: Arc<AtomicBool>,
 }
 
@@ -55,8 +55,8 @@ impl fmt::Debug for Ssh {
 }
 
 impl Ssh {
-    /// Connects. The master process ends when this is dropped; should this process be killed
-    /// first, it ends after a minute without a channel.
+    /// Connects. The master process ends when this is dropped; if this process is killed first, it
+    /// ends after a minute without a channel.
     pub async fn connect(target: Target, files: Arc<SshFiles>) -> Result<Self, TransportError> {
         let local = |source| TransportError::Local {
             action: format!("prepare the connection to `{}`", target.host),
@@ -140,7 +140,7 @@ impl Ssh {
             if heard.handover.refusal() == Some(Refusal::Late) {
                 return Ok(None);
             }
-            // Whoever refused a password need not end by itself.
+            // A sudo that refused a password need not end by itself.
             let status = tokio::time::timeout(LAST_STATUS, self.status(child)).await;
             let (user, password) = (&self.target.user, password.is_some());
             Err(match status {
@@ -167,9 +167,9 @@ impl Ssh {
     async fn status(&self, child: Child<&Session>) -> Result<i32, TransportError> {
         match child.wait().await {
             Ok(status) => status.code().ok_or_else(|| self.gone("it has no status")),
-            // The crate reads 127 as its own error.
+            // The crate takes 127 for an error of its own.
             Err(openssh::Error::Remote(_)) => Ok(127),
-            // Ended by a signal there, or with the connection: the master knows.
+            // Ended by a signal, or with the connection: the master's state tells which.
             Err(openssh::Error::RemoteProcessTerminated) if self.session.check().await.is_ok() => {
                 Ok(128)
             }
@@ -180,7 +180,7 @@ impl Ssh {
     /// Nothing was started.
     fn no_session(&self, error: &openssh::Error) -> TransportError {
         let cause = in_full(error);
-        // The connection stands, and sshd opens no session in it.
+        // The connection is open, but sshd opens no session in it.
         if cause.contains("refused by peer") {
             return TransportError::NoShell {
                 address: self.describe(),

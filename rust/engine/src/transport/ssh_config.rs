@@ -1,5 +1,5 @@
-//! The text of the ssh configuration by which one host is reached. Every ssh process for that host reads it
-//! by `-F`, `nix copy`'s included.
+//! The ssh configuration for one host. Every ssh process for that host reads it by `-F`, including that of
+//! `nix copy`.
 
 use std::fmt::Write as _;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use deployctl_core::name::HostName;
 
-/// How ssh reaches one host of the inventory.
+/// The ssh settings of one host of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshRoute {
     /// Its name in the inventory, under which its keys are pinned.
@@ -18,7 +18,7 @@ pub struct SshRoute {
     pub port: u16,
     /// Login.
     pub user: String,
-    /// The host of the inventory to go through.
+    /// The jump host of the inventory.
     pub jump: Option<HostName>,
     /// Pinned public keys, `type base64` each; none before the host was adopted.
     pub host_keys: Vec<String>,
@@ -35,18 +35,18 @@ impl SshRoute {
     }
 }
 
-/// What of a configuration is the same for all hosts.
+/// The part of a configuration that is the same for all hosts.
 #[derive(Debug)]
 pub(super) struct Common<'a> {
     /// The pinned keys of all hosts.
     pub(super) known_hosts: &'a Path,
     /// The file that holds the user's own configuration, and the system's.
     pub(super) own: &'a Path,
-    /// Whether ssh knows what came with OpenSSH 8.7.
+    /// Whether ssh has the options of OpenSSH 8.7.
     pub(super) knows_session_type: bool,
 }
 
-/// The lines of a configuration that hold whatever the user's own says: the first value wins.
+/// The lines that the user's own configuration cannot override: the first value wins.
 const PINS: &str = "\
 StrictHostKeyChecking yes
 UpdateHostKeys no
@@ -65,15 +65,15 @@ ConnectTimeout 10
 ServerAliveInterval 5
 ";
 
-/// Options that would take standard input or the process away. An older ssh has none of them, and
-/// refuses a configuration that names them.
+/// Turns off options that detach standard input or the process. An older ssh has none of them, and
+/// rejects a configuration that names them.
 const SESSION_PINS: &str = "\
 SessionType default
 StdinNull no
 ForkAfterAuthentication no
 ";
 
-/// The configuration for `way`; `proxy` is the command that reaches the host it goes through.
+/// The configuration for `route`; `proxy` is the command that reaches its jump host.
 pub(super) fn text(way: &SshRoute, proxy: Option<&str>, common: &Common<'_>) -> io::Result<String> {
     let mut text = String::new();
     let _ = writeln!(text, "Port {}", way.port);
@@ -107,7 +107,7 @@ pub(super) fn known_hosts<'a>(ways: impl Iterator<Item = &'a SshRoute>) -> Strin
     text
 }
 
-/// The signature algorithms that the pinned keys can make, so that a host cannot offer another key.
+/// The signature algorithms of the pinned keys, so that a host cannot offer another key.
 fn algorithms(keys: &[String]) -> io::Result<String> {
     let mut found: Vec<&str> = Vec::new();
     for key in keys {
@@ -121,8 +121,8 @@ fn algorithms(keys: &[String]) -> io::Result<String> {
     Ok(found.join(","))
 }
 
-/// An address as the one word that ssh is called with: a name, IPv4, or IPv6 with a zone. Addresses come
-/// from a checked inventory; this is the fence behind it.
+/// Whether an address is safe as an argument of ssh: a name, IPv4, or IPv6 with a zone. The inventory
+/// checks addresses too; this is a second barrier.
 pub(super) fn address(text: &str) -> io::Result<&str> {
     word(text, "%")
 }

@@ -1,5 +1,5 @@
-//! The private directory of a run: the ssh configurations, the pinned keys, the control sockets and what
-//! ssh says.
+//! The private directory of a run: the ssh configurations, the pinned keys, the control sockets and
+//! ssh's messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
@@ -14,57 +14,57 @@ use tokio::sync::{Mutex, OnceCell};
 use super::left_over;
 use super::ssh_config::{self, Common, SshRoute};
 
-/// A socket's path may have 103 bytes on macOS, 107 on Linux. Below the parent stand
+/// A socket's path may have 103 bytes on macOS, 107 on Linux. Below the parent come
 /// `/deployctl-XXXXXX/mXXXXXX/master`, and for a moment 17 more characters that ssh adds.
 const PARENT: usize = 54;
 
-/// Where the directory is made when the usual place does not do.
+/// Where the directory is made if the usual parent's path is too long.
 const OTHER_PARENT: &str = "/tmp";
 
-/// Nobody has a host of this name: what ssh's configuration says of it, it says of every host.
+/// No host has this name: what ssh's configuration says of it, it says of every host.
 const NOBODY: &str = "x1.deployctl.invalid";
 
 /// A private directory (0700). Dropping it deletes it.
 #[derive(Debug)]
 pub struct SshFiles {
     directory: tempfile::TempDir,
-    /// Tells later runs that this one lives.
+    /// Tells later runs that this one is alive.
     _mark: Option<UnixListener>,
     ways: BTreeMap<HostName, SshRoute>,
     common: OnceCell<Said>,
     destinations: Mutex<BTreeMap<HostName, String>>,
 }
 
-/// What `ssh -G` says of one name, without what the inventory decides.
+/// The output of `ssh -G` for one name, without the lines that the inventory sets.
 #[derive(Debug, Default)]
 struct Said {
     lines: BTreeSet<String>,
 }
 
-/// How ssh is called for one host.
+/// How to call ssh for one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Road {
     /// The host at its end.
     pub(super) way: SshRoute,
-    /// What `ssh -F` is given.
+    /// The argument of `ssh -F`.
     pub(super) config: PathBuf,
-    /// What ssh connects to: the address, or the inventory's name where the user's own configuration
-    /// says something of that name.
+    /// What ssh connects to: the address, or the inventory's name if the user's own configuration
+    /// mentions that name.
     pub(super) destination: String,
-    /// The hosts on the way, the first one first.
+    /// The jump hosts, the first one first.
     pub(super) jumps: Vec<Jump>,
 }
 
-/// A host on the way to another.
+/// A jump host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Jump {
     pub(super) way: SshRoute,
-    /// Where its ssh writes what it says.
+    /// The log file of its ssh.
     pub(super) log: PathBuf,
 }
 
 impl Road {
-    /// The one to `way` by this configuration, without a host between.
+    /// The road to `route` with this configuration, without jump hosts.
     pub fn direct(way: SshRoute, config: PathBuf, destination: String) -> Self {
         Self {
             way,
@@ -74,7 +74,7 @@ impl Road {
         }
     }
 
-    /// The arguments that say where to.
+    /// The arguments that name the destination.
     pub(super) fn arguments(&self) -> io::Result<Vec<String>> {
         let mut arguments = vec!["-F".to_owned(), self.config.display().to_string()];
         if self.destination == self.way.host.as_str() {
@@ -95,34 +95,34 @@ impl Road {
         &self.destination
     }
 
-    /// The way to the host at its end.
+    /// The route of the host at its end.
     pub fn way(&self) -> &SshRoute {
         &self.way
     }
 
-    /// Whether it goes through other hosts.
+    /// Whether there are jump hosts.
     pub fn jumps(&self) -> bool {
         !self.jumps.is_empty()
     }
 }
 
 impl SshFiles {
-    /// Makes the directory for `ways` below `parent`, or below `/tmp` where a socket could not be made
+    /// Makes the directory for `routes` below `parent`, or below `/tmp` if a socket could not be made
     /// there. `user_config` is the user's own configuration, empty for none; it and the system's are
     /// read after our own.
     pub fn write(parent: &Path, ways: &[SshRoute], user_config: &str) -> io::Result<Self> {
         let directory = private_directory(parent)?;
-        // Without a mark it is only not swept.
+        // Without a mark it is never swept.
         let mark = left_over::mark(directory.path()).ok();
         if let Some(parent) = directory.path().parent() {
             left_over::sweep(parent, directory.path());
         }
         let mut own = String::new();
-        // By its own path where ssh takes it as it is, so that what ssh says of it names it.
+        // By its own path if ssh can read that, so that ssh's messages name it.
         if user_config.starts_with("~/") || is_plain(user_config) {
             own = format!("Include {user_config}\n");
         } else if !user_config.is_empty() {
-            // By a link: the path may hold what ssh would expand.
+            // By a link: the path contains characters that ssh would expand.
             let link = directory.path().join("user");
             std::os::unix::fs::symlink(std::path::absolute(user_config)?, &link)?;
             own = format!("Include {}\n", link.display());
@@ -143,15 +143,14 @@ impl SshFiles {
         Ok(files)
     }
 
-    /// Where control sockets live.
+    /// Where control sockets are.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// How ssh is called for `host`.
+    /// How to call ssh for `host`.
     ///
-    /// # Panics
-    /// When no way to `host` was written.
+    /// # Panics If no route to `host` was written.
     pub async fn road(&self, host: &HostName) -> io::Result<Road> {
         let mut chain = vec![&self.ways[host]];
         while let Some(next) = chain.last().and_then(|way| way.jump.as_ref()) {
@@ -191,14 +190,14 @@ impl SshFiles {
         Ok(road.expect("the chain holds the host itself"))
     }
 
-    /// The command that reaches `to` by the host at the end of `before`.
+    /// The command that reaches `to` through the host at the end of `before`.
     fn proxy(&self, before: &Road, to: &SshRoute) -> io::Result<String> {
         let mut command = format!(
             "ssh -E {} -S none -oControlMaster=no -W [%h]:%p",
             self.jump_log(&before.way, to).display()
         );
         for argument in before.arguments()? {
-            // Run by a shell after ssh has expanded it; there is nothing else to quote in it.
+            // A shell runs it after ssh has expanded it; nothing else in it needs quotes.
             let _ = std::fmt::Write::write_fmt(
                 &mut command,
                 format_args!(" '{}'", argument.replace('%', "%%")),
@@ -211,7 +210,7 @@ impl SshFiles {
         self.path(&format!("{}-to-{}.log", jump.host, to.host))
     }
 
-    /// The name of the inventory where ssh's configuration speaks of it, else the address.
+    /// The name of the inventory if ssh's configuration mentions it, else the address.
     async fn destination(&self, way: &SshRoute, general: &Said) -> io::Result<String> {
         if let Some(destination) = self.destinations.lock().await.get(&way.host) {
             return Ok(destination.clone());
@@ -227,8 +226,8 @@ impl SshFiles {
         Ok(destination)
     }
 
-    /// What the user's and the system's configuration say of `name`; nothing where ssh does not accept
-    /// them: connecting will tell why.
+    /// What the user's and the system's configuration say about `name`; nothing if ssh rejects them:
+    /// the connection will report why.
     async fn said_of(&self, name: &str) -> Said {
         #[expect(
             clippy::disallowed_methods,
@@ -279,7 +278,7 @@ impl Said {
     }
 }
 
-/// A new directory below `parent`, if ssh can take its path as it is, and a socket in it.
+/// A new directory below `parent`, if ssh can read its path and a socket fits in it.
 fn private_directory(parent: &Path) -> io::Result<tempfile::TempDir> {
     let make = |parent: &Path| {
         tempfile::Builder::new()
@@ -295,7 +294,7 @@ fn private_directory(parent: &Path) -> io::Result<tempfile::TempDir> {
     make(Path::new(OTHER_PARENT))
 }
 
-/// An absolute path in which ssh, and a shell, read every character as it is.
+/// Whether ssh and a shell take every character of this absolute path literally.
 fn is_plain(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+=@,-".contains(&byte);
     path.starts_with('/') && path.bytes().all(plain)

@@ -1,4 +1,4 @@
-//! What ssh and sudo say when something does not work, read once and in one place.
+//! Reads the error messages of ssh and sudo.
 
 use super::TransportError;
 use super::ssh_config::SshRoute;
@@ -26,10 +26,10 @@ pub(super) fn printable(bytes: &[u8]) -> String {
     line.chars().take(2000).collect()
 }
 
-/// Turns what ssh said before it gave up into an error that names the host at which the way ends. ssh has
-/// one exit code for everything (255), so its words are all there is.
+/// Turns ssh's last messages into an error that names the host at which the connection failed. ssh has
+/// one exit code for everything (255), so only its messages tell the cause.
 pub(super) fn refused(road: &Road, words: &str) -> TransportError {
-    // ssh calls a connection by a host on the way so; why it ended, that host's own ssh said.
+    // ssh prints this for a connection through a jump host; the jump host's own ssh printed the cause.
     if words.contains("UNKNOWN port") {
         for (number, jump) in road.jumps.iter().enumerate() {
             let log = std::fs::read(&jump.log).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(super) fn refused(road: &Road, words: &str) -> TransportError {
     at(&road.way, &road.jumps, words)
 }
 
-/// A host on the way was reached, and reaches no further.
+/// A jump host was reached, but it cannot reach the next host.
 fn beyond(jump: &SshRoute, next: &SshRoute, words: &str) -> TransportError {
     let hint = if words.contains("administratively prohibited") {
         format!(
@@ -70,7 +70,7 @@ fn beyond(jump: &SshRoute, next: &SshRoute, words: &str) -> TransportError {
     }
 }
 
-/// The way ends at the host of `way`, behind `jumps`.
+/// The connection failed at the host of `route`, behind `jumps`.
 fn at(way: &SshRoute, jumps: &[Jump], words: &str) -> TransportError {
     let address = way.described();
     if let Some(wrong) = wrong_here(words) {
@@ -96,7 +96,7 @@ fn at(way: &SshRoute, jumps: &[Jump], words: &str) -> TransportError {
     }
 }
 
-/// What is wrong on this computer, so that no host is to blame.
+/// An error on this computer, so no host is the cause.
 fn wrong_here(words: &str) -> Option<&'static str> {
     let configuration = [
         "Bad configuration option",
@@ -148,7 +148,7 @@ fn hint(way: &SshRoute, jumps: &[Jump], words: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// The login was refused. In brackets, sshd lists the ways in that it still offers.
+/// The login was refused. In brackets, sshd lists the methods that it still offers.
 fn no_key(way: &SshRoute, jumps: &[Jump], words: &str) -> String {
     let offers_password = words
         .rsplit_once("Permission denied (")
@@ -171,7 +171,7 @@ fn no_key(way: &SshRoute, jumps: &[Jump], words: &str) -> String {
     )
 }
 
-/// The fingerprint of the key that a host showed instead of a pinned one.
+/// The fingerprint of the key that a host offered instead of a pinned one.
 fn shown_key(words: &str) -> Option<String> {
     let mut lines = words.lines().map(str::trim);
     let at = lines.find(|line| line.starts_with("The fingerprint for the "))?;
@@ -184,7 +184,7 @@ fn shown_key(words: &str) -> Option<String> {
     printed.then(|| format!("it showed the {kind} key {}", printable(print.as_bytes())))
 }
 
-/// The lines that say something of the end: not warnings about what ssh did, and no banner's frame.
+/// The lines about the failure: without warnings and without a banner's frame.
 fn causes(words: &str) -> String {
     let said: Vec<&str> = words
         .lines()
@@ -194,7 +194,7 @@ fn causes(words: &str) -> String {
         .filter(|line| !line.contains("UNKNOWN port") && *line != "stdio forwarding failed")
         .map(|line| line.strip_prefix("ssh: ").unwrap_or(line))
         .collect();
-    // What stands first may be a banner; the end is what counts, and what led to it.
+    // The first lines may be a banner; the last ones hold the cause.
     let last = &said[said.len().saturating_sub(3)..];
     let text = printable(last.join("; ").as_bytes());
     if text.is_empty() && !words.trim().is_empty() {

@@ -1,4 +1,4 @@
-//! A connection that is made again when it broke.
+//! A connection that is opened again after it broke.
 
 use deployctl_core::query::{Answers, Query};
 
@@ -10,16 +10,16 @@ use crate::transport::{Transport, TransportError};
 /// One host's connection, good for many rounds.
 pub(super) struct Connection {
     transport: Box<dyn Transport>,
-    /// Whether what was last said over it may have broken it.
+    /// Whether the last question may have broken it.
     broken: bool,
 }
 
 /// Why a round has no answers.
 #[derive(Debug)]
 pub(super) enum Unanswered {
-    /// Somebody wants us to stop.
+    /// A stop was requested.
     Interrupted,
-    /// The way to the host broke, or what it answered is no answer.
+    /// The host could not be reached, or its output is not an answer.
     Broken(AskError),
 }
 
@@ -28,7 +28,7 @@ impl Unanswered {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Interrupted => "interrupted".to_owned(),
-            // Its hint is for what goes on there by itself: a question does not.
+            // Its hint is about an apply that goes on by itself, which a question does not.
             Self::Broken(error @ AskError::Transport(TransportError::Lost { .. })) => {
                 in_full(error)
             }
@@ -39,7 +39,7 @@ impl Unanswered {
         }
     }
 
-    /// Whether asking anything else would end in the same way, and late.
+    /// Whether any other question would fail in the same way, after its deadline.
     pub(super) fn is_final(&self) -> bool {
         match self {
             Self::Interrupted => true,
@@ -74,8 +74,8 @@ impl Connection {
         self.transport.is_sandbox()
     }
 
-    /// Asks `queries` in one exec. What is under way when somebody wants us to stop is left alone: its own
-    /// deadline ends it.
+    /// Asks `queries` in one exec. A question that runs when a stop is requested is not ended: it has its
+    /// own deadline.
     pub(super) async fn ask(
         &mut self,
         queries: &[Query],
@@ -116,7 +116,7 @@ impl Connection {
         ended
     }
 
-    /// The transport, after a new connection where the last one may be gone.
+    /// The transport, with a new connection if the last one may be broken.
     async fn stand(&mut self) -> Result<&dyn Transport, TransportError> {
         if self.broken {
             self.transport = self.transport.reconnect().await?;

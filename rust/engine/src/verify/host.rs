@@ -16,7 +16,7 @@ use crate::apply::outcome;
 use crate::event::EventKind;
 use crate::prepare::unanswered;
 
-/// Connects, asks, and judges. The connection comes back for the links.
+/// Connects, asks, and judges. Returns the connection for the links.
 pub(super) async fn verify(
     run: &Run,
     host: HostName,
@@ -61,7 +61,7 @@ pub(super) async fn verify(
     (report, Some(connection))
 }
 
-/// What is found on a host with an open apply is not there to stay.
+/// The state of a host with an open apply is temporary.
 fn unconfirmed(open: &PendingApply) -> CheckResult {
     let hint = "wait for it (`deployctl status`), then verify again";
     CheckResult {
@@ -88,14 +88,14 @@ struct Visit<'a> {
     work: &'a HostWork,
     connection: Connection,
     agenda: Agenda<'a>,
-    /// What was brought: the assignments to put before a question, or why it is not there.
+    /// The uploaded files: the assignments to put before a question, or why a file is missing.
     shipped: BTreeMap<&'a Shipment, Result<String, Refusal>>,
     /// An apply that is open there.
     open: Option<PendingApply>,
 }
 
 impl Visit<'_> {
-    /// `Err` where the host did not even answer the first question.
+    /// Returns `Err` if the host did not even answer the first question.
     async fn make(&mut self) -> Result<(), Outcome> {
         loop {
             if self.run.context.interrupt.thrown() {
@@ -125,7 +125,7 @@ impl Visit<'_> {
         }
     }
 
-    /// Brings the files that the checks at `places` run; leaves those checks that can be asked.
+    /// Uploads the files that the checks at `places` run; keeps the checks that can be asked.
     async fn bring(&mut self, places: Vec<usize>) -> Vec<usize> {
         let mut ready = Vec::new();
         for place in places {
@@ -185,7 +185,7 @@ impl Visit<'_> {
         Ok(())
     }
 
-    /// Makes checks that load the host by one question, unless a session is open there.
+    /// Makes the checks that load the host and share one question, except during trading hours.
     async fn load(&mut self, places: Vec<usize>) -> Result<(), Outcome> {
         let mut free = Vec::new();
         for place in places {
@@ -208,7 +208,7 @@ impl Visit<'_> {
         self.ask(&ready).await
     }
 
-    /// Pauses, unless somebody wants us to stop.
+    /// Pauses, unless a stop is requested.
     async fn wait(&self, pause: Duration) {
         if pause.is_zero() {
             return;

@@ -1,8 +1,8 @@
 //! Checks across two hosts, one after the other.
 //!
-//! Whatever becomes of a check, the server that was started for it on the other end is stopped: also when the
-//! answer never came, when the connection broke, and when somebody wants us to stop. What cannot be stopped is
-//! said beside the result; it ends by itself some seconds later.
+//! The server that was started for a check on the other end is always stopped: also if the answer never came,
+//! if the connection broke, or if a stop was requested. The result says if it could not be stopped; it then
+//! ends by itself some seconds later.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// One result a check.
+    /// One result per check.
     async fn make(mut self, links: &[LinkCheck]) -> Vec<CheckResult> {
         for link in links {
             let result = match self.refusal(link).await {
@@ -84,7 +84,7 @@ impl<'a> Survey<'a> {
         self.results
     }
 
-    /// How the check ends where it is not made.
+    /// The result of a check that is not made.
     async fn refusal(&mut self, link: &LinkCheck) -> Option<CheckResult> {
         let check = &link.check;
         if self.run.context.interrupt.thrown() {
@@ -105,7 +105,7 @@ impl<'a> Survey<'a> {
                 Err(reason) => return Some(checks::broken(check, &reason)),
             }
         }
-        // What comes later, or was not selected, holds nobody up.
+        // A check that comes later or was not selected blocks no other.
         if let Some(needed) = &check.needs
             && let Some(before) = self.results.iter().find(|before| before.check == *needed)
             && before.status != CheckStatus::Pass
@@ -128,7 +128,7 @@ impl<'a> Survey<'a> {
         None
     }
 
-    /// The connection to `host`; made where there is none yet, and not tried twice.
+    /// The connection to `host`; opened if there is none yet, and not tried twice.
     async fn end(&mut self, host: &HostName) -> Result<&mut Connection, String> {
         if !self.ends.contains_key(host) {
             let connected = self.run.connector.connect(host).await;
@@ -140,7 +140,7 @@ impl<'a> Survey<'a> {
         end.as_mut().map_err(|reason| reason.clone())
     }
 
-    /// Makes a check as often as it takes.
+    /// Makes a check, with its retries.
     async fn measure(&mut self, link: &LinkCheck) -> CheckResult {
         let retry = link.check.retry;
         let mut attempts = 0;
@@ -162,7 +162,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Once: server, question, server gone, judgement.
+    /// One try: start the server, ask, stop the server, judge.
     async fn attempt(&mut self, link: &LinkCheck) -> CheckResult {
         let Some(server) = &link.server else {
             let answer = self.question(link, "").await;
@@ -184,7 +184,7 @@ impl<'a> Survey<'a> {
         result
     }
 
-    /// Starts the server: whether it runs, and the word that it is stopped by, so far as one came.
+    /// Starts the server: whether it runs, and the handle that stops it, if one came.
     async fn start(&mut self, link: &LinkCheck, server: &Server) -> (Result<(), String>, String) {
         let peer = &link.peer;
         let answer = self
@@ -219,7 +219,7 @@ impl<'a> Survey<'a> {
         (started, word)
     }
 
-    /// Stops the server, whoever wants us to stop meanwhile; over a new connection where the old one broke.
+    /// Stops the server, even if a stop was requested; over a new connection if the old one broke.
     async fn stop(&mut self, link: &LinkCheck, server: &Server, word: &str) -> Result<(), String> {
         let peer = &link.peer;
         let stop = told(&server.stop, word);
@@ -296,7 +296,7 @@ fn judge(link: &LinkCheck, answer: Result<Section, String>) -> CheckResult {
     }
 }
 
-/// `query`, told what was started.
+/// `query`, with the handle of the server.
 fn told(query: &Query, word: &str) -> Query {
     Query {
         command: format!("started={}\n{}", quote(word), query.command),

@@ -1,13 +1,12 @@
 //! Verification: asks hosts and the links between them, and judges the answers.
 //!
-//! Of one host, in this order: every check that neither loads what it measures nor needs another nor a
-//! shipped file, in one exec; what needs those that passed, and what runs a shipped file; what failed
-//! and may be asked again; then the checks that load, each alone in an exec of its own. Hosts are asked at
-//! once. The links follow when all hosts are done, one check after the other: a link that is measured
-//! twice at the same time is measured wrong.
+//! The order on one host: every check that neither loads what it measures nor needs another nor a shipped
+//! file, in one exec; then checks that need those, or run a shipped file; then retries; then the checks
+//! that load, each in its own exec. Hosts are asked in parallel. The links follow when all hosts are done,
+//! one check after the other: a link that is measured twice at the same time is measured wrong.
 //!
-//! Every check ends with exactly one result, in the order of the checks; what could not be asked is an
-//! error that says why. A host that cannot be reached at all is an outcome of its own instead, without checks.
+//! Every check ends with exactly one result, in the order of the checks; a check that could not be asked is an
+//! error that says why. A host that cannot be reached at all has an outcome of its own, without checks.
 
 mod connection;
 mod host;
@@ -34,32 +33,32 @@ use crate::run_context::RunContext;
 pub use scope::{Coverage, Held, Scope};
 pub use shipment::Shipments;
 
-/// What is asked of one host.
+/// The checks of one host.
 #[derive(Debug)]
 pub struct HostWork {
-    /// Whose build of the probe it runs.
+    /// Its architecture, which selects the build of the probe.
     pub architecture: Architecture,
     /// What to ask.
     pub checks: Vec<Check>,
 }
 
-/// What is asked of all.
+/// What all hosts are asked.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// The selected hosts, in the order of the report; `Err` where it is settled how one ended. A host
-    /// without checks is not connected to for its own sake.
+    /// The selected hosts, in the order of the report; `Err` if its outcome is already known. A host
+    /// without checks is connected to only for links.
     pub hosts: Vec<(HostName, Result<HostWork, Box<HostReport>>)>,
-    /// Checks of links, in order. Left out are those of which neither end is among the hosts; where one is, the
-    /// other is connected to as well.
+    /// Checks of links, in order. Links without an end among the hosts are left out; for the others, both ends
+    /// are connected to.
     pub links: Vec<LinkCheck>,
-    /// When which host is not to be loaded; also of hosts that are only the other end of a link.
+    /// When hosts must not be loaded, including hosts that are only the other end of a link.
     pub sessions: BTreeMap<HostName, Vec<BlackoutWindow>>,
 }
 
-/// How to ask.
+/// How to verify.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Whether a host is loaded though a session is open there.
+    /// Whether a host is loaded during its trading hours.
     pub force: bool,
     /// Hosts at a time.
     pub jobs: usize,
@@ -82,13 +81,13 @@ impl Run {
         });
     }
 
-    /// When `host` is not to be loaded.
+    /// When `host` must not be loaded.
     fn sessions(&self, host: &HostName) -> &[BlackoutWindow] {
         self.sessions.get(host).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Asks all hosts at once, then the links between them. What goes wrong with one is that one's report.
+/// Asks all hosts in parallel, then the links between them. An error of one becomes its report.
 pub async fn run(
     connector: Arc<dyn Connector>,
     work: Work,

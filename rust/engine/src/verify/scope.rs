@@ -1,4 +1,4 @@
-//! Which checks a run makes, of which hosts and links, and which there are beside them.
+//! Decides which checks a run makes of which hosts and links, and counts the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ use deployctl_report::{HostReport, Outcome, Report};
 
 use super::{HostWork, Work};
 
-/// What one run of `verify` makes, and what its results cover.
+/// The checks of one run of `verify`, and what its results cover.
 #[derive(Debug)]
 pub struct Scope {
-    /// What is asked.
+    /// The checks to make.
     pub work: Work,
     /// What its results cover.
     pub coverage: Coverage,
@@ -27,21 +27,21 @@ pub struct Scope {
 /// What the results of one run cover.
 #[derive(Debug, Clone)]
 pub struct Coverage {
-    /// Hosts none of whose own checks is selected: there is nothing to report of them.
+    /// Hosts without a selected check of their own: the report omits them.
     pub idle: Vec<HostName>,
-    /// Who answers which check of a link.
+    /// The host that answers each check of a link.
     pub askers: BTreeMap<String, HostName>,
-    /// Every check there is of a host, selected or not, as the accepted state of the host names it. Only of hosts
-    /// all of whose checks are known.
+    /// All checks of a host, selected or not, as the host's accepted state names them. Only for hosts whose
+    /// checks are all known.
     pub declared: BTreeMap<HostName, BTreeSet<String>>,
-    /// Checks that are not made.
+    /// Checks that are left out.
     pub left_out: LeftOut,
-    /// Checks that nobody selected, and that are made because selected ones need them.
+    /// Checks that are made only because selected ones need them.
     pub added: BTreeSet<String>,
 }
 
 impl Coverage {
-    /// Removes the hosts that were only connected to for a link, and came to no bad end.
+    /// Removes hosts without an error that were connected to only for a link.
     pub fn drop_idle(&self, report: &mut Report) {
         report
             .hosts
@@ -49,17 +49,15 @@ impl Coverage {
     }
 }
 
-/// What a selected host holds, or how it ended before it was asked.
+/// The checks of a selected host, or its outcome before it was asked.
 pub type Held<'a> = (&'a HostName, Result<&'a Rendered, &'a HostReport>);
 
 impl Scope {
-    /// Makes all checks of the selected `hosts`, and takes those that are selected. `held` is in the order of `hosts`.
+    /// Builds all checks of the selected `hosts`, and keeps those that are selected. `held` is in the order of `hosts`.
     ///
-    /// # Errors
-    /// Where `selection` names what none of the checks is.
+    /// # Errors If `selection` names something that matches no check.
     ///
-    /// # Panics
-    /// Where a host is not in the inventory.
+    /// # Panics If a host is not in the inventory.
     pub fn new<'a>(
         inventory: &Inventory,
         hosts: &[HostName],
@@ -120,7 +118,7 @@ impl Scope {
     }
 }
 
-/// All checks that `rendered` and its host's facts make.
+/// All checks that follow from `rendered` and the host's facts.
 fn of_host(inventory: &Inventory, rendered: &Rendered) -> Vec<Check> {
     checks(&Declared {
         host: inventory.host(&rendered.host).expect("rendered from it"),

@@ -1,4 +1,4 @@
-//! Hours in which a host is not to be loaded.
+//! Trading hours, in which a host must not be loaded.
 
 use deployctl_checks::{self as checks, Check, CheckResult};
 use deployctl_core::name::HostName;
@@ -7,7 +7,7 @@ use deployctl_core::plan::{BlackoutState, ask_blackouts, blackouts_now};
 use super::Run;
 use super::connection::Connection;
 
-/// How `check` ends where it must not load `host` now, by the host's clock or this machine's; `None` where it may.
+/// The result of `check` if it must not load `host` now, by the host's clock or this machine's; `None` if it may.
 pub(super) async fn refusal(
     run: &Run,
     host: &HostName,

@@ -1,4 +1,4 @@
-//! What ssh makes of the configurations, asked of ssh itself (`ssh -G`).
+//! How ssh itself reads the configurations (`ssh -G`).
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn files(ways: &[SshRoute], own: &str) -> (tempfile::TempDir, SshFiles) {
     (place, files)
 }
 
-/// What ssh would do for `host`, as it says itself.
+/// The settings that ssh reports for `host`.
 async fn effect(files: &SshFiles, host: &str, wanted: &[&str]) -> Vec<String> {
     let road = files.road(&HostName::new(host).unwrap()).await.unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test may start ssh")]
@@ -46,7 +46,7 @@ async fn what_the_user_says_of_the_address_counts() {
         "Match host 10.9.1.2\n  IdentityFile /k\n",
         // The inventory's port and login win.
         "Host 10.9.1.2\n  Port 1\n  User x\n  IdentityFile /k\n",
-        // A path for each host says nothing of this one.
+        // A path with `%h` says nothing about this host.
         "Host *\n  ControlPath /x/%h\nHost 10.9.1.2\n  IdentityFile /k\n",
     ] {
         let (_place, files) = files(&[way("h1", "10.9.1.2")], own);

@@ -1,7 +1,7 @@
-//! A file on its way into a host's cache.
+//! Uploads a file into a host's cache.
 //!
-//! It lies in [`DIRECTORY`] under a name that holds its hash, and is only used where its bytes have that hash: what
-//! was cut off, or changed there, is brought anew. `/run` and `/tmp` are often mounted `noexec`, `/var` is not.
+//! It is kept in [`DIRECTORY`] under a name that contains its hash, and is used only if its bytes have that hash:
+//! an incomplete or changed file is uploaded again. `/run` and `/tmp` are often mounted `noexec`, `/var` is not.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::transport::Limits;
 use crate::verify::connection::Connection;
 use crate::{archive, random};
 
-/// Where files for checks lie on a host.
+/// Where a host keeps files for checks.
 const DIRECTORY: &str = "/var/cache/deployctl";
-/// Time to bring a file, beside what its bytes take at the slowest rate.
+/// Deadline of an upload, in addition to the time at the slowest rate.
 const LIMIT: Duration = Duration::from_secs(120);
-/// Bytes a second that a link should manage.
+/// The slowest rate, in bytes per second.
 const SLOWEST: u64 = 100 << 10;
 
-/// Says `whole` where file $1 in $d has hash $2, is ours and may be run, and nobody else can put another one in its
-/// place. What was left behind by somebody who was cut off goes.
+/// Prints `whole` if file $1 in $d has hash $2, is ours and executable, and only root can replace it. Removes what
+/// interrupted uploads left.
 const WHOLE: &str = r#"sum() {
   if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi | cut -c1-64
 }
@@ -41,7 +41,7 @@ whole() {
 }
 "#;
 
-/// Puts what arrived in $d/$1 in place as $2, whose hash is $3, and removes builds of $4 that came before.
+/// Moves the uploaded $d/$1 to $2, whose hash is $3, and removes earlier builds of $4.
 const PLACE: &str = r#"place() {
   ours || { echo "$d is not ours" >&2; return 1; }
   chmod 0755 "$d" "$d/$1/file" && mv -f -- "$d/$1/file" "$d/$2" && rmdir -- "$d/$1" || return
@@ -52,7 +52,7 @@ const PLACE: &str = r#"place() {
 }
 "#;
 
-/// Brings `parcel` to `host` unless it is there: its path. An error is words.
+/// Uploads `upload` to `host` unless it is there; returns its path. Errors are texts.
 pub(super) async fn deliver(
     run: &Run,
     host: &HostName,
@@ -82,7 +82,7 @@ pub(super) async fn deliver(
     let directory = format!("{DIRECTORY}/{incoming}");
     let put = connection.put(&archive, &directory, limits, interrupt);
     if let Err(error) = put.await {
-        // On a full disk, every attempt would leave its part there.
+        // On a full disk, every attempt would leave a partial file.
         if !error.is_final() {
             let _ = say(
                 connection,
@@ -114,7 +114,7 @@ pub(super) async fn deliver(
     Ok(path)
 }
 
-/// Has the host do `command`: the word that it says, and what it complains of.
+/// Runs `command` on the host; returns the word that it prints, and its errors.
 async fn say(
     connection: &mut Connection,
     command: &str,

@@ -21,7 +21,7 @@ const BUILD_CAP: usize = 256 << 20;
 const LINES: usize = 5;
 
 impl Shipments {
-    /// Builds and reads the engine. `host` is who is told about it.
+    /// Builds and reads the engine. `host`: named in progress events.
     pub(super) async fn engine(
         &self,
         artifact: &str,
@@ -58,7 +58,7 @@ impl Shipments {
         };
         let command = build.join(" ");
         run.tell(host, EventKind::Preparing(command.clone()));
-        // One with a slash lies in the repository, wherever we are called from.
+        // A path with a slash is relative to the repository, not to the current directory.
         let name = if name.contains('/') {
             self.repository.join(name)
         } else {

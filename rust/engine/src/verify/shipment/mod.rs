@@ -1,4 +1,4 @@
-//! Files that checks run on a host: where they come from, and how they get there.
+//! Files that checks run on a host: reads, builds and uploads them.
 
 mod arrival;
 mod engine;
@@ -34,10 +34,10 @@ pub struct Shipments {
 
 type Packed = Result<Arc<Parcel>, Refusal>;
 
-/// A file that was read and understood.
+/// A file to upload.
 #[derive(Debug)]
 struct Parcel {
-    /// `hostprobe`, `engine`: with its hash the name on hosts.
+    /// `hostprobe`, `engine`: with its hash, its name on hosts.
     name: &'static str,
     bytes: Vec<u8>,
     /// Lower-case hex.
@@ -45,23 +45,23 @@ struct Parcel {
     program: Program,
 }
 
-/// Why a file is not there: how its checks end.
+/// Why a file is missing: the result of its checks.
 #[derive(Debug, Clone)]
 pub(super) enum Refusal {
-    /// What is declared is not as declared.
+    /// The file is not as declared.
     Fail {
-        /// What was found.
+        /// The finding.
         evidence: String,
         /// What to do.
         hint: String,
     },
-    /// It cannot be told.
+    /// It could not be read or built.
     Error(String),
 }
 
 impl Shipments {
-    /// `repository` is where artifacts lie and are built. `hostprobes` is the probe's build for each kind of
-    /// host, or why there is none and how to make one.
+    /// `repository`: where artifacts are and are built. `hostprobes`: the probe's build for each
+    /// architecture, or why there is none and how to make one.
     pub fn new(
         repository: PathBuf,
         hostprobes: BTreeMap<Architecture, Result<PathBuf, Problem>>,
@@ -85,7 +85,7 @@ impl Shipments {
             Shipment::Hostprobe => (shipment.clone(), Some(architecture)),
             Shipment::Engine { .. } => (shipment.clone(), None),
         };
-        // Held while something is built, so that nobody else builds it meanwhile.
+        // Held during a build, so that no other task starts the same one.
         let mut parcels = self.parcels.lock().await;
         if let Some(packed) = parcels.get(&key) {
             return packed.clone();
@@ -121,7 +121,7 @@ impl Parcel {
 }
 
 impl Refusal {
-    /// How `check` ends.
+    /// The result of `check`.
     pub(super) fn result(&self, check: &Check) -> CheckResult {
         match self {
             Self::Fail { evidence, hint } => checks::failed(check, evidence, hint),
@@ -130,7 +130,7 @@ impl Refusal {
     }
 }
 
-/// Brings a file to `host` unless it is there: the assignments that tell a question of it.
+/// Uploads a file to `host` unless it is there; returns the assignments that pass it to a question.
 pub(super) async fn bring(
     run: &Run,
     host: &HostName,
