@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use globset::{Glob, GlobMatcher};
 
-use crate::inventory::{Inventory, near};
+use crate::inventory::{Inventory, suggest};
 use crate::name::HostName;
 
 /// Why a selector selects nothing.
@@ -166,7 +166,7 @@ impl Word {
                     word: word.clone(),
                     hint: self
                         .written_as_host(inventory, word)
-                        .or_else(|| near::hint(word, "known hosts", known_hosts())),
+                        .or_else(|| suggest::hint(word, "known hosts", known_hosts())),
                 }),
                 found => Ok(found),
             },
@@ -183,7 +183,7 @@ impl Word {
             Kind::Glob(glob) => match fitting(&|name| glob.is_match(name.as_str())) {
                 found if found.is_empty() => Err(SelectError::NoMatch {
                     glob: glob.glob().to_string(),
-                    hint: near::hint(glob.glob().glob(), "known hosts", known_hosts()),
+                    hint: suggest::hint(glob.glob().glob(), "known hosts", known_hosts()),
                 }),
                 found => Ok(found),
             },
@@ -207,7 +207,7 @@ fn tag_hint(inventory: &Inventory, tag: &str) -> Option<String> {
         .iter()
         .map(|tag| format!("@{tag}"))
         .collect();
-    near::hint(
+    suggest::hint(
         &format!("@{tag}"),
         "known tags",
         known.iter().map(String::as_str),

@@ -94,29 +94,29 @@ pub fn fingerprint(key: &str) -> Option<String> {
 /// The key that the host offers, asked for without login or command, since nothing is trusted yet.
 pub async fn shown_key(
     runtime: &Path,
-    way: &SshRoute,
+    route: &SshRoute,
     others: &[SshRoute],
     user_config: &str,
 ) -> Result<String, TransportError> {
-    let ways = with(way, others, Vec::new());
-    let files =
-        SshFiles::write(runtime, &ways, user_config).map_err(|source| local(&way.host, source))?;
-    host_key::shown(&files, &way.host).await
+    let routes = with(route, others, Vec::new());
+    let files = SshFiles::write(runtime, &routes, user_config)
+        .map_err(|source| local(&route.host, source))?;
+    host_key::shown(&files, &route.host).await
 }
 
 /// Connects to the host with this key alone and asks who it is.
 pub async fn identify(
     runtime: &Path,
-    way: &SshRoute,
+    route: &SshRoute,
     others: &[SshRoute],
     user_config: &str,
     target: Target,
     key: &str,
 ) -> Result<Pinned, AdoptError> {
-    let host = way.host.clone();
-    let ways = with(way, others, vec![key.to_owned()]);
+    let host = route.host.clone();
+    let routes = with(route, others, vec![key.to_owned()]);
     let files =
-        SshFiles::write(runtime, &ways, user_config).map_err(|source| local(&host, source))?;
+        SshFiles::write(runtime, &routes, user_config).map_err(|source| local(&host, source))?;
     let connection = Ssh::connect(target, Arc::new(files)).await?;
     let empty = Rendered::empty(host.clone());
     let scope = Scope {
@@ -239,18 +239,18 @@ fn difference(before: &Pinned, now: &Pinned) -> String {
     parts.join(", ")
 }
 
-fn with(way: &SshRoute, others: &[SshRoute], host_keys: Vec<String>) -> Vec<SshRoute> {
-    let mut ways = vec![SshRoute {
+fn with(route: &SshRoute, others: &[SshRoute], host_keys: Vec<String>) -> Vec<SshRoute> {
+    let mut routes = vec![SshRoute {
         host_keys,
-        ..way.clone()
+        ..route.clone()
     }];
-    ways.extend(
+    routes.extend(
         others
             .iter()
-            .filter(|other| other.host != way.host)
+            .filter(|other| other.host != route.host)
             .cloned(),
     );
-    ways
+    routes
 }
 
 fn local(host: &HostName, source: io::Error) -> TransportError {

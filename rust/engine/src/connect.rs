@@ -89,27 +89,26 @@ pub struct SshSettings {
 impl OverSsh {
     /// Prepares the connections to all hosts of `inventory`; connects to none.
     pub fn new(inventory: &Inventory, settings: &SshSettings) -> Result<Self, TransportError> {
-        let ways: Vec<SshRoute> = inventory
+        let routes: Vec<SshRoute> = inventory
             .hosts()
             .iter()
-            .map(|(name, host)| way(name, host, settings.user.as_ref()))
+            .map(|(name, host)| route(name, host, settings.user.as_ref()))
             .collect();
-        let files =
-            SshFiles::write(&settings.runtime, &ways, &settings.user_config).map_err(|source| {
-                TransportError::Local {
-                    action: format!(
-                        "write the ssh configuration below `{}`",
-                        settings.runtime.display()
-                    ),
-                    source,
-                }
-            })?;
-        let targets = ways
+        let files = SshFiles::write(&settings.runtime, &routes, &settings.user_config).map_err(
+            |source| TransportError::Local {
+                action: format!(
+                    "write the ssh configuration below `{}`",
+                    settings.runtime.display()
+                ),
+                source,
+            },
+        )?;
+        let targets = routes
             .iter()
             .zip(inventory.hosts().values())
-            .map(|(way, host)| {
-                let target = target(way, host, settings.sudo_password.as_ref());
-                (way.host.clone(), target)
+            .map(|(route, host)| {
+                let target = target(route, host, settings.sudo_password.as_ref());
+                (route.host.clone(), target)
             })
             .collect();
         Ok(Self {
@@ -136,7 +135,7 @@ impl Connector for OverSsh {
         let target = self.targets.get(host)?;
         Some(StoreAddress {
             host: host.clone(),
-            road: self.files.road(host).await.ok()?,
+            chain: self.files.chain(host).await.ok()?,
             daemon: match target.becoming {
                 Become::Sudo => Daemon::Sudo,
                 // The protocol has no prompt for a password.
@@ -147,7 +146,7 @@ impl Connector for OverSsh {
 }
 
 /// How ssh reaches a host, with the keys that `adopt` pinned; `user` logs in instead of the inventory's.
-pub fn way(name: &HostName, host: &Host, user: Option<&LoginName>) -> SshRoute {
+pub fn route(name: &HostName, host: &Host, user: Option<&LoginName>) -> SshRoute {
     let connection = &host.connection;
     SshRoute {
         host: name.clone(),
@@ -164,20 +163,20 @@ pub fn way(name: &HostName, host: &Host, user: Option<&LoginName>) -> SshRoute {
     }
 }
 
-/// How the login of `way` becomes root on `host`.
-pub fn target(way: &SshRoute, host: &Host, password: Option<&Secret>) -> Target {
+/// How the login of `route` becomes root on `host`.
+pub fn target(route: &SshRoute, host: &Host, password: Option<&Secret>) -> Target {
     Target {
-        host: way.host.clone(),
-        user: way.user.clone(),
-        described: way.described(),
-        becoming: becoming(way, host, password),
+        host: route.host.clone(),
+        user: route.user.clone(),
+        described: route.described(),
+        becoming: becoming(route, host, password),
     }
 }
 
-fn becoming(way: &SshRoute, host: &Host, password: Option<&Secret>) -> Become {
+fn becoming(route: &SshRoute, host: &Host, password: Option<&Secret>) -> Become {
     // The inventory says how its own login becomes root; another one has sudo.
-    let own = way.user == host.connection.user.as_str();
-    if way.user == "root" || (own && host.connection.elevation == Elevation::None) {
+    let own = route.user == host.connection.user.as_str();
+    if route.user == "root" || (own && host.connection.elevation == Elevation::None) {
         return Become::Root;
     }
     match password {

@@ -7,7 +7,8 @@ use std::path::Path;
 /// Writes `bytes` to `path` atomically: the earlier file stays until everything is on the disk. `mode` is for
 /// a new file and is subject to the umask.
 ///
-/// # Errors What the system reported. A path that ends in nothing, such as `/`, is invalid input.
+/// # Errors
+/// What the system reported. A path that ends in nothing, such as `/`, is invalid input.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = folder_of(path)?;
     let mut temporary = tempfile::Builder::new()
@@ -23,7 +24,8 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 
 /// Whether [`replace`] would succeed: tries it, and leaves nothing behind.
 ///
-/// # Errors What prevents it.
+/// # Errors
+/// What prevents it.
 pub fn replaceable(path: &Path) -> io::Result<()> {
     if let Ok(found) = std::fs::metadata(path)
         && !found.is_file()

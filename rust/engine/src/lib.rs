@@ -2,11 +2,11 @@
 //! is reported as [`event::Event`]s.
 
 pub mod adopt;
-mod agenda;
 pub mod apply;
 pub mod archive;
 pub mod ask;
 mod causes;
+mod check_queue;
 pub mod clock;
 pub mod connect;
 pub mod event;

@@ -228,7 +228,7 @@ impl Preparation<'_> {
         if connection.is_sandbox() || refused || runs(&made.observed, &system.source) {
             return Ok(false);
         }
-        let Some(way) = self.connector.store(self.state.host()).await else {
+        let Some(store) = self.connector.store(self.state.host()).await else {
             return Ok(false);
         };
         let known = made.observed.system.as_ref();
@@ -237,7 +237,7 @@ impl Preparation<'_> {
             name: self.state.host(),
             host: &system.host,
             source: &system.source,
-            way: &way,
+            store: &store,
         };
         let ended = system
             .deployer

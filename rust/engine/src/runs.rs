@@ -54,7 +54,8 @@ struct File {
 /// Stores `report`, finished `at` (RFC 3339, in UTC), readable only by this user, and removes what is
 /// older than the newest [`KEPT`].
 ///
-/// # Errors What prevents it.
+/// # Errors
+/// What prevents it.
 ///
 /// # Panics
 /// Never: reports serialise.

@@ -48,7 +48,8 @@ pub fn path(host: &HostName) -> String {
 
 /// Reads the file of `host`; a missing file means that nothing is accepted.
 ///
-/// # Errors A file that exists and cannot be read.
+/// # Errors
+/// A file that exists and cannot be read.
 pub fn read(top: &Path, host: &HostName) -> Result<Accepted, SnapshotError> {
     let below = path(host);
     let whole = top.join(&below);
@@ -72,7 +73,8 @@ pub fn read(top: &Path, host: &HostName) -> Result<Accepted, SnapshotError> {
 
 /// Writes the file of `host`, as a whole or not at all.
 ///
-/// # Errors What prevents it.
+/// # Errors
+/// What prevents it.
 pub fn write(top: &Path, host: &HostName, accepted: &Accepted) -> Result<(), SnapshotError> {
     let path = top.join(path(host));
     files::replace(&path, accepted.to_text().as_bytes(), 0o644).map_err(|source| {

@@ -97,22 +97,25 @@ fn of_link(name: &Label, facts: &Link, inventory: &Inventory) -> Vec<LinkCheck> 
     }
     for (at, one) in ends.iter().enumerate() {
         for other in &ends[at + 1..] {
-            let ways = [(one, other), (other, one)];
-            for (from, peer) in ways {
+            let directions = [(one, other), (other, one)];
+            for (from, peer) in directions {
                 add(from, peer, route::check(&line, from, peer), None);
             }
             for size in [ping::Size::Small, ping::Size::Full] {
-                for (from, peer) in ways {
+                for (from, peer) in directions {
                     add(from, peer, ping::check(&line, from, peer, size), None);
                 }
             }
             let (client, listener) = throughput::roles(one, other);
-            for way in [throughput::Way::There, throughput::Way::Back] {
-                let check = throughput::check(&line, client, listener, way);
+            for direction in [
+                throughput::Direction::Forward,
+                throughput::Direction::Reverse,
+            ] {
+                let check = throughput::check(&line, client, listener, direction);
                 let server = server::server(&line, listener, &check);
                 add(client, listener, check, Some(server));
             }
-            for (from, peer) in ways {
+            for (from, peer) in directions {
                 for check in http::checks(&line, from, peer) {
                     add(from, peer, check, None);
                 }

@@ -13,13 +13,13 @@ use super::server;
 use crate::answer::{Found, Unreadable};
 use crate::{Bound, Check, Measurement};
 
-/// Which way the data goes, as the client sees it.
+/// The direction of the data, as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     /// From the client to the server.
-    There,
+    Forward,
     /// From the server to the client.
-    Back,
+    Reverse,
 }
 
 /// Seconds that are not counted: while TCP finds its speed.
@@ -37,15 +37,20 @@ pub(super) fn roles<'a, 'b>(one: &'a End<'b>, other: &'a End<'b>) -> (&'a End<'b
     }
 }
 
-pub(super) fn check(line: &Line<'_>, client: &End<'_>, listener: &End<'_>, way: Way) -> Check {
-    let (sender, receiver) = match way {
-        Way::There => (client, listener),
-        Way::Back => (listener, client),
+pub(super) fn check(
+    line: &Line<'_>,
+    client: &End<'_>,
+    listener: &End<'_>,
+    direction: Direction,
+) -> Check {
+    let (sender, receiver) = match direction {
+        Direction::Forward => (client, listener),
+        Direction::Reverse => (listener, client),
     };
     let measure = &line.link.measure;
     let least = line.link.min_gbits;
     let id = line.of_way("throughput", sender, receiver);
-    let query = query(&id, line, client, listener, way);
+    let query = query(&id, line, client, listener, direction);
     let expected = format!(
         "{} receives {least} Gbit/s or more from {} in {} s",
         receiver.host, sender.host, measure.seconds
@@ -70,13 +75,19 @@ pub(super) fn check(line: &Line<'_>, client: &End<'_>, listener: &End<'_>, way: 
     .needing(ping::id(line, sender, receiver, Size::Full))
 }
 
-fn query(id: &str, line: &Line<'_>, client: &End<'_>, listener: &End<'_>, way: Way) -> Query {
+fn query(
+    id: &str,
+    line: &Line<'_>,
+    client: &End<'_>,
+    listener: &End<'_>,
+    direction: Direction,
+) -> Query {
     let measure = &line.link.measure;
     let (seconds, streams) = (measure.seconds, measure.streams);
     let interval = (seconds + OMIT).div_ceil(INTERVALS);
-    let back = match way {
-        Way::There => "",
-        Way::Back => " -R",
+    let back = match direction {
+        Direction::Forward => "",
+        Direction::Reverse => " -R",
     };
     let command = format!(
         "case ${{started:-}} in\n{}) echo \"$started\"; exit 0 ;;\nesac\n\

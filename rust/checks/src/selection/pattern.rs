@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deployctl_core::inventory::near;
+use deployctl_core::inventory::suggest;
 use globset::{Glob, GlobMatcher};
 
 use super::{Offered, SelectionError};
@@ -87,7 +87,7 @@ impl Pattern {
             Some(format!("`{}` is not declared there", self.text))
         } else {
             self.meant(&ids)
-                .or_else(|| near::hint(&self.text, "known concerns and links", words))
+                .or_else(|| suggest::hint(&self.text, "known concerns and links", words))
         };
         let hosts: Vec<&str> = offered
             .hosts
@@ -105,7 +105,7 @@ impl Pattern {
     /// An id near to it, one that ends like it, or those of its concern.
     fn meant(&self, ids: &BTreeSet<&str>) -> Option<String> {
         let last = self.text.rsplit('/').next().unwrap_or_default();
-        let near = near::nearest(&self.text, ids.iter().copied());
+        let near = suggest::nearest(&self.text, ids.iter().copied());
         let near = near.or_else(|| {
             let alike = |id: &&&str| !last.is_empty() && id.rsplit('/').next() == Some(last);
             ids.iter().find(alike).copied()

@@ -2,7 +2,7 @@
 
 use deployctl_engine::adopt::{self, AdoptError, Written};
 use deployctl_engine::ask::AskError;
-use deployctl_engine::connect::{target, way};
+use deployctl_engine::connect::{route, target};
 use deployctl_engine::transport::ssh_config::SshRoute;
 use deployctl_report::Verdict;
 
@@ -20,16 +20,16 @@ pub(super) async fn run(context: &Context, args: &args::Adopt) -> Result<Verdict
     let name = one_host(&inventory, &args.host)?;
     let host = inventory.host(&name).expect("selected from it");
     let settings = context.ssh_settings()?;
-    let ways: Vec<SshRoute> = inventory
+    let routes: Vec<SshRoute> = inventory
         .hosts()
         .iter()
-        .map(|(name, host)| way(name, host, settings.user.as_ref()))
+        .map(|(name, host)| route(name, host, settings.user.as_ref()))
         .collect();
-    let own = way(&name, host, settings.user.as_ref());
+    let own = route(&name, host, settings.user.as_ref());
     let target = target(&own, host, settings.sudo_password.as_ref());
     let (runtime, user_config) = (settings.runtime.as_path(), settings.user_config.as_str());
 
-    let key = adopt::shown_key(runtime, &own, &ways, user_config).await?;
+    let key = adopt::shown_key(runtime, &own, &routes, user_config).await?;
     let shown = adopt::fingerprint(&key).ok_or_else(|| {
         Failure::new(
             Verdict::Internal,
@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, args: &args::Adopt) -> Result<Verdict
         )
     })?;
     approve(context, args, name.as_str(), &shown)?;
-    let pinned = adopt::identify(runtime, &own, &ways, user_config, target, &key)
+    let pinned = adopt::identify(runtime, &own, &routes, user_config, target, &key)
         .await
         .map_err(adopt_failure)?;
     let written = adopt::pin(&repo, &name, &pinned, args.replace).map_err(adopt_failure)?;

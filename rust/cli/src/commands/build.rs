@@ -38,10 +38,10 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
             let Some(derivation) = &system.source.derivation else {
                 unreachable!("it was evaluated just now");
             };
-            let way = connector.store(&host).await;
+            let store = connector.store(&host).await;
             system
                 .deployer
-                .build(&host, &system.host, derivation, way.as_ref(), &sink)
+                .build(&host, &system.host, derivation, store.as_ref(), &sink)
                 .await
                 .map_err(|error| Box::new(undeployed(host.clone(), &DeployError::System(error))))?;
             Ok((host, derivation.out.clone()))

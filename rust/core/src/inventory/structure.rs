@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::error::{Findings, path_of, value_at};
 use super::forms;
-use super::near;
 use super::path::FactPath;
 use super::schema::{VALIDATOR, expectation, part};
+use super::suggest;
 use super::text::rule_of;
 
 /// Holds `document` against the schema.
@@ -85,7 +85,7 @@ fn report(document: &Value, error: &ValidationError<'_>, findings: &mut Findings
 fn wrong_value(path: &FactPath, value: &Value, schema: &Value, findings: &mut Findings<'_>) {
     let hint = match (value.as_str(), schema.get("enum").and_then(Value::as_array)) {
         (Some(word), Some(options)) => {
-            near::nearest(word, options.iter().filter_map(Value::as_str))
+            suggest::nearest(word, options.iter().filter_map(Value::as_str))
                 .map(|near| format!("did you mean `{near}`?"))
         }
         (Some(text), None)
@@ -145,7 +145,7 @@ fn unknown_key(path: &FactPath, key: &str, holder: &Value, findings: &mut Findin
     findings.push(
         at,
         "is not a known fact".to_owned(),
-        near::hint(key, "known here", known),
+        suggest::hint(key, "known here", known),
     );
 }
 
@@ -157,7 +157,7 @@ fn slip_of(document: &Value, path: &FactPath, missing: &str, holder: &Value) -> 
         .keys()
         .filter(|key| !known.contains_key(*key))
         .map(String::as_str);
-    near::nearest(missing, strangers).map(ToOwned::to_owned)
+    suggest::nearest(missing, strangers).map(ToOwned::to_owned)
 }
 
 /// A value for people: JSON in one line, cut short, nothing that a terminal would act on.

@@ -7,7 +7,7 @@ use super::expression::Expression;
 use super::fragment::Wanted;
 use super::kconfig::Kconfig;
 use super::value::Value;
-use crate::inventory::near;
+use crate::inventory::suggest;
 
 /// How many of those that select a symbol are named.
 const SHOWN: usize = 3;
@@ -126,7 +126,7 @@ pub fn judge(wanted: &[Wanted], config: &Config, kconfig: &Kconfig) -> Verdict {
 }
 
 fn nearest(symbol: &str, kconfig: &Kconfig) -> Option<String> {
-    near::nearest(symbol, kconfig.names()).map(str::to_owned)
+    suggest::nearest(symbol, kconfig.names()).map(str::to_owned)
 }
 
 fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {

@@ -14,7 +14,7 @@ const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 pub(super) const UNKNOWN: &str =
     "install `tzdata` on the host and check the `session` facts, or `--force`";
 
-/// How far apart two clocks may be, in seconds: an answer may be under way for some of them.
+/// How far apart two clocks may be, in seconds: an answer may be under relation for some of them.
 const TOLERANCE: u64 = 120;
 
 /// What a host's clock says about its blackout windows.
@@ -101,8 +101,10 @@ pub(super) fn differ(clocks: &Clocks) -> Option<String> {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     };
-    let way = if behind > 0 { "behind" } else { "ahead of" };
-    Some(format!("the host's clock is {long} {way} this machine's"))
+    let relation = if behind > 0 { "behind" } else { "ahead of" };
+    Some(format!(
+        "the host's clock is {long} {relation} this machine's"
+    ))
 }
 
 /// By how many seconds the host's clock is behind, where it is more than [`TOLERANCE`].

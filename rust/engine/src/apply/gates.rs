@@ -8,8 +8,8 @@ use deployctl_core::name::ConcernName;
 
 use super::way_in::reach;
 use super::{Task, distinct, tell};
-use crate::agenda::{Agenda, Step};
 use crate::ask::{AskError, ask};
+use crate::check_queue::{CheckQueue, Step};
 use crate::event::EventKind;
 use crate::run_context::RunContext;
 use crate::transport::Transport;
@@ -35,30 +35,30 @@ pub(super) struct Looked {
 /// further rounds. The one that confirms was opened for the last round.
 pub(super) async fn look(connection: &dyn Transport, task: &Task, context: &RunContext) -> Looked {
     let start = context.clock.monotonic();
-    let mut visit = Visit {
+    let mut rounds = GateRounds {
         connection,
         task,
         context,
-        way: NewLogin::default(),
+        login: NewLogin::default(),
     };
     let mut looks: u8 = 0;
     let mut backing_off = PAUSE;
     loop {
-        let anew = visit.reach().await;
-        let mut checks = visit.ask().await;
+        let anew = rounds.reach().await;
+        let mut checks = rounds.ask().await;
         looks = looks.saturating_add(1);
         for result in checks.iter_mut().filter(|it| it.attempts > 0) {
             result.attempts = looks;
         }
         // A sandbox has no login to prove or to lose.
-        let open = visit.way.fresh.is_some()
+        let open = rounds.login.fresh.is_some()
             && (connection.is_sandbox() || matches!(decide(&checks), Decision::Open));
         if open && anew {
-            let connection = visit.way.fresh;
+            let connection = rounds.login.fresh;
             return Looked { connection, checks };
         }
         if open {
-            visit.way.fresh = None;
+            rounds.login.fresh = None;
             continue;
         }
         let (pause, patience) = patience(&checks, task);
@@ -69,7 +69,7 @@ pub(super) async fn look(connection: &dyn Transport, task: &Task, context: &RunC
                 checks,
             };
         }
-        let pause = if visit.way.fresh.is_some() {
+        let pause = if rounds.login.fresh.is_some() {
             pause
         } else {
             backing_off *= 2;
@@ -113,26 +113,26 @@ struct NewLogin {
     hint: Option<String>,
 }
 
-struct Visit<'a> {
+struct GateRounds<'a> {
     connection: &'a dyn Transport,
     task: &'a Task,
     context: &'a RunContext,
-    way: NewLogin,
+    login: NewLogin,
 }
 
-impl Visit<'_> {
+impl GateRounds<'_> {
     /// Connects if no connection is open; returns whether one is.
     async fn reach(&mut self) -> bool {
-        let way = &mut self.way;
-        if way.fresh.is_some() {
+        let login = &mut self.login;
+        if login.fresh.is_some() {
             return false;
         }
         match reach(self.connection).await {
-            Ok(connection) => way.fresh = Some(connection),
+            Ok(connection) => login.fresh = Some(connection),
             Err(error) => {
-                way.troubles.push(error.to_string());
+                login.troubles.push(error.to_string());
                 // The first hint belongs to the first problem: later ones may be caused by the tries themselves.
-                way.hint = way.hint.take().or_else(|| error.hint());
+                login.hint = login.hint.take().or_else(|| error.hint());
             }
         }
         true
@@ -141,11 +141,11 @@ impl Visit<'_> {
     /// Whether the host was reached, and then the answers of all gates.
     async fn ask(&mut self) -> Vec<CheckResult> {
         let name = self.connection.describe();
-        let way = &mut self.way;
-        let Some(fresh) = way.fresh.as_deref() else {
-            let hint = way.hint.clone();
+        let login = &mut self.login;
+        let Some(fresh) = login.fresh.as_deref() else {
+            let hint = login.hint.clone();
             let status = CheckStatus::Fail { hint };
-            return vec![reachable(&name, status, &distinct(&way.troubles))];
+            return vec![reachable(&name, status, &distinct(&login.troubles))];
         };
         let answers = "a new connection answers";
         if fresh.is_sandbox() {
@@ -153,15 +153,15 @@ impl Visit<'_> {
             checks.extend(checks::skip_all(&self.task.gates, "sandbox"));
             return checks;
         }
-        if !way.told {
-            way.told = true;
+        if !login.told {
+            login.told = true;
             tell(self.context, self.task, EventKind::Reached(name.clone()));
         }
         let mut checks = vec![reachable(&name, CheckStatus::Pass, answers)];
         match ask_gates(fresh, &self.task.gates).await {
             Ok(results) => checks.extend(results),
             Err(error) => {
-                way.fresh = None;
+                login.fresh = None;
                 let reason = error.to_string();
                 let status = CheckStatus::Error { reason };
                 checks.push(reachable("gates", status, "no answers"));
@@ -177,20 +177,20 @@ async fn ask_gates(
     connection: &dyn Transport,
     gates: &[Check],
 ) -> Result<Vec<CheckResult>, AskError> {
-    let mut agenda = Agenda::once(gates);
+    let mut queue = CheckQueue::once(gates);
     for (place, gate) in gates.iter().enumerate() {
         if gate.load || gate.ships.is_some() {
-            agenda.settle(
+            queue.settle(
                 place,
                 checks::broken(gate, "it cannot be a gate: it takes too long"),
             );
         }
     }
-    while let Step::Ask(places) = agenda.next() {
-        let answers = ask(connection, &agenda.queries(&places)).await?;
-        agenda.answered(&places, &answers);
+    while let Step::Ask(places) = queue.next() {
+        let answers = ask(connection, &queue.queries(&places)).await?;
+        queue.answered(&places, &answers);
     }
-    Ok(agenda.into_results())
+    Ok(queue.into_results())
 }
 
 fn reachable(address: &str, status: CheckStatus, evidence: &str) -> CheckResult {

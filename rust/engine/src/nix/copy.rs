@@ -14,7 +14,7 @@ use super::{Nix, SystemError};
 use crate::event::EventKind;
 use crate::interrupt::Interrupt;
 use crate::process::Program;
-use crate::transport::ssh_files::Road;
+use crate::transport::ssh_files::SshChain;
 
 /// Where hosts have `nix-daemon` and what it calls; the login's own `PATH` may lack it.
 const PATH: &str = "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -25,7 +25,7 @@ pub struct StoreAddress {
     /// Its name in the inventory.
     pub host: HostName,
     /// How to call ssh.
-    pub road: Road,
+    pub chain: SshChain,
     /// The account that the remote store runs as.
     pub daemon: Daemon,
 }
@@ -58,7 +58,7 @@ impl StoreAddress {
     /// The host part of a store's URL: what ssh connects to, except where a URL would need brackets and
     /// encoding.
     fn named(&self) -> &str {
-        let destination = self.road.destination();
+        let destination = self.chain.destination();
         if destination.contains([':', '%']) {
             self.host.as_str()
         } else {
@@ -71,14 +71,14 @@ impl StoreAddress {
     fn reached_by(&self, program: Program) -> Program {
         let mut options = format!(
             "-F {} -o ControlMaster=no -o ControlPath=none",
-            self.road.config().display()
+            self.chain.config().display()
         );
         if self.named() == self.host.as_str() {
-            let address = self.road.way().address.replace('%', "%%");
+            let address = self.chain.route().address.replace('%', "%%");
             let _ = write!(options, " -o HostName={address}");
         }
         let program = program.variable("NIX_SSHOPTS", options);
-        if self.road.jumps() {
+        if self.chain.jumps() {
             // The login shell of this account may be `nologin`, as for our own ssh.
             return program.variable("SHELL", "/bin/sh");
         }
@@ -100,7 +100,7 @@ fn percent_encoded(text: &str) -> String {
 /// Copies to the store of one host, as its facts say.
 pub(super) struct Copier<'a> {
     pub(super) nix: &'a Nix,
-    pub(super) way: &'a StoreAddress,
+    pub(super) store: &'a StoreAddress,
     pub(super) facts: &'a Facts,
     pub(super) interrupt: &'a Interrupt,
     pub(super) tell: &'a (dyn Fn(EventKind) + Send + Sync),
@@ -124,14 +124,14 @@ impl Copier<'_> {
             .nix
             .nix_store()
             .arguments(["--log-format", "internal-json"])
-            .arguments(["--store", &self.way.url(self.facts.compress)])
+            .arguments(["--store", &self.store.url(self.facts.compress)])
             .arguments(["--realise", derivation.drv.as_str()]);
-        let program = self.way.reached_by(program);
+        let program = self.store.reached_by(program);
         realise(program, derivation, self.interrupt, self.tell)
             .await
             .map_err(|error| match error {
                 SystemError::Full => SystemError::HostFull {
-                    host: self.way.host.clone(),
+                    host: self.store.host.clone(),
                 },
                 other => other,
             })
@@ -147,12 +147,12 @@ impl Copier<'_> {
             .nix
             .nix()
             .arguments(["copy", "--log-format", "internal-json", "--no-check-sigs"])
-            .arguments(["--to", &self.way.url(self.facts.compress)])
+            .arguments(["--to", &self.store.url(self.facts.compress)])
             .arguments(option)
             .arguments([path.as_str()]);
         let mut listener = Listener::new(tell);
         let finished = self
-            .way
+            .store
             .reached_by(program)
             .watch(self.interrupt, &mut |line| listener.line(line))
             .await
@@ -160,7 +160,7 @@ impl Copier<'_> {
         if finished.status.success() {
             return Ok(listener.copied);
         }
-        Err(why(&listener, &self.way.host))
+        Err(why(&listener, &self.store.host))
     }
 }
 

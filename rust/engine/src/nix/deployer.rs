@@ -131,17 +131,17 @@ impl ClosureDeployer {
         name: &HostName,
         host: &Host,
         derivation: &Derivation,
-        way: Option<&StoreAddress>,
+        store: Option<&StoreAddress>,
         sink: &Sink,
     ) -> Result<(), SystemError> {
         let what = Installable::of_host(self.top.clone(), name, host.platform, host.architecture);
         let facts = facts(name, host)?;
-        if let (BuildOn::Host, Some(way)) = (facts.build_on, way) {
-            let (way, tell) = (self.by_login(way), teller(name, sink));
+        if let (BuildOn::Host, Some(store)) = (facts.build_on, store) {
+            let (store, tell) = (self.by_login(store), teller(name, sink));
             if let Some(what) = &what {
                 self.instantiate(what, derivation, &tell).await?;
             }
-            let copier = self.copier(&way, facts, &tell);
+            let copier = self.copier(&store, facts, &tell);
             return copier.build_there(derivation).await;
         }
         self.make(name, "system", what.as_ref(), derivation, sink)
@@ -231,7 +231,7 @@ impl ClosureDeployer {
             name,
             host,
             source,
-            way,
+            store,
         } = needed;
         // Made before the copy: a dangling GC root protects the path as soon as it arrives.
         keep(connection, name, source).await?;
@@ -243,7 +243,8 @@ impl ClosureDeployer {
         let toplevel = &source.closure.toplevel;
         match &source.derivation {
             Some(derivation) => {
-                self.build(name, host, derivation, Some(way), sink).await?;
+                self.build(name, host, derivation, Some(store), sink)
+                    .await?;
                 if facts.build_on == BuildOn::Host {
                     return Ok(());
                 }
@@ -259,21 +260,21 @@ impl ClosureDeployer {
         if let Some(key) = &self.signing_key {
             self.nix.sign(toplevel, key, name, &self.interrupt).await?;
         }
-        let way = self.by_login(way);
-        let copied = self.copier(&way, facts, &tell).copy(toplevel).await?;
+        let store = self.by_login(store);
+        let copied = self.copier(&store, facts, &tell).copy(toplevel).await?;
         tell(EventKind::Supplied(copied));
         Ok(())
     }
 
     fn copier<'a>(
         &'a self,
-        way: &'a StoreAddress,
+        store: &'a StoreAddress,
         facts: &'a Facts,
         tell: &'a (dyn Fn(EventKind) + Send + Sync),
     ) -> Copier<'a> {
         Copier {
             nix: &self.nix,
-            way,
+            store,
             facts,
             interrupt: &self.interrupt,
             tell,
@@ -281,12 +282,12 @@ impl ClosureDeployer {
     }
 
     /// A signed closure may be copied by an untrusted login.
-    fn by_login(&self, way: &StoreAddress) -> StoreAddress {
-        let mut way = way.clone();
+    fn by_login(&self, store: &StoreAddress) -> StoreAddress {
+        let mut store = store.clone();
         if self.signing_key.is_some() {
-            way.daemon = Daemon::Login;
+            store.daemon = Daemon::Login;
         }
-        way
+        store
     }
 }
 
@@ -306,7 +307,7 @@ pub struct Deployment<'a> {
     /// What it should run.
     pub source: &'a Source,
     /// The address of its store.
-    pub way: &'a StoreAddress,
+    pub store: &'a StoreAddress,
 }
 
 fn teller(name: &HostName, sink: &Sink) -> impl Fn(EventKind) + Send + Sync + 'static {

@@ -15,10 +15,10 @@ pub async fn shown(files: &SshFiles, host: &HostName) -> Result<String, Transpor
         action: format!("prepare the connection to `{host}`"),
         source,
     };
-    let road = files.road(host).await.map_err(local)?;
+    let chain = files.chain(host).await.map_err(local)?;
     let seen = files.directory().join("seen");
-    master::forget(&road);
-    let output = master::command(&road)
+    master::forget(&chain);
+    let output = master::command(&chain)
         .arg("-o")
         .arg(format!("UserKnownHostsFile={}", seen.display()))
         .args(["-o", "GlobalKnownHostsFile=none"])
@@ -27,7 +27,7 @@ pub async fn shown(files: &SshFiles, host: &HostName) -> Result<String, Transpor
         .args(["-o", "PreferredAuthentications=none"])
         .args(["-o", "ControlMaster=no", "-o", "ControlPath=none"])
         .arg(format!("-oHostKeyAlias={host}"))
-        .args(road.arguments().map_err(local)?)
+        .args(chain.arguments().map_err(local)?)
         .arg("true")
         .stderr(Stdio::piped())
         .output();
@@ -35,7 +35,7 @@ pub async fn shown(files: &SshFiles, host: &HostName) -> Result<String, Transpor
     let output = tokio::time::timeout(deadline, output)
         .await
         .map_err(|_| TransportError::Timeout {
-            address: road.way.described(),
+            address: chain.route.described(),
             seconds: deadline.as_secs(),
         })?
         .map_err(master::not_started)?;
@@ -45,5 +45,5 @@ pub async fn shown(files: &SshFiles, host: &HostName) -> Result<String, Transpor
         let (name, kind, blob) = (words.next()?, words.next()?, words.next()?);
         (name == host.as_str()).then(|| format!("{kind} {blob}"))
     });
-    key.ok_or_else(|| ssh_words::refused(&road, &String::from_utf8_lossy(&output.stderr)))
+    key.ok_or_else(|| ssh_words::refused(&chain, &String::from_utf8_lossy(&output.stderr)))
 }

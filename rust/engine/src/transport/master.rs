@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use openssh::Session;
 
-use super::ssh_files::{Road, SshFiles};
+use super::ssh_files::{SshChain, SshFiles};
 use super::{TransportError, ssh_words};
 
 /// ssh gives up well before that; each jump host has its own 10 seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Connects along `road`. The process ends when the session is dropped; if this process is killed first, it
+/// Connects along `chain`. The process ends when the session is dropped; if this process is killed first, it
 /// ends after a minute without a channel.
-pub(super) async fn start(files: &SshFiles, road: &Road) -> Result<Session, TransportError> {
+pub(super) async fn start(files: &SshFiles, chain: &SshChain) -> Result<Session, TransportError> {
     let local = |source| TransportError::Local {
-        action: format!("prepare the connection to `{}`", road.way.host),
+        action: format!("prepare the connection to `{}`", chain.route.host),
         source,
     };
     let directory = tempfile::Builder::new()
@@ -25,9 +25,9 @@ pub(super) async fn start(files: &SshFiles, road: &Road) -> Result<Session, Tran
         .tempdir_in(files.directory())
         .map_err(local)?;
     let log = directory.path().join("log");
-    let arguments = road.arguments().map_err(local)?;
-    forget(road);
-    let run = command(road)
+    let arguments = chain.arguments().map_err(local)?;
+    forget(chain);
+    let run = command(chain)
         .arg("-E")
         .arg(&log)
         .arg("-S")
@@ -39,18 +39,18 @@ pub(super) async fn start(files: &SshFiles, road: &Road) -> Result<Session, Tran
     let status = tokio::time::timeout(PATIENCE, run)
         .await
         .map_err(|_| TransportError::Timeout {
-            address: road.way.described(),
+            address: chain.route.described(),
             seconds: PATIENCE.as_secs(),
         })?
         .map_err(not_started)?;
     if status.success() {
         return Ok(Session::new_native_mux(directory));
     }
-    Err(ssh_words::refused(road, &said(&log, status)))
+    Err(ssh_words::refused(chain, &said(&log, status)))
 }
 
-/// ssh, along `road`.
-pub(super) fn command(road: &Road) -> tokio::process::Command {
+/// ssh, along `chain`.
+pub(super) fn command(chain: &SshChain) -> tokio::process::Command {
     #[expect(
         clippy::disallowed_methods,
         reason = "transports own their ssh processes"
@@ -60,7 +60,7 @@ pub(super) fn command(road: &Road) -> tokio::process::Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true);
-    if road.jumps() {
+    if chain.jumps() {
         // Ssh starts the ssh of a jump host by the login shell of this account, which may be `nologin`
         // in a service.
         command.env("SHELL", "/bin/sh");
@@ -69,8 +69,8 @@ pub(super) fn command(road: &Road) -> tokio::process::Command {
 }
 
 /// ssh appends: messages of earlier connections are not about this one.
-pub(super) fn forget(road: &Road) {
-    for jump in &road.jumps {
+pub(super) fn forget(chain: &SshChain) {
+    for jump in &chain.jumps {
         let _ = std::fs::remove_file(&jump.log);
     }
 }

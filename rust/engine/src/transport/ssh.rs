@@ -62,8 +62,8 @@ impl Ssh {
             action: format!("prepare the connection to `{}`", target.host),
             source,
         };
-        let road = files.road(&target.host).await.map_err(local)?;
-        let session = master::start(&files, &road).await?;
+        let chain = files.chain(&target.host).await.map_err(local)?;
+        let session = master::start(&files, &chain).await?;
         let nonce = random::word().map_err(|source| TransportError::Local {
             action: "read random bytes".to_owned(),
             source,

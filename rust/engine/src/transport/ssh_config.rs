@@ -74,18 +74,22 @@ ForkAfterAuthentication no
 ";
 
 /// The configuration for `route`; `proxy` is the command that reaches its jump host.
-pub(super) fn text(way: &SshRoute, proxy: Option<&str>, common: &Common<'_>) -> io::Result<String> {
+pub(super) fn text(
+    route: &SshRoute,
+    proxy: Option<&str>,
+    common: &Common<'_>,
+) -> io::Result<String> {
     let mut text = String::new();
-    let _ = writeln!(text, "Port {}", way.port);
-    let _ = writeln!(text, "User {}", login(&way.user)?);
+    let _ = writeln!(text, "Port {}", route.port);
+    let _ = writeln!(text, "User {}", login(&route.user)?);
     if let Some(proxy) = proxy {
         let _ = writeln!(text, "ProxyCommand {proxy}");
     }
-    if !way.host_keys.is_empty() {
-        let _ = writeln!(text, "HostKeyAlias {}", way.host);
+    if !route.host_keys.is_empty() {
+        let _ = writeln!(text, "HostKeyAlias {}", route.host);
         let _ = writeln!(text, "UserKnownHostsFile {}", common.known_hosts.display());
         let _ = writeln!(text, "GlobalKnownHostsFile none");
-        let _ = writeln!(text, "HostKeyAlgorithms {}", algorithms(&way.host_keys)?);
+        let _ = writeln!(text, "HostKeyAlgorithms {}", algorithms(&route.host_keys)?);
         let _ = writeln!(text, "KnownHostsCommand none");
     }
     text.push_str(PINS);
@@ -97,11 +101,11 @@ pub(super) fn text(way: &SshRoute, proxy: Option<&str>, common: &Common<'_>) -> 
 }
 
 /// The lines of `known_hosts` that pin the keys of all hosts.
-pub(super) fn known_hosts<'a>(ways: impl Iterator<Item = &'a SshRoute>) -> String {
+pub(super) fn known_hosts<'a>(routes: impl Iterator<Item = &'a SshRoute>) -> String {
     let mut text = String::new();
-    for way in ways {
-        for key in &way.host_keys {
-            let _ = writeln!(text, "{} {key}", way.host);
+    for route in routes {
+        for key in &route.host_keys {
+            let _ = writeln!(text, "{} {key}", route.host);
         }
     }
     text
@@ -157,7 +161,7 @@ fn unfit(text: &str) -> io::Error {
 mod tests {
     use super::*;
 
-    fn way(name: &str) -> SshRoute {
+    fn route(name: &str) -> SshRoute {
         SshRoute {
             host: HostName::new(name).unwrap(),
             address: format!("{name}.example"),
@@ -180,7 +184,7 @@ mod tests {
     fn adopted_hosts_are_strict_and_the_users_own_configuration_comes_last() {
         let cuda = SshRoute {
             host_keys: vec!["ssh-ed25519 AAAA".to_owned(), "ssh-rsa BBBB".to_owned()],
-            ..way("cuda")
+            ..route("cuda")
         };
         let adopted = text(&cuda, None, &common()).unwrap();
         let proxy = "ssh -F /run/x/cuda -W [%h]:%p cuda.example";
@@ -188,7 +192,7 @@ mod tests {
             knows_session_type: false,
             ..common()
         };
-        let behind = text(&way("linode"), Some(proxy), &old).unwrap();
+        let behind = text(&route("linode"), Some(proxy), &old).unwrap();
         insta::assert_snapshot!(format!(
             "{adopted}--- known_hosts\n{}--- an unadopted one behind it, for an old ssh\n{behind}",
             known_hosts([&cuda].into_iter())
@@ -209,7 +213,7 @@ mod tests {
         ] {
             let user = SshRoute {
                 user: bad.to_owned(),
-                ..way("cuda")
+                ..route("cuda")
             };
             assert!(text(&user, None, &common()).is_err(), "{bad:?}");
             assert_eq!(address(bad).is_ok(), bad == "%h", "{bad:?}");

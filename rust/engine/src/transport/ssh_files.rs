@@ -30,7 +30,7 @@ pub struct SshFiles {
     directory: tempfile::TempDir,
     /// Tells later runs that this one is alive.
     _mark: Option<UnixListener>,
-    ways: BTreeMap<HostName, SshRoute>,
+    routes: BTreeMap<HostName, SshRoute>,
     common: OnceCell<Said>,
     destinations: Mutex<BTreeMap<HostName, String>>,
 }
@@ -43,9 +43,9 @@ struct Said {
 
 /// How to call ssh for one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Road {
+pub struct SshChain {
     /// The host at its end.
-    pub(super) way: SshRoute,
+    pub(super) route: SshRoute,
     /// The argument of `ssh -F`.
     pub(super) config: PathBuf,
     /// What ssh connects to: the address, or the inventory's name if the user's own configuration
@@ -58,16 +58,16 @@ pub struct Road {
 /// A jump host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Jump {
-    pub(super) way: SshRoute,
+    pub(super) route: SshRoute,
     /// The log file of its ssh.
     pub(super) log: PathBuf,
 }
 
-impl Road {
+impl SshChain {
     /// The road to `route` with this configuration, without jump hosts.
-    pub fn direct(way: SshRoute, config: PathBuf, destination: String) -> Self {
+    pub fn direct(route: SshRoute, config: PathBuf, destination: String) -> Self {
         Self {
-            way,
+            route,
             config,
             destination,
             jumps: Vec::new(),
@@ -77,8 +77,8 @@ impl Road {
     /// The arguments that name the destination.
     pub(super) fn arguments(&self) -> io::Result<Vec<String>> {
         let mut arguments = vec!["-F".to_owned(), self.config.display().to_string()];
-        if self.destination == self.way.host.as_str() {
-            let escaped = ssh_config::address(&self.way.address)?.replace('%', "%%");
+        if self.destination == self.route.host.as_str() {
+            let escaped = ssh_config::address(&self.route.address)?.replace('%', "%%");
             arguments.push(format!("-oHostName={escaped}"));
         }
         arguments.push(self.destination.clone());
@@ -96,8 +96,8 @@ impl Road {
     }
 
     /// The route of the host at its end.
-    pub fn way(&self) -> &SshRoute {
-        &self.way
+    pub fn route(&self) -> &SshRoute {
+        &self.route
     }
 
     /// Whether there are jump hosts.
@@ -110,7 +110,7 @@ impl SshFiles {
     /// Makes the directory for `routes` below `parent`, or below `/tmp` if a socket could not be made
     /// there. `user_config` is the user's own configuration, empty for none; it and the system's are
     /// read after our own.
-    pub fn write(parent: &Path, ways: &[SshRoute], user_config: &str) -> io::Result<Self> {
+    pub fn write(parent: &Path, routes: &[SshRoute], user_config: &str) -> io::Result<Self> {
         let directory = private_directory(parent)?;
         // Without a mark it is never swept.
         let mark = left_over::mark(directory.path()).ok();
@@ -131,15 +131,15 @@ impl SshFiles {
         let files = Self {
             directory,
             _mark: mark,
-            ways: ways
+            routes: routes
                 .iter()
-                .map(|way| (way.host.clone(), way.clone()))
+                .map(|route| (route.host.clone(), route.clone()))
                 .collect(),
             common: OnceCell::new(),
             destinations: Mutex::default(),
         };
         files.place("own", &own)?;
-        files.place("known_hosts", &ssh_config::known_hosts(ways.iter()))?;
+        files.place("known_hosts", &ssh_config::known_hosts(routes.iter()))?;
         Ok(files)
     }
 
@@ -150,11 +150,12 @@ impl SshFiles {
 
     /// How to call ssh for `host`.
     ///
-    /// # Panics If no route to `host` was written.
-    pub async fn road(&self, host: &HostName) -> io::Result<Road> {
-        let mut chain = vec![&self.ways[host]];
-        while let Some(next) = chain.last().and_then(|way| way.jump.as_ref()) {
-            chain.push(&self.ways[next]);
+    /// # Panics
+    /// If no route to `host` was written.
+    pub async fn chain(&self, host: &HostName) -> io::Result<SshChain> {
+        let mut hops = vec![&self.routes[host]];
+        while let Some(next) = hops.last().and_then(|route| route.jump.as_ref()) {
+            hops.push(&self.routes[next]);
         }
         let general = self.common.get_or_init(|| self.said_of(NOBODY)).await;
         let (known_hosts, own) = (self.path("known_hosts"), self.path("own"));
@@ -163,38 +164,38 @@ impl SshFiles {
             own: &own,
             knows_session_type: general.knows("sessiontype"),
         };
-        let mut road: Option<Road> = None;
-        for way in chain.into_iter().rev() {
-            let proxy = road
+        let mut chain: Option<SshChain> = None;
+        for route in hops.into_iter().rev() {
+            let proxy = chain
                 .as_ref()
-                .map(|before| self.proxy(before, way))
+                .map(|before| self.proxy(before, route))
                 .transpose()?;
-            let name = format!("{}.conf", way.host);
-            self.place(&name, &ssh_config::text(way, proxy.as_deref(), &common)?)?;
-            let jumps = road.map_or_else(Vec::new, |before| {
-                let log = self.jump_log(&before.way, way);
+            let name = format!("{}.conf", route.host);
+            self.place(&name, &ssh_config::text(route, proxy.as_deref(), &common)?)?;
+            let jumps = chain.map_or_else(Vec::new, |before| {
+                let log = self.jump_log(&before.route, route);
                 let mut jumps = before.jumps;
                 jumps.push(Jump {
-                    way: before.way,
+                    route: before.route,
                     log,
                 });
                 jumps
             });
-            road = Some(Road {
-                way: way.clone(),
+            chain = Some(SshChain {
+                route: route.clone(),
                 config: self.path(&name),
-                destination: self.destination(way, general).await?,
+                destination: self.destination(route, general).await?,
                 jumps,
             });
         }
-        Ok(road.expect("the chain holds the host itself"))
+        Ok(chain.expect("the hops holds the host itself"))
     }
 
     /// The command that reaches `to` through the host at the end of `before`.
-    fn proxy(&self, before: &Road, to: &SshRoute) -> io::Result<String> {
+    fn proxy(&self, before: &SshChain, to: &SshRoute) -> io::Result<String> {
         let mut command = format!(
             "ssh -E {} -S none -oControlMaster=no -W [%h]:%p",
-            self.jump_log(&before.way, to).display()
+            self.jump_log(&before.route, to).display()
         );
         for argument in before.arguments()? {
             // A shell runs it after ssh has expanded it; nothing else in it needs quotes.
@@ -211,18 +212,18 @@ impl SshFiles {
     }
 
     /// The name of the inventory if ssh's configuration mentions it, else the address.
-    async fn destination(&self, way: &SshRoute, general: &Said) -> io::Result<String> {
-        if let Some(destination) = self.destinations.lock().await.get(&way.host) {
+    async fn destination(&self, route: &SshRoute, general: &Said) -> io::Result<String> {
+        if let Some(destination) = self.destinations.lock().await.get(&route.host) {
             return Ok(destination.clone());
         }
-        let said = self.said_of(way.host.as_str()).await;
+        let said = self.said_of(route.host.as_str()).await;
         let destination = if said.lines == general.lines {
-            ssh_config::address(&way.address)?.to_owned()
+            ssh_config::address(&route.address)?.to_owned()
         } else {
-            way.host.to_string()
+            route.host.to_string()
         };
         let mut known = self.destinations.lock().await;
-        known.insert(way.host.clone(), destination.clone());
+        known.insert(route.host.clone(), destination.clone());
         Ok(destination)
     }
 

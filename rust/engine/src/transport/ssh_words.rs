@@ -2,7 +2,7 @@
 
 use super::TransportError;
 use super::ssh_config::SshRoute;
-use super::ssh_files::{Jump, Road};
+use super::ssh_files::{Jump, SshChain};
 
 /// Host output for people: UTF-8, one line, no control sequences, at most 2000 characters.
 pub(super) fn printable(bytes: &[u8]) -> String {
@@ -28,26 +28,26 @@ pub(super) fn printable(bytes: &[u8]) -> String {
 
 /// Turns ssh's last messages into an error that names the host at which the connection failed. ssh has
 /// one exit code for everything (255), so only its messages tell the cause.
-pub(super) fn refused(road: &Road, words: &str) -> TransportError {
+pub(super) fn refused(chain: &SshChain, words: &str) -> TransportError {
     // ssh prints this for a connection through a jump host; the jump host's own ssh printed the cause.
     if words.contains("UNKNOWN port") {
-        for (number, jump) in road.jumps.iter().enumerate() {
+        for (number, jump) in chain.jumps.iter().enumerate() {
             let log = std::fs::read(&jump.log).unwrap_or_default();
             let said = String::from_utf8_lossy(&log);
             if causes(&said).is_empty() {
                 continue;
             }
             if said.contains("open failed") || said.contains("stdio forwarding failed") {
-                let next = road
+                let next = chain
                     .jumps
                     .get(number + 1)
-                    .map_or(&road.way, |next| &next.way);
-                return beyond(&jump.way, next, &said);
+                    .map_or(&chain.route, |next| &next.route);
+                return beyond(&jump.route, next, &said);
             }
-            return at(&jump.way, &road.jumps[..number], &said);
+            return at(&jump.route, &chain.jumps[..number], &said);
         }
     }
-    at(&road.way, &road.jumps, words)
+    at(&chain.route, &chain.jumps, words)
 }
 
 /// A jump host was reached, but it cannot reach the next host.
@@ -71,8 +71,8 @@ fn beyond(jump: &SshRoute, next: &SshRoute, words: &str) -> TransportError {
 }
 
 /// The connection failed at the host of `route`, behind `jumps`.
-fn at(way: &SshRoute, jumps: &[Jump], words: &str) -> TransportError {
-    let address = way.described();
+fn at(route: &SshRoute, jumps: &[Jump], words: &str) -> TransportError {
+    let address = route.described();
     if let Some(wrong) = wrong_here(words) {
         return TransportError::Local {
             action: wrong.to_owned(),
@@ -82,8 +82,8 @@ fn at(way: &SshRoute, jumps: &[Jump], words: &str) -> TransportError {
     let changed = words.contains("REMOTE HOST IDENTIFICATION HAS CHANGED")
         || words.contains("no matching host key type found");
     if changed || words.contains("Host key verification failed") {
-        if way.host_keys.is_empty() && !changed {
-            let host = way.host.clone();
+        if route.host_keys.is_empty() && !changed {
+            let host = route.host.clone();
             return TransportError::Unadopted { address, host };
         }
         let cause = shown_key(words).unwrap_or_else(|| causes(words));
@@ -91,7 +91,7 @@ fn at(way: &SshRoute, jumps: &[Jump], words: &str) -> TransportError {
     }
     TransportError::Connect {
         cause: causes(words),
-        hint: hint(way, jumps, words),
+        hint: hint(route, jumps, words),
         address,
     }
 }
@@ -122,9 +122,9 @@ fn wrong_here(words: &str) -> Option<&'static str> {
     }
 }
 
-fn hint(way: &SshRoute, jumps: &[Jump], words: &str) -> Option<String> {
+fn hint(route: &SshRoute, jumps: &[Jump], words: &str) -> Option<String> {
     let text = if words.contains("Permission denied") {
-        return Some(no_key(way, jumps, words));
+        return Some(no_key(route, jumps, words));
     } else if words.contains("Too many authentication failures") {
         "the agent offers too many keys: name one with IdentityFile and IdentitiesOnly in ~/.ssh/config"
     } else if words.contains("Could not resolve hostname") {
@@ -149,7 +149,7 @@ fn hint(way: &SshRoute, jumps: &[Jump], words: &str) -> Option<String> {
 }
 
 /// The login was refused. In brackets, sshd lists the methods that it still offers.
-fn no_key(way: &SshRoute, jumps: &[Jump], words: &str) -> String {
+fn no_key(route: &SshRoute, jumps: &[Jump], words: &str) -> String {
     let offers_password = words
         .rsplit_once("Permission denied (")
         .and_then(|(_, list)| list.split_once(')'))
@@ -160,14 +160,14 @@ fn no_key(way: &SshRoute, jumps: &[Jump], words: &str) -> String {
     if !offers_password {
         return none.to_owned();
     }
-    let hops: Vec<String> = jumps.iter().map(|jump| jump.way.described()).collect();
+    let hops: Vec<String> = jumps.iter().map(|jump| jump.route.described()).collect();
     let jump = match hops.as_slice() {
         [] => String::new(),
         hops => format!("-o ProxyJump={} ", hops.join(",")),
     };
     format!(
         "{none}; deployctl never logs in by password, but a key is laid there with it: `ssh-copy-id {jump}-p {} {}@{}`, and where sudo wants it as well, pass `--ask-sudo-password`",
-        way.port, way.user, way.address
+        route.port, route.user, route.address
     )
 }
 
@@ -212,7 +212,7 @@ mod tests {
 
     use super::*;
 
-    fn way(name: &str, adopted: bool) -> SshRoute {
+    fn route(name: &str, adopted: bool) -> SshRoute {
         SshRoute {
             host: HostName::new(name).unwrap(),
             address: format!("{name}.example"),
@@ -226,9 +226,9 @@ mod tests {
         }
     }
 
-    fn road(jumps: Vec<Jump>, adopted: bool) -> Road {
-        Road {
-            way: way("cuda", adopted),
+    fn chain(jumps: Vec<Jump>, adopted: bool) -> SshChain {
+        SshChain {
+            route: route("cuda", adopted),
             config: PathBuf::from("/x/cuda.conf"),
             destination: "cuda.example".to_owned(),
             jumps,
@@ -267,7 +267,7 @@ mod tests {
         let mut shown = String::new();
         for words in cases {
             let adopted = !words.contains("is known for");
-            shown.push_str(&told(&refused(&road(Vec::new(), adopted), words)));
+            shown.push_str(&told(&refused(&chain(Vec::new(), adopted), words)));
         }
         insta::assert_snapshot!(shown);
     }
@@ -277,7 +277,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let logs = [place.path().join("outer"), place.path().join("inner")];
         let jump = |name, log: &Path| Jump {
-            way: way(name, name == "outer"),
+            route: route(name, name == "outer"),
             log: log.to_owned(),
         };
         let mut shown = String::new();
@@ -313,7 +313,7 @@ mod tests {
             std::fs::write(&logs[1], inner).unwrap();
             let jumps = vec![jump("outer", &logs[0]), jump("inner", &logs[1])];
             let error = refused(
-                &road(jumps, true),
+                &chain(jumps, true),
                 "Connection closed by UNKNOWN port 65535\r\n",
             );
             let _ = write!(shown, "{}", told(&error));

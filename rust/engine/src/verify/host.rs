@@ -11,8 +11,8 @@ use deployctl_report::{HostReport, Outcome};
 use super::connection::{Connection, Unanswered};
 use super::shipment::{Refusal, bring};
 use super::{HostWork, Run, session};
-use crate::agenda::{Agenda, Step};
 use crate::apply::outcome;
+use crate::check_queue::{CheckQueue, Step};
 use crate::event::EventKind;
 use crate::prepare::unanswered;
 
@@ -38,20 +38,20 @@ pub(super) async fn verify(
         };
         return (report, Some(connection));
     }
-    let mut visit = Visit {
+    let mut verifier = HostVerifier {
         run,
         host: &host,
         work: &work,
         connection,
-        agenda: Agenda::new(&work.checks),
+        queue: CheckQueue::new(&work.checks),
         shipped: BTreeMap::new(),
         open: None,
     };
-    if let Err(outcome) = visit.make().await {
+    if let Err(outcome) = verifier.make().await {
         return (HostReport::ended(host, outcome), None);
     }
-    let (mut results, connection) = (visit.agenda.into_results(), visit.connection);
-    if let Some(open) = &visit.open {
+    let (mut results, connection) = (verifier.queue.into_results(), verifier.connection);
+    if let Some(open) = &verifier.open {
         results.insert(0, unconfirmed(open));
     }
     let report = HostReport {
@@ -82,27 +82,27 @@ fn unconfirmed(open: &PendingApply) -> CheckResult {
     }
 }
 
-struct Visit<'a> {
+struct HostVerifier<'a> {
     run: &'a Run,
     host: &'a HostName,
     work: &'a HostWork,
     connection: Connection,
-    agenda: Agenda<'a>,
+    queue: CheckQueue<'a>,
     /// The uploaded files: the assignments to put before a question, or why a file is missing.
     shipped: BTreeMap<&'a Shipment, Result<String, Refusal>>,
     /// An apply that is open there.
     open: Option<PendingApply>,
 }
 
-impl Visit<'_> {
+impl HostVerifier<'_> {
     /// Returns `Err` if the host did not even answer the first question.
     async fn make(&mut self) -> Result<(), Outcome> {
         loop {
             if self.run.context.interrupt.thrown() {
-                self.agenda.break_off("interrupted");
+                self.queue.break_off("interrupted");
                 return Ok(());
             }
-            match self.agenda.next() {
+            match self.queue.next() {
                 Step::Done => return Ok(()),
                 Step::Ask(places) => {
                     let places = self.bring(places).await;
@@ -111,7 +111,7 @@ impl Visit<'_> {
                 Step::AskAgain(pause, places) => {
                     let checks = places
                         .iter()
-                        .map(|place| self.agenda.check(*place).id.clone());
+                        .map(|place| self.queue.check(*place).id.clone());
                     let checks = checks.collect();
                     self.tell(EventKind::AskingAgain { checks, pause });
                     self.wait(pause).await;
@@ -129,7 +129,7 @@ impl Visit<'_> {
     async fn bring(&mut self, places: Vec<usize>) -> Vec<usize> {
         let mut ready = Vec::new();
         for place in places {
-            let check = self.agenda.check(place);
+            let check = self.queue.check(place);
             let Some(shipment) = &check.ships else {
                 ready.push(place);
                 continue;
@@ -143,12 +143,12 @@ impl Visit<'_> {
             match &self.shipped[shipment] {
                 Ok(assignments) => {
                     let assignments = assignments.clone();
-                    self.agenda.assign(place, &assignments);
+                    self.queue.assign(place, &assignments);
                     ready.push(place);
                 }
                 Err(refusal) => {
                     let result = refusal.result(check);
-                    self.agenda.settle(place, result);
+                    self.queue.settle(place, result);
                 }
             }
         }
@@ -159,8 +159,8 @@ impl Visit<'_> {
         if places.is_empty() {
             return Ok(());
         }
-        let first = !self.agenda.begun();
-        let mut queries = self.agenda.queries(places);
+        let first = !self.queue.begun();
+        let mut queries = self.queue.queries(places);
         if first {
             queries.push(ask_lease());
         }
@@ -170,17 +170,17 @@ impl Visit<'_> {
                 if first {
                     self.open = read_lease(answers.get(&ask_lease().id));
                 }
-                self.agenda.answered(places, &answers);
+                self.queue.answered(places, &answers);
             }
             Err(Unanswered::Broken(error)) if first => return Err(unanswered(&error)),
             Err(error) => {
-                self.agenda.unanswered(places, &error.words());
+                self.queue.unanswered(places, &error.words());
                 if error.is_final() {
-                    self.agenda.break_off(&error.words());
+                    self.queue.break_off(&error.words());
                 }
             }
         }
-        let (settled, of) = self.agenda.progress();
+        let (settled, of) = self.queue.progress();
         self.tell(EventKind::Checked { settled, of });
         Ok(())
     }
@@ -189,20 +189,20 @@ impl Visit<'_> {
     async fn load(&mut self, places: Vec<usize>) -> Result<(), Outcome> {
         let mut free = Vec::new();
         for place in places {
-            let check = self.agenda.check(place);
+            let check = self.queue.check(place);
             let refused = if free.is_empty() {
                 session::refusal(self.run, self.host, &mut self.connection, check).await
             } else {
                 None
             };
             match refused {
-                Some(result) => self.agenda.settle(place, result),
+                Some(result) => self.queue.settle(place, result),
                 None => free.push(place),
             }
         }
         let ready = self.bring(free).await;
         if let Some(first) = ready.first() {
-            let check = self.agenda.check(*first);
+            let check = self.queue.check(*first);
             self.tell(EventKind::Measuring(check.id.clone()));
         }
         self.ask(&ready).await

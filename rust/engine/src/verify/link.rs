@@ -16,8 +16,8 @@ use deployctl_report::LinkReport;
 
 use super::connection::{Connection, Unanswered};
 use super::{Run, session};
-use crate::agenda::unneeded;
 use crate::causes::in_full;
+use crate::check_queue::unneeded;
 use crate::event::EventKind;
 use crate::fleet;
 use crate::interrupt::Interrupt;
@@ -308,11 +308,11 @@ fn told(query: &Query, word: &str) -> Query {
 fn described(link: &LinkCheck) -> String {
     let (from, peer) = (link.from.as_str(), link.peer.as_str());
     let mut parts = link.check.id.splitn(3, '/');
-    let (_, what, way) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-    let way = match way {
-        way if way == format!("{from}-to-{peer}") => format!("{from} → {peer}"),
-        way if way == format!("{peer}-to-{from}") => format!("{peer} → {from}"),
-        way => way.to_owned(),
+    let (_, what, direction) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+    let direction = match direction {
+        direction if direction == format!("{from}-to-{peer}") => format!("{from} → {peer}"),
+        direction if direction == format!("{peer}-to-{from}") => format!("{peer} → {from}"),
+        direction => direction.to_owned(),
     };
-    format!("{}: {} {way}", link.link, what.unwrap_or_default())
+    format!("{}: {} {direction}", link.link, what.unwrap_or_default())
 }

@@ -55,9 +55,11 @@ pub type Held<'a> = (&'a HostName, Result<&'a Rendered, &'a HostReport>);
 impl Scope {
     /// Builds all checks of the selected `hosts`, and keeps those that are selected. `held` is in the order of `hosts`.
     ///
-    /// # Errors If `selection` names something that matches no check.
+    /// # Errors
+    /// If `selection` names something that matches no check.
     ///
-    /// # Panics If a host is not in the inventory.
+    /// # Panics
+    /// If a host is not in the inventory.
     pub fn new<'a>(
         inventory: &Inventory,
         hosts: &[HostName],

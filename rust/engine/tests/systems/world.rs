@@ -17,7 +17,7 @@ use deployctl_engine::nix::cache::EvaluationCache;
 use deployctl_engine::nix::deployer::{ClosureDeployer, DeployError, Deployment, Source};
 use deployctl_engine::nix::{Daemon, Nix, StoreAddress};
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
-use deployctl_engine::transport::ssh_files::Road;
+use deployctl_engine::transport::ssh_files::SshChain;
 use serde_json::{Value, json};
 
 use crate::demand::demand;
@@ -209,10 +209,10 @@ impl World {
             Call::Run(_) => Reply::says(""),
             other => panic!("{other:?}"),
         });
-        let way = StoreAddress {
+        let store = StoreAddress {
             host: name.clone(),
-            road: Road::direct(
-                connect::way(&name, &host, None),
+            chain: SshChain::direct(
+                connect::route(&name, &host, None),
                 "/run/deployctl/linode.conf".into(),
                 "192.0.2.7".to_owned(),
             ),
@@ -222,7 +222,7 @@ impl World {
             name: &name,
             host: &host,
             source,
-            way: &way,
+            store: &store,
         };
         deployer.deploy(&needed, &link, false, &self.sink()).await
     }

@@ -169,7 +169,7 @@ impl Server {
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = String::from_utf8(user).unwrap().trim().to_owned();
         let host = HostName::new("throwaway").unwrap();
-        let ways = [SshRoute {
+        let routes = [SshRoute {
             host: host.clone(),
             address: "127.0.0.1".to_owned(),
             port,
@@ -184,7 +184,7 @@ impl Server {
             login.display()
         );
         std::fs::write(&own, text).unwrap();
-        let files = SshFiles::write(self.directory(), &ways, own.to_str().unwrap()).unwrap();
+        let files = SshFiles::write(self.directory(), &routes, own.to_str().unwrap()).unwrap();
         let target = Target {
             host,
             user: "op".to_owned(),

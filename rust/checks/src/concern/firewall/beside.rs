@@ -3,7 +3,7 @@
 
 use deployctl_core::query::Query;
 
-use super::ruleset::{self, Table, Way};
+use super::ruleset::{self, Reachability, Table};
 use super::{Accept, CONCERN};
 use crate::Check;
 use crate::answer::{Answer, Found, Holds, Unreadable};
@@ -20,24 +20,25 @@ pub(super) fn check(accepts: Vec<Accept>) -> Check {
 
 fn judge(answer: &Answer<'_>, accepts: &[Accept]) -> Result<Found, Unreadable> {
     let tables = ruleset::others(answer)?;
-    let (mut shut, mut untold, mut hint) = (Vec::new(), Vec::new(), "");
+    let (mut closed_ports, mut unknown, mut hint) = (Vec::new(), Vec::new(), "");
     for (name, table) in &tables {
-        for (packet, way, closed) in accepts.iter().flat_map(|accept| ways(table, accept)) {
-            match way {
-                Way::Open => {}
-                Way::Shut => {
-                    shut.push(format!("{packet}: no rule in table {name}, where {closed}"));
+        for (packet, reachability, closed) in accepts.iter().flat_map(|accept| ports(table, accept))
+        {
+            match reachability {
+                Reachability::Open => {}
+                Reachability::Closed => {
+                    closed_ports.push(format!("{packet}: no rule in table {name}, where {closed}"));
                     hint = remedy(name, table);
                 }
-                Way::Untold => untold.push(format!("{packet} by table {name}")),
+                Reachability::Unknown => unknown.push(format!("{packet} by table {name}")),
             }
         }
     }
-    if !shut.is_empty() {
-        return Ok(Found::when(false, shut.join("; ")).or_hint(hint));
+    if !closed_ports.is_empty() {
+        return Ok(Found::when(false, closed_ports.join("; ")).or_hint(hint));
     }
-    if !untold.is_empty() {
-        let reason = format!("nft does not show what decides on {}", untold.join(", "));
+    if !unknown.is_empty() {
+        let reason = format!("nft does not show what decides on {}", unknown.join(", "));
         return Ok(Found {
             evidence: String::new(),
             holds: Holds::PassedOver(reason),
@@ -53,16 +54,16 @@ fn judge(answer: &Answer<'_>, accepts: &[Accept]) -> Result<Found, Unreadable> {
 }
 
 /// Every port of `accept`, what `table` does to it, and what drops the rest there; nothing where that table drops nothing.
-fn ways(table: &Table, accept: &Accept) -> Vec<(String, Way, String)> {
+fn ports(table: &Table, accept: &Accept) -> Vec<(String, Reachability, String)> {
     let Some(closed) = table.closed(accept.hook) else {
         return Vec::new();
     };
-    let way = |port: &u16| {
+    let of_port = |port: &u16| {
         let packet = format!("{} {port}", accept.protocol);
-        let way = table.way(accept.hook, accept.protocol, *port);
-        (packet, way, closed.clone())
+        let reachability = table.reachability(accept.hook, accept.protocol, *port);
+        (packet, reachability, closed.clone())
     };
-    accept.ports.iter().map(way).collect()
+    accept.ports.iter().map(of_port).collect()
 }
 
 fn remedy(name: &str, table: &Table) -> &'static str {
@@ -137,24 +138,24 @@ mod tests {
                 .holds
             {
                 Holds::Yes => "open",
-                Holds::No(_) => "shut",
-                _ => "untold",
+                Holds::No(_) => "closed_ports",
+                _ => "unknown",
             };
         for (expected, policy, input, more) in [
             ("open", "accept", &[][..], ""),
             ("open", "accept", &[KNOWN, LOOPBACK], ""),
-            ("shut", "drop", &[], ""),
-            ("shut", "drop", &[KNOWN, LOOPBACK], ""),
+            ("closed_ports", "drop", &[], ""),
+            ("closed_ports", "drop", &[KNOWN, LOOPBACK], ""),
             // Nothing leads to that chain.
-            ("shut", "drop", &[KNOWN], WEB),
+            ("closed_ports", "drop", &[KNOWN], WEB),
             ("open", "drop", &[KNOWN, MORE], WEB),
             ("open", "drop", &[CARD], ""),
-            ("shut", "accept", &[KNOWN, END], ""),
-            ("shut", "accept", &[LEGACY_END], ""),
-            ("shut", "accept", &[MORE], END),
+            ("closed_ports", "accept", &[KNOWN, END], ""),
+            ("closed_ports", "accept", &[LEGACY_END], ""),
+            ("closed_ports", "accept", &[MORE], END),
             ("open", "accept", &[MORE, END], WEB),
-            ("untold", "drop", &[SEVERAL], ""),
-            ("untold", "drop", &[MAP], ""),
+            ("unknown", "drop", &[SEVERAL], ""),
+            ("unknown", "drop", &[MAP], ""),
             ("open", "drop", &[MAP, WEB], ""),
         ] {
             assert_eq!(

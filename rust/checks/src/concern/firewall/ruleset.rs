@@ -38,13 +38,13 @@ pub(super) enum Verdict {
 
 /// What a table does to new connections of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Reachability {
     /// A rule accepts them, for somebody at least.
     Open,
     /// No rule does.
-    Shut,
+    Closed,
     /// A rule decides whose conditions nft does not show whole.
-    Untold,
+    Unknown,
 }
 
 /// One rule: `None` is no condition of that kind.
@@ -58,7 +58,7 @@ pub(super) struct Rule {
     /// Whether it has conditions of other kinds: connection state, limits, ICMP types.
     narrowed: bool,
     /// Whether some of its conditions are not shown, so that it may be about any port.
-    untold: bool,
+    unknown: bool,
     /// The chain where it goes on.
     next: Option<String>,
     pub(super) verdict: Verdict,
@@ -92,18 +92,18 @@ impl Table {
     }
 
     /// What the chains at `hook`, and those that they lead to, do to new connections to `port`.
-    pub(super) fn way(&self, hook: Hook, protocol: &str, port: u16) -> Way {
-        let mut way = Way::Shut;
+    pub(super) fn reachability(&self, hook: Hook, protocol: &str, port: u16) -> Reachability {
+        let mut reachability = Reachability::Closed;
         for rule in self.reached(hook) {
             if rule.accepts(protocol, port) {
-                return Way::Open;
+                return Reachability::Open;
             }
             let other = rule.protocol.as_deref().is_some_and(|of| of != protocol);
-            if rule.untold && !other && rule.verdict != Verdict::Drop {
-                way = Way::Untold;
+            if rule.unknown && !other && rule.verdict != Verdict::Drop {
+                reachability = Reachability::Unknown;
             }
         }
-        way
+        reachability
     }
 
     /// The chains' names, in order.
@@ -158,7 +158,7 @@ impl Rule {
         };
         self.verdict != Verdict::Other
             && !self.narrowed
-            && !self.untold
+            && !self.unknown
             && self
                 .protocol
                 .as_deref()
@@ -181,7 +181,7 @@ impl Rule {
                 .any(|&(first, last)| (first..=last).contains(&port))
         });
         self.verdict == Verdict::Accept
-            && !self.untold
+            && !self.unknown
             && self.protocol.as_deref().is_none_or(|of| of == protocol)
             && named.unwrap_or_else(|| self.opens())
     }
@@ -192,7 +192,7 @@ impl Rule {
             && self.peers.is_none()
             && self.interfaces.is_none()
             && !self.narrowed
-            && !self.untold
+            && !self.unknown
     }
 
     /// Whether it lets new connections in from outside: by port, by peer or altogether. Loopback,
@@ -311,7 +311,7 @@ fn read_rule(json: &Value, sets: &BTreeMap<String, Value>) -> Result<Rule, Unrea
         peers: None,
         interfaces: None,
         narrowed: false,
-        untold: false,
+        unknown: false,
         next: None,
         verdict: Verdict::Other,
     };
@@ -326,7 +326,7 @@ fn read_rule(json: &Value, sets: &BTreeMap<String, Value>) -> Result<Rule, Unrea
             "counter" | "log" | "return" | "comment" => {}
             "xt" => read_extension(value, &mut rule),
             // A map from ports to verdicts.
-            "vmap" => rule.untold = true,
+            "vmap" => rule.unknown = true,
             "match" => read_match(value, sets, &mut rule),
             _ => rule.narrowed = true,
         }
@@ -344,7 +344,7 @@ fn read_extension(json: &Value, rule: &mut Rule) {
             "addrtype" | "conntrack" | "hl" | "icmp" | "icmp6" | "limit" | "pkttype" | "rt"
             | "state" | "ttl",
         ) => rule.narrowed = true,
-        _ => rule.untold = true,
+        _ => rule.unknown = true,
     }
 }
 
@@ -376,7 +376,7 @@ fn read_match(json: &Value, sets: &BTreeMap<String, Value>, rule: &mut Rule) {
             }
             rule.ports = right.iter().map(|port| range(port)).collect();
             // A set that is filled elsewhere.
-            rule.untold |= rule.ports.is_none();
+            rule.unknown |= rule.ports.is_none();
         }
         (None, (Some("ip" | "ip6"), Some("saddr" | "daddr"))) if equal => {
             rule.peers = Some(networks(&right));

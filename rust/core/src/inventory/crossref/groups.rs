@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::SoundHost;
 use crate::inventory::cluster::Cluster;
 use crate::inventory::error::Findings;
-use crate::inventory::near;
 use crate::inventory::path::FactPath;
+use crate::inventory::suggest;
 use crate::name::{AccountName, HostName};
 
 pub(super) fn check(
@@ -62,7 +62,7 @@ pub(super) fn check(
             findings.push(
                 FactPath::host(name).keys(path),
                 format!("is `{group}`, which no concern of this host creates"),
-                near::hint(group.as_str(), "created here", made.iter().copied()),
+                suggest::hint(group.as_str(), "created here", made.iter().copied()),
             );
         }
     }

@@ -7,9 +7,9 @@ use ipnet::IpNet;
 use super::{Facts, addresses};
 use crate::inventory::cluster::{Endpoint, Link};
 use crate::inventory::error::Findings;
-use crate::inventory::near;
 use crate::inventory::network::Interface;
 use crate::inventory::path::FactPath;
+use crate::inventory::suggest;
 use crate::name::HostName;
 
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
@@ -81,7 +81,7 @@ impl LinkEnd<'_> {
             findings.push(
                 self.path.clone(),
                 "is not a known host".to_owned(),
-                near::hint(host.as_str(), "known hosts", facts.host_names()),
+                suggest::hint(host.as_str(), "known hosts", facts.host_names()),
             );
             return;
         }
@@ -101,7 +101,7 @@ impl LinkEnd<'_> {
             None => findings.push(
                 self.path.clone().key("interface"),
                 format!("is `{name}`, which `{host}` does not declare"),
-                near::hint(
+                suggest::hint(
                     name.as_str(),
                     "its interfaces",
                     network.interfaces.keys().map(AsRef::as_ref),
@@ -138,7 +138,7 @@ impl LinkEnd<'_> {
             None => findings.push(
                 self.path.clone().key("address"),
                 format!("is `{address}`, which `{name}` of `{host}` does not have"),
-                near::hint(
+                suggest::hint(
                     address.to_string().as_str(),
                     "its addresses",
                     interface.addresses.iter().map(AsRef::as_ref),

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::{SoundHost, addresses};
 use crate::inventory::error::Findings;
 use crate::inventory::host::{Host, Platform};
-use crate::inventory::near;
 use crate::inventory::path::FactPath;
+use crate::inventory::suggest;
 use crate::name::HostName;
 
 pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_>) {
@@ -53,7 +53,7 @@ fn check_firewall(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
             // Interfaces of others (eth0) may be named; a slip of one of ours is a slip.
             let word = interface.as_str();
             if !declared.contains(&word)
-                && let Some(near) = near::nearest(word, declared.iter().copied())
+                && let Some(near) = suggest::nearest(word, declared.iter().copied())
             {
                 findings.add_with_hint(
                     path.clone().key("interfaces").index(i),
@@ -148,7 +148,7 @@ fn check_mounts(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
             point.as_str() == "/" || storage.mounts.keys().any(|m| m.as_str() == point.as_str());
         if !known
             && let Some(near) =
-                near::nearest(point.as_str(), storage.mounts.keys().map(AsRef::as_ref))
+                suggest::nearest(point.as_str(), storage.mounts.keys().map(AsRef::as_ref))
         {
             findings.add_with_hint(
                 at.clone().keys("storage.min_free_gib").key(point),

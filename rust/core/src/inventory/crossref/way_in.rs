@@ -8,9 +8,9 @@ use crate::inventory::error::Findings;
 use crate::inventory::firewall::{Protocol, Verdict};
 use crate::inventory::forms;
 use crate::inventory::host::{Elevation, Platform};
-use crate::inventory::near;
 use crate::inventory::path::FactPath;
 use crate::inventory::ssh::RootLogin;
+use crate::inventory::suggest;
 use crate::name::HostName;
 
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
@@ -26,19 +26,23 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
                 format!("is `{}`, as of `{other}`", system.hostname),
             );
         }
-        let way = &host.connection;
-        if let Some((problem, hint)) = forms::misread(way.address.as_str()) {
+        let connection = &host.connection;
+        if let Some((problem, hint)) = forms::misread(connection.address.as_str()) {
             findings.push(
                 FactPath::host(name).keys("connection.address"),
                 problem,
                 hint,
             );
         }
-        let place = (way.address.as_str(), way.port.number(), way.jump.as_ref());
+        let place = (
+            connection.address.as_str(),
+            connection.port.number(),
+            connection.jump.as_ref(),
+        );
         if let Some(other) = by_address.insert(place, name) {
             findings.add(
                 FactPath::host(name).keys("connection.address"),
-                format!("is `{}`, as of `{other}`", way.address),
+                format!("is `{}`, as of `{other}`", connection.address),
             );
         }
         check_jump(facts, name, sound, findings);
@@ -56,7 +60,7 @@ fn check_jump(facts: &Facts<'_>, name: &HostName, sound: &SoundHost, findings: &
         findings.push(
             path,
             format!("is `{jump}`, which is not a known host"),
-            near::hint(jump.as_str(), "known hosts", facts.host_names()),
+            suggest::hint(jump.as_str(), "known hosts", facts.host_names()),
         );
         return;
     }
@@ -83,25 +87,25 @@ fn check_login(
     sound: &SoundHost,
     findings: &mut Findings<'_>,
 ) {
-    let way = &sound.host.connection;
-    let user = way.user.as_str();
+    let connection = &sound.host.connection;
+    let user = connection.user.as_str();
     let root = user == "root";
     let path = FactPath::host(name).key("connection");
     if let Some(cluster) = cluster
         && !root
-        && !cluster.operators.contains_key(&way.user)
+        && !cluster.operators.contains_key(&connection.user)
     {
         findings.push(
             path.clone().key("user"),
             format!("is `{user}`, which is not an operator of the cluster"),
-            near::hint(
+            suggest::hint(
                 user,
                 "operators",
                 cluster.operators.keys().map(AsRef::as_ref),
             ),
         );
     }
-    if way.elevation == Elevation::None && !root {
+    if connection.elevation == Elevation::None && !root {
         findings.add(
             path.clone().key("become"),
             format!("is `none`, but `{user}` is not root"),
@@ -111,17 +115,17 @@ fn check_login(
         return;
     };
     // Elsewhere sshd listens at both while the port is on the move; on a Mac launchd listens.
-    if way.port != ssh.port && sound.host.platform == Platform::Darwin {
+    if connection.port != ssh.port && sound.host.platform == Platform::Darwin {
         findings.add(
             path.clone().key("port"),
             format!(
                 "is {}; the host's `ssh.port` is {}",
-                way.port.number(),
+                connection.port.number(),
                 ssh.port.number()
             ),
         );
     }
-    if !ssh.allow_users.contains(&way.user) {
+    if !ssh.allow_users.contains(&connection.user) {
         findings.add_with_hint(
             FactPath::host(name).keys("ssh.allow_users"),
             format!("does not let `{user}` in, as which deployctl connects"),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn way(name: &str, address: &str) -> SshRoute {
+fn route(name: &str, address: &str) -> SshRoute {
     SshRoute {
         host: HostName::new(name).unwrap(),
         address: address.to_owned(),
@@ -13,21 +13,21 @@ fn way(name: &str, address: &str) -> SshRoute {
     }
 }
 
-fn files(ways: &[SshRoute], own: &str) -> (tempfile::TempDir, SshFiles) {
+fn files(routes: &[SshRoute], own: &str) -> (tempfile::TempDir, SshFiles) {
     let place = tempfile::tempdir().unwrap();
     let config = place.path().join("config with ${blanks} %h");
     std::fs::write(&config, own).unwrap();
-    let files = SshFiles::write(place.path(), ways, config.to_str().unwrap()).unwrap();
+    let files = SshFiles::write(place.path(), routes, config.to_str().unwrap()).unwrap();
     (place, files)
 }
 
 /// The settings that ssh reports for `host`.
 async fn effect(files: &SshFiles, host: &str, wanted: &[&str]) -> Vec<String> {
-    let road = files.road(&HostName::new(host).unwrap()).await.unwrap();
+    let chain = files.chain(&HostName::new(host).unwrap()).await.unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test may start ssh")]
     let output = tokio::process::Command::new("ssh")
         .arg("-G")
-        .args(road.arguments().unwrap())
+        .args(chain.arguments().unwrap())
         .output()
         .await
         .unwrap();
@@ -49,7 +49,7 @@ async fn what_the_user_says_of_the_address_counts() {
         // A path with `%h` says nothing about this host.
         "Host *\n  ControlPath /x/%h\nHost 10.9.1.2\n  IdentityFile /k\n",
     ] {
-        let (_place, files) = files(&[way("h1", "10.9.1.2")], own);
+        let (_place, files) = files(&[route("h1", "10.9.1.2")], own);
         let told = effect(&files, "h1", &["hostname", "port", "user", "identityfile"]).await;
         assert_eq!(
             told,
@@ -71,7 +71,7 @@ async fn what_the_user_says_of_the_inventorys_name_counts() {
         "Host h*\n  HostName elsewhere\n  IdentityFile /k\n",
         "Match originalhost h1\n  IdentityFile /k\n",
     ] {
-        let (_place, files) = files(&[way("h1", "10.9.1.2")], own);
+        let (_place, files) = files(&[route("h1", "10.9.1.2")], own);
         let told = effect(&files, "h1", &["hostname", "identityfile"]).await;
         assert_eq!(told, ["hostname 10.9.1.2", "identityfile /k"], "{own}");
     }
@@ -80,14 +80,14 @@ async fn what_the_user_says_of_the_inventorys_name_counts() {
 #[tokio::test]
 async fn an_address_may_be_an_alias_or_have_a_zone() {
     let own = "Host lab-7\n  HostName 10.9.1.7\nHost *.example.com\n  IdentityFile /k\n";
-    let ways = [
-        way("a", "lab-7"),
-        way("b", "x.example.com"),
-        way("c", "fe80::1%eth0"),
-        way("d", "fd11::2"),
-        way("e", "gpu_node"),
+    let routes = [
+        route("a", "lab-7"),
+        route("b", "x.example.com"),
+        route("c", "fe80::1%eth0"),
+        route("d", "fd11::2"),
+        route("e", "gpu_node"),
     ];
-    let (_place, files) = files(&ways, own);
+    let (_place, files) = files(&routes, own);
     let mut told = Vec::new();
     for host in ["a", "b", "c", "d", "e"] {
         told.extend(effect(&files, host, &["hostname"]).await);
@@ -106,7 +106,7 @@ async fn an_address_may_be_an_alias_or_have_a_zone() {
         effect(&files, "b", &["identityfile"]).await,
         ["identityfile /k"]
     );
-    let named = Road::direct(way("c", "fe80::2%eth1"), "c.conf".into(), "c".to_owned());
+    let named = SshChain::direct(route("c", "fe80::2%eth1"), "c.conf".into(), "c".to_owned());
     let at = named.arguments().unwrap();
     assert!(
         at.contains(&"-oHostName=fe80::2%%eth1".to_owned()),
@@ -117,7 +117,7 @@ async fn an_address_may_be_an_alias_or_have_a_zone() {
 #[tokio::test]
 async fn the_users_own_may_not_take_the_session_away() {
     let own = "Host *\n  RemoteCommand tmux\n  SessionType none\n  StdinNull yes\n  ForkAfterAuthentication yes\n  LogLevel QUIET\n  RequestTTY force\n  BatchMode no\n  Tunnel yes\n  VisualHostKey yes\n";
-    let (_place, files) = files(&[way("h1", "10.9.1.2")], own);
+    let (_place, files) = files(&[route("h1", "10.9.1.2")], own);
     let wanted = [
         "remotecommand",
         "sessiontype",
@@ -151,9 +151,9 @@ async fn the_users_own_may_not_take_the_session_away() {
 async fn a_jump_is_reached_by_its_own_configuration() {
     let behind = SshRoute {
         jump: Some(HostName::new("gate").unwrap()),
-        ..way("inner", "127.0.0.1")
+        ..route("inner", "127.0.0.1")
     };
-    let (_place, files) = files(&[way("gate", "fe80::1%eth0"), behind], "");
+    let (_place, files) = files(&[route("gate", "fe80::1%eth0"), behind], "");
     let told = effect(&files, "inner", &["proxycommand"]).await;
     let here = files.directory().display().to_string();
     assert_eq!(

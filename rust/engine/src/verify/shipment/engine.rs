@@ -7,7 +7,7 @@ use deployctl_checks::elf;
 use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
 
-use super::{Parcel, Refusal, Run, SIZE_CAP, Shipments};
+use super::{Refusal, Run, SIZE_CAP, Shipments, Upload};
 use crate::causes::in_full;
 use crate::event::EventKind;
 use crate::files;
@@ -28,7 +28,7 @@ impl Shipments {
         build: &[String],
         run: &Run,
         host: &HostName,
-    ) -> Result<Parcel, Refusal> {
+    ) -> Result<Upload, Refusal> {
         self.build(build, run, host).await?;
         let path = self.repository.join(artifact);
         let bytes = files::read_up_to(&path, SIZE_CAP).map_err(|error| Refusal::Fail {
@@ -49,7 +49,7 @@ impl Shipments {
             hint: "build it for the host: `trading.engine` names a build for another system"
                 .to_owned(),
         })?;
-        Ok(Parcel::new("engine", bytes, program))
+        Ok(Upload::new("engine", bytes, program))
     }
 
     async fn build(&self, build: &[String], run: &Run, host: &HostName) -> Result<(), Refusal> {

@@ -3,12 +3,12 @@
 use deployctl_checks::elf;
 use deployctl_core::inventory::host::Architecture;
 
-use super::{Parcel, Refusal, SIZE_CAP, Shipments};
+use super::{Refusal, SIZE_CAP, Shipments, Upload};
 use crate::files;
 
 impl Shipments {
     /// The probe for hosts of `architecture`.
-    pub(super) fn hostprobe(&self, architecture: Architecture) -> Result<Parcel, Refusal> {
+    pub(super) fn hostprobe(&self, architecture: Architecture) -> Result<Upload, Refusal> {
         let machine = machine(architecture);
         let path = match self.hostprobes.get(&architecture) {
             Some(Ok(path)) => path,
@@ -36,7 +36,7 @@ impl Shipments {
                 program.machine
             )));
         }
-        Ok(Parcel::new("hostprobe", bytes, program))
+        Ok(Upload::new("hostprobe", bytes, program))
     }
 }
 

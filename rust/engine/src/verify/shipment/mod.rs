@@ -1,8 +1,8 @@
 //! Files that checks run on a host: reads, builds and uploads them.
 
-mod arrival;
 mod engine;
 mod hostprobe;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,14 +29,14 @@ const SIZE_CAP: u64 = 512 << 20;
 pub struct Shipments {
     repository: PathBuf,
     hostprobes: BTreeMap<Architecture, Result<PathBuf, Problem>>,
-    parcels: Mutex<BTreeMap<(Shipment, Option<Architecture>), Packed>>,
+    uploads: Mutex<BTreeMap<(Shipment, Option<Architecture>), Packed>>,
 }
 
-type Packed = Result<Arc<Parcel>, Refusal>;
+type Packed = Result<Arc<Upload>, Refusal>;
 
 /// A file to upload.
 #[derive(Debug)]
-struct Parcel {
+struct Upload {
     /// `hostprobe`, `engine`: with its hash, its name on hosts.
     name: &'static str,
     bytes: Vec<u8>,
@@ -69,12 +69,12 @@ impl Shipments {
         Self {
             repository,
             hostprobes,
-            parcels: Mutex::default(),
+            uploads: Mutex::default(),
         }
     }
 
     /// The file for hosts of `architecture`.
-    async fn parcel(
+    async fn upload(
         &self,
         shipment: &Shipment,
         architecture: Architecture,
@@ -86,8 +86,8 @@ impl Shipments {
             Shipment::Engine { .. } => (shipment.clone(), None),
         };
         // Held during a build, so that no other task starts the same one.
-        let mut parcels = self.parcels.lock().await;
-        if let Some(packed) = parcels.get(&key) {
+        let mut uploads = self.uploads.lock().await;
+        if let Some(packed) = uploads.get(&key) {
             return packed.clone();
         }
         let packed = match shipment {
@@ -95,12 +95,12 @@ impl Shipments {
             Shipment::Engine { artifact, build } => self.engine(artifact, build, run, host).await,
         };
         let packed = packed.map(Arc::new);
-        parcels.insert(key, packed.clone());
+        uploads.insert(key, packed.clone());
         packed
     }
 }
 
-impl Parcel {
+impl Upload {
     fn new(name: &'static str, bytes: Vec<u8>, program: Program) -> Self {
         let mut sha256 = String::new();
         for byte in Sha256::digest(&bytes) {
@@ -138,18 +138,18 @@ pub(super) async fn bring(
     shipment: &Shipment,
     connection: &mut Connection,
 ) -> Result<String, Refusal> {
-    let parcel = run
+    let upload = run
         .shipments
-        .parcel(shipment, architecture, run, host)
+        .upload(shipment, architecture, run, host)
         .await?;
-    let path = arrival::deliver(run, host, &parcel, connection)
+    let path = upload::deliver(run, host, &upload, connection)
         .await
         .map_err(Refusal::Error)?;
     let mut variables = vec![("shipped", path.as_str())];
     if let Shipment::Engine { .. } = shipment {
-        let program = &parcel.program;
+        let program = &upload.program;
         variables.extend([
-            ("shipped_sha256", parcel.sha256.as_str()),
+            ("shipped_sha256", upload.sha256.as_str()),
             ("shipped_machine", &program.machine),
             ("shipped_interpreter", &program.interpreter),
             ("shipped_glibc", &program.glibc),

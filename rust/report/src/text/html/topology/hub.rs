@@ -33,10 +33,10 @@ pub(super) struct Hub {
 pub(super) struct Quantity {
     pub(super) what: String,
     pub(super) limit: String,
-    pub(super) ways: Vec<Way>,
+    pub(super) ways: Vec<Direction>,
 }
 
-pub(super) struct Way {
+pub(super) struct Direction {
     pub(super) text: String,
     pub(super) held: bool,
 }
@@ -156,7 +156,7 @@ fn quantity(group: &[Measured<'_>], alone: bool, ends: &[&str]) -> Option<Quanti
         _ => "—".to_owned(),
     };
     let ways = if ends.len() == 2 && group.len() <= 2 {
-        let way = |item: &Measured<'_>| Way {
+        let way = |item: &Measured<'_>| Direction {
             text: match direction(item.way.as_deref(), ends) {
                 Some(arrow) => format!("{arrow} {}", text(item.measurement)),
                 None => text(item.measurement),
@@ -169,7 +169,7 @@ fn quantity(group: &[Measured<'_>], alone: bool, ends: &[&str]) -> Option<Quanti
         let worst = group
             .iter()
             .max_by(|a, b| used(a.measurement).total_cmp(&used(b.measurement)))?;
-        vec![Way {
+        vec![Direction {
             text: match &worst.way {
                 Some(way) => format!("{} {}", text(worst.measurement), cut(way, 40)),
                 None => text(worst.measurement),

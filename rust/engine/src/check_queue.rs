@@ -21,7 +21,7 @@ pub(crate) enum Step {
 
 /// The checks of one host and their progress.
 #[derive(Debug)]
-pub(crate) struct Agenda<'a> {
+pub(crate) struct CheckQueue<'a> {
     items: Vec<Item<'a>>,
     places: BTreeMap<&'a str, usize>,
     /// Whether the caller does the retries.
@@ -50,7 +50,7 @@ enum Need {
     Unmet(String),
 }
 
-impl<'a> Agenda<'a> {
+impl<'a> CheckQueue<'a> {
     pub(crate) fn new(checks: &'a [Check]) -> Self {
         let items = checks.iter().map(|check| Item {
             check,

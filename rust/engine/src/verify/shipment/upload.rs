@@ -9,7 +9,7 @@ use deployctl_core::activation::{Bundle, BundleFile};
 use deployctl_core::name::HostName;
 use deployctl_core::query::{Query, printable_line, quote};
 
-use super::{Parcel, Run};
+use super::{Run, Upload};
 use crate::event::EventKind;
 use crate::interrupt::Interrupt;
 use crate::transport::Limits;
@@ -56,10 +56,10 @@ const PLACE: &str = r#"place() {
 pub(super) async fn deliver(
     run: &Run,
     host: &HostName,
-    parcel: &Parcel,
+    upload: &Upload,
     connection: &mut Connection,
 ) -> Result<String, String> {
-    let (file, sha256) = (parcel.file(), &parcel.sha256);
+    let (file, sha256) = (upload.file(), &upload.sha256);
     let path = format!("{DIRECTORY}/{file}");
     let interrupt = &run.context.interrupt;
     let asked = format!("sweep\nwhole {file} {sha256} && echo whole || echo absent");
@@ -72,7 +72,7 @@ pub(super) async fn deliver(
     let bundle = Bundle {
         files: vec![BundleFile {
             name: "file".to_owned(),
-            bytes: parcel.bytes.clone(),
+            bytes: upload.bytes.clone(),
             mode: 0o755,
         }],
     };
@@ -95,7 +95,7 @@ pub(super) async fn deliver(
     }
     let placing = format!(
         "place {incoming} {file} {sha256} {} && echo placed",
-        parcel.name
+        upload.name
     );
     let (word, complaint) = say(connection, &placing, interrupt).await?;
     if word != "placed" {
@@ -109,7 +109,7 @@ pub(super) async fn deliver(
             "{file} could not be put into {DIRECTORY}: {complaint}"
         ));
     }
-    let bytes = parcel.bytes.len();
+    let bytes = upload.bytes.len();
     run.tell(host, EventKind::Shipped { name: file, bytes });
     Ok(path)
 }
