@@ -139,7 +139,7 @@ async fn outcome_by_silence(
     )
 }
 
-/// Waits for what a password brings, so long after each signal. `prompted` is whether sudo asked for it in our words.
+/// Waits for the effect of a password, with this patience after each signal. `prompted`: sudo used our prompt.
 async fn outcome(
     signals: &mut Receiver<Signal>,
     patience: Duration,
