@@ -51,6 +51,8 @@ pub struct Task {
     pub bundle: Bundle,
     /// Whether another open apply is rolled back first.
     pub steal: bool,
+    /// The port that sshd begins to listen at; the operator must get in there, too.
+    pub new_port: Option<u16>,
     /// How long the armed host waits for confirm.
     pub deadline: Duration,
     /// How long declared units may take to start; the deadline is moved for that long.

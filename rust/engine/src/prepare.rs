@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use deployctl_core::name::HostName;
 use deployctl_core::observed::{self, Observed, PendingApply, Scope};
-use deployctl_core::plan::{Options, Overrides, Plan, plan};
+use deployctl_core::plan::{Options, Overrides, Plan, new_port, plan};
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem, Report};
 
@@ -59,6 +59,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// The plan's id without overrides, as `plan --out` saves it.
     pub plain_id: String,
+    /// The port that sshd begins to listen at by this plan.
+    pub new_port: Option<u16>,
     /// The overrides of the user.
     pub overrides: Overrides,
     /// How an open apply ended that was taken over.
@@ -126,6 +128,7 @@ pub async fn prepare(
         rendered: state.rendered,
         plan: observation.plan,
         plain_id: observation.plain_id,
+        new_port: new_port(&state.target, &observation.observed),
         overrides: purpose.overrides(),
         took_over,
     })

@@ -151,6 +151,7 @@ async fn roll_out(
         rendered,
         plan,
         plain_id: _,
+        new_port,
         overrides,
         took_over,
     } = prepared;
@@ -178,6 +179,7 @@ async fn roll_out(
         nonce: meta.nonce.clone(),
         bundle: bundle(&plan, &rendered, &meta),
         steal: overrides.steal,
+        new_port,
         deadline: Duration::from_secs(options.timeout.into()),
         starts: starts(&plan),
         gates,

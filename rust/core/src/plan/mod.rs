@@ -45,6 +45,7 @@ pub use overrides::{Override, Overrides};
 pub use reboot::RebootReason;
 pub use saved::{SavedPlanError, SavedPlans};
 pub use session::{BlackoutState, ask_blackouts, blackouts_now};
+pub use sshd::new_port;
 pub use target::{BlackoutWindow, Target};
 
 /// Everything that an apply would do to one host. Made by a pure function of what was rendered and

@@ -29,6 +29,14 @@ pub(super) fn settle(
     findings
 }
 
+/// The port at which an apply makes sshd listen, beside the one that we come in by. `None` where a gateway on the way
+/// calls ports otherwise: what leads to a new one there is not known.
+pub fn new_port(target: &Target, observed: &Observed) -> Option<u16> {
+    let (port, way_in) = (target.ssh_port?, &observed.way_in);
+    let listens = way_in.listeners.iter().any(|other| other.port == port);
+    (port != target.port && way_in.port(target.port) == target.port && !listens).then_some(port)
+}
+
 /// Where another sshd holds the port, a start of the unit fails, and systemd takes `/run/sshd` away with it: then
 /// nobody gets in any more.
 fn left_over(plan: &mut Plan, target: &Target, observed: &Observed) -> Option<Finding> {

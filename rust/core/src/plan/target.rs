@@ -22,6 +22,8 @@ pub struct Target {
     pub address: String,
     /// The port we connect to.
     pub port: u16,
+    /// The port that sshd is to listen at; `None` where the inventory leaves sshd as it is.
+    pub ssh_port: Option<u16>,
     /// Who we log in as.
     pub user: String,
     /// Whether that user becomes root by sudo.
@@ -71,6 +73,7 @@ impl Target {
                 .map(|identity| identity.machine_id_sha256.to_string()),
             address: connection.address.to_string(),
             port: connection.port.number(),
+            ssh_port: host.ssh.as_ref().map(|ssh| ssh.port.number()),
             user: connection.user.to_string(),
             sudo: connection.elevation == Elevation::Sudo,
             keys: keys.map(ToString::to_string).collect(),

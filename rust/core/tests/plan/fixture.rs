@@ -62,6 +62,7 @@ impl Case {
                 machine_id_sha256: Some("5a1e".to_owned()),
                 address: "192.0.2.7".to_owned(),
                 port: 22,
+                ssh_port: None,
                 user: "operator".to_owned(),
                 sudo: true,
                 keys: vec![KEY.to_owned()],

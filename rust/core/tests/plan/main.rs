@@ -16,5 +16,6 @@ mod live;
 mod lockout;
 mod nix_host;
 mod place;
+mod ports;
 mod saved;
 mod unit_states;

@@ -6,7 +6,7 @@ use deployctl_checks::gate::{Decision, decide};
 use deployctl_checks::{self as checks, Check, CheckResult, CheckStatus};
 use deployctl_core::name::ConcernName;
 
-use super::way_in::reach;
+use super::way_in::{reach, reach_at};
 use super::{Task, distinct, tell};
 use crate::ask::{AskError, ask};
 use crate::check_queue::{CheckQueue, Step};
@@ -123,11 +123,12 @@ struct GateRounds<'a> {
 impl GateRounds<'_> {
     /// Connects if no connection is open; returns whether one is.
     async fn reach(&mut self) -> bool {
-        let login = &mut self.login;
-        if login.fresh.is_some() {
+        if self.login.fresh.is_some() {
             return false;
         }
-        match reach(self.connection).await {
+        let reached = self.reach_ports().await;
+        let login = &mut self.login;
+        match reached {
             Ok(connection) => login.fresh = Some(connection),
             Err(error) => {
                 login.troubles.push(error.to_string());
@@ -136,6 +137,20 @@ impl GateRounds<'_> {
             }
         }
         true
+    }
+
+    /// A new connection over `connection.port`, after one over the new port.
+    async fn reach_ports(&mut self) -> Result<Box<dyn Transport>, AskError> {
+        let connection = reach(self.connection).await?;
+        if let Some(port) = self.task.new_port
+            && !connection.is_sandbox()
+        {
+            let name = reach_at(connection.as_ref(), port).await?;
+            if !self.login.told {
+                tell(self.context, self.task, EventKind::Reached(name));
+            }
+        }
+        Ok(connection)
     }
 
     /// Whether the host was reached, and then the answers of all gates.

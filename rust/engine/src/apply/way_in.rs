@@ -82,6 +82,13 @@ pub(crate) async fn prove(
     })
 }
 
+/// Gets in at `port` as well, and returns how that connection is called. It is closed again.
+pub(super) async fn reach_at(connection: &dyn Transport, port: u16) -> Result<String, AskError> {
+    let connection = connection.reconnect_at(port).await?;
+    ask(connection.as_ref(), &[]).await?;
+    Ok(connection.describe())
+}
+
 /// A new connection that also runs a script as root.
 pub(super) async fn reach(connection: &dyn Transport) -> Result<Box<dyn Transport>, AskError> {
     let connection = connection.reconnect().await?;

@@ -110,6 +110,10 @@ impl Transport for Shared {
         )))
     }
 
+    async fn reconnect_at(&self, port: u16) -> Result<Box<dyn Transport>, TransportError> {
+        self.connection.reconnect_at(port).await
+    }
+
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
         self.looked(self.connection.root_shell().await)
     }

@@ -25,6 +25,8 @@ pub enum Call {
     },
     /// A new connection.
     Reconnect,
+    /// One to this port.
+    ReconnectAt(u16),
 }
 
 /// How a scripted host reacts to a call.
@@ -189,6 +191,15 @@ impl Transport for Fake {
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
         self.answer(Call::Reconnect, Limits::default()).await?;
         Ok(Box::new(self.clone()))
+    }
+
+    async fn reconnect_at(&self, port: u16) -> Result<Box<dyn Transport>, TransportError> {
+        self.answer(Call::ReconnectAt(port), Limits::default())
+            .await?;
+        Ok(Box::new(Self {
+            name: format!("{}:{port}", self.name),
+            ..self.clone()
+        }))
     }
 
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {

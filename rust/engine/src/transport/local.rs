@@ -201,6 +201,10 @@ impl Transport for Local {
         Ok(Box::new(self.clone()))
     }
 
+    async fn reconnect_at(&self, _port: u16) -> Result<Box<dyn Transport>, TransportError> {
+        self.reconnect().await
+    }
+
     fn describe(&self) -> String {
         self.root.display().to_string()
     }

@@ -86,6 +86,9 @@ pub trait Transport: Send + Sync {
     /// The same host over a new TCP connection, sharing nothing with this one.
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError>;
 
+    /// The same host over a new connection to another TCP port.
+    async fn reconnect_at(&self, port: u16) -> Result<Box<dyn Transport>, TransportError>;
+
     /// A root shell that stays open: scripts that it runs need no sudo and no new channel. `None` if a script
     /// needs no step to become root anyway.
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {

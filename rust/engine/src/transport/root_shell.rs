@@ -104,6 +104,10 @@ impl<G: Send + Sync> Transport for RootShell<G> {
         self.below.reconnect().await
     }
 
+    async fn reconnect_at(&self, port: u16) -> Result<Box<dyn Transport>, TransportError> {
+        self.below.reconnect_at(port).await
+    }
+
     fn describe(&self) -> String {
         self.below.describe()
     }

@@ -15,7 +15,7 @@ use super::input::Input;
 use super::markers::Markers;
 use super::pump::{self, PumpError};
 use super::root_shell::{OPENING, Pipes, RootShell, become_ready};
-use super::ssh_files::SshFiles;
+use super::ssh_files::{SshChain, SshFiles};
 use super::{Limits, Output, Password, Transport, TransportError, master, no_root};
 use crate::causes::in_full;
 use crate::random;
@@ -58,12 +58,24 @@ impl Ssh {
     /// Connects. The master process ends when this is dropped; if this process is killed first, it
     /// ends after a minute without a channel.
     pub async fn connect(target: Target, files: Arc<SshFiles>) -> Result<Self, TransportError> {
-        let local = |source| TransportError::Local {
+        let chain = Self::chain(&target, &files).await?;
+        Self::connect_along(&chain, target, files).await
+    }
+
+    async fn chain(target: &Target, files: &SshFiles) -> Result<SshChain, TransportError> {
+        let chain = files.chain(&target.host).await;
+        chain.map_err(|source| TransportError::Local {
             action: format!("prepare the connection to `{}`", target.host),
             source,
-        };
-        let chain = files.chain(&target.host).await.map_err(local)?;
-        let session = master::start(&files, &chain).await?;
+        })
+    }
+
+    async fn connect_along(
+        chain: &SshChain,
+        target: Target,
+        files: Arc<SshFiles>,
+    ) -> Result<Self, TransportError> {
+        let session = master::start(&files, chain).await?;
         let nonce = random::word().map_err(|source| TransportError::Local {
             action: "read random bytes".to_owned(),
             source,
@@ -284,6 +296,16 @@ impl Transport for Ssh {
 
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {
         let again = Self::connect(self.target.clone(), Arc::clone(&self.files)).await?;
+        Ok(Box::new(again))
+    }
+
+    async fn reconnect_at(&self, port: u16) -> Result<Box<dyn Transport>, TransportError> {
+        let chain = Self::chain(&self.target, &self.files).await?.at_port(port);
+        let target = Target {
+            described: chain.route().described(),
+            ..self.target.clone()
+        };
+        let again = Self::connect_along(&chain, target, Arc::clone(&self.files)).await?;
         Ok(Box::new(again))
     }
 

@@ -53,6 +53,8 @@ pub struct SshChain {
     pub(super) destination: String,
     /// The jump hosts, the first one first.
     pub(super) jumps: Vec<Jump>,
+    /// The port to connect to in the place of the configuration's.
+    pub(super) port: Option<u16>,
 }
 
 /// A jump host.
@@ -71,7 +73,15 @@ impl SshChain {
             config,
             destination,
             jumps: Vec::new(),
+            port: None,
         }
+    }
+
+    /// The same to another port of the host.
+    pub(super) fn at_port(mut self, port: u16) -> Self {
+        self.route.port = port;
+        self.port = Some(port);
+        self
     }
 
     /// The arguments that name the destination.
@@ -81,6 +91,7 @@ impl SshChain {
             let escaped = ssh_config::address(&self.route.address)?.replace('%', "%%");
             arguments.push(format!("-oHostName={escaped}"));
         }
+        arguments.extend(self.port.map(|port| format!("-oPort={port}")));
         arguments.push(self.destination.clone());
         Ok(arguments)
     }
@@ -186,6 +197,7 @@ impl SshFiles {
                 config: self.path(&name),
                 destination: self.destination(route, general).await?,
                 jumps,
+                port: None,
             });
         }
         Ok(chain.expect("the hops holds the host itself"))

@@ -232,6 +232,7 @@ mod tests {
             config: PathBuf::from("/x/cuda.conf"),
             destination: "cuda.example".to_owned(),
             jumps,
+            port: None,
         }
     }
 

@@ -158,3 +158,52 @@ async fn a_way_in_that_is_shut_is_tried_at_growing_intervals_and_every_reason_is
        connection/op@host: Fail { hint: Some("about Permission denied") }, asked 5×
     "#);
 }
+
+/// An apply that opens port 2222, which answers from the `n`th try on.
+fn moving(n: u32) -> Story {
+    let mut tries = 0;
+    let mut story = Story::new(move |call, _| match call {
+        Call::ReconnectAt(_) => {
+            tries += 1;
+            if tries >= n {
+                return Reply::says("");
+            }
+            Reply::Fail(TransportError::Connect {
+                address: "op@host:2222".to_owned(),
+                cause: "Connection refused".to_owned(),
+                hint: None,
+            })
+        }
+        Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
+        Call::Run(script) if script.contains("rollback") => frame("rolled-back", 0, ""),
+        _ => frame("activated", 0, ""),
+    });
+    story.new_port = Some(2222);
+    story
+}
+
+#[tokio::test]
+async fn a_port_that_sshd_begins_to_listen_at_is_a_way_in_before_it_is_confirmed() {
+    insta::assert_snapshot!(moving(2).told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activated")
+      reconnect
+      reconnect at 2222
+      reconnect
+      reconnect at 2222
+       1.0s Reached("op@host:2222")
+       1.0s Reached("op@host")
+      run confirm 1795392000-abcdef
+       1.0s PhaseEntered("committed")
+    => Committed { generation: 1 }
+       connection/op@host: Pass, asked 2×
+    "#);
+    let told = moving(99).told(Interrupt::never()).await;
+    assert!(told.contains("=> RolledBack"), "{told}");
+    assert!(told.contains("op@host:2222"), "{told}");
+    assert!(!told.contains("Reached"), "{told}");
+    // The new port is closed again by then.
+    let (_, after) = told.split_once("run rollback").unwrap();
+    assert!(!after.contains("reconnect at"), "{told}");
+}

@@ -26,6 +26,7 @@ pub(crate) struct Story {
     /// Where gates run.
     folder: tempfile::TempDir,
     pub(crate) gates: Vec<Check>,
+    pub(crate) new_port: Option<u16>,
 }
 
 pub(crate) fn apply_id() -> ApplyId {
@@ -56,10 +57,12 @@ impl Story {
             }
             match call {
                 Call::Put { .. } => Reply::says(""),
-                Call::Reconnect | Call::RootShell => match behaviour(call, scripts) {
-                    Reply::Fail(error) => Reply::Fail(error),
-                    _ => Reply::says(""),
-                },
+                Call::Reconnect | Call::ReconnectAt(_) | Call::RootShell => {
+                    match behaviour(call, scripts) {
+                        Reply::Fail(error) => Reply::Fail(error),
+                        _ => Reply::says(""),
+                    }
+                }
                 Call::Run(_) | Call::Kept(_) => behaviour(call, scripts),
             }
         });
@@ -68,6 +71,7 @@ impl Story {
             lines,
             folder,
             gates: Vec::new(),
+            new_port: None,
         }
     }
 
@@ -79,6 +83,7 @@ impl Story {
             lines,
             folder: tempfile::tempdir().unwrap(),
             gates: Vec::new(),
+            new_port: None,
         }
     }
 
@@ -110,7 +115,7 @@ impl Story {
             }),
             interrupt,
         };
-        let task = task(self.gates);
+        let task = task(self.gates, self.new_port);
         let applied = apply(Box::new(self.fake.clone()), &task, &context).await;
         let mut text = self.lines.lock().unwrap().join("\n");
         let _ = write!(text, "\n=> {:?}", applied.outcome);
@@ -126,7 +131,7 @@ impl Story {
     }
 }
 
-fn task(gates: Vec<Check>) -> Task {
+fn task(gates: Vec<Check>, new_port: Option<u16>) -> Task {
     Task {
         host: HostName::new("host").unwrap(),
         apply: apply_id(),
@@ -139,6 +144,7 @@ fn task(gates: Vec<Check>) -> Task {
             }],
         },
         steal: false,
+        new_port,
         deadline: Duration::from_secs(60),
         starts: Duration::ZERO,
         gates,
@@ -149,6 +155,7 @@ fn asked(call: &Call) -> String {
     match call {
         Call::Put { directory, .. } => format!("  put {directory}"),
         Call::Reconnect => "  reconnect".to_owned(),
+        Call::ReconnectAt(port) => format!("  reconnect at {port}"),
         Call::RootShell => "  root shell".to_owned(),
         Call::Run(script) => format!("  run {}", verb(script)),
         Call::Kept(script) => format!("  kept run {}", verb(script)),

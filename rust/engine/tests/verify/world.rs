@@ -245,6 +245,7 @@ fn asked(call: &Call) -> String {
             format!("put {} KiB into {folder}-…", archive.len() / 1024)
         }
         Call::Reconnect => "reconnect".to_owned(),
+        Call::ReconnectAt(port) => format!("reconnect at {port}"),
         Call::RootShell => "root shell".to_owned(),
         Call::Run(script) | Call::Kept(script) => {
             // The index of the answers names each question.
@@ -263,7 +264,7 @@ fn asked(call: &Call) -> String {
 fn answer(here: &Path, call: &Call) -> Reply {
     let cache = here.join("cache").to_str().unwrap().to_owned();
     let (script, input) = match call {
-        Call::Reconnect | Call::RootShell => return Reply::says(""),
+        Call::Reconnect | Call::ReconnectAt(_) | Call::RootShell => return Reply::says(""),
         Call::Run(script) | Call::Kept(script) => {
             let script = script
                 .replace("date +%u:%H:%M", "echo 1:10:30")

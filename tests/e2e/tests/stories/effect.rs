@@ -223,7 +223,20 @@ fn the_port_of_sshd_moves_by_facts() -> Result<()> {
     cluster
         .deployctl(&["plan", "web"])?
         .says("set `connection.port` to 2222");
-    apply(&cluster)?.expect(0);
+    // Where the new port answers nobody, it stays closed.
+    web.ok(
+        "nft add table ip shut; nft add chain ip shut input '{ type filter hook input priority -10; }'
+         nft add rule ip shut input tcp dport 2222 reject with tcp reset",
+    )?;
+    apply(&cluster)?.expect(5).says(":2222");
+    assert_eq!(ports(web)?, "22 ");
+    web.ok("nft delete table ip shut")?;
+    let told = apply(&cluster)?.expect(0);
+    for port in ["22", "2222"] {
+        let told = told.stderr.lines().chain(told.stdout.lines());
+        let login = format!("a new connection to operator@10.231.0.10:{port}");
+        assert!(told.clone().any(|line| line.ends_with(&login)), "{port}");
+    }
     assert_eq!(ports(web)?, "22 2222 ");
     set_ports(&cluster, 2222, 2222)?;
     apply(&cluster)?.expect(0);
