@@ -51,6 +51,8 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
         Err(Box::new(broken(host, &panic)))
     })
     .await;
+    // The last lines of progress are written before the report.
+    drop(sink);
     let mut built = BTreeMap::new();
     let mut others = Vec::new();
     for end in ends {

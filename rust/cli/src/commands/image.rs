@@ -36,7 +36,10 @@ pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict
     };
     let deployer = context.deployer().await?;
     let sink = progress::sink(context.ui, name.as_str().len(), context.global.verbose);
-    let built = match deployer.image(&name, host, kind, &sink).await {
+    let built = deployer.image(&name, host, kind, &sink).await;
+    // The last lines of progress are written before the report.
+    drop(sink);
+    let built = match built {
         Ok(built) => built,
         Err(error) => {
             let report = Report::new("image", vec![undeployed(name, &DeployError::System(error))]);

@@ -24,9 +24,10 @@ pub(super) async fn run(context: &Context, args: &args::Inventory) -> Result<Ver
     let hosts = select(&inventory, &args.hosts.hosts)?;
     if args.check {
         let count = inventory.hosts().len();
+        let hosts = if count == 1 { "host" } else { "hosts" };
         context
             .ui
-            .say(&format!("the inventory is valid: {count} hosts"));
+            .say(&format!("the inventory is valid: {count} {hosts}"));
     } else if context.ui.json {
         Ui::print_json(&chosen(&inventory, &hosts));
     } else {

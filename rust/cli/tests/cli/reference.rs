@@ -50,3 +50,42 @@ fn completions_are_made_for_every_shell() {
         assert!(said.out.contains("rollback"), "{shell}");
     }
 }
+
+#[test]
+fn a_reader_that_has_gone_ends_nothing_with_a_panic() {
+    let env = TestEnv::new();
+    let inventory = env.path("inventory.json");
+    let inventory = inventory.to_str().unwrap();
+    for arguments in [
+        &["completions", "bash"][..],
+        &["inventory", "--reference"],
+        &["inventory", "--schema"],
+        &["--inventory", inventory, "inventory", "--json"],
+        &["--help"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = env
+            .command(arguments)
+            .stdout(writer)
+            .stderr(std::process::Stdio::piped())
+            .spawn();
+        let said = env.said(child.unwrap().wait_with_output().unwrap());
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn one_host_is_told_in_the_singular() {
+    let env = TestEnv::new();
+    let file = env.path("inventory.json");
+    let check = || env.run(&["inventory", "--check"]).err;
+    assert!(check().ends_with(" hosts\n"), "{}", check());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut inventory: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let hosts = inventory["hosts"].as_object_mut().unwrap();
+    hosts.retain(|name, _| name == "linode");
+    inventory["cluster"]["links"] = serde_json::json!({});
+    std::fs::write(&file, inventory.to_string()).unwrap();
+    assert_eq!(check(), "the inventory is valid: 1 host\n");
+}

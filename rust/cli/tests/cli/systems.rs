@@ -144,6 +144,25 @@ fn a_failed_build_is_exit_code_7_with_its_last_lines() {
 }
 
 #[test]
+fn a_host_that_does_not_say_how_its_system_is_built_is_told_so() {
+    let env = env();
+    let file = env.path("inventory.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut inventory: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let linode = inventory["hosts"]["linode"].as_object_mut().unwrap();
+    linode.remove("nix");
+    std::fs::write(&file, inventory.to_string()).unwrap();
+    let said = run(&env, &["build", "linode"]);
+    assert_eq!(said.code, 7, "{}", said.all());
+    for words in [
+        "`linode` declares no `nix`",
+        "hint: declare `nix`: where its systems are built, and how they are copied there",
+    ] {
+        assert!(said.err.contains(words), "{}", said.all());
+    }
+}
+
+#[test]
 fn what_git_does_not_track_is_missed_aloud() {
     let env = env();
     std::fs::create_dir_all(env.repo().join("hosts/linode")).unwrap();
