@@ -112,13 +112,14 @@ in
     (examine platform (together extra platform hostName)).wrong;
   hosts = lib.mapAttrs (platform: _: hostsOf platform) platforms;
 
-  # On a host without its concern, a module sets nothing and has no file.
+  printed = lib.mapAttrs (_: lib.mapAttrs (_: lib.mapAttrs (_: print))) one;
+
+  # A module sets nothing on a host without its concern; a host on which no module sets anything has no file.
   goldens = lib.mapAttrs (
-    _:
-    lib.mapAttrs (
-      _: concerns:
-      lib.mapAttrs' (concern: set: lib.nameValuePair "${concern}.json" (print set)) (
-        lib.filterAttrs (_: set: set != { }) concerns
+    _: hosts:
+    lib.mapAttrs' (hostName: concerns: lib.nameValuePair "${hostName}.json" (print concerns)) (
+      lib.filterAttrs (_: concerns: concerns != { }) (
+        lib.mapAttrs (_: lib.filterAttrs (_: set: set != { })) hosts
       )
     )
   ) one;
