@@ -24,9 +24,9 @@ mod needs;
 #[cfg(test)]
 mod nixos;
 #[cfg(test)]
-mod python;
+mod platforms;
 #[cfg(test)]
-mod rooms;
+mod python;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]

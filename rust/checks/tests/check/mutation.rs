@@ -2,6 +2,7 @@
 //!
 //! A good host's answer is changed as a hand on that host would change it, and the check must say so.
 
+mod login;
 mod mac;
 mod machine;
 mod own;
@@ -126,6 +127,7 @@ const OTHER: &[Mutation] = &[
 
 /// All of them, with the host that each is tried on.
 const ALL: &[(&str, &[Mutation])] = &[
+    ("cuda", login::MUTATIONS),
     ("cuda", machine::MUTATIONS),
     ("cuda", work::MUTATIONS),
     ("cuda", served::MUTATIONS),

@@ -69,7 +69,11 @@ fn a_value_out_of_range_is_found_with_its_line() {
     assert_eq!(said.code, 2);
     // Which line it is moves with every edit of that host.
     insta::with_settings!({filters => [(r"\.nix:\d+:", ".nix:LINE:")]}, {
-        insta::assert_snapshot!(said.err);
+        insta::assert_snapshot!(said.err, @"
+    error: hosts/cuda/default.nix:LINE: `platform` is `ubunto`; expected one of `ubuntu`, `nixos`, `darwin`
+      hint: did you mean `ubuntu`?
+    hosts/cuda/default.nix:LINE: `network.interfaces.cluster0.mtu` is 99999; expected 1280–9216
+    ");
     });
     let json = env.run(&["plan", "--json"]);
     let error: serde_json::Value = serde_json::from_str(&json.out).unwrap();

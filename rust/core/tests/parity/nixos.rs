@@ -1,5 +1,7 @@
 //! The `NixOS` goldens of a host, all concerns together.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::said::{Said, chains, directives, lines, note, say};
@@ -12,17 +14,14 @@ const NOT_COMPARED: &str = "image";
 
 /// What the modules set, as one set: sets merge, lists follow one another.
 fn set(host: &str) -> Value {
-    let folder = repository().join("tests/snapshots/nix/nixos").join(host);
+    let path = repository().join(format!("tests/snapshots/nix/nixos/{host}.json"));
+    let concerns: BTreeMap<String, Value> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut all = Value::Object(Set::new());
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_stem().unwrap() != NOT_COMPARED)
-        .collect();
-    paths.sort();
-    for path in paths {
-        let text = std::fs::read_to_string(&path).unwrap();
-        merge(&mut all, serde_json::from_str(&text).unwrap());
+    for (concern, set) in concerns {
+        if concern != NOT_COMPARED {
+            merge(&mut all, set);
+        }
     }
     all
 }

@@ -14,6 +14,7 @@ mod fixture;
 mod in_effect;
 mod live;
 mod lockout;
+mod next_boot;
 mod nix_host;
 mod place;
 mod ports;

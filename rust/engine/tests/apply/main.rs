@@ -262,7 +262,10 @@ async fn unreachable_from_the_start() {
         address: "op@host".to_owned(),
         seconds: 300,
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+
+    => Unreachable { reason: Problem { message: "`op@host` did not answer within 300 s", hint: Some("the host may be overloaded, or a command there hangs") } }
+    "#);
 }
 
 #[tokio::test]
@@ -309,7 +312,21 @@ async fn a_rollback_that_the_host_denies_calls_for_a_person() {
         assert!(told.contains("=> RollbackFailed"), "{told}");
         assert_eq!(told.matches("run rollback").count(), 3, "{told}");
         if status == 1 {
-            insta::assert_snapshot!(told);
+            insta::assert_snapshot!(told, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activated")
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      run rollback 1795392000-abcdef --reason gate 'gate `connection/op@host` failed: no connection to `op@host`: Connection refused'
+      run rollback 1795392000-abcdef --reason gate 'gate `connection/op@host` failed: no connection to `op@host`: Connection refused'
+      run rollback 1795392000-abcdef --reason gate 'gate `connection/op@host` failed: no connection to `op@host`: Connection refused'
+    => RollbackFailed { reason: "`host`: the host answers, but apply `1795392000-abcdef` stays in phase `activated`, also after a rollback was requested", hint: "see `deployctl status`; if it stays so, on its console, as root: `sh /var/lib/deployctl/host.sh rollback`" }
+       connection/op@host: Fail { hint: None }, asked 5×
+    "#);
         }
     }
 }

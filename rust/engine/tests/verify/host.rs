@@ -4,6 +4,7 @@ use deployctl_core::plan::BlackoutWindow;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::Reply;
+use std::fmt::Write as _;
 
 use crate::ask::Ask;
 use crate::world::{World, late, lost, name};
@@ -126,6 +127,7 @@ fn session(timezone: &str, open: &str) -> BlackoutWindow {
 
 #[tokio::test]
 async fn a_host_is_not_loaded_while_its_session_is_open() {
+    let mut pages = String::new();
     for (story, zone, open, force) in [
         ("open", "Etc/UTC", "10:00", false),
         ("forced", "Etc/UTC", "10:00", true),
@@ -143,8 +145,9 @@ async fn a_host_is_not_loaded_while_its_session_is_open() {
         });
         let checks = vec![good("a"), good("gpu").loading()];
         let told = world.told(vec![("cuda", checks)], Vec::new()).await;
-        insta::assert_snapshot!(format!("session_{story}"), told);
+        let _ = writeln!(pages, "-- {story}\n{told}");
     }
+    insta::assert_snapshot!(pages);
 }
 
 #[tokio::test]
@@ -290,5 +293,12 @@ async fn a_sandbox_is_asked_nothing() {
     world.sandbox("cuda");
     let checks = vec![good("a"), good("b").loading()];
     let told = world.told(vec![("cuda", checks)], Vec::new()).await;
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+
+    => cuda
+       a skip, asked 0×
+          sandbox
+       b skip, asked 0×
+          sandbox
+    ");
 }

@@ -1,5 +1,6 @@
 //! Links: both ends, and a server that never stays behind.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use deployctl_checks::link::{LinkCheck, Server};
@@ -90,18 +91,20 @@ async fn a_server_runs_only_while_its_check_does_and_both_know_its_word() {
 
 #[tokio::test]
 async fn a_server_is_stopped_whatever_became_of_the_question() {
+    let mut pages = String::new();
     for (story, command) in [("failed", "echo bad"), ("odd", "kill -9 $$")] {
         let told = told_with_log(World::new(&HOSTS), throughput(command)).await;
         assert!(told.ends_with("stopped 42\nrunning: false"), "{told}");
-        insta::assert_snapshot!(format!("stopped_after_{story}"), told);
+        let _ = writeln!(pages, "-- {story}\n{told}");
     }
     for (story, how) in [("late", late as fn() -> Reply), ("lost", lost)] {
         let mut world = World::new(&HOSTS);
         world.host("cuda", move |asked| (asked == "ask a").then(how));
         let told = told_with_log(world, throughput("echo good")).await;
         assert!(told.ends_with("stopped 42\nrunning: false"), "{told}");
-        insta::assert_snapshot!(format!("stopped_after_{story}"), told);
+        let _ = writeln!(pages, "-- {story}\n{told}");
     }
+    insta::assert_snapshot!(pages);
 }
 
 #[tokio::test]
@@ -145,7 +148,21 @@ async fn ctrl_c_while_the_server_starts_asks_to_stop_what_may_run() {
             Reply::Hang
         })
     });
-    insta::assert_snapshot!(told_with_log(world, throughput("echo good")).await);
+    insta::assert_snapshot!(told_with_log(world, throughput("echo good")).await, @r#"
+       0s cuda ! Measuring("lan: throughput mac-mini → cuda")
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/start
+       0s mac-mini: reconnect
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/throughput/mac-mini-to-cuda error, asked 1×
+          interrupted
+          its server on `mac-mini` may still run: rm: cannot remove 'running': No such file or directory
+    -- on mac-mini
+    stopped 
+    running: false
+    "#);
 }
 
 #[tokio::test]
@@ -218,6 +235,7 @@ async fn a_server_that_cannot_be_stopped_is_said() {
 
 #[tokio::test]
 async fn a_server_that_does_not_start_is_an_error_and_no_question_is_asked() {
+    let mut pages = String::new();
     for (story, start) in [
         ("fails", "echo no port >&2; exit 1"),
         ("mute", ":"),
@@ -226,8 +244,9 @@ async fn a_server_that_does_not_start_is_an_error_and_no_question_is_asked() {
         let link = asking("lan/x/cuda-to-mac-mini", "echo good");
         let link = between(link, "cuda", "mac-mini", start, ":");
         let told = told_with_log(World::new(&HOSTS), link).await;
-        insta::assert_snapshot!(format!("start_{story}"), told);
+        let _ = writeln!(pages, "-- {story}\n{told}");
     }
+    insta::assert_snapshot!(pages);
 }
 
 #[tokio::test]
@@ -239,7 +258,28 @@ async fn each_attempt_has_a_server_of_its_own() {
         pause: std::time::Duration::from_secs(4),
         only: &[],
     };
-    insta::assert_snapshot!(told_with_log(World::new(&HOSTS), link).await);
+    insta::assert_snapshot!(told_with_log(World::new(&HOSTS), link).await, @r#"
+       0s cuda ! Measuring("lan: throughput mac-mini → cuda")
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/start
+       0s cuda: ask a
+       0s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+       0s cuda ! AskingAgain { checks: ["lan/throughput/mac-mini-to-cuda"], pause: 4s }
+       4s cuda ! Measuring("lan: throughput mac-mini → cuda")
+       4s mac-mini: ask lan/throughput/mac-mini-to-cuda/start
+       4s cuda: ask a
+       4s mac-mini: ask lan/throughput/mac-mini-to-cuda/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/throughput/mac-mini-to-cuda pass, asked 2×
+          good
+    -- on mac-mini
+    started
+    stopped 42
+    started
+    stopped 42
+    running: false
+    "#);
 }
 
 #[tokio::test]
@@ -284,7 +324,13 @@ async fn an_end_that_cannot_be_reached_makes_errors_and_is_tried_once() {
     let world = World::new(&["cuda"]);
     let hosts = vec![("mac-mini", vec![Ask::new("a", "echo good")])];
     let links = vec![plain("lan/ping/cuda-to-mac-mini")];
-    insta::assert_snapshot!("end_away_before", world.told(hosts, links).await);
+    insta::assert_snapshot!(world.told(hosts, links).await, @r#"
+
+    => mac-mini: Unreachable { reason: Problem { message: "no connection to `op@mac-mini:22`: Connection refused", hint: None } }
+    => link lan
+       lan/ping/cuda-to-mac-mini error, asked 0×
+          `mac-mini` cannot be reached: no connection to `op@mac-mini:22`: Connection refused
+    "#);
 }
 
 #[tokio::test]
@@ -356,7 +402,16 @@ async fn a_sandbox_has_no_links() {
     let mut world = World::new(&HOSTS);
     world.sandbox("mac-mini");
     let told = told_with_log(world, throughput("echo good")).await;
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+
+    => cuda
+    => mac-mini
+    => link lan
+       lan/throughput/mac-mini-to-cuda skip, asked 0×
+          sandbox
+    -- on mac-mini
+    running: false
+    ");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Files that checks run: brought once, whole, and never believed.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -130,6 +131,7 @@ async fn what_was_changed_there_is_brought_anew_and_what_is_older_goes() {
 
 #[tokio::test]
 async fn an_upload_that_fails_costs_the_checks_that_need_it_alone() {
+    let mut pages = String::new();
     for (story, at, reply) in [
         ("full", "put", "no space left"),
         ("cut", "ask shipment", ""),
@@ -163,8 +165,9 @@ async fn an_upload_that_fails_costs_the_checks_that_need_it_alone() {
             Ask::new("load", "echo good").loading(),
         ];
         let told = world.tell(vec![("cuda", checks)], Vec::new()).await;
-        insta::assert_snapshot!(format!("upload_{story}"), told);
+        let _ = writeln!(pages, "-- {story}\n{told}");
     }
+    insta::assert_snapshot!(pages);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! Every concern has its rooms: a module for every platform, checks, goldens. Or it says here why not.
+//! Every concern has what it needs: a module for every platform, checks, goldens. Or it says here why not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use deployctl_checks::concerns;
@@ -80,8 +80,8 @@ fn modules(platform: &str) -> BTreeSet<String> {
     found
 }
 
-/// Compares the rooms that are there with the concerns of the schema: complaints.
-fn missing_rooms(platform: &str, found: &BTreeSet<String>) -> Vec<String> {
+/// Compares the modules with the concerns of the schema: complaints.
+fn missing_modules(platform: &str, found: &BTreeSet<String>) -> Vec<String> {
     let on = |known: &Platform| known.as_str() == platform;
     let on = PLATFORMS.into_iter().find(on).unwrap();
     let reason = |concern: &Concern| {
@@ -102,10 +102,10 @@ fn missing_rooms(platform: &str, found: &BTreeSet<String>) -> Vec<String> {
             let name = concern.name;
             match (found.contains(name), reason(concern)) {
                 (false, false) => Some(format!(
-                    "`{name}` has no room in modules/{platform}, and NO_MODULE does not say why"
+                    "`{name}` has no module in modules/{platform}, and NO_MODULE does not say why"
                 )),
                 (true, true) => Some(format!(
-                    "`{name}` has a room in modules/{platform}, and NO_MODULE says it has none"
+                    "`{name}` has a module in modules/{platform}, and NO_MODULE says it has none"
                 )),
                 _ => None,
             }
@@ -123,23 +123,23 @@ fn missing_rooms(platform: &str, found: &BTreeSet<String>) -> Vec<String> {
 #[test]
 fn every_concern_has_a_module_for_every_platform() {
     for platform in PLATFORMS.map(Platform::as_str) {
-        let complaints = missing_rooms(platform, &modules(platform));
+        let complaints = missing_modules(platform, &modules(platform));
         assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     }
 }
 
 #[test]
-fn a_missing_room_is_seen() {
+fn a_missing_module_is_seen() {
     let mut found = modules("nixos");
     found.remove("trading");
     found.insert("power".to_owned());
     found.insert("printer".to_owned());
-    let seen: BTreeSet<_> = missing_rooms("nixos", &found).into_iter().collect();
+    let seen: BTreeSet<_> = missing_modules("nixos", &found).into_iter().collect();
     assert_eq!(
         seen.iter().map(String::as_str).collect::<Vec<_>>(),
         [
-            "`power` has a room in modules/nixos, and NO_MODULE says it has none",
-            "`trading` has no room in modules/nixos, and NO_MODULE does not say why",
+            "`power` has a module in modules/nixos, and NO_MODULE says it has none",
+            "`trading` has no module in modules/nixos, and NO_MODULE does not say why",
             "modules/nixos has `printer`, which is no concern",
         ]
     );
@@ -155,9 +155,14 @@ fn every_nix_module_is_imported_and_has_a_golden() {
         let path = format!("modules/{platform}/default.nix");
         let imports = std::fs::read_to_string(repository().join(&path)).unwrap();
         let goldens = format!("tests/snapshots/nix/{platform}");
-        let golden: BTreeSet<_> = names(&goldens, "")
+        let golden: BTreeSet<_> = names(&goldens, ".json")
             .iter()
-            .flat_map(|host| names(&format!("{goldens}/{host}"), ".json"))
+            .flat_map(|host| {
+                let path = repository().join(format!("{goldens}/{host}.json"));
+                let page: BTreeMap<String, serde_json::Value> =
+                    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+                page.into_keys()
+            })
             .collect();
         let modules = modules(platform);
         for module in modules.iter().map(String::as_str).chain(["deployctl"]) {
