@@ -1,4 +1,4 @@
-//! A host's answer as a judge sees it, and what a judge says about it.
+//! A host's answer as a judge reads it, and the judge's verdict.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Answer<'a> {
     stderr: &'a [u8],
 }
 
-/// Why nothing could be read out of an answer: a lower-case fragment.
+/// Why an answer is unreadable: a lower-case fragment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Unreadable(pub(super) String);
@@ -50,7 +50,7 @@ pub(super) enum Holds {
     No(Option<String>),
     /// It will be after a reboot; what waits for it.
     AfterReboot(String),
-    /// Neither: the host has a declared reason not to have it; which.
+    /// Not applicable; carries the declared reason.
     PassedOver(String),
 }
 
@@ -71,7 +71,7 @@ impl Found {
         self
     }
 
-    /// What to do, should it not be as expected.
+    /// The hint, if it is not as expected.
     #[must_use]
     pub(super) fn or_hint(mut self, hint: impl Into<String>) -> Self {
         if matches!(self.holds, Holds::No(_)) {
@@ -80,7 +80,7 @@ impl Found {
         self
     }
 
-    /// Not wrong but waiting for a reboot, when `pending` and not as expected.
+    /// A pending reboot instead of a failure, if `pending` and not as expected.
     #[must_use]
     pub(super) fn or_after_reboot(mut self, pending: bool, reason: impl Into<String>) -> Self {
         if pending && matches!(self.holds, Holds::No(_)) {
@@ -110,7 +110,7 @@ impl<'a> Answer<'a> {
         Ok(text)
     }
 
-    /// Standard output and error, whatever they hold: for programs that say on either why they failed.
+    /// Standard output and error, both possibly empty: for programs that print their errors on either.
     pub(super) fn everything(&self) -> String {
         format!(
             "{}{}",

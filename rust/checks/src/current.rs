@@ -7,7 +7,7 @@ use super::answer::{Answer, Found, Unreadable, value};
 use crate::concern::system::CONCERN;
 use crate::{Check, Declared};
 
-/// What runs decides confirm. What the next boot starts follows at the commit, so it does not.
+/// The running system decides confirm. The one of the next boot is set at the commit, so it does not.
 pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
     let Some(closure) = &declared.rendered.closure else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What a host's checks are made from.
+//! The sources of a host's checks.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,9 @@ use deployctl_core::rendered::{Rendered, UnitWant};
 pub struct Declared<'a> {
     /// The host's facts.
     pub host: &'a Host,
-    /// What is true of all hosts.
+    /// The cluster's facts.
     pub cluster: &'a Cluster,
-    /// What the host should hold.
+    /// The rendered files of the host.
     pub rendered: &'a Rendered,
     /// Units that had failed before an apply and that it does not touch: they never decide confirm.
     /// Empty for `verify`.

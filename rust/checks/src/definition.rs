@@ -30,11 +30,11 @@ pub struct Check {
     pub retry: Retry,
     /// The id of a check without which this one would only repeat a failure: it is skipped unless that passed.
     pub needs: Option<String>,
-    /// A file that the query runs or reads, which the engine brings to the host first.
+    /// A file that the query runs or reads, which the engine uploads first.
     pub ships: Option<Shipment>,
     /// Whether the judge also reads the answers of commands that failed.
     pub(super) reads_failures: bool,
-    /// What to do where the command is not installed.
+    /// The hint if the command is not installed.
     pub(super) where_missing: &'static str,
     pub(super) judge: Judge,
 }
@@ -46,7 +46,8 @@ pub struct Retry {
     pub times: u8,
     /// How long to wait before each.
     pub pause: Duration,
-    /// Where there are some, it is asked again only while its evidence holds one of these words: what passes by itself.
+    /// If there are some, it is asked again only while its evidence contains one of these words, which name temporary
+    /// states.
     pub only: &'static [&'static str],
 }
 
@@ -159,14 +160,14 @@ impl Check {
         self
     }
 
-    /// Brings a file to the host first.
+    /// Uploads a file to the host first.
     #[must_use]
     pub(super) fn shipping(mut self, shipment: Shipment) -> Self {
         self.ships = Some(shipment);
         self
     }
 
-    /// Says what to do where the command is not installed.
+    /// Sets the hint for a command that is not installed.
     #[must_use]
     pub(super) fn where_missing(mut self, hint: &'static str) -> Self {
         self.where_missing = hint;

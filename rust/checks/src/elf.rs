@@ -1,4 +1,4 @@
-//! What a Linux program needs of the machine that runs it, read out of its ELF file.
+//! What a Linux program needs from the machine that runs it, read from its ELF file.
 
 use object::Endianness;
 use object::elf::{self, FileHeader32, FileHeader64};
@@ -19,7 +19,7 @@ pub struct Program {
     pub glibc: String,
 }
 
-/// Why a file says nothing: it is no program for Linux.
+/// Why a file is rejected: it is not a Linux program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotElf {
     /// The file of another system.

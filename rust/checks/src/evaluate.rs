@@ -13,7 +13,7 @@ const NOT_FOUND: i32 = 127;
 /// Longest evidence kept, in characters.
 const EVIDENCE: usize = 400;
 
-/// Judges one answer; `None` is a query that was never answered.
+/// Judges one answer; `None` means that the query was not answered.
 pub fn evaluate(check: &Check, section: Option<&Section>) -> CheckResult {
     let judged = judge(check, section);
     let attempts = u8::from(section.is_some());
@@ -28,7 +28,7 @@ pub fn evaluate_all(checks: &[Check], answers: &Answers) -> Vec<CheckResult> {
         .collect()
 }
 
-/// Every check as skipped: where nothing may be asked (`sandbox`).
+/// Returns every check as skipped, where nothing may be asked (`sandbox`).
 pub fn skip_all(checks: &[Check], reason: &str) -> Vec<CheckResult> {
     checks.iter().map(|check| skip(check, reason)).collect()
 }
@@ -52,7 +52,7 @@ pub fn broken(check: &Check, reason: &str) -> CheckResult {
     Judged::error(reason).of(check, 0)
 }
 
-/// What was made of an answer.
+/// Judges an answer.
 struct Judged {
     status: CheckStatus,
     evidence: String,
@@ -106,7 +106,7 @@ fn judge(check: &Check, section: Option<&Section>) -> Judged {
         return Judged::error(&format!("the answer is longer than {cap} bytes"));
     }
     if status == NOT_FOUND {
-        // Declared, and what it takes is not even installed: that is no pass and no mystery.
+        // The command is not installed although the concern is declared: a failure, not an error.
         return Judged::new(CheckStatus::Fail {
             hint: Some(check.where_missing.to_owned()),
         })

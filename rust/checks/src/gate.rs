@@ -7,19 +7,19 @@ pub fn gates(checks: &[Check]) -> impl Iterator<Item = &Check> {
     checks.iter().filter(|check| check.gate)
 }
 
-/// What the gate checks of one host say together.
+/// The combined verdict of one host's gate checks.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision<'a> {
     /// At least one passed and none failed: confirm.
     Open,
     /// These failed, or could not be read: roll back.
     Closed(Vec<&'a CheckResult>),
-    /// Nothing was proven: every gate was skipped, or there was none. Never a success.
+    /// Every gate was skipped, or there was none: this proves nothing and is never a success.
     Unproven,
 }
 
-/// Decides by the results of gate checks. A check that waits for a reboot neither opens nor closes:
-/// the plan has said so, and a rollback would not help.
+/// Decides by the results of gate checks. A check with a pending reboot decides nothing: the plan
+/// has announced the reboot, and a rollback would not help.
 pub fn decide(results: &[CheckResult]) -> Decision<'_> {
     let mut closed = Vec::new();
     let mut passed = false;

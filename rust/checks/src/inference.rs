@@ -22,13 +22,13 @@ pub(super) struct Requests<'a> {
     pub(super) vllm: &'a Vllm,
     /// Its unit, whose credential is the key.
     pub(super) unit: &'a str,
-    /// Its socket, as whoever asks knows it.
+    /// Its socket, as the asking user sees it.
     pub(super) socket: &'a str,
     /// Tokens of each answer.
     pub(super) tokens: u32,
     /// Most that one request may take where all is well, in milliseconds.
     pub(super) each_ms: u64,
-    /// What runs hostprobe as somebody else: `runuser -u trading --`.
+    /// The command that runs hostprobe as another user: `runuser -u trading --`.
     pub(super) prefix: &'a str,
 }
 

@@ -66,7 +66,7 @@ pub struct CheckResult {
     pub expected: String,
     /// What was found, stripped of control sequences: `HugePages_Total: 1024`.
     pub evidence: String,
-    /// How often it was asked; 0 where it was not.
+    /// How often it was asked; 0 if it was skipped.
     pub attempts: u8,
     /// What was measured.
     pub measurements: Vec<Measurement>,
@@ -93,9 +93,9 @@ pub enum CheckStatus {
         /// Why.
         reason: String,
     },
-    /// Right after the next reboot.
+    /// Correct on disk; takes effect at the next reboot (pending reboot).
     Stale {
-        /// What waits for it.
+        /// What is pending.
         reason: String,
     },
 }

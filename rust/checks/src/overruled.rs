@@ -1,4 +1,4 @@
-//! What will have the last word at the next boot, for every concern whose files are read together with others.
+//! Which file wins at the next boot, for every concern whose files are read together with others.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
             let what = format!("overruled/{}", precedence::name(&path));
             let expected = format!("no other file overrules {path}");
             let ours = ours.clone();
-            // Units of others are not asked for: they may hold secrets. Ours is known.
+            // Unit files of other programs are not read: they may contain secrets. Our own is known.
             let unit = match &managed.entry {
                 Entry::File { content, .. } if precedence::is_unit(&path) => Some(content.clone()),
                 _ => None,

@@ -89,13 +89,13 @@ struct Installed<'a> {
     version: &'a str,
     held: bool,
     complete: bool,
-    /// Neither installed nor gone: what began was not ended.
+    /// Neither installed nor removed: an operation was interrupted.
     halfway: bool,
 }
 
 fn judge(answer: &Answer<'_>, wants: &[Want]) -> Result<Found, Unreadable> {
     let installed = parse(answer)?;
-    // apt refuses everything until that is ended.
+    // apt refuses all operations until that one is finished.
     let halfway: Vec<&str> = wants
         .iter()
         .map(|want| want.name.as_str())

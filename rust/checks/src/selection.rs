@@ -1,8 +1,8 @@
 //! Which of all checks are made: `--only`, `--skip`, `--gate`, `--quick`.
 //!
 //! A pattern is a concern, a check's id or the beginning of one (`vllm`, `vllm/latency`), a link's name, or a
-//! glob over any of these. What a chosen check needs is asked, too, and what needs a check that was taken
-//! away goes with it.
+//! glob over any of these. Checks that a selected check needs are asked, too, and checks that need a left-out
+//! one are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +55,7 @@ pub enum SelectionError {
 }
 
 impl SelectionError {
-    /// What to do about it.
+    /// The next step.
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::NoMatch { hint, .. } => hint.as_deref(),
@@ -93,7 +93,7 @@ pub struct Chosen {
     pub idle: Vec<HostName>,
     /// How many were left out, and why.
     pub left_out: LeftOut,
-    /// Ids that nobody asked for and that others need.
+    /// Ids that are made only because others need them.
     pub added: BTreeSet<String>,
 }
 
@@ -108,7 +108,7 @@ pub struct LeftOut {
     pub gate: usize,
     /// Load what they measure, with `--quick`.
     pub quick: usize,
-    /// Need one that was taken away.
+    /// Need one that is left out.
     pub needs: usize,
 }
 
@@ -277,7 +277,7 @@ impl Selection {
         }
     }
 
-    /// Every pattern has to fit something: one that does not is a slip.
+    /// Every pattern must match something: one that does not is a typing error.
     fn look_for_strays(&self, offered: &Offered) -> Result<(), SelectionError> {
         for pattern in self.only.iter().chain(&self.skip) {
             let on_host = |check: &Check| pattern.fits(check, None);

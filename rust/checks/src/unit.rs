@@ -11,12 +11,12 @@ use deployctl_core::rendered::{OnChange, UnitWant};
 use super::answer::{Answer, Found, Holds, Unreadable};
 use crate::{Check, Declared};
 
-/// Of the units that are rendered.
+/// Checks of the rendered units.
 pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
     of(&declared.rendered.units, declared)
 }
 
-/// Of the services that facts bring to a host whose units are rendered by nobody.
+/// Checks of services that facts declare on a host whose units are not rendered.
 pub(super) fn checks_of_facts(declared: &Declared<'_>) -> Vec<Check> {
     if declared.is_nixos() {
         of(&nixos(declared), declared)
@@ -69,8 +69,8 @@ fn of(units: &BTreeMap<UnitName, UnitWant>, declared: &Declared<'_>) -> Vec<Chec
 const STARTING: &str = "activating";
 const BOOTING: &str = "still booting";
 
-/// The services that concerns bring by `NixOS` modules, by the names they have there. Which of them start
-/// at boot is part of the system itself.
+/// The services that concerns configure by `NixOS` modules, by their names there. Which of them start at
+/// boot is part of the system itself.
 fn nixos(declared: &Declared<'_>) -> BTreeMap<UnitName, UnitWant> {
     let host = declared.host;
     let concerns = CONCERNS.iter().filter(|it| it.is_declared(host));
@@ -142,7 +142,7 @@ fn judge(
         "disabled" | "masked" | "masked-runtime" => Some(false),
         _ => None,
     };
-    // Passed over by its own condition: what it is for has checks of its own, which say what lacks.
+    // Skipped by its own condition: its purpose has separate checks, which say what is missing.
     let passed_over = state.get("ConditionResult") == Some(&"no")
         && state
             .get("ConditionTimestampMonotonic")

@@ -1,4 +1,4 @@
-//! What a run found differently.
+//! Differences between a run and the accepted state.
 
 use deployctl_core::name::HostName;
 
@@ -11,12 +11,12 @@ pub struct Change {
     pub check: String,
     /// As it was accepted; `None` for a new one.
     pub accepted: Option<Entry>,
-    /// As it was found; `None` for one that is gone.
+    /// As it was found; `None` for a removed one.
     pub found: Option<Entry>,
 }
 
 impl Change {
-    /// Whether it may be taken as right: what could not be read may not.
+    /// Whether it may be accepted: an unreadable result may not.
     pub fn can_be_accepted(&self) -> bool {
         self.found
             .as_ref()
@@ -24,12 +24,12 @@ impl Change {
     }
 }
 
-/// All that is not as accepted of one host.
+/// All differences of one host.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Difference {
     /// Which.
     pub host: HostName,
-    /// The file that says otherwise, below the repository's top.
+    /// The file with the accepted state, below the repository's top.
     pub file: String,
     /// Whether anything was accepted of it before.
     pub known: bool,
@@ -37,7 +37,7 @@ pub struct Difference {
     pub changes: Vec<Change>,
 }
 
-/// What `found` says differently than `accepted`, by id. What was not asked does not differ.
+/// The differences between `found` and `accepted`, by id. A check that was not asked does not differ.
 pub fn diff(accepted: &Accepted, found: &Found) -> Vec<Change> {
     let mut changes: Vec<Change> = found
         .entries

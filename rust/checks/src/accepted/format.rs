@@ -21,7 +21,7 @@ const HEAD: &str = "\
 # Change it by accepting again, not by hand.
 ";
 
-/// Why a file is none of ours.
+/// Why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {problem}")]
 pub struct ParseError {
@@ -51,7 +51,7 @@ impl Accepted {
     /// Reads what [`Self::to_text`] wrote. `file` is for errors.
     ///
     /// # Errors
-    /// The first line that makes no sense. Nothing is guessed: what is not understood might be lost.
+    /// The first line that cannot be read. No line is skipped: its content would be lost.
     pub fn parse(file: &str, text: &str) -> Result<Self, ParseError> {
         let mut reader = Reader {
             entries: BTreeMap::new(),

@@ -1,14 +1,14 @@
 //! What verification last accepted of a host, `hosts/<host>/accepted.snap`: every check's status, what was
-//! expected and what was found, without what moves by itself.
+//! expected and what was found, without values that vary by themselves.
 //!
 //! ```text
 //! [CheckResult] ── redact ──▶ [Entry] ─┬─ diff ◀── parse ── accepted.snap
 //!                                      └─ merge ──▶ text ─▶ accepted.snap
 //! ```
 //!
-//! A check between hosts stands in the file of the host that is asked, as `link/…`. One that was not asked
-//! (a sandbox, an open exchange, another check that failed) says nothing: it neither differs nor replaces
-//! anything. One that could not be read is never accepted.
+//! A check between hosts is in the file of the host that is asked, as `link/…`. A check that was not asked
+//! (in a sandbox, during trading hours, after a failed check) neither differs nor replaces anything. An
+//! unreadable result is never accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub use diff::{Change, Difference, diff};
 pub use format::ParseError;
 pub use redact::Redaction;
 
-/// What stands before the ids of checks between hosts, in the accepted state of the host that answers them.
+/// The prefix for ids of checks between hosts, in the accepted state of the host that answers them.
 pub const LINK_PREFIX: &str = "link/";
 
 /// The name of the file in a host's folder.
@@ -41,11 +41,11 @@ pub struct Entry {
     pub status: Status,
     /// What was expected, verbatim.
     pub expected: String,
-    /// What was found, redacted; for one that was passed over or waits for a reboot, why.
+    /// What was found, redacted; for a skipped check or a pending reboot, the reason.
     pub found: String,
 }
 
-/// How an accepted check ended. Nothing unreadable is accepted.
+/// The status of an accepted check. An unreadable result is never accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -55,14 +55,14 @@ pub enum Status {
     Fail,
     /// The host has a declared reason not to have it.
     Skip,
-    /// Right after the next reboot.
+    /// Correct on disk; takes effect at the next reboot.
     Stale,
     /// Not readable; only ever found, never accepted.
     Error,
 }
 
 impl Status {
-    /// As it stands in the file.
+    /// The word in the file.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -75,7 +75,7 @@ impl Status {
 }
 
 impl Entry {
-    /// What there is to keep of `result`; `None` where it was not asked.
+    /// The entry for `result`; `None` if it was not asked.
     pub fn of(result: &CheckResult, redaction: &Redaction) -> Option<Self> {
         let (status, why) = match &result.status {
             CheckStatus::Pass => (Status::Pass, None),
@@ -93,13 +93,13 @@ impl Entry {
     }
 }
 
-/// What one run found of a host, as far as it asked.
+/// The results of one run for a host.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
     /// What was asked.
     pub entries: BTreeMap<String, Entry>,
-    /// Every check that the host has, asked or not; `None` where only some were looked at. What was accepted
-    /// and is not among them is gone.
+    /// Every check that the host has, asked or not; `None` if only some were selected. An accepted check
+    /// that is not among them was removed.
     pub declared: Option<BTreeSet<String>>,
 }
 
@@ -131,7 +131,8 @@ impl Accepted {
         self.entries.get(&change.check) == change.found.as_ref()
     }
 
-    /// Takes the changes that `take` says yes to, and returns how many. What could not be read is never taken.
+    /// Applies the changes for which `take` returns true, and returns their number. Unreadable results are
+    /// never applied.
     pub fn take(&mut self, changes: &[Change], take: impl Fn(&Change) -> bool) -> usize {
         let mut taken = 0;
         for change in changes {

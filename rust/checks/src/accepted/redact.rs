@@ -1,4 +1,4 @@
-//! What was found, without what moves by itself.
+//! Redacts values that vary by themselves.
 //!
 //! UUIDs, hashes and hexadecimal ids, hardware addresses, dates and times, durations, sizes, rates, versions
 //! and every other number become `#`; scaled units go with their number, since `980 MiB` may be `1 GiB`
@@ -11,10 +11,10 @@ use deployctl_core::inventory::Inventory;
 use ipnet::IpNet;
 use regex::{Captures, Regex};
 
-/// What stands for whatever moves.
+/// The mark for a value that varies.
 const MASK: &str = "#";
 
-/// One match is one thing; what stands first wins where two begin at the same place.
+/// One match is one value; the first pattern wins if two begin at the same place.
 static MOVING: LazyLock<Regex> = LazyLock::new(|| {
     const NUMBER: &str = r"\d+(?:\.\d+)*(?:[eE][-+]?\d+\b)?";
     const TIME_UNIT: &str = r"(?:ns|nsec|us|usec|µs|μs|ms|msec|secs?|seconds?|s|mins?|minutes?|m|hours?|hrs?|h|days?|d|weeks?|w|months?|years?|y)";
@@ -54,7 +54,7 @@ static MOVING: LazyLock<Regex> = LazyLock::new(|| {
 /// A number anywhere.
 static DIGITS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+(?:\.\d+)*").expect("tested"));
 
-/// What stays although it looks as if it moved.
+/// Values that stay although they match.
 #[derive(Debug, Clone, Default)]
 pub struct Redaction {
     own: Vec<IpNet>,
@@ -71,7 +71,7 @@ impl Redaction {
         }
     }
 
-    /// `text` without what moves by itself.
+    /// `text` without values that vary by themselves.
     pub fn apply(&self, text: &str) -> String {
         MOVING
             .replace_all(text, |found: &Captures<'_>| self.replace(found))

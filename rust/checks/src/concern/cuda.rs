@@ -1,4 +1,4 @@
-//! The CUDA toolkit that is there, and that it stays.
+//! The installed CUDA toolkit, and that upgrades leave it alone.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) fn checks(facts: &Cuda, declared: &Declared<'_>) -> Vec<Check> {
     checks
 }
 
-/// Profilers lie in folders of their own below /opt; what the toolkit's folder holds chooses among them, and
+/// Profilers are in separate folders below /opt; what the toolkit's folder holds chooses among them, and
 /// finds none where its package is there without theirs.
 fn program(name: &str, folder: &str) -> Check {
     let path = format!("{folder}{name}");
@@ -63,7 +63,7 @@ fn program(name: &str, folder: &str) -> Check {
             let words = answer.everything();
             if answer.status != 0 {
                 let found = Found::when(false, format!("status {}: {words}", answer.status));
-                // The shell's word for a program that is not there.
+                // The shell's message for a missing program.
                 return Ok(if answer.status == 127 {
                     found.or_hint("it is not there: an apply installs its package")
                 } else {

@@ -1,5 +1,5 @@
-//! Files that no other concern covers, and checks of one's own. Packages and units of `extra` are
-//! checked as everybody's are.
+//! Files that no other concern covers, and declared checks. Packages and units of `extra` are
+//! checked like those of other concerns.
 
 mod own;
 

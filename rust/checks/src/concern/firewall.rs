@@ -20,7 +20,7 @@ pub(super) fn checks(facts: &Firewall, declared: &Declared<'_>) -> Vec<Check> {
     let mut query = Query::new("firewall/table", "nft -j list table inet deployctl");
     query.cap = 1024 * 1024;
     let ssh_port = declared.host.ssh.as_ref().map(|ssh| ssh.port);
-    // The way in decides confirm; nothing else is worth a rollback.
+    // Only the login port decides confirm; other ports do not justify a rollback.
     let way_in = |service: &Service| {
         service.protocol == Protocol::Tcp
             && ssh_port.is_some_and(|port| service.ports.contains(&port))
@@ -69,9 +69,9 @@ struct Accept {
     hook: Hook,
     protocol: &'static str,
     ports: BTreeSet<u16>,
-    /// Networks at the other end; empty is everybody.
+    /// Networks at the other end; empty means all.
     peers: BTreeSet<String>,
-    /// Where it comes in; empty is everywhere.
+    /// Interfaces where it comes in; empty means all.
     interfaces: BTreeSet<String>,
 }
 
@@ -292,7 +292,7 @@ fn accepted(group: &str, accept: &Accept, query: &Query) -> Check {
     )
 }
 
-/// No rule opens a port, or everything, that nobody declared.
+/// No rule opens an undeclared port, or all ports.
 fn nothing_else(services: Vec<Accept>, query: &Query) -> Check {
     let expected = "no other port is open".to_owned();
     check("nothing-else", query, expected, move |table| {

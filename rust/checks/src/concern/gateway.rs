@@ -1,4 +1,4 @@
-//! The endpoint for other hosts, asked on its own host: where it listens, what it serves, whom it lets in.
+//! The endpoint for other hosts, asked on its own host: where it listens, what it serves, and that it requires a key.
 
 use deployctl_core::inventory::gateway::Gateway;
 use deployctl_core::query::Query;
@@ -107,7 +107,7 @@ fn models(facts: &Gateway, authority: &str, declared: &Declared<'_>) -> Check {
     .reading_failures()
 }
 
-/// Whoever shows no key gets nothing.
+/// A request without a key is rejected.
 fn closed(authority: &str) -> Check {
     let query = Query::new(
         "gateway/closed",

@@ -71,7 +71,7 @@ fn job(facts: &Mlx) -> [Check; 2] {
                 )
             }),
         ),
-        // A request may name any model: without it the server would fetch what somebody asks for.
+        // A request may name any model: without offline mode the server would fetch that model.
         check(
             "offline",
             "its environment has HF_HUB_OFFLINE=1 and TRANSFORMERS_OFFLINE=1".to_owned(),
@@ -116,7 +116,7 @@ fn parse_job<'a>(answer: &Answer<'a>) -> Result<Job<'a>, Unreadable> {
     }
 }
 
-/// The server has no key: nobody outside its address may reach it.
+/// The server has no key, so it must listen on its declared address only.
 fn listening(facts: &Mlx) -> Check {
     let port = facts.port.number();
     let query = Query::new(

@@ -14,7 +14,7 @@ pub(super) fn checks(facts: &Power, _: &Declared<'_>) -> Vec<Check> {
     facts.ups.iter().flat_map(supply).collect()
 }
 
-/// The same on Linux and macOS, where upsc lies in no folder of the system.
+/// The same on Linux and macOS, where upsc is in no folder of the system.
 fn supply(ups: &Ups) -> Vec<Check> {
     let server = ups.server.as_str();
     let server =
@@ -74,7 +74,7 @@ fn supply(ups: &Ups) -> Vec<Check> {
     checks
 }
 
-/// Words of `ups.status` that are no good news, worst first.
+/// Words of `ups.status` that mean a problem, worst first.
 const WRONG: &[(&str, &str)] = &[
     (
         "FSD",
@@ -95,7 +95,7 @@ const WRONG: &[(&str, &str)] = &[
 
 const NO_CLIENT: &str = "upsc is not installed: the package nut-client brings it";
 
-/// Parts of what upsc says instead of an answer.
+/// Parts of upsc's error messages.
 const TROUBLES: &[(&str, &str)] = &[
     (
         "Driver not connected",

@@ -51,7 +51,7 @@ pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
     for (name, declared) in &key_files {
         checks.push(keys(name, declared.iter().copied(), &keys_query(name)));
     }
-    // Who is not let in opens nothing by a key.
+    // Keys of a user who may not log in open nothing.
     let root = "root".to_owned();
     let root_logs_in = facts.permit_root_login != RootLogin::No && allowed.contains(&root);
     for name in allowed.iter().filter(|name| **name != root || root_logs_in) {

@@ -1,4 +1,4 @@
-//! Name, time zone, people, journal, upgrades, and whether anything has failed.
+//! Name, time zone, accounts, journal, upgrades, and failed units.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -136,7 +136,7 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
                 );
                 let other = shell.as_deref().filter(|shell| *shell != account.shell);
                 Ok(match other {
-                    // systemd-sysusers changes no account that is there.
+                    // systemd-sysusers does not change an existing account.
                     Some(shell) if !nixos => {
                         found.or_hint(format!("on the host: usermod --shell {shell} {key}"))
                     }

@@ -1,4 +1,4 @@
-//! One end of a link, and what is said the same way about all of them.
+//! One end of a link, with texts that all link checks share.
 
 use std::net::IpAddr;
 
@@ -74,7 +74,7 @@ pub(super) fn asked(
     Check { id, ..check }
 }
 
-/// What to do where `from` cannot reach `port` of `peer`.
+/// The hint if `from` cannot reach `port` of `peer`.
 pub(super) fn unreachable(from: &End<'_>, peer: &End<'_>, port: u16) -> String {
     let rest = format!(
         "port {port} of `{}` is not let through: do its `firewall.services` accept TCP from {} by {}, and were they applied?",

@@ -152,7 +152,7 @@ fn answer(request: &Request<'_>, id: &str, model: &str, first: u32, hints: Hints
             .or_hint(openai::SILENT)
             .measuring([reply.time("first answer")]))
     })
-    // The model may have to come from disk, and takes the GPU from whoever trades by it.
+    // The model may have to be loaded from disk, and uses the GPU that trading needs.
     .loading()
     .retried(1, Duration::from_secs(5))
 }

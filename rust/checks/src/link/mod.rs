@@ -1,8 +1,8 @@
 //! Checks across two hosts: the networks that they share, measured from both ends.
 //!
-//! A [`LinkCheck`] is a [`Check`] whose query one endpoint answers. Where it needs somebody to answer
-//! at the other end (iperf3's server), it has a [`Server`] there, which the engine starts before and
-//! stops after, whatever happens between; it also ends by itself, should nobody come to stop it.
+//! A [`LinkCheck`] is a [`Check`] whose query one endpoint answers. If it needs a server at the other
+//! end (iperf3's), it has a [`Server`] there, which the engine starts before and always stops after;
+//! the server also ends by itself if it is not stopped.
 //!
 //! In order, and each only where the one before it that it needs passed: address, MTU and route of
 //! either end, a small ping, one of full size that may not be fragmented, throughput one way and the
@@ -46,7 +46,7 @@ pub struct LinkCheck {
     /// What is asked and expected. Its id is `LINK/WHAT/HOST`, or `LINK/WHAT/ONE-to-OTHER`: the way that
     /// is looked at, which for throughput is that of the data, whoever asks.
     pub check: Check,
-    /// What has to run on `peer` meanwhile.
+    /// The server that must run on `peer` meanwhile.
     pub server: Option<Server>,
 }
 
@@ -55,7 +55,7 @@ pub struct LinkCheck {
 pub struct Server {
     /// Starts it in the background and waits until it listens; it ends by itself some seconds after the
     /// check's deadline. Its standard output, one word, is what the check's own query and [`Self::stop`]
-    /// get as `$started`: who runs, or why nobody does, which the check's judge knows how to read.
+    /// get as `$started`: the server's process, or why there is none, which the check's judge reads.
     pub start: Query,
     /// Stops it; run whether or not the check was answered. Fails where something was left.
     pub stop: Query,

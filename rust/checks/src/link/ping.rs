@@ -19,7 +19,7 @@ pub(super) enum Size {
     Full,
 }
 
-/// Packets a second: as fast as Linux lets anybody.
+/// Packets per second: the fastest that Linux allows without root.
 const EVERY_MS: u64 = 200;
 
 /// The id of the check that throughput (full) and inference (small) need.

@@ -1,7 +1,7 @@
 //! iperf3's server on the other end, for as long as one check takes.
 //!
 //! It serves one client and ends. A guard beside it, which is the process that `$started` names, ends
-//! it at a deadline of its own: nobody may be there to do so. macOS has no `timeout`, so it counts.
+//! it at its own deadline, in case the controller is gone. macOS has no `timeout`, so it counts.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(super) const FILE: usize = 1024 * 1024;
 /// Seconds that a server outlives the deadline of its check.
 const BEYOND: u64 = 5;
 
-/// Where iperf3 may lie besides: a line of a script.
+/// Further folders that may have iperf3: a line of a script.
 pub(super) fn path(end: &End<'_>) -> &'static str {
     if end.is_mac() {
         "PATH=$PATH:/opt/homebrew/bin:/opt/local/bin\n"
@@ -51,7 +51,7 @@ pub(super) fn server(line: &Line<'_>, listener: &End<'_>, check: &Check) -> Serv
         .replace("@address@", &quote(&listener.address.to_string()))
         .replace("@port@", &port.to_string())
         .replace("@seconds@", &seconds.to_string())
-        // A session of its own, that no terminal which closes takes with it.
+        // Its own session, so that a closing terminal does not end it.
         .replace(
             "@apart@",
             if listener.is_mac() { "nohup" } else { "setsid" },
@@ -64,7 +64,7 @@ pub(super) fn server(line: &Line<'_>, listener: &End<'_>, check: &Check) -> Serv
     }
 }
 
-/// `listening WHERE…`: whether somebody listens on one of these.
+/// `listening WHERE…`: whether a process listens on one of these.
 fn functions(listener: &End<'_>, port: u16) -> String {
     let own = listener.socket(port);
     let (list, own, any) = if listener.is_mac() {

@@ -27,8 +27,8 @@ const OMIT: u16 = 2;
 /// Intervals that are shown at most.
 const INTERVALS: u16 = 60;
 
-/// Who asks and who listens. Linux listens where it can: its firewall is declared, while macOS asks
-/// somebody at its screen.
+/// Who asks and who listens. Linux is the server if one end runs it: its firewall is declared,
+/// while macOS asks a person at its screen.
 pub(super) fn roles<'a, 'b>(one: &'a End<'b>, other: &'a End<'b>) -> (&'a End<'b>, &'a End<'b>) {
     if other.is_mac() && !one.is_mac() {
         (other, one)
@@ -146,7 +146,7 @@ fn gbits(sum: &Sum) -> Result<f64, Unreadable> {
     }
 }
 
-/// What to do, by what went wrong.
+/// The hints, by cause.
 struct Hints {
     client: String,
     listener: String,

@@ -69,7 +69,7 @@ impl Pattern {
         }
     }
 
-    /// What to say of one that means nothing.
+    /// The hint for a pattern that matches nothing.
     pub(super) fn stray(&self, offered: &Offered) -> SelectionError {
         let ids = offered.hosts.iter().flat_map(|(_, all)| all);
         let ids = ids.chain(offered.links.iter().map(|one| &one.check));

@@ -1,4 +1,4 @@
-//! What macOS says of the concerns that Linux hosts have, too: the same facts, asked of other programs.
+//! The checks of shared concerns on macOS: the same facts, asked of other programs.
 //!
 //! Everything runs by absolute path: what comes first in a login's PATH may be GNU's or Homebrew's.
 

@@ -1,4 +1,4 @@
-//! Questions that the inventory itself asks, with what they must answer.
+//! Checks that the inventory declares.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Tables of others. A packet must get through every chain at its hook, so what our table accepts may be dropped by
-//! the next: by ufw's, firewalld's, or one of the host's own.
+//! Tables of other programs. A packet must pass every chain at its hook, so what our table accepts may be dropped
+//! by the next: by ufw's, firewalld's, or one of the host's own.
 
 use deployctl_core::query::Query;
 
@@ -8,7 +8,7 @@ use super::{Accept, CONCERN};
 use crate::Check;
 use crate::answer::{Answer, Found, Holds, Unreadable};
 
-/// What the other tables do to new connections that `accepts` let in or out.
+/// What the other tables do to new connections that `accepts` allows in or out.
 pub(super) fn check(accepts: Vec<Accept>) -> Check {
     let mut query = Query::new("firewall/ruleset", "nft -j list ruleset");
     query.cap = 4 * 1024 * 1024;

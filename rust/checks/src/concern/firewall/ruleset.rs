@@ -1,4 +1,4 @@
-//! `nft -j list` reduced to what packet filters say of new connections.
+//! `nft -j list` reduced to the rules for new connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,11 +39,11 @@ pub(super) enum Verdict {
 /// What a table does to new connections of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reachability {
-    /// A rule accepts them, for somebody at least.
+    /// A rule accepts them, at least from some peers.
     Open,
     /// No rule does.
     Closed,
-    /// A rule decides whose conditions nft does not show whole.
+    /// A rule decides, but nft does not show all its conditions.
     Unknown,
 }
 
@@ -172,8 +172,8 @@ impl Rule {
             && met(&self.interfaces, interface)
     }
 
-    /// Whether it accepts new connections to `port` from somebody; of those that it also asks for more, those that name
-    /// the port count.
+    /// Whether it accepts new connections to `port` from some peers; a rule with further conditions counts only if it
+    /// names the port.
     fn accepts(&self, protocol: &str, port: u16) -> bool {
         let named = self.ports.as_ref().map(|ports| {
             ports

@@ -130,7 +130,7 @@ fn judge(
         ]))
 }
 
-/// The middle one of some times.
+/// The median of some times.
 fn median(times: &[f64]) -> Result<f64, Unreadable> {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -141,7 +141,7 @@ fn median(times: &[f64]) -> Result<f64, Unreadable> {
         .ok_or_else(|| Unreadable::new("no times in the answer"))
 }
 
-/// Parts of what `PyTorch` says when it cannot, and what to do then.
+/// Parts of `PyTorch`'s errors, each with its hint.
 const TROUBLES: &[(&str, &str)] = &[
     (
         "No module named 'torch'",

@@ -8,8 +8,7 @@ use super::{CONCERN, NEXT_BOOT};
 use crate::answer::{Answer, Found, Unreadable};
 use crate::{Check, cpus};
 
-/// Where each interrupt that somebody handles really goes. The folder that bears the handler's name is there
-/// only then.
+/// Where each handled interrupt really goes. The folder with the handler's name exists only for those.
 const INTERRUPTS: &str = r#"echo interrupts
 for d in /proc/irq/[0-9]*; do
   name=

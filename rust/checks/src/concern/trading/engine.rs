@@ -123,8 +123,8 @@ fn current(facts: &Trading, engine: &Engine, unit: &str) -> Check {
     .reading_failures()
 }
 
-/// Shell that runs `$program`, then prints its status. What systemd says of a unit that it could not start is
-/// the status of the whole. Off the engine's CPUs, for it may be running.
+/// Shell that runs `$program`, then prints its status. If systemd could not start the unit, its status is
+/// that of the whole. It runs off the engine's CPUs, since the engine may be running.
 fn run(engine: &Engine) -> String {
     let arguments: Vec<String> = engine
         .version_arguments

@@ -1,5 +1,5 @@
-//! What a strategy waits for: answers of one token over the inference server's socket, asked as the
-//! engine's user with the limits and groups of a session of that user.
+//! The latency that a strategy sees: answers of one token over the inference server's socket, asked
+//! as the engine's user with the limits and groups of a session of that user.
 
 use deployctl_core::inventory::trading::Trading;
 use deployctl_core::inventory::vllm::Vllm;
