@@ -12,14 +12,14 @@ use crate::observed::generation_lists;
 use crate::plan::{PathChange, PathTarget, Plan};
 use crate::rendered::{Entry, PathState, Rendered};
 
-/// What an apply is, beside its plan.
+/// The data of an apply, beside its plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyMeta {
     /// Its id.
     pub apply_id: ApplyId,
     /// Who starts it: `user@controller`. Control characters are left out.
     pub holder: String,
-    /// What confirm has to say; at least 128 random bits as text without line breaks.
+    /// The nonce that confirm must contain; at least 128 random bits as text without line breaks.
     pub nonce: String,
     /// How long the host waits for confirm once it is activated, in seconds.
     pub deadline_seconds: u32,
@@ -62,7 +62,7 @@ impl Bundle {
     }
 }
 
-/// What stays of an apply in its generation: `record.json`.
+/// The record of an apply that stays in its generation: `record.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Record<'a> {
     version: u32,
@@ -114,7 +114,7 @@ pub const HOST_PROGRAM: &str = concat!(
 ///
 /// # Panics
 ///
-/// When `plan` was not made from `rendered`: an entry that it puts in place is not there.
+/// If `plan` was not made from `rendered`: an entry that it installs is missing.
 pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
     let holder = printable(&meta.holder);
     let scripts = Scripts::new(plan, rendered, meta);

@@ -59,8 +59,8 @@ pub fn status(apply: &ApplyId, offset: u64, extend: Option<u32>) -> String {
     installed(&format!("status {apply} {offset}{extend}"))
 }
 
-/// What the host knows of itself: generation, and the open or last apply. Also right for a host that
-/// never saw an apply.
+/// The host's status: generation, and the open or last apply. Works also on a host without any
+/// apply.
 pub fn status_of_host() -> String {
     let state = super::STATE_DIR;
     // An earlier program does not know `--frame`: it calls that wrong usage, and means a frame by `status` alone.
@@ -96,7 +96,7 @@ pub fn steal(apply: &ApplyId) -> String {
     installed(&format!("rollback {apply} --stolen"))
 }
 
-/// Takes the host as it is where the rollback of `apply`, or of the open apply, failed: the apply is over, and what it
+/// Accepts the host as it is after a failed rollback of `apply`, or of the open apply: the apply is over, and what it
 /// left stays. Denied in every other phase.
 pub fn abandon(apply: Option<&ApplyId>) -> String {
     installed(&(verb_on("rollback", apply) + " --abandon"))

@@ -1,18 +1,18 @@
-//! The table: what happens next, for every phase and every event.
+//! The state table: the next step for every phase and every event.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How far an apply is, as the host recorded it in `phase`.
+/// The phase of an apply, as the host recorded it in `phase`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The bundle lies on the host; nothing was looked at.
+    /// The bundle is on the host; nothing was checked.
     Staged,
     /// Lease taken, plan still right, validators and package simulation passed on the merged tree.
     Validated,
-    /// What is there now is saved.
+    /// The present state is saved.
     Checkpointed,
     /// The dead-man timer runs: from here silence means rollback.
     Armed,
@@ -22,11 +22,11 @@ pub enum Phase {
     Activated,
     /// Confirmed: it is the new generation.
     Committed,
-    /// Putting back.
+    /// Rolling back.
     RollingBack,
-    /// Put back, and verified.
+    /// Rolled back, and verified.
     RolledBack,
-    /// Putting back failed, or could not be verified: a person is needed.
+    /// The rollback failed, or could not be verified: a person is needed.
     RollbackFailed,
     /// Ended before anything was changed.
     Refused,
@@ -78,7 +78,7 @@ impl Phase {
         )
     }
 
-    /// Whether the host is, or may be, other than it was before.
+    /// Whether the host is, or may be, changed.
     pub fn is_open(self) -> bool {
         matches!(
             self,
@@ -180,7 +180,7 @@ impl Event {
     ];
 }
 
-/// Who takes a step.
+/// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
     /// The controller.
@@ -200,7 +200,7 @@ pub enum Action {
     Arm,
     /// Start the detached unit.
     Launch,
-    /// Work off `apply.sh`.
+    /// Run `apply.sh`.
     Activate,
     /// Wait for confirm; the controller connects anew and checks the gates.
     AwaitConfirm,
@@ -210,7 +210,7 @@ pub enum Action {
     RequestRollback,
     /// Make it the new generation, disarm, release the lease.
     Commit,
-    /// Stop what works on it, work off `rollback.sh`, verify.
+    /// Stop its process, run `rollback.sh`, verify.
     RollBack,
     /// Disarm and release the lease: the apply is over.
     Release,
@@ -218,7 +218,7 @@ pub enum Action {
     CallForHelp,
     /// Connect again and ask for the status.
     Reconnect,
-    /// Nothing to do: it is so already.
+    /// Nothing to do: this is already the case.
     Nothing,
     /// Answer that this is not possible now; change nothing.
     Deny,
@@ -253,7 +253,7 @@ pub fn next(phase: Phase, event: Event) -> Step {
     };
 
     match (phase, event) {
-        // The way through, as the host walks it.
+        // The successful path, as the host takes it.
         (P::Staged, E::Started) => host(A::Validate, P::Staged),
         (P::Staged, E::Validated) => host(A::Checkpoint, P::Validated),
         (P::Validated, E::Checkpointed) => host(A::Arm, P::Checkpointed),
@@ -297,7 +297,7 @@ pub fn next(phase: Phase, event: Event) -> Step {
         }
         (P::RollingBack, E::RollbackFailed) => host(A::CallForHelp, P::RollbackFailed),
 
-        // Said again about what is so already.
+        // Events that repeat what already happened.
         (P::Committed, E::Confirmed | E::ConfirmedWrongly | E::ConfirmedTooLate)
         | (P::RolledBack | P::Refused, E::RollbackRequested | E::Abandoned)
         | (

@@ -5,10 +5,10 @@
 //!                                         └── anything wrong → roll back → verify the rollback
 //! ```
 //!
-//! [`machine`] is the law: every `(phase, event)` pair has one [`Step`], whoever takes it, the
-//! controller or the host by itself. [`bundle`] makes what is staged on the host; `host.sh` is the
-//! fixed program that runs it there and is tested against the same table; [`status`] reads
-//! what that program says.
+//! [`machine`] is the specification: every `(phase, event)` pair has one [`Step`], taken by the
+//! controller or by the host itself. [`bundle`] makes what is staged on the host; `host.sh` is the
+//! fixed program that runs it there and is tested against the same table; [`status`] reads what
+//! that program says.
 //!
 //! # Verbs of `host.sh`
 //!
@@ -54,8 +54,8 @@
 //!
 //! `apply.sh` lets a system run (`switch-to-configuration test`, or `activate` of nix-darwin), `commit.sh` makes it
 //! what the host boots: profile, then `switch-to-configuration boot`. That happens before the phase says
-//! `committed`, while it can be rolled back: a commit that fails or is cut off leaves phase `activated`, and whoever
-//! finds it without somebody at work on it puts profile, boot default and running system back. Exit codes of
+//! `committed`, while it can be rolled back: a commit that fails or is cut off leaves phase `activated`, and the
+//! next process that finds it unattended restores profile, boot default and running system. Exit codes of
 //! `switch-to-configuration`: 0 done, 1 refused (a lock, a check before the switch), 2 the activation script failed,
 //! 4 units failed (those that had failed before are no failure), 100 the init is incompatible and nothing was
 //! switched. A reboot before the commit is a rollback already; `status` and `recover` look at it and say so.

@@ -1,4 +1,4 @@
-//! The scripts of one plan: straight lines of calls of what `host.sh` defines.
+//! The scripts of one plan: straight lines of calls to functions of `host.sh`.
 
 mod closure;
 mod header;
@@ -59,7 +59,7 @@ pub(super) struct Scripts<'a> {
     meta: &'a ApplyMeta,
 }
 
-/// What reads all files of netplan.
+/// The command that reads all files of netplan.
 const NETPLAN: [&str; 2] = ["netplan", "generate"];
 /// Longest time that apt may take before the dead-man timer elapses, in seconds.
 const PACKAGES_SECONDS: u32 = 1800;
@@ -180,7 +180,7 @@ impl<'a> Scripts<'a> {
             }
         }
         self.closure_validate(&mut script);
-        // Whatever of it changes, all of it has to be read, foreign files too.
+        // If one file changes, all must be read, foreign files too.
         let netplan = network::parts(self.plan, self.rendered).contains("netplan")
             && !validators
                 .iter()
@@ -426,7 +426,7 @@ impl<'a> Scripts<'a> {
             script.call("stop_unit_as_before", &[unit.unit.as_str()]);
         }
         if !self.plan.paths.is_empty() {
-            // What was not there goes first, deepest first; then directories come back before what lies in them.
+            // New paths are removed first, deepest first; then directories are restored before their contents.
             let mut changes: Vec<_> = self.plan.paths.iter().collect();
             changes.sort_by(|a, b| a.path.cmp(&b.path));
             let was_absent =

@@ -1,4 +1,4 @@
-//! What `host.sh` says of itself: one frame, and its parser.
+//! The status frame of `host.sh`, and its parser.
 //!
 //! ```text
 //! deployctl-status 1
@@ -55,7 +55,7 @@ pub struct ApplyStatus {
     pub log: LogPart,
 }
 
-/// Why an apply did not come through.
+/// Why an apply failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Where.
@@ -87,19 +87,19 @@ pub enum FailureCode {
     Step,
     /// A unit failed that had not failed before, or did not become active.
     Units,
-    /// Nobody confirmed in time.
+    /// No confirm came in time.
     Deadline,
     /// The host booted, or what worked on the apply was killed; or the controller was interrupted.
     Interrupted,
     /// The rollback was requested.
     Requested,
-    /// The controller saw a gate fail, or found no new way in.
+    /// The controller saw a gate fail, or could not log in again.
     Gate,
     /// Another apply was started with `--steal`.
     Stolen,
     /// What the rollback left behind.
     Rollback,
-    /// The rollback failed, and a person took the host as it was then.
+    /// The rollback failed, and a person accepted the host as it was.
     Abandoned,
     /// A word that this controller does not know.
     Other,
@@ -177,7 +177,7 @@ impl LogPart {
     }
 }
 
-/// Why an answer is no status frame.
+/// Why an answer is not a status frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatusError {
     /// The first line is another.
