@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use deployctl_core::activation::quote;
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::{HostName, LoginName};
-use deployctl_core::query::quote;
 use deployctl_core::render::{Facts, TemplateSet};
 use deployctl_core::select::Selector;
 use deployctl_engine::clock::{Clock as _, System};
@@ -130,14 +130,9 @@ impl Context {
                 Failure::usage(message).cause(&error)
             })?;
         }
-        Ok(ClosureDeployer::new(
-            Nix::default(),
-            top,
-            cache,
-            roots.join("roots"),
-            key,
-            self.interrupt.clone(),
-        ))
+        let (roots, interrupt) = (roots.join("roots"), self.interrupt.clone());
+        let deployer = ClosureDeployer::new(Nix::default(), top, cache, roots, interrupt);
+        Ok(deployer.signing_with(key))
     }
 
     /// How ssh is to be used.
@@ -218,14 +213,7 @@ fn ssh_config() -> Result<String, Failure> {
 
 /// The command line as a shell would take it again.
 fn said() -> String {
-    let words = std::env::args().skip(1).map(|word| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word
-        } else {
-            quote(&word)
-        }
-    });
+    let words = std::env::args().skip(1).map(|word| quote::word(&word));
     let words: Vec<String> = std::iter::once("deployctl".to_owned())
         .chain(words)
         .collect();

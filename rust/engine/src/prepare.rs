@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use deployctl_core::name::HostName;
 use deployctl_core::observed::{self, Observed, PendingApply, Scope};
-use deployctl_core::plan::{Options, Overrides, Plan, new_port, plan};
+use deployctl_core::plan::{Overrides, Plan, PlanOptions, new_port, plan};
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem, Report};
 
@@ -204,7 +204,7 @@ impl Preparation<'_> {
         let mut observed = observe(connection, self.state).await?;
         observed.clocks.controller = Some(self.context.clock.unix_seconds());
         self.tell(EventKind::Observed);
-        let options = Options {
+        let options = PlanOptions {
             sandbox: connection.is_sandbox(),
             present,
             password: self.connector.has_password(),

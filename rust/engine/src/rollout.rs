@@ -17,7 +17,7 @@ use crate::run_context::RunContext;
 
 /// How to roll out.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RolloutOptions {
     /// Who does it: `user@controller`.
     pub holder: String,
     /// How long a host waits for us once it is armed, in seconds.
@@ -40,7 +40,7 @@ pub struct Rollout<'a> {
     /// What is rolled out.
     pub configuration: Configuration,
     /// How.
-    pub options: Options,
+    pub options: RolloutOptions,
     /// Hosts at a time.
     pub jobs: usize,
     /// What the hosts share.
@@ -143,7 +143,7 @@ pub fn settled(plan: &Plan) -> Option<Outcome> {
 async fn roll_out(
     prepared: Prepared,
     gates: Vec<Check>,
-    options: Options,
+    options: RolloutOptions,
     context: RunContext,
 ) -> HostReport {
     let Prepared {
@@ -196,7 +196,7 @@ async fn roll_out(
     }
 }
 
-fn meta(options: &Options, context: &RunContext) -> std::io::Result<ApplyMeta> {
+fn meta(options: &RolloutOptions, context: &RunContext) -> std::io::Result<ApplyMeta> {
     let started_at = context.clock.unix_seconds();
     let random = random::word()?;
     Ok(ApplyMeta {

@@ -20,18 +20,33 @@ pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
     );
     // A GPU in trouble takes its time to say so.
     query.deadline = std::time::Duration::from_secs(20);
-    let gpu = &facts.gpu;
-    let (name, capability) = (gpu.name.to_string(), gpu.compute_capability.to_string());
-    let (memory, width, limit) = (gpu.memory_mib, gpu.pcie_width, facts.power_limit_watts);
-    let (branch, persistence) = (facts.branch, facts.persistence);
-    let mode = if persistence { "Enabled" } else { "Disabled" };
-    let mut checks = vec![
-        presence(&query, &name, gpu.count.unwrap_or(1)),
+    let mut checks = vec![presence(
+        &query,
+        facts.gpu.name.as_str(),
+        facts.gpu.count.unwrap_or(1),
+    )];
+    checks.extend(device(facts, &query));
+    checks.extend(settings(facts, &query));
+    checks.push(width(facts, &query));
+    checks.push(branch(facts, &query));
+    checks.extend(generation(facts, &query));
+    checks.extend(module_checks(facts.open_modules));
+    if !facts.modules.is_empty() {
+        checks.push(kernel::modules(CONCERN, &facts.modules));
+    }
+    checks
+}
+
+/// What the GPU is.
+fn device(facts: &Nvidia, query: &Query) -> [Check; 2] {
+    let (name, memory) = (facts.gpu.name.as_str(), facts.gpu.memory_mib);
+    let capability = facts.gpu.compute_capability.to_string();
+    [
         check(
             "memory",
-            &query,
+            query,
             format!("{memory} MiB of memory"),
-            &name,
+            name,
             move |gpu| {
                 let found: u32 = number("memory.total", gpu.memory)?;
                 Ok(Found::when(found == memory, format!("{found} MiB")))
@@ -39,23 +54,35 @@ pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
         ),
         check(
             "capability",
-            &query,
+            query,
             format!("compute capability {capability}"),
-            &name,
+            name,
             move |gpu| Ok(Found::when(gpu.capability == capability, gpu.capability)),
         ),
+    ]
+}
+
+/// How its driver is set.
+fn settings(facts: &Nvidia, query: &Query) -> [Check; 2] {
+    let (name, limit) = (facts.gpu.name.as_str(), facts.power_limit_watts);
+    let mode = if facts.persistence {
+        "Enabled"
+    } else {
+        "Disabled"
+    };
+    [
         check(
             "persistence",
-            &query,
+            query,
             format!("persistence mode {mode}"),
-            &name,
+            name,
             move |gpu| Ok(Found::when(gpu.persistence == mode, gpu.persistence)),
         ),
         check(
             "power-limit",
-            &query,
+            query,
             format!("power limit {limit} W"),
-            &name,
+            name,
             move |gpu| {
                 let found: f64 = number("power.limit", gpu.power_limit)?;
                 let holds = (found - f64::from(limit)).abs() < 0.5;
@@ -64,53 +91,58 @@ pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
                 ))
             },
         ),
-        check(
-            "pcie-width",
-            &query,
-            format!("{width} PCIe lanes"),
-            &name,
-            move |gpu| {
-                let found: u8 = number("pcie.link.width.current", gpu.pcie_width)?;
-                Ok(Found::when(found == width, format!("{found} lanes"))
-                    .or_hint("the slot has fewer lanes, shares them, or the card sits badly"))
-            },
-        ),
-        check(
-            "branch",
-            &query,
-            format!("driver branch {branch}"),
-            &name,
-            move |gpu| {
-                let found = gpu.driver.split('.').next().unwrap_or_default();
-                let found: u16 = number("driver_version", found)?;
-                Ok(Found::when(
-                    found == branch,
-                    format!("driver {}", gpu.driver),
-                ))
-            },
-        ),
-    ];
-    if let Some(generation) = gpu.pcie_generation {
-        checks.push(check(
-            "pcie-generation",
-            &query,
-            format!("PCIe {generation}.0 or better"),
-            &name,
-            move |gpu| {
-                let found: u8 = number("pcie.link.gen.max", gpu.pcie_generation)?;
-                Ok(
-                    Found::when(found >= generation, format!("PCIe {found}.0")).or_hint(
-                        "the firmware holds the slot back, a riser does, or it is another slot",
-                    ),
-                )
-            },
-        ));
-    }
-    checks.extend(module_checks(facts.open_modules));
-    if !facts.modules.is_empty() {
-        checks.push(kernel::modules(CONCERN, &facts.modules));
-    }
-    checks
+    ]
+}
+
+/// How many lanes its slot gives it.
+fn width(facts: &Nvidia, query: &Query) -> Check {
+    let (name, width) = (facts.gpu.name.as_str(), facts.gpu.pcie_width);
+    check(
+        "pcie-width",
+        query,
+        format!("{width} PCIe lanes"),
+        name,
+        move |gpu| {
+            let found: u8 = number("pcie.link.width.current", gpu.pcie_width)?;
+            Ok(Found::when(found == width, format!("{found} lanes"))
+                .or_hint("the slot has fewer lanes, shares them, or the card sits badly"))
+        },
+    )
+}
+
+/// Of which branch its driver is.
+fn branch(facts: &Nvidia, query: &Query) -> Check {
+    let (name, branch) = (facts.gpu.name.as_str(), facts.branch);
+    check(
+        "branch",
+        query,
+        format!("driver branch {branch}"),
+        name,
+        move |gpu| {
+            let found = gpu.driver.split('.').next().unwrap_or_default();
+            let found: u16 = number("driver_version", found)?;
+            Ok(Found::when(
+                found == branch,
+                format!("driver {}", gpu.driver),
+            ))
+        },
+    )
+}
+
+/// Which `PCIe` generation its slot gives it.
+fn generation(facts: &Nvidia, query: &Query) -> Option<Check> {
+    let (name, generation) = (facts.gpu.name.as_str(), facts.gpu.pcie_generation?);
+    Some(check(
+        "pcie-generation",
+        query,
+        format!("PCIe {generation}.0 or better"),
+        name,
+        move |gpu| {
+            let found: u8 = number("pcie.link.gen.max", gpu.pcie_generation)?;
+            Ok(Found::when(found >= generation, format!("PCIe {found}.0"))
+                .or_hint("the firmware holds the slot back, a riser does, or it is another slot"))
+        },
+    ))
 }
 
 /// As many GPUs of the declared name as declared; others may be there beside them.

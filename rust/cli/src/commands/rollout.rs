@@ -8,7 +8,7 @@ use deployctl_core::name::HostName;
 use deployctl_core::plan::Overrides;
 use deployctl_engine::fleet::{self, broken};
 use deployctl_engine::prepare::{Asked, Purpose, host_of, prepare};
-use deployctl_engine::rollout::{self, Configuration, Options, Rollout};
+use deployctl_engine::rollout::{self, Configuration, Rollout, RolloutOptions};
 use deployctl_engine::run_context::RunContext;
 use deployctl_engine::target_state::TargetState;
 use deployctl_report::{HostReport, Report, Verdict};
@@ -93,7 +93,7 @@ pub(super) async fn roll_out(
     let rollout = Rollout {
         inventory,
         configuration,
-        options: Options {
+        options: RolloutOptions {
             holder: holder().await,
             timeout: args.timeout,
         },

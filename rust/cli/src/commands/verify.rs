@@ -3,13 +3,13 @@
 mod asking;
 mod pages;
 mod review;
-mod session;
+mod run;
 mod snapshots;
 mod watch;
 
 use deployctl_report::Verdict;
 
-use self::session::Session;
+use self::run::VerifyRun;
 use crate::args;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -17,12 +17,12 @@ use crate::ui::{Tone, Ui};
 
 pub(super) async fn run(context: &Context, args: &args::Verify) -> Result<Verdict, Failure> {
     refuse(context, args)?;
-    let mut session = Session::new(context, args).await?;
+    let mut run = VerifyRun::new(context, args).await?;
     if let Some(seconds) = args.watch {
-        return watch::watch(&mut session, seconds).await;
+        return watch::watch(&mut run, seconds).await;
     }
-    let done = session.once().await?;
-    session.show(&done, false);
+    let done = run.once().await?;
+    run.show(&done, false);
     for line in &done.notes {
         context.ui.say(&Tone::Dim.of(line));
     }
@@ -38,18 +38,18 @@ pub(super) async fn run(context: &Context, args: &args::Verify) -> Result<Verdic
     } else if args.accept {
         snapshots::accept_all(
             context.ui,
-            &mut session.snapshots,
+            &mut run.snapshots,
             &done.report,
             &done.differences,
         )?;
     } else if args.review {
-        rejected = review::review(context.ui, &mut session.snapshots, &done.differences)?;
+        rejected = review::review(context.ui, &mut run.snapshots, &done.differences)?;
     }
     if whole {
-        session.keep(&done);
+        run.keep(&done);
     }
-    session.write(&done).await?;
-    let verdict = session.verdict(&done);
+    run.write(&done).await?;
+    let verdict = run.verdict(&done);
     Ok(match verdict {
         Verdict::Done if rejected > 0 => Verdict::Pending,
         verdict => verdict,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::command::ApplyId;
+use super::apply_meta::ApplyMeta;
 use super::script::{Scripts, printable};
 use crate::closure::StorePath;
 use crate::name::ManagedPath;
@@ -12,22 +12,7 @@ use crate::observed::generation_lists;
 use crate::plan::{PathChange, PathTarget, Plan};
 use crate::rendered::{Entry, PathState, Rendered};
 
-/// The data of an apply, beside its plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApplyMeta {
-    /// Its id.
-    pub apply_id: ApplyId,
-    /// Who starts it: `user@controller`. Control characters are left out.
-    pub holder: String,
-    /// The nonce that confirm must contain; at least 128 random bits as text without line breaks.
-    pub nonce: String,
-    /// How long the host waits for confirm once it is activated, in seconds.
-    pub deadline_seconds: u32,
-    /// When it was made, in seconds since 1970; for the record only.
-    pub started_at: u64,
-}
-
-/// Files to put into [`ApplyId::directory`].
+/// Files to put into [`super::ApplyId::directory`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     /// In the order of the archive.
@@ -116,21 +101,7 @@ pub const HOST_PROGRAM: &str = concat!(
 ///
 /// If `plan` was not made from `rendered`: an entry that it installs is missing.
 pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
-    let holder = printable(&meta.holder);
     let scripts = Scripts::new(plan, rendered, meta);
-    let record = Record {
-        version: 1,
-        apply: meta.apply_id.as_str(),
-        plan: &plan.id,
-        holder: &holder,
-        started_at: meta.started_at,
-        base_generation: plan.base_generation,
-        files: plan.paths.len(),
-        packages: plan.packages.len(),
-        units: plan.units.len(),
-        sysctls: plan.sysctls.len(),
-        system: rendered.closure.as_ref().map(|closure| &closure.toplevel),
-    };
     let mut files = Vec::new();
     let mut file = |name: &str, bytes: Vec<u8>| {
         files.push(BundleFile {
@@ -153,7 +124,7 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         file(name, text.into_bytes());
     }
     file("rendered.json", json(rendered));
-    file("record.json", json(&record));
+    file("record.json", record(plan, rendered, meta));
     let mut staged_bytes = 0;
     for change in &plan.paths {
         let entry = scripts.entry(change).map(|managed| &managed.entry);
@@ -171,14 +142,35 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
             );
         }
     }
-    file(
-        "touched",
-        lines(plan.paths.iter().map(|c| c.path.to_string())),
-    );
-    file(
-        "before",
-        lines(plan.paths.iter().map(|c| state_line(&c.path, &c.before))),
-    );
+    for (name, text) in path_lists(plan, &scripts) {
+        file(name, text);
+    }
+    let baseline = plan.failed_units.iter().map(ToString::to_string);
+    file("baseline", lines(baseline));
+    file("meta", facts(plan, meta, &scripts, staged_bytes));
+    Bundle { files }
+}
+
+/// What stays of this apply in its generation.
+fn record(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Vec<u8> {
+    json(&Record {
+        version: 1,
+        apply: meta.apply_id.as_str(),
+        plan: &plan.id,
+        holder: &printable(&meta.holder),
+        started_at: meta.started_at,
+        base_generation: plan.base_generation,
+        files: plan.paths.len(),
+        packages: plan.packages.len(),
+        units: plan.units.len(),
+        sysctls: plan.sysctls.len(),
+        system: rendered.closure.as_ref().map(|closure| &closure.toplevel),
+    })
+}
+
+/// Lists of paths that `host.sh` reads: those that change, their states before, and the directories above them,
+/// those that only paths that leave need first.
+fn path_lists(plan: &Plan, scripts: &Scripts<'_>) -> [(&'static str, Vec<u8>); 4] {
     let leaves = |change: &&PathChange| {
         scripts
             .entry(change)
@@ -186,19 +178,24 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
     };
     let all = parents(plan.paths.iter());
     let needed = parents(plan.paths.iter().filter(|change| !leaves(change)));
-    file(
-        "leaving",
-        lines(all.difference(&needed).map(|path| (*path).to_owned())),
-    );
-    file("parents", lines(all.iter().map(|path| (*path).to_owned())));
-    file(
-        "baseline",
-        lines(plan.failed_units.iter().map(ToString::to_string)),
-    );
+    let touched = plan.paths.iter().map(|change| change.path.to_string());
+    let before = plan.paths.iter();
+    let before = before.map(|change| state_line(&change.path, &change.before));
+    let leaving = all.difference(&needed).map(|path| (*path).to_owned());
+    [
+        ("touched", lines(touched)),
+        ("before", lines(before)),
+        ("leaving", lines(leaving)),
+        ("parents", lines(all.iter().map(|path| (*path).to_owned()))),
+    ]
+}
+
+/// `meta`: what `host.sh` must know of this apply, a key and its value a line.
+fn facts(plan: &Plan, meta: &ApplyMeta, scripts: &Scripts<'_>, staged_bytes: usize) -> Vec<u8> {
     // Three copies of each staged byte (staged, placed, checkpointed), plus 8 MiB of headroom.
     let required_kib = 3 * staged_bytes / 1024 + 8192;
     let mut facts = vec![
-        format!("holder {holder}"),
+        format!("holder {}", printable(&meta.holder)),
         format!("host {}", plan.host),
         format!("base {}", plan.base_generation),
         format!("boot {}", printable(&plan.boot_id)),
@@ -211,8 +208,7 @@ pub fn bundle(plan: &Plan, rendered: &Rendered, meta: &ApplyMeta) -> Bundle {
         facts.push(format!("kind {}", change.after.platform));
         facts.extend(change.before.iter().map(|path| format!("system {path}")));
     }
-    file("meta", lines(facts.into_iter()));
-    Bundle { files }
+    lines(facts.into_iter())
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

@@ -63,6 +63,7 @@
 //! What must outlive a call is started by systemd or by launchd (`host/systemd.sh`, `host/launchd.sh`). On macOS one
 //! daemon in `/Library/LaunchDaemons` is both dead-man timer and boot recovery.
 
+mod apply_meta;
 pub mod bundle;
 pub mod command;
 pub mod machine;
@@ -70,7 +71,8 @@ pub mod quote;
 mod script;
 pub mod status;
 
-pub use bundle::{ApplyMeta, Bundle, BundleFile, bundle};
+pub use apply_meta::ApplyMeta;
+pub use bundle::{Bundle, BundleFile, bundle};
 pub use command::ApplyId;
 pub use machine::{Action, Actor, Event, Phase, Step, next};
 pub use status::Status;

@@ -8,7 +8,7 @@ mod words;
 
 use std::fmt::Write as _;
 
-use super::bundle::ApplyMeta;
+use super::apply_meta::ApplyMeta;
 use super::quote::word;
 use crate::name::{ManagedPath, PackageName};
 use crate::observed::FIREWALL_TABLE;

@@ -18,8 +18,9 @@ pub struct Cluster {
     pub operators: BTreeMap<AccountName, Operator>,
     /// Networks that hosts share.
     pub links: BTreeMap<Label, Link>,
-    /// Where a wish cannot work: what is declared instead, and why.
-    pub findings: Vec<Finding>,
+    /// Where a wish cannot work: what is declared instead, and why. Prose for readers of `hosts/`; no code reads it.
+    #[schemars(extend("x-optional" = true))]
+    pub findings: Option<Vec<Finding>>,
 }
 
 /// Someone who may log in everywhere.

@@ -1,4 +1,5 @@
-//! `hardware`: what the machine is made of. Read by cross-references and checks, never rendered.
+//! `hardware`: what the machine is made of. Cross-references compare CPU and memory with other facts, and the page of a
+//! report shows them; no template reads them. The other parts are prose.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,7 +11,8 @@ use super::text::Line;
 #[serde(deny_unknown_fields)]
 pub struct Hardware {
     /// Main board or model.
-    pub board: Line,
+    #[schemars(extend("x-optional" = true))]
+    pub board: Option<Line>,
     /// Processor.
     pub cpu: Cpu,
     /// Memory in GiB.
@@ -29,12 +31,16 @@ pub struct Hardware {
     #[schemars(extend("x-optional" = true))]
     pub cooler: Option<Line>,
     /// Disks.
-    pub disks: Vec<Line>,
+    #[schemars(extend("x-optional" = true))]
+    pub disks: Option<Vec<Line>>,
     /// Network adapters.
-    pub nics: Vec<Line>,
-    /// Power supply; null where there is nothing to say.
+    #[schemars(extend("x-optional" = true))]
+    pub nics: Option<Vec<Line>>,
+    /// Power supply.
+    #[schemars(extend("x-optional" = true))]
     pub power_supply: Option<Line>,
-    /// Uninterruptible power supply; null for none.
+    /// Uninterruptible power supply.
+    #[schemars(extend("x-optional" = true))]
     pub ups: Option<Line>,
 }
 

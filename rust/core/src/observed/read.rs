@@ -75,6 +75,30 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         Some(section) => committed(&section.stdout)?,
         None => (0, None),
     };
+    let found = files(&mut reading, scope, manifest.as_ref());
+    let mut observed = begun(host, uid);
+    observed.managed_bytes = found.bytes;
+    observed.contents = found.contents;
+    observed.paths = found.states;
+    observed.generation = generation;
+    observed.manifest = manifest;
+    parts(&mut reading, scope, &mut observed);
+    live(&mut reading, scope, &mut observed);
+    if let Some(closure) = &scope.rendered.closure
+        && !scope.sandbox
+    {
+        observed.system = system::read(&mut reading, closure);
+    }
+    observed.unanswered = reading.unanswered;
+    Ok(observed)
+}
+
+/// The states of all paths that are asked about, and what else was found about them.
+fn files(
+    reading: &mut Reading<'_>,
+    scope: &Scope<'_>,
+    manifest: Option<&Manifest>,
+) -> paths::Found {
     let mut found = paths::Found::default();
     if let Some(section) = reading.asked_answer(scope, "paths", &[0]) {
         match paths::parse(&section.stdout) {
@@ -82,7 +106,7 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
             Err(cause) => reading.miss("paths", cause),
         }
     }
-    let mut states = found.states;
+    let states = &mut found.states;
     let committed_paths = manifest.iter().flat_map(|manifest| manifest.paths.keys());
     if asked(scope, "paths") && !reading.unanswered.contains_key("paths") {
         for path in scope.rendered.entries.keys().chain(committed_paths) {
@@ -90,10 +114,15 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         }
     }
     if scope.sandbox {
-        disown(&mut states, scope, manifest.as_ref());
+        disown(states, scope, manifest);
     }
+    found
+}
+
+/// What the first answer says; nothing is known of the rest yet.
+fn begun(host: HostFacts, uid: u32) -> Observed {
     let word = |key: &str| host.words.get(key).cloned().unwrap_or_default();
-    let mut observed = Observed {
+    Observed {
         identity: host.identity.unwrap_or(Identity {
             machine_id_sha256: String::new(),
             hostname: word("hostname"),
@@ -111,12 +140,12 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         root: uid == 0,
         read_only: host.read_only,
         free_kib: host.free_kib,
-        managed_bytes: found.bytes,
-        generation,
-        manifest,
+        managed_bytes: 0,
+        generation: 0,
+        manifest: None,
         pending: host.pending,
-        paths: states,
-        contents: found.contents,
+        paths: BTreeMap::new(),
+        contents: BTreeMap::new(),
         packages: BTreeMap::new(),
         units: BTreeMap::new(),
         failed_units: BTreeSet::new(),
@@ -133,7 +162,11 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         config: ConfigFiles::default(),
         next_command_line: String::new(),
         unanswered: BTreeMap::new(),
-    };
+    }
+}
+
+/// Packages, units, settings, the way in, files that are read together, and the clocks.
+fn parts(reading: &mut Reading<'_>, scope: &Scope<'_>, observed: &mut Observed) {
     // dpkg-query says 1 when it does not know a name: an answer all the same.
     if let Some(section) = reading.asked_answer(scope, "packages", &[0, 1]) {
         observed.packages = packages::parse(&section.stdout);
@@ -158,19 +191,11 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
         observed.config = config;
         observed.next_command_line = boot;
     }
-    live(&mut reading, scope, &mut observed);
     if !scope.timezones.is_empty()
         && let Some(section) = reading.asked_answer(scope, "clock", &[0, 1])
     {
         observed.clocks = settings::parse_clocks(&section.stdout);
     }
-    if let Some(closure) = &scope.rendered.closure
-        && !scope.sandbox
-    {
-        observed.system = system::read(&mut reading, closure);
-    }
-    observed.unanswered = reading.unanswered;
-    Ok(observed)
 }
 
 /// The files that are read together, and the `next=` line of the boot loader's first entry.

@@ -1,6 +1,6 @@
 //! Hours in which a concern's units are left alone.
 
-use super::session::{self, BlackoutState};
+use super::blackout_state::{self, BlackoutState};
 use super::target::{BlackoutWindow, Target};
 use super::{Finding, Override, Plan, SystemAction, UnitAction};
 use crate::observed::Observed;
@@ -13,7 +13,7 @@ pub(super) fn findings(target: &Target, plan: &Plan, observed: &Observed) -> Vec
         .iter()
         .filter_map(|window| {
             let unit = touched(window, plan)?;
-            let finding = match session::of(window, &observed.clocks) {
+            let finding = match blackout_state::of(window, &observed.clocks) {
                 BlackoutState::Closed => return clocks_differ(window, observed),
                 BlackoutState::Open(message) => Finding::refuse(
                     "guard",
@@ -21,7 +21,7 @@ pub(super) fn findings(target: &Target, plan: &Plan, observed: &Observed) -> Vec
                     format!("wait until {}, or `--force`", window.close),
                 ),
                 BlackoutState::Unknown(message) => {
-                    Finding::refuse("guard", message, session::UNKNOWN)
+                    Finding::refuse("guard", message, blackout_state::UNKNOWN)
                 }
             };
             Some(finding.unless(Override::Force))
@@ -31,7 +31,7 @@ pub(super) fn findings(target: &Target, plan: &Plan, observed: &Observed) -> Vec
 
 /// The session is closed by both clocks, but one of them is wrong.
 fn clocks_differ(window: &BlackoutWindow, observed: &Observed) -> Option<Finding> {
-    let differ = session::differ(&observed.clocks)?;
+    let differ = blackout_state::differ(&observed.clocks)?;
     Some(Finding::warn(
         "guard",
         format!(

@@ -1,6 +1,6 @@
 //! Which system a host of a Nix platform gets in the place of which, and what that does to it.
 
-use super::{ClosureChange, Finding, Options};
+use super::{ClosureChange, Finding, PlanOptions};
 use crate::closure::{Closure, FREES_ROOM, ObservedSystem, WantedSystem};
 use crate::inventory::Platform;
 use crate::observed::Observed;
@@ -26,7 +26,7 @@ pub(super) struct Made {
 }
 
 /// Compares what is wanted with what runs and what the next boot starts.
-pub(super) fn made(rendered: &Rendered, observed: &Observed, options: Options) -> Made {
+pub(super) fn made(rendered: &Rendered, observed: &Observed, options: PlanOptions) -> Made {
     let mut made = Made::default();
     let Some(wanted) = &rendered.closure else {
         return made;
@@ -153,7 +153,7 @@ fn nix(rendered: &Rendered, system: &ObservedSystem) -> Option<Finding> {
 }
 
 /// The wanted system is not in the host's store.
-fn absent(rendered: &Rendered, wanted: &Closure, options: Options) -> Finding {
+fn absent(rendered: &Rendered, wanted: &Closure, options: PlanOptions) -> Finding {
     let (host, toplevel) = (&rendered.host, &wanted.toplevel);
     if options.present {
         Finding::refuse(

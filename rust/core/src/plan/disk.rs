@@ -1,6 +1,6 @@
 //! Whether there is room for what an apply writes.
 
-use super::{Finding, Options, PathTarget, Plan};
+use super::{Finding, PathTarget, Plan, PlanOptions};
 use crate::observed::Observed;
 use crate::rendered::{Entry, FollowUp, Rendered};
 
@@ -16,7 +16,7 @@ pub(super) fn findings(
     rendered: &Rendered,
     observed: &Observed,
     plan: &Plan,
-    options: Options,
+    options: PlanOptions,
 ) -> Vec<Finding> {
     let declared: u64 = rendered
         .entries

@@ -1,7 +1,7 @@
 //! Findings about the host as such: the right one, in a state to be worked on.
 
 use super::target::Target;
-use super::{Finding, Options, Override};
+use super::{Finding, Override, PlanOptions};
 use crate::inventory::Platform;
 use crate::name::HostName;
 use crate::observed::Observed;
@@ -12,7 +12,7 @@ pub(super) fn findings(
     target: &Target,
     rendered: &Rendered,
     observed: &Observed,
-    options: Options,
+    options: PlanOptions,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let host = &target.host;

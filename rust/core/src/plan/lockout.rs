@@ -5,7 +5,7 @@
 //! the part that is known before anything is touched.
 
 use super::target::Target;
-use super::{Finding, Options, PathTarget, Plan, UnitAction};
+use super::{Finding, PathTarget, Plan, PlanOptions, UnitAction};
 use crate::observed::{Observed, SSH_UNITS};
 use crate::precedence::ConfigFiles;
 use crate::rendered::{Entry, Rendered};
@@ -22,7 +22,7 @@ struct Scene<'a> {
     rendered: &'a Rendered,
     observed: &'a Observed,
     plan: &'a Plan,
-    options: Options,
+    options: PlanOptions,
     /// Its files that are read together.
     files: ConfigFiles,
 }
@@ -33,7 +33,7 @@ pub(super) fn findings(
     rendered: &Rendered,
     observed: &Observed,
     plan: &Plan,
-    options: Options,
+    options: PlanOptions,
 ) -> Vec<Finding> {
     let scene = Scene {
         target,

@@ -2,9 +2,9 @@
 
 use super::target::Target;
 use super::{
-    Drift, Finding, LiveChange, Options, PathTarget, Plan, RebootReason, accounts, apt, blackout,
-    closure, disk, drift, firewall, host, interfaces, live, lockout, overruled, packages, paths,
-    places, reboot, record, sshd, units,
+    Drift, Finding, LiveChange, PathTarget, Plan, PlanOptions, RebootReason, accounts, apt,
+    blackout, closure, disk, drift, firewall, host, interfaces, live, lockout, overruled, packages,
+    paths, places, reboot, record, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -14,7 +14,12 @@ use std::collections::BTreeSet;
 /// [`Plan::overridden`] then applies what the user overrides.
 ///
 /// `observed` must have been read with a scope of the same `rendered`.
-pub fn plan(target: &Target, rendered: &Rendered, observed: &Observed, options: Options) -> Plan {
+pub fn plan(
+    target: &Target,
+    rendered: &Rendered,
+    observed: &Observed,
+    options: PlanOptions,
+) -> Plan {
     let mut findings = host::findings(target, rendered, observed, options);
     let (paths, found) = paths::changes(rendered, observed);
     findings.extend(found);

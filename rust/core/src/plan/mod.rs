@@ -14,6 +14,7 @@ use crate::rendered::{Entry, FollowUp, PathState};
 mod accounts;
 mod apt;
 mod blackout;
+mod blackout_state;
 mod closure;
 mod debian_version;
 mod disk;
@@ -33,18 +34,17 @@ mod places;
 mod reboot;
 mod record;
 mod saved;
-mod session;
 mod sshd;
 mod target;
 mod units;
 mod words;
 
+pub use blackout_state::{BlackoutState, ask_blackouts, blackouts_now};
 pub use make::plan;
-pub use options::Options;
+pub use options::PlanOptions;
 pub use overrides::{Override, Overrides};
 pub use reboot::RebootReason;
 pub use saved::{SavedPlanError, SavedPlans};
-pub use session::{BlackoutState, ask_blackouts, blackouts_now};
 pub use sshd::new_port;
 pub use target::{BlackoutWindow, Target};
 

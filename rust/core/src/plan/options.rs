@@ -2,7 +2,7 @@
 
 /// What planning has to know beside the target and what was observed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct PlanOptions {
     /// The host is a directory: files only.
     pub sandbox: bool,
     /// The wanted system must lie in the host's store by now: nothing brings it there any more. For what

@@ -75,28 +75,15 @@ fn change(
     let mut actions = Vec::new();
     let mut reasons = Vec::new();
     let mut note = None;
-    match (want.enabled, state.file.as_str()) {
-        (Some(true), "disabled" | "enabled-runtime" | "linked" | "linked-runtime" | "") => {
-            actions.push(UnitAction::Enable);
-            reasons.push("does not start at boot".to_owned());
-        }
-        (Some(false), "enabled" | "enabled-runtime") => {
-            actions.push(UnitAction::Disable);
-            reasons.push("starts at boot".to_owned());
-        }
-        _ => {}
+    if let Some((action, reason)) = at_boot(want, state) {
+        actions.push(action);
+        reasons.push(reason.to_owned());
     }
     let active = matches!(state.active.as_str(), "active" | "activating" | "reloading");
     let changed = changed_for(unit, want, observed, paths);
     match (want.running, active) {
         (Some(true), false) if state.passed_over && changed.is_empty() => {
-            note = Some(Finding::note(
-                "unit",
-                format!("`{unit}` is passed over: a start condition of the unit is not met"),
-                Some(format!(
-                    "`systemctl status {unit}` on the host tells which; once it is met, an apply starts the unit"
-                )),
-            ));
+            note = Some(passed_over(unit));
         }
         (Some(true), false) => {
             actions.push(UnitAction::Start);
@@ -111,33 +98,26 @@ fn change(
             reasons.push("is running".to_owned());
         }
         (Some(false) | None, false) => {}
-        (Some(true) | None, true) => {
-            if !changed.is_empty() {
-                let reason = format!("{} changed", some_of(&changed));
-                match want.on_change {
-                    OnChange::Restart => {
-                        actions.push(UnitAction::Restart);
-                        reasons.push(reason);
-                    }
-                    OnChange::Reload => {
-                        actions.push(UnitAction::Reload);
-                        reasons.push(reason);
-                    }
-                    OnChange::Nothing => {
-                        note = Some(Finding::note(
-                            "restart",
-                            format!("`{unit}` keeps running as it is, though {reason}"),
-                            Some(format!(
-                                "restart it when that suits: `systemctl restart {unit}`"
-                            )),
-                        ));
-                    }
-                }
-            } else if want.on_change == OnChange::Restart
+        (Some(true) | None, true) if changed.is_empty() => {
+            if want.on_change == OnChange::Restart
                 && let Some(package) = upgraded(want, packages)
             {
                 actions.push(UnitAction::Restart);
                 reasons.push(format!("package `{package}` is upgraded"));
+            }
+        }
+        (Some(true) | None, true) => {
+            let reason = format!("{} changed", some_of(&changed));
+            match want.on_change {
+                OnChange::Restart => {
+                    actions.push(UnitAction::Restart);
+                    reasons.push(reason);
+                }
+                OnChange::Reload => {
+                    actions.push(UnitAction::Reload);
+                    reasons.push(reason);
+                }
+                OnChange::Nothing => note = Some(not_restarted(unit, &reason)),
             }
         }
     }
@@ -149,6 +129,39 @@ fn change(
         start_timeout_seconds: want.start_timeout_seconds,
     });
     (change, note)
+}
+
+/// What has to change for the unit's start at boot, and why.
+fn at_boot(want: &UnitWant, state: &ObservedUnit) -> Option<(UnitAction, &'static str)> {
+    match (want.enabled, state.file.as_str()) {
+        (Some(true), "disabled" | "enabled-runtime" | "linked" | "linked-runtime" | "") => {
+            Some((UnitAction::Enable, "does not start at boot"))
+        }
+        (Some(false), "enabled" | "enabled-runtime") => {
+            Some((UnitAction::Disable, "starts at boot"))
+        }
+        _ => None,
+    }
+}
+
+fn passed_over(unit: &UnitName) -> Finding {
+    Finding::note(
+        "unit",
+        format!("`{unit}` is passed over: a start condition of the unit is not met"),
+        Some(format!(
+            "`systemctl status {unit}` on the host tells which; once it is met, an apply starts the unit"
+        )),
+    )
+}
+
+fn not_restarted(unit: &UnitName, reason: &str) -> Finding {
+    Finding::note(
+        "restart",
+        format!("`{unit}` keeps running as it is, though {reason}"),
+        Some(format!(
+            "restart it when that suits: `systemctl restart {unit}`"
+        )),
+    )
 }
 
 /// The changed paths that the unit reads: those it watches, those it watched when they were last

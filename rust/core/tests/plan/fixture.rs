@@ -8,7 +8,7 @@ use deployctl_core::name::{AccountName, ConcernName, HostName, ManagedPath, Unit
 use deployctl_core::observed::{
     Clocks, Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
 };
-use deployctl_core::plan::{Options, Overrides, PathTarget, Plan, Severity, Target, plan};
+use deployctl_core::plan::{Overrides, PathTarget, Plan, PlanOptions, Severity, Target, plan};
 use deployctl_core::precedence::ConfigFiles;
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
@@ -43,7 +43,7 @@ pub(crate) struct Case {
     pub(crate) target: Target,
     pub(crate) rendered: Rendered,
     pub(crate) observed: Observed,
-    pub(crate) options: Options,
+    pub(crate) options: PlanOptions,
     pub(crate) overrides: Overrides,
 }
 
@@ -114,7 +114,7 @@ impl Case {
                 next_command_line: String::new(),
                 unanswered: BTreeMap::new(),
             },
-            options: Options::default(),
+            options: PlanOptions::default(),
             overrides: Overrides::default(),
         };
         case.file("/etc/app/app.conf", "level = 1\n", 0o644, &[]);

@@ -68,14 +68,12 @@ pub enum DeployError {
 }
 
 impl ClosureDeployer {
-    /// Systems of the flake at `top`. GC roots of the last builds are made in `roots`; `signing_key` is a
-    /// key file that signs what is copied.
+    /// Systems of the flake at `top`. GC roots of the last builds are made in `roots`.
     pub fn new(
         nix: Nix,
         top: PathBuf,
         cache: EvaluationCache,
         roots: PathBuf,
-        signing_key: Option<PathBuf>,
         interrupt: Interrupt,
     ) -> Self {
         Self {
@@ -83,10 +81,17 @@ impl ClosureDeployer {
             top,
             cache,
             roots,
-            signing_key,
+            signing_key: None,
             interrupt,
             evaluations: Semaphore::new(EVALUATIONS),
         }
+    }
+
+    /// The same, which signs copied store paths with the key in this file, if any.
+    #[must_use]
+    pub fn signing_with(mut self, key: Option<PathBuf>) -> Self {
+        self.signing_key = key;
+        self
     }
 
     /// The system that the flake declares for a host; `None` for platforms that get files.

@@ -15,7 +15,7 @@ use deployctl_core::query::{Query, Section, printable_line, quote};
 use deployctl_report::LinkReport;
 
 use super::connection::{Connection, Unanswered};
-use super::{Run, session};
+use super::{Run, blackout};
 use crate::causes::in_full;
 use crate::check_queue::unneeded;
 use crate::event::EventKind;
@@ -119,7 +119,7 @@ impl<'a> Survey<'a> {
                     Ok(connection) => connection,
                     Err(reason) => return Some(checks::broken(check, &reason)),
                 };
-                let refused = session::refusal(run, host, connection, check).await;
+                let refused = blackout::refusal(run, host, connection, check).await;
                 if refused.is_some() {
                     return refused;
                 }

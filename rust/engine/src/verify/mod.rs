@@ -8,11 +8,11 @@
 //! Every check ends with exactly one result, in the order of the checks; a check that could not be asked is an
 //! error that says why. A host that cannot be reached at all has an outcome of its own, without checks.
 
+mod blackout;
 mod connection;
 mod host;
 mod link;
 mod scope;
-mod session;
 mod shipment;
 
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ pub struct Work {
 
 /// How to verify.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct VerifyOptions {
     /// Whether a host is loaded during its trading hours.
     pub force: bool,
     /// Hosts at a time.
@@ -69,7 +69,7 @@ struct Run {
     connector: Arc<dyn Connector>,
     shipments: Arc<Shipments>,
     sessions: BTreeMap<HostName, Vec<BlackoutWindow>>,
-    options: Options,
+    options: VerifyOptions,
     context: RunContext,
 }
 
@@ -92,7 +92,7 @@ pub async fn run(
     connector: Arc<dyn Connector>,
     work: Work,
     shipments: Arc<Shipments>,
-    options: Options,
+    options: VerifyOptions,
     context: RunContext,
 ) -> Report {
     let run = Arc::new(Run {

@@ -179,7 +179,7 @@ impl World {
             ..Nix::default()
         };
         let (top, roots) = (self.path("repo"), self.path("cache/roots"));
-        ClosureDeployer::new(nix, top, cache, roots, key, self.interrupt.clone())
+        ClosureDeployer::new(nix, top, cache, roots, self.interrupt.clone()).signing_with(key)
     }
 
     /// What the flake declares, in a run of its own.

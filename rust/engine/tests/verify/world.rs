@@ -21,7 +21,7 @@ use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::run_context::RunContext;
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 use deployctl_engine::transport::{Output, Transport, TransportError};
-use deployctl_engine::verify::{self, HostWork, Options, Shipments, Work};
+use deployctl_engine::verify::{self, HostWork, Shipments, VerifyOptions, Work};
 use deployctl_report::{Outcome, Problem, Report};
 
 use crate::ask::Ask;
@@ -147,7 +147,7 @@ impl World {
             sessions: self.sessions.clone(),
         };
         let shipments = Shipments::new(self.path("repo"), self.hostprobes.clone());
-        let options = Options {
+        let options = VerifyOptions {
             force: self.force,
             jobs: 1,
         };

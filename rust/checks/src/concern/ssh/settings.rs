@@ -20,31 +20,7 @@ pub(in crate::concern) fn effective(
     declared: &Declared<'_>,
     query: &Query,
 ) -> Vec<Check> {
-    let setting = |what: &str, key: &'static str, wanted: String| {
-        let expected = format!("{key} {wanted}");
-        Check::new(CONCERN, what, query, expected, move |answer| {
-            let effective = Effective::parse(answer)?;
-            let mut evidence = String::new();
-            for login in &effective.logins {
-                let found = login.one(key)?;
-                if !same(key, found, &wanted) {
-                    let for_whom = if effective.logins.iter().all(|l| l.one(key) == Ok(found)) {
-                        String::new()
-                    } else {
-                        format!(" for {}", login.user)
-                    };
-                    let found_is = Found::when(false, format!("{key} {found}{for_whom}"));
-                    return Ok(match effective.hint(login.user, key, found) {
-                        Some(hint) => found_is.or_hint(hint),
-                        None => found_is,
-                    });
-                }
-                evidence = format!("{key} {found}");
-            }
-            Ok(Found::when(true, evidence))
-        })
-        .gate_if(true)
-    };
+    let setting = |what: &str, key: &'static str, wanted: String| setting(query, what, key, wanted);
     let mut checks = vec![
         setting("passwords", "passwordauthentication", "no".into()),
         setting(
@@ -74,28 +50,57 @@ pub(in crate::concern) fn effective(
             facts.client_alive_interval_seconds.to_string(),
         ),
     ];
-    let wanted: BTreeSet<String> = allowed(facts, declared);
-    checks.push(
-        Check::new(
-            CONCERN,
-            "allow-users",
-            query,
-            format!("allowusers {}", join(&wanted)),
-            move |answer| {
-                let effective = Effective::parse(answer)?;
-                for login in &effective.logins {
-                    let found = login.words("allowusers");
-                    let found: BTreeSet<String> = found.map(str::to_owned).collect();
-                    if found != wanted {
-                        return Ok(Found::when(false, format!("allowusers {}", join(&found))));
-                    }
-                }
-                Ok(Found::when(true, format!("allowusers {}", join(&wanted))))
-            },
-        )
-        .gate_if(true),
-    );
+    checks.push(allow_users(query, allowed(facts, declared)));
     checks
+}
+
+/// For each who may log in, `key` is `wanted`.
+fn setting(query: &Query, what: &str, key: &'static str, wanted: String) -> Check {
+    let expected = format!("{key} {wanted}");
+    Check::new(CONCERN, what, query, expected, move |answer| {
+        let effective = Effective::parse(answer)?;
+        let mut evidence = String::new();
+        for login in &effective.logins {
+            let found = login.one(key)?;
+            if !same(key, found, &wanted) {
+                let for_whom = if effective.logins.iter().all(|l| l.one(key) == Ok(found)) {
+                    String::new()
+                } else {
+                    format!(" for {}", login.user)
+                };
+                let found_is = Found::when(false, format!("{key} {found}{for_whom}"));
+                return Ok(match effective.hint(login.user, key, found) {
+                    Some(hint) => found_is.or_hint(hint),
+                    None => found_is,
+                });
+            }
+            evidence = format!("{key} {found}");
+        }
+        Ok(Found::when(true, evidence))
+    })
+    .gate_if(true)
+}
+
+/// For each who may log in, exactly `wanted` may.
+fn allow_users(query: &Query, wanted: BTreeSet<String>) -> Check {
+    Check::new(
+        CONCERN,
+        "allow-users",
+        query,
+        format!("allowusers {}", join(&wanted)),
+        move |answer| {
+            let effective = Effective::parse(answer)?;
+            for login in &effective.logins {
+                let found = login.words("allowusers");
+                let found: BTreeSet<String> = found.map(str::to_owned).collect();
+                if found != wanted {
+                    return Ok(Found::when(false, format!("allowusers {}", join(&found))));
+                }
+            }
+            Ok(Found::when(true, format!("allowusers {}", join(&wanted))))
+        },
+    )
+    .gate_if(true)
 }
 
 /// Whether the account that we come by may log in by a key.

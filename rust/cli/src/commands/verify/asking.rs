@@ -7,7 +7,7 @@ use std::sync::Arc;
 use deployctl_core::inventory::host::Architecture;
 use deployctl_engine::connect::Connector;
 use deployctl_engine::run_context::RunContext;
-use deployctl_engine::verify::{self, Options, Shipments, Work};
+use deployctl_engine::verify::{self, Shipments, VerifyOptions, Work};
 use deployctl_report::{Problem, Report};
 
 use super::super::width;
@@ -26,7 +26,7 @@ pub(super) async fn ask(
 ) -> Result<Report, Failure> {
     let names: Vec<_> = work.hosts.iter().map(|(host, _)| host.clone()).collect();
     let shipments = Arc::new(Shipments::new(context.repo()?, hostprobes(args)));
-    let options = Options {
+    let options = VerifyOptions {
         force: args.force,
         jobs: context.jobs(),
     };

@@ -5,41 +5,41 @@ use std::time::Duration;
 use deployctl_engine::clock::Clock as _;
 use deployctl_report::{Report, Verdict};
 
-use super::session::{Done, Session};
+use super::run::{Round, VerifyRun};
 use crate::failure::Failure;
 use crate::moment::time_of_day;
 use crate::show;
 use crate::ui::Tone;
 
 /// Asks, waits, asks, until somebody stops it; then ends as the last complete round did.
-pub(super) async fn watch(session: &mut Session<'_>, seconds: u32) -> Result<Verdict, Failure> {
-    let context = session.context;
-    let mut last: Option<Done> = None;
+pub(super) async fn watch(run: &mut VerifyRun<'_>, seconds: u32) -> Result<Verdict, Failure> {
+    let context = run.context;
+    let mut last: Option<Round> = None;
     loop {
-        let done = session.once().await?;
+        let done = run.once().await?;
         if context.interrupt.thrown() {
             // Broken off half way: it says nothing of the hosts.
-            return ended(session, last.as_ref());
+            return ended(run, last.as_ref());
         }
         let changed = last
             .as_ref()
             .is_none_or(|last| statuses(&last.report) != statuses(&done.report));
-        tell(session, last.as_ref(), &done, seconds);
+        tell(run, last.as_ref(), &done, seconds);
         if changed {
-            session.keep(&done);
+            run.keep(&done);
         }
-        session.write(&done).await?;
+        run.write(&done).await?;
         last = Some(done);
         tokio::select! {
             () = context.clock.sleep(Duration::from_secs(seconds.into())) => {}
-            () = context.interrupt.wait() => return ended(session, last.as_ref()),
+            () = context.interrupt.wait() => return ended(run, last.as_ref()),
         }
     }
 }
 
-fn ended(session: &Session<'_>, last: Option<&Done>) -> Result<Verdict, Failure> {
+fn ended(run: &VerifyRun<'_>, last: Option<&Round>) -> Result<Verdict, Failure> {
     match last {
-        Some(last) => Ok(session.verdict(last)),
+        Some(last) => Ok(run.verdict(last)),
         None => Err(Failure::new(
             Verdict::Interrupted,
             "interrupted before everything was asked once",
@@ -47,15 +47,15 @@ fn ended(session: &Session<'_>, last: Option<&Done>) -> Result<Verdict, Failure>
     }
 }
 
-fn tell(session: &Session<'_>, last: Option<&Done>, done: &Done, seconds: u32) {
-    let ui = session.context.ui;
+fn tell(run: &VerifyRun<'_>, last: Option<&Round>, done: &Round, seconds: u32) {
+    let ui = run.context.ui;
     if ui.json {
-        return session.show(done, true);
+        return run.show(done, true);
     }
     let at = time_of_day(done.at);
     match last {
         None => {
-            session.show(done, false);
+            run.show(done, false);
             for line in &done.notes {
                 ui.say(&Tone::Dim.of(line));
             }

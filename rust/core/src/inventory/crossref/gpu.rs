@@ -1,7 +1,9 @@
 //! Driver, toolkit and server: versions that work together.
 
 use super::SoundHost;
+use crate::inventory::cuda::Cuda;
 use crate::inventory::error::Findings;
+use crate::inventory::nvidia::Nvidia;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
@@ -41,7 +43,14 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
         }
         return;
     };
+    driver(nvidia, &at, findings);
+    if let Some(cuda) = &host.cuda {
+        toolkit(cuda, nvidia.branch, &at, findings);
+    }
+}
 
+/// The GPU, its modules and packages fit the driver's branch.
+fn driver(nvidia: &Nvidia, at: &FactPath, findings: &mut Findings<'_>) {
     let branch = nvidia.branch;
     // Turing is 7.5; older GPUs have no GSP, which the open modules need.
     let capability: Option<f64> = nvidia.gpu.compute_capability.as_str().parse().ok();
@@ -73,10 +82,10 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
             );
         }
     }
+}
 
-    let Some(cuda) = &host.cuda else {
-        return;
-    };
+/// The driver is new enough for the toolkit, and its packages are of one version.
+fn toolkit(cuda: &Cuda, branch: u16, at: &FactPath, findings: &mut Findings<'_>) {
     let version = cuda.version.as_str();
     if let Some((_, oldest)) = OLDEST_BRANCH.iter().find(|(known, _)| *known == version)
         && branch < *oldest

@@ -4,101 +4,140 @@
 
 use super::{Scene, refuse};
 use crate::plan::{Finding, Severity};
-use crate::precedence::sshd::{DROP_INS, Effective, MAIN, Value, evaluate, names};
+use crate::precedence::sshd::{DROP_INS, Effective, Login, MAIN, Value, evaluate, names};
 
 /// Judges what sshd would load.
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let target = scene.target;
     let login = scene.observed.way_in.login(&target.user, target.port);
     let effective = evaluate(&scene.files, &login);
-    let mut findings = Vec::new();
     let user = &target.user;
-    let mut deny = |value: &Value, message: String, hint: String| {
-        let mut finding = refuse(message, hint);
-        // A block that this reading cannot judge may say otherwise; the host's own sshd is asked, too.
-        if effective.unsure && value.block.is_none() {
+    let denials = users(&effective, user, &login)
+        .into_iter()
+        .chain(keys(&effective))
+        .chain(root(&effective, user));
+    let mut findings: Vec<_> = denials
+        .map(|denial| denial.finding(effective.unsure))
+        .collect();
+    findings.extend(groups(&effective, scene, login.groups.as_deref()));
+    findings.extend(port(&effective, scene));
+    findings.extend(not_read(&effective, scene));
+    findings
+}
+
+/// A setting that keeps the operator out.
+struct Denial<'a> {
+    by: &'a Value,
+    message: String,
+    hint: String,
+}
+
+impl Denial<'_> {
+    /// What planning says of it. A block that this reading cannot judge (`unsure`) may say otherwise; the host's own
+    /// sshd is asked, too.
+    fn finding(self, unsure: bool) -> Finding {
+        let mut finding = refuse(self.message, self.hint);
+        if unsure && self.by.block.is_none() {
             finding.severity = Severity::Warn;
         }
-        findings.push(finding);
-    };
+        finding
+    }
+}
+
+/// `AllowUsers` and `DenyUsers`.
+fn users<'a>(effective: &'a Effective, user: &str, login: &Login) -> Vec<Denial<'a>> {
+    let mut denials = Vec::new();
     if let Some(allowed) = effective.get("allowusers")
         && !allowed
             .words
             .iter()
-            .any(|pattern| names(pattern, &login) != Some(false))
+            .any(|pattern| names(pattern, login) != Some(false))
     {
-        deny(
-            allowed,
-            format!(
+        denials.push(Denial {
+            by: allowed,
+            message: format!(
                 "sshd would no longer let `{user}` in: `AllowUsers` names {} in {allowed}",
                 list(allowed)
             ),
-            match allowed.block {
+            hint: match allowed.block {
                 None => format!("add `{user}` to `ssh.allow_users`"),
                 Some(_) => format!("name `{user}` there, or take the block out"),
             },
-        );
+        });
     }
     if let Some(denied) = effective.get("denyusers")
         && denied
             .words
             .iter()
-            .any(|pattern| names(pattern, &login) == Some(true))
+            .any(|pattern| names(pattern, login) == Some(true))
     {
-        deny(
-            denied,
-            format!(
+        denials.push(Denial {
+            by: denied,
+            message: format!(
                 "sshd would no longer let `{user}` in: `DenyUsers` names {} in {denied}",
                 list(denied)
             ),
-            format!("take `{user}` out of it"),
-        );
+            hint: format!("take `{user}` out of it"),
+        });
     }
-    let first = |keyword: &str, bad: &[&str]| {
-        let value = effective.get(keyword)?;
-        let word = effective.first(keyword)?;
-        bad.contains(&word.as_str()).then_some((value, word))
-    };
-    if let Some((value, _)) = first("pubkeyauthentication", &["no"]) {
-        deny(
-            value,
-            format!("sshd would no longer take keys: `PubkeyAuthentication no` in {value}"),
-            "keys are the only way in: leave it `yes`".to_owned(),
-        );
+    denials
+}
+
+/// The value of `keyword`, where it is one of the `bad`.
+fn bad_value<'a>(
+    effective: &'a Effective,
+    keyword: &str,
+    bad: &[&str],
+) -> Option<(&'a Value, String)> {
+    let value = effective.get(keyword)?;
+    let word = effective.first(keyword)?;
+    bad.contains(&word.as_str()).then_some((value, word))
+}
+
+/// Whether a key is enough.
+fn keys(effective: &Effective) -> Vec<Denial<'_>> {
+    let mut denials = Vec::new();
+    if let Some((by, _)) = bad_value(effective, "pubkeyauthentication", &["no"]) {
+        denials.push(Denial {
+            by,
+            message: format!("sshd would no longer take keys: `PubkeyAuthentication no` in {by}"),
+            hint: "keys are the only way in: leave it `yes`".to_owned(),
+        });
     }
-    if let Some((value, _)) = first("authorizedkeysfile", &["none"]) {
-        deny(
-            value,
-            format!("sshd would look for keys in no file: `AuthorizedKeysFile none` in {value}"),
-            "keys are the only way in: leave it as it is".to_owned(),
-        );
+    if let Some((by, _)) = bad_value(effective, "authorizedkeysfile", &["none"]) {
+        denials.push(Denial {
+            by,
+            message: format!(
+                "sshd would look for keys in no file: `AuthorizedKeysFile none` in {by}"
+            ),
+            hint: "keys are the only way in: leave it as it is".to_owned(),
+        });
     }
     if let Some(methods) = effective.get("authenticationmethods")
         && !methods.words.iter().any(|m| m == "publickey" || m == "any")
     {
-        deny(
-            methods,
-            format!(
+        denials.push(Denial {
+            by: methods,
+            message: format!(
                 "sshd would want more than a key: `AuthenticationMethods` is {} in {methods}",
                 list(methods)
             ),
-            "allow `publickey` alone".to_owned(),
-        );
+            hint: "allow `publickey` alone".to_owned(),
+        });
     }
-    if user == "root"
-        && let Some((value, word)) = first("permitrootlogin", &["no", "forced-commands-only"])
-    {
-        deny(
-            value,
-            format!("sshd would no longer let `root` in: `PermitRootLogin {word}` in {value}"),
-            "set `ssh.permit_root_login` to `prohibit-password`, or `connection.user` to an operator with sudo"
-                .to_owned(),
-        );
-    }
-    findings.extend(groups(&effective, scene, login.groups.as_deref()));
-    findings.extend(port(&effective, scene));
-    findings.extend(not_read(&effective, scene));
-    findings
+    denials
+}
+
+/// `PermitRootLogin`, where we come as root.
+fn root<'a>(effective: &'a Effective, user: &str) -> Option<Denial<'a>> {
+    let bad = ["no", "forced-commands-only"];
+    let (by, word) = bad_value(effective, "permitrootlogin", &bad).filter(|_| user == "root")?;
+    Some(Denial {
+        by,
+        message: format!("sshd would no longer let `root` in: `PermitRootLogin {word}` in {by}"),
+        hint: "set `ssh.permit_root_login` to `prohibit-password`, or `connection.user` to an operator with sudo"
+            .to_owned(),
+    })
 }
 
 fn groups(effective: &Effective, scene: &Scene<'_>, own: Option<&[String]>) -> Option<Finding> {

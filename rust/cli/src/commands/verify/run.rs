@@ -25,7 +25,7 @@ use crate::ui::{Tone, Ui};
 use crate::{env_vars, show};
 
 /// What stays the same from round to round.
-pub(super) struct Session<'a> {
+pub(super) struct VerifyRun<'a> {
     pub(super) context: &'a Context,
     pub(super) args: &'a args::Verify,
     pub(super) snapshots: Snapshots,
@@ -35,10 +35,12 @@ pub(super) struct Session<'a> {
     selection: Selection,
     pages: Pages,
     connector: Arc<dyn Connector>,
+    /// The scope of the first round, until it is asked.
+    first: Option<Scope>,
 }
 
 /// One round.
-pub(super) struct Done {
+pub(super) struct Round {
     pub(super) report: Report,
     /// What differs from what was accepted.
     pub(super) differences: Vec<Difference>,
@@ -49,7 +51,7 @@ pub(super) struct Done {
     pub(super) at: u64,
 }
 
-impl<'a> Session<'a> {
+impl<'a> VerifyRun<'a> {
     /// Everything that can go wrong before hosts are asked goes wrong here.
     pub(super) async fn new(context: &'a Context, args: &'a args::Verify) -> Result<Self, Failure> {
         let selection = Selection::parse(&args.only, &args.skip)?
@@ -61,19 +63,11 @@ impl<'a> Session<'a> {
         let needed = args.accept || args.review || args.exit_code;
         let snapshots = Snapshots::read(context.ui, context.repo()?, &inventory, needed)?;
         let states = target_states(context, &inventory, &hosts, Systems::Remembered).await?;
-        // What is selected is known to be something before anybody is asked.
-        Scope::new(
-            &inventory,
-            &hosts,
-            held(&states),
-            &selection,
-            !args.no_links,
-        )?;
         let mut connector = context.connector(&inventory)?;
         if args.watch.is_some() {
             connector = Arc::new(ConnectionPool::new(connector));
         }
-        Ok(Self {
+        let mut run = Self {
             context,
             args,
             snapshots,
@@ -83,18 +77,28 @@ impl<'a> Session<'a> {
             selection,
             pages,
             connector,
-        })
+            first: None,
+        };
+        // A selection that selects nothing is an error before any host is asked.
+        run.first = Some(run.scope()?);
+        Ok(run)
     }
 
-    /// Asks everything that is selected.
-    pub(super) async fn once(&self) -> Result<Done, Failure> {
-        let Scope { work, coverage } = Scope::new(
+    /// What one round asks.
+    fn scope(&self) -> Result<Scope, Failure> {
+        Ok(Scope::new(
             &self.inventory,
             &self.hosts,
             held(&self.states),
             &self.selection,
             !self.args.no_links,
-        )?;
+        )?)
+    }
+
+    /// Asks everything that is selected.
+    pub(super) async fn once(&mut self) -> Result<Round, Failure> {
+        let first = self.first.take();
+        let Scope { work, coverage } = first.map_or_else(|| self.scope(), Ok)?;
         let connector = Arc::clone(&self.connector);
         let mut report = asking::ask(self.context, connector, work, self.args).await?;
         coverage.drop_idle(&mut report);
@@ -111,7 +115,7 @@ impl<'a> Session<'a> {
                 format!("{host}: every gate was skipped, which proves nothing and is no success")
             }));
         }
-        Ok(Done {
+        Ok(Round {
             differences: self.snapshots.differences(&report, &coverage),
             report,
             left_out: coverage.left_out,
@@ -121,7 +125,7 @@ impl<'a> Session<'a> {
     }
 
     /// Everything there is to say of it, on standard output.
-    pub(super) fn show(&self, done: &Done, lines: bool) {
+    pub(super) fn show(&self, done: &Round, lines: bool) {
         if !self.context.ui.json {
             let beside = Beside {
                 left_out: done.left_out,
@@ -143,7 +147,7 @@ impl<'a> Session<'a> {
     }
 
     /// The exit code's meaning.
-    pub(super) fn verdict(&self, done: &Done) -> Verdict {
+    pub(super) fn verdict(&self, done: &Round) -> Verdict {
         let verdict = if self.args.gate {
             done.report.verdict_of_gates()
         } else {
@@ -159,7 +163,7 @@ impl<'a> Session<'a> {
 
     /// Keeps the run for later pages, when it made all checks of somebody. That it cannot be kept is no reason to
     /// fail.
-    pub(super) fn keep(&self, done: &Done) {
+    pub(super) fn keep(&self, done: &Round) {
         if !self.selection.is_whole() || self.context.global.sandbox.is_some() {
             return;
         }
@@ -170,7 +174,7 @@ impl<'a> Session<'a> {
     }
 
     /// Writes the files that were asked for, however the run ended.
-    pub(super) async fn write(&self, done: &Done) -> Result<(), Failure> {
+    pub(super) async fn write(&self, done: &Round) -> Result<(), Failure> {
         if self.pages.is_empty() {
             return Ok(());
         }
