@@ -1,4 +1,7 @@
 //! The inventory's values as templates see them, with a note of every value that is read.
+//!
+//! A tree of its own, and not the parsed types: a template may read any value, and each read is noted by its path. The
+//! types would have to be turned back into such a tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
