@@ -35,7 +35,7 @@ pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
             "next-boot",
             "profile",
             format!("the next boot starts {name}"),
-            "the profile was changed by somebody else: `deployctl diff`, then apply",
+            "another program changed the profile: `deployctl diff`, then apply",
         ),
     ]
 }

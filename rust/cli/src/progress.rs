@@ -51,7 +51,7 @@ fn words(kind: &EventKind, verbose: bool) -> Option<String> {
         EventKind::Measuring(what) => format!("measuring {what}"),
         EventKind::Preparing(command) => format!("running `{command}` here"),
         EventKind::Shipped { name, bytes } => {
-            format!("{name} brought there, {} KiB", bytes.div_ceil(1024))
+            format!("{name} uploaded, {} KiB", bytes.div_ceil(1024))
         }
         EventKind::Reached(address) => format!("reached over a new connection to {address}"),
     })

@@ -117,7 +117,7 @@ impl Ui {
     pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
         if !Self::is_attended() {
             return Err(
-                Failure::usage(format!("{question} nobody is there to answer"))
+                Failure::usage(format!("{question} there is no terminal to answer"))
                     .hint(format!("without a terminal, pass {instead}")),
             );
         }

@@ -96,7 +96,7 @@ impl Reader {
             .iter()
             .any(|mark| line.starts_with(mark))
         {
-            return Err("a merge conflict that nobody resolved".to_owned());
+            return Err("an unresolved merge conflict".to_owned());
         }
         if !self.versioned {
             return match line.strip_prefix("version ") {

@@ -180,7 +180,7 @@ fn model(facts: &Mlx) -> Check {
                 format!("has {}", models.join(", "))
             };
             Ok(Found::when(models.contains(&wanted), shown).or_hint(
-                "it lists what lies in /var/lib/mlx/hf: fetch the model there, it is offline",
+                "it lists what is in /var/lib/mlx/hf: fetch the model there, it is offline",
             ))
         },
     )

@@ -34,7 +34,7 @@ fn socket(facts: &Vllm) -> Check {
     );
     let group = facts.group.to_string();
     let expected = format!(
-        "{} is a socket for group {group} and nobody else",
+        "{} is a socket for group {group} alone",
         facts.socket
     );
     Check::new(CONCERN, "socket", &query, expected, move |answer| {

@@ -198,7 +198,7 @@ impl Hints {
         let error = error.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
         if has(&["busy"]) {
-            "somebody else measures at the same time: try again later".to_owned()
+            "another measurement runs at the same time: try again later".to_owned()
         } else if has(&[
             "timed out",
             "timeout",

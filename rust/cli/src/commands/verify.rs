@@ -78,7 +78,7 @@ fn refuse(context: &Context, args: &args::Verify) -> Result<(), Failure> {
         );
     }
     if args.review && !Ui::is_attended() {
-        return Err(Failure::usage("`--review`: nobody is there to answer")
+        return Err(Failure::usage("`--review`: there is no terminal to answer")
             .hint("without a terminal, pass `--accept`, then look at `git diff`"));
     }
     Ok(())

@@ -146,7 +146,7 @@ fn nobody_is_asked_without_a_terminal() {
     let env = TestEnv::new();
     let said = env.run(&["apply", "linode"]);
     assert_eq!(said.code, 2);
-    assert!(said.err.ends_with("error: apply this to 1 host? nobody is there to answer\n  hint: without a terminal, pass --yes\n"), "{}", said.err);
+    assert!(said.err.ends_with("error: apply this to 1 host? there is no terminal to answer\n  hint: without a terminal, pass --yes\n"), "{}", said.err);
     assert!(!env.on_host("linode", "/etc").exists());
 }
 

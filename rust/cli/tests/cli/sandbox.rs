@@ -251,7 +251,7 @@ fn an_overdue_apply_is_rolled_back_by_the_next() {
 
     let status = env.run(&["status", "linode"]);
     assert!(
-        status.out.contains("overdue: its dead man has not run"),
+        status.out.contains("overdue: its dead-man timer has not run"),
         "{}",
         status.out
     );

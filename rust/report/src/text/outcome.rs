@@ -89,7 +89,7 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
         ),
         Outcome::RollbackFailed { reason, hint } => format!(
             "{} {}\n  {} {}",
-            style.bad("rollback failed, somebody has to look:"),
+            style.bad("rollback failed, a person has to look:"),
             shown(reason),
             style.bad("do this now:"),
             shown(hint)

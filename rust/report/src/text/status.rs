@@ -37,7 +37,7 @@ pub fn status(status: &Status, sandbox: bool, style: Style) -> String {
         let _ = match (seconds, sandbox) {
             (0, _) => write!(
                 text,
-                ", overdue: its dead man has not run; `deployctl apply --steal` rolls it back"
+                ", overdue: its dead-man timer has not run; `deployctl apply --steal` rolls it back"
             ),
             (_, true) => write!(text, ", {left} left to confirm it"),
             (_, false) => write!(text, ", rolls back by itself in {left} unless confirmed"),

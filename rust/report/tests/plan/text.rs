@@ -338,7 +338,7 @@ fn what_a_host_says_of_itself() {
 
     generation 4; apply 20261123-1f3a9c by ann@laptop: activated, 57 s left to confirm it
 
-    generation 4; apply 20261123-1f3a9c by ann@laptop: activated, overdue: its dead man has not run; `deployctl apply --steal` rolls it back
+    generation 4; apply 20261123-1f3a9c by ann@laptop: activated, overdue: its dead-man timer has not run; `deployctl apply --steal` rolls it back
     ");
 }
 

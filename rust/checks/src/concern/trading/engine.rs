@@ -218,7 +218,7 @@ fn ran(answer: &Answer<'_>, version: Option<&str>) -> Result<Found, Unreadable> 
         });
     }
     let holds = version.is_none_or(|version| said.contains(version));
-    Ok(Found::when(holds, format!("it says `{said}`")).or_hint("an older build lies there"))
+    Ok(Found::when(holds, format!("it says `{said}`")).or_hint("an older build is installed"))
 }
 
 /// What a shell's status of a program that did not end by itself means.

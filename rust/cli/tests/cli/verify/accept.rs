@@ -118,6 +118,6 @@ fn a_review_needs_somebody() {
     assert_eq!(said.code, 2);
     assert_eq!(
         said.err,
-        "error: `--review`: nobody is there to answer\n  hint: without a terminal, pass `--accept`, then look at `git diff`\n"
+        "error: `--review`: there is no terminal to answer\n  hint: without a terminal, pass `--accept`, then look at `git diff`\n"
     );
 }
