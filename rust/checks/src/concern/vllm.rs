@@ -33,10 +33,7 @@ fn socket(facts: &Vllm) -> Check {
         format!("stat -c 'found=%F, mode %a, group %G' {path} 2>/dev/null || echo found=nothing"),
     );
     let group = facts.group.to_string();
-    let expected = format!(
-        "{} is a socket for group {group} alone",
-        facts.socket
-    );
+    let expected = format!("{} is a socket for group {group} alone", facts.socket);
     Check::new(CONCERN, "socket", &query, expected, move |answer| {
         let pairs = answer.pairs('=')?;
         let found = crate::answer::value(&pairs, "found")?;

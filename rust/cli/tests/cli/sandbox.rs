@@ -238,7 +238,7 @@ fn an_overdue_apply_is_rolled_back_by_the_next() {
     let env = TestEnv::new();
     assert_eq!(env.run(&["apply", "linode", "--yes"]).code, 0);
     let state = env.on_host("linode", "/var/lib/deployctl");
-    // As if nobody had confirmed it, and its deadline were long behind.
+    // As if it had not been confirmed, and its deadline had passed long ago.
     let id = std::fs::read_to_string(state.join("generations/1/id")).unwrap();
     let open = state.join("applies").join(id.trim());
     std::fs::rename(state.join("generations/1"), &open).unwrap();
@@ -251,7 +251,9 @@ fn an_overdue_apply_is_rolled_back_by_the_next() {
 
     let status = env.run(&["status", "linode"]);
     assert!(
-        status.out.contains("overdue: its dead-man timer has not run"),
+        status
+            .out
+            .contains("overdue: its dead-man timer has not run"),
         "{}",
         status.out
     );
