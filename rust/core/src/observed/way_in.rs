@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::precedence::SSHD_READS;
 use crate::precedence::sshd::Login;
 use crate::precedence::sudoers::{self, Rule};
 use crate::query::{Query, printable_line};
@@ -14,12 +15,14 @@ pub(crate) const SSH_UNITS: [&str; 4] =
     ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
 
 /// What is asked of each.
-const PROPERTIES: [&str; 5] = [
+const PROPERTIES: [&str; 7] = [
     "Id",
     "LoadState",
     "ActiveState",
     "UnitFileState",
     "StateChangeTimestamp",
+    "ActiveEnterTimestamp",
+    "NeedDaemonReload",
 ];
 
 /// Defines `find_way`, which the host's program has as well.
@@ -30,7 +33,8 @@ pub fn find_way() -> String {
     format!("{WAY}find_way\n")
 }
 
-/// Asks for all else.
+/// Asks for all else. The files by which systemd starts sshd are those of the service alone: a socket is not loaded
+/// anew by itself.
 const ASK: &str = r#"if [ -n "$user" ]; then
   printf 'way %s %s\n' "$user" "$way"
   printf 'groups %s\n' "$(id -Gn -- "$user" 2>/dev/null)"
@@ -39,12 +43,18 @@ fi
 if [ -d /run/systemd/system ]; then
   show() {
     TZ=UTC systemctl show "$@" --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState \
-      -p StateChangeTimestamp -- ssh.service sshd.service ssh.socket sshd.socket
+      -p StateChangeTimestamp -p ActiveEnterTimestamp -p NeedDaemonReload \
+      -- ssh.service sshd.service ssh.socket sshd.socket
   }
   show --timestamp=us+utc 2>/dev/null || show
+  # shellcheck disable=SC2046 # paths
+  TZ=UTC find /etc/default/ssh $(systemctl show --value -p FragmentPath -p DropInPaths -- ssh.service sshd.service) -maxdepth 0 \
+    -type f ! -path '/run/systemd/generator*' -printf 'start %CY-%Cm-%Cd %CH:%CM:%CS %p\n' 2>/dev/null || :
 fi
 TZ=UTC find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -maxdepth 1 \
   \( -name '*.conf' -o -name sshd_config -o -type d \) -printf 'config %CY-%Cm-%Cd %CH:%CM:%CS %p\n' 2>/dev/null || :
+# shellcheck disable=SC2046 # paths
+TZ=UTC find /etc/ssh/sshd_config $(sshd_reads) -maxdepth 0 -printf 'config %CY-%Cm-%Cd %CH:%CM:%CS %p\n' 2>/dev/null || :
 ss -Hltnp 2>/dev/null | while read -r _ _ _ at _ who; do
   case $who in *'("'*) ;; *) continue ;; esac
   name=${who#*'("'}
@@ -61,7 +71,7 @@ done
 
 /// Ours in the round that observes, and of the checks of ssh.
 pub fn query() -> Query {
-    Query::new("way-in", format!("{}{ASK}{}", find_way(), sudoers::ASK))
+    Query::new("way-in", format!("{}{SSHD_READS}{ASK}{}", find_way(), sudoers::ASK))
 }
 
 /// What the section says; all of it empty where nobody answered.
@@ -74,6 +84,9 @@ pub struct WayIn {
     pub units: BTreeMap<String, SshUnit>,
     /// The file of sshd's configuration that changed last, and when.
     pub newest: Option<(String, String)>,
+    /// The file by which systemd starts sshd that changed last, and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest_of_start: Option<(String, String)>,
     /// What listens for TCP connections, by port.
     pub listeners: Vec<Listener>,
     /// The rules of sudoers.
@@ -106,6 +119,12 @@ pub struct SshUnit {
     pub file: String,
     /// When it was started, reloaded or stopped last: `2026-11-26 14:41:20.123456`, UTC.
     pub since: String,
+    /// When it was started last, told like `since`; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub started: String,
+    /// Whether its files changed since systemd loaded them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_reload: bool,
 }
 
 impl SshUnit {
@@ -164,11 +183,21 @@ impl WayIn {
     /// daemon runs with what it has. Where each connection starts an sshd there is none.
     pub fn not_loaded(&self) -> Option<(&str, &str, &str)> {
         let (_, unit) = self.service()?;
-        let (file, changed) = self.newest.as_ref()?;
-        // An old systemd tells whole seconds.
-        let common = changed.len().min(unit.since.len());
-        let later = changed.get(..common)? > unit.since.get(..common)?;
-        later.then_some((file.as_str(), changed.as_str(), unit.since.as_str()))
+        later(self.newest.as_ref()?, &unit.since)
+    }
+
+    /// The changed file that the running sshd was not started with, the time of the change, and when it was started:
+    /// drop-ins of its unit and the like.
+    pub fn not_started_with(&self) -> Option<(&str, &str, &str)> {
+        let (_, unit) = self.service()?;
+        later(self.newest_of_start.as_ref()?, &unit.started)
+    }
+
+    /// The unit of this kind (`.service`, `.socket`) that runs, and whose files changed since systemd loaded them.
+    pub fn outdated(&self, kind: &str) -> Option<&str> {
+        let running = self.units.iter().filter(|(_, unit)| unit.is_active());
+        let mut outdated = running.filter(|(name, unit)| unit.needs_reload && name.ends_with(kind));
+        outdated.next().map(|(name, _)| name.as_str())
     }
 
     /// Whether an sshd will answer after the next boot; `None` where that cannot be told.
@@ -208,6 +237,17 @@ impl WayIn {
     }
 }
 
+/// `FILE` and its time of change, and `since`, where the change is later.
+fn later<'a>(
+    (file, changed): &'a (String, String),
+    since: &'a str,
+) -> Option<(&'a str, &'a str, &'a str)> {
+    // An old systemd tells whole seconds.
+    let common = changed.len().min(since.len());
+    let later = changed.get(..common)? > since.get(..common)?;
+    later.then_some((file, changed, since))
+}
+
 /// Reads the section; what cannot be read is left out.
 pub fn parse(section: &[u8]) -> WayIn {
     let mut way_in = WayIn::default();
@@ -244,16 +284,8 @@ pub fn parse(section: &[u8]) -> WayIn {
                         .map(|state| state == "P" || state == "PS");
                 }
             }
-            "config" => {
-                if let Some((stamp, path)) = stamp(rest)
-                    && way_in
-                        .newest
-                        .as_ref()
-                        .is_none_or(|(_, newest)| *newest < stamp)
-                {
-                    way_in.newest = Some((path, stamp));
-                }
-            }
+            "config" => keep_newest(&mut way_in.newest, rest),
+            "start" => keep_newest(&mut way_in.newest_of_start, rest),
             "listen" => way_in.listeners.extend(listener(rest)),
             "sudoers" => way_in.sudoers.extend(Rule::parse(rest)),
             _ => {}
@@ -273,15 +305,20 @@ fn ssh_unit(fields: &BTreeMap<&str, &str>) -> Option<(String, SshUnit)> {
     let word =
         |key: &str| printable_line(fields.get(key).copied().unwrap_or_default().as_bytes(), 64);
     // `Thu 2026-11-26 14:41:20 UTC`
-    let since = word("StateChangeTimestamp");
-    let since: Vec<&str> = since
-        .split(' ')
-        .filter(|word| word.contains(['-', ':']))
-        .collect();
+    let time = |key: &str| {
+        let words = word(key);
+        let words: Vec<&str> = words
+            .split(' ')
+            .filter(|word| word.contains(['-', ':']))
+            .collect();
+        words.join(" ")
+    };
     let unit = SshUnit {
         active: word("ActiveState"),
         file: word("UnitFileState"),
-        since: since.join(" "),
+        since: time("StateChangeTimestamp"),
+        started: time("ActiveEnterTimestamp"),
+        needs_reload: word("NeedDaemonReload") == "yes",
     };
     matches!(word("LoadState").as_str(), "loaded" | "masked").then(|| (word("Id"), unit))
 }
@@ -299,6 +336,14 @@ fn account(text: &str) -> Option<Account> {
         port: port.parse().ok()?,
         ..Account::default()
     })
+}
+
+fn keep_newest(newest: &mut Option<(String, String)>, text: &str) {
+    if let Some((stamp, path)) = stamp(text)
+        && newest.as_ref().is_none_or(|(_, newest)| *newest < stamp)
+    {
+        *newest = Some((path, stamp));
+    }
 }
 
 /// `2026-11-26 14:41:20.1234567890 PATH`

@@ -134,6 +134,12 @@ fn live_changes(
 /// What the changed paths entail, by what is declared or, for those taken back, by what was.
 fn follow_ups(plan: &Plan, rendered: &Rendered, observed: &Observed) -> BTreeSet<FollowUp> {
     let committed = |path| observed.manifest.as_ref()?.follow_ups.get(path);
+    // Else systemd would start sshd by the files that it has.
+    let outdated = plan.units.iter().any(|change| {
+        let unit = observed.way_in.units.get(change.unit.as_str());
+        unit.is_some_and(|unit| unit.needs_reload)
+    });
+    let outdated = outdated.then_some(FollowUp::DaemonReload);
     plan.paths
         .iter()
         .filter_map(|change| match change.after {
@@ -142,6 +148,7 @@ fn follow_ups(plan: &Plan, rendered: &Rendered, observed: &Observed) -> BTreeSet
         })
         .flatten()
         .copied()
+        .chain(outdated)
         .collect()
 }
 

@@ -7,9 +7,12 @@
 use std::collections::BTreeSet;
 
 use super::target::Target;
-use super::{Finding, Plan, UnitAction, UnitChange};
+use super::{Finding, Plan, UnitAction, UnitChange, lockout};
 use crate::name::UnitName;
-use crate::observed::{Observed, SSH_UNITS, SshUnit};
+use crate::observed::{Observed, SSH_UNITS, SshUnit, WayIn};
+use crate::precedence::ConfigFiles;
+use crate::precedence::sshd::{Login, evaluate};
+use crate::precedence::units::is_read_for;
 use crate::rendered::Rendered;
 
 /// Longest time that sshd may take to load its files, in seconds.
@@ -24,7 +27,7 @@ pub(super) fn settle(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(left_over(plan, target, observed));
-    load(plan, observed);
+    load(plan, rendered, observed);
     findings.extend(boot(plan, rendered, observed));
     findings
 }
@@ -87,64 +90,110 @@ fn left_over(plan: &mut Plan, target: &Target, observed: &Observed) -> Option<Fi
 
 /// Reloads the running daemon where a file that it reads changes now, or has changed since it loaded it. Where it
 /// reads a file of its start alone, it is restarted.
-fn load(plan: &mut Plan, observed: &Observed) {
-    let Some((service, _)) = observed.way_in.service() else {
-        // A socket starts one for the next connection, with the new files.
-        return;
-    };
-    let Ok(unit) = UnitName::new(service) else {
-        return;
-    };
+fn load(plan: &mut Plan, rendered: &Rendered, observed: &Observed) {
+    let way_in = &observed.way_in;
+    if let Some((service, _)) = way_in.service()
+        && let Ok(unit) = UnitName::new(service)
+        && let Some((action, reason)) = load_of_service(plan, rendered, observed)
+    {
+        also(plan, unit, action, &reason);
+    }
+    // A socket that is changed listens as it did until it is started anew; the sshd behind it has its files anew.
+    if let Some(Ok(unit)) = way_in.socket().map(UnitName::new) {
+        let changed = plan.paths.iter().map(|change| change.path.as_str());
+        let reason = changed
+            .clone()
+            .find(|path| is_read_for_ssh(path, ".socket"))
+            .map(|path| format!("`{path}` changed"))
+            .or_else(|| outdated(way_in, ".socket"));
+        if let Some(reason) = reason {
+            also(plan, unit, UnitAction::Restart, &reason);
+        }
+    }
+}
+
+/// What makes the running service have its files as they will be, and why.
+fn load_of_service(
+    plan: &Plan,
+    rendered: &Rendered,
+    observed: &Observed,
+) -> Option<(UnitAction, String)> {
+    let way_in = &observed.way_in;
+    let reads = |files: &ConfigFiles| evaluate(files, &Login::default());
+    let before = reads(&observed.config);
+    let after = reads(&observed.config.with(rendered, lockout::gone(plan)));
     let (mut reload, mut restart) = (BTreeSet::new(), BTreeSet::new());
     for change in &plan.paths {
         let path = change.path.as_str();
-        if path == "/etc/default/ssh" || path.starts_with(&format!("/etc/systemd/system/{service}"))
-        {
+        if path == "/etc/default/ssh" || is_read_for_ssh(path, ".service") {
             restart.insert(path);
-        } else if loaded_by_sshd(path) {
+        } else if loaded_by_sshd(path) || before.reads(path) || after.reads(path) {
             reload.insert(path);
         }
     }
-    let since_loaded = observed.way_in.not_loaded();
     // systemd holds the port of a socket unit, so that an sshd which reloads cannot listen there again, and ends.
-    let load = match observed.way_in.socket() {
+    let load = match way_in.socket() {
         Some(_) => UnitAction::Restart,
         None => UnitAction::Reload,
     };
-    let (action, reason) = if let Some(path) = restart.first() {
-        (UnitAction::Restart, format!("`{path}` changed"))
-    } else if let Some(path) = reload.first() {
-        (load, format!("`{path}` changed"))
-    } else if let Some((file, changed, since)) = since_loaded {
-        let reason = format!(
-            "`{file}` changed at {} UTC, after it was loaded at {}",
+    let changed = |path: &&str| format!("`{path}` changed");
+    let behind = |(file, changed, since): (&str, &str, &str), what: &str| {
+        format!(
+            "`{file}` changed at {} UTC, after it was {what} at {}",
             seconds(changed),
             seconds(since)
-        );
-        (load, reason)
+        )
+    };
+    if let Some(path) = restart.first() {
+        Some((UnitAction::Restart, changed(path)))
+    } else if let Some(reason) = outdated(way_in, ".service") {
+        Some((UnitAction::Restart, reason))
+    } else if let Some(found) = way_in.not_started_with() {
+        Some((UnitAction::Restart, behind(found, "started")))
+    } else if let Some(path) = reload.first() {
+        Some((load, changed(path)))
     } else {
+        way_in
+            .not_loaded()
+            .map(|found| (load, behind(found, "loaded")))
+    }
+}
+
+/// Whether systemd reads the file at `path` for sshd's unit of this kind, by whichever name: an alias that is made
+/// later has its drop-ins then.
+fn is_read_for_ssh(path: &str, kind: &str) -> bool {
+    SSH_UNITS
+        .iter()
+        .any(|unit| unit.ends_with(kind) && is_read_for(path, unit))
+}
+
+/// Why the unit of this kind that answers has to be started anew, where its files changed behind systemd's back.
+fn outdated(way_in: &WayIn, kind: &str) -> Option<String> {
+    let unit = way_in.outdated(kind)?;
+    Some(format!("the files of `{unit}` changed since systemd loaded them"))
+}
+
+/// Adds `action` to the changes of `unit`, unless one of them does as much.
+fn also(plan: &mut Plan, unit: UnitName, action: UnitAction, reason: &str) {
+    let Some(change) = plan.units.iter_mut().find(|change| change.unit == unit) else {
+        add(plan, unit, action, reason.to_owned());
         return;
     };
-    match plan.units.iter_mut().find(|change| change.unit == unit) {
-        Some(change) => {
-            let loads = |action: &UnitAction| {
-                !matches!(
-                    action,
-                    UnitAction::Enable | UnitAction::Disable | UnitAction::Reload
-                )
-            };
-            if change.actions.iter().any(loads) {
-                return;
-            }
-            change
-                .actions
-                .retain(|action| *action != UnitAction::Reload);
-            change.actions.push(action);
-            if !change.reason.contains(&reason) {
-                change.reason = format!("{}, {reason}", change.reason);
-            }
-        }
-        None => add(plan, unit, action, reason),
+    let loads = |action: &UnitAction| {
+        !matches!(
+            action,
+            UnitAction::Enable | UnitAction::Disable | UnitAction::Reload
+        )
+    };
+    if change.actions.iter().any(loads) {
+        return;
+    }
+    change
+        .actions
+        .retain(|action| *action != UnitAction::Reload);
+    change.actions.push(action);
+    if !change.reason.contains(reason) {
+        change.reason = format!("{}, {reason}", change.reason);
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Finding, PackageAction, PackageChange, PathChange, UnitAction, UnitChange};
 use crate::name::{ManagedPath, UnitName};
 use crate::observed::{Observed, ObservedUnit};
+use crate::precedence::units::{is_read_for, template};
 use crate::rendered::{OnChange, Rendered, UnitWant};
 
 /// Changes to units in order of name, and findings about units that cannot be as declared.
@@ -108,7 +109,13 @@ fn change(
         }
         (Some(true) | None, true) => {
             let reason = format!("{} changed", some_of(&changed));
+            let starts_anew = || changed.iter().any(|path| is_read(unit, path, observed));
             match want.on_change {
+                // Nothing reloads what systemd itself reads: it counts at the next start.
+                OnChange::Reload if starts_anew() => {
+                    actions.push(UnitAction::Restart);
+                    reasons.push(reason);
+                }
                 OnChange::Restart => {
                     actions.push(UnitAction::Restart);
                     reasons.push(reason);
@@ -165,7 +172,7 @@ fn not_restarted(unit: &UnitName, reason: &str) -> Finding {
 }
 
 /// The changed paths that the unit reads: those it watches, those it watched when they were last
-/// committed, and its own file and drop-ins.
+/// committed, and those that systemd reads for it.
 fn changed_for<'a>(
     unit: &UnitName,
     want: &UnitWant,
@@ -183,9 +190,20 @@ fn changed_for<'a>(
         .filter(|path| {
             want.watch.contains(*path)
                 || before.is_some_and(|watch| watch.contains(*path))
-                || own_file(unit, path)
+                || is_read(unit, path, observed)
         })
         .collect()
+}
+
+/// Whether systemd reads the file at `path` for `unit`, by any name that the unit goes by.
+fn is_read(unit: &UnitName, path: &ManagedPath, observed: &Observed) -> bool {
+    let alias_of = |name| observed.units.get(name)?.alias_of.as_ref();
+    let own = alias_of(unit).unwrap_or(unit);
+    let others = observed.units.keys();
+    let mut names = others
+        .filter(|name| alias_of(name) == Some(own))
+        .chain([unit, own]);
+    names.any(|name| is_read_for(path.as_str(), name.as_str()))
 }
 
 /// Whether `path` is the unit's own file or one of its drop-ins below `/etc/systemd/system`.
@@ -199,14 +217,7 @@ fn own_file(unit: &UnitName, path: &ManagedPath) -> bool {
     } else {
         name
     };
-    name == unit.as_str() || Some(name) == template(unit).as_deref()
-}
-
-/// `getty@.service` for `getty@tty1.service`.
-fn template(unit: &UnitName) -> Option<String> {
-    let (prefix, rest) = unit.as_str().split_once('@')?;
-    let (_, suffix) = rest.rsplit_once('.')?;
-    Some(format!("{prefix}@.{suffix}"))
+    name == unit.as_str() || Some(name) == template(unit.as_str()).as_deref()
 }
 
 /// A package of the same concern that gets upgraded: services are held back during installation, so

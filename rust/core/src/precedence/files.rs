@@ -17,8 +17,9 @@ pub(super) const PLACES: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/li
 /// comments (`PATH`, NUL, `NUMBER:TEXT`). A link to `/dev/null` hides a file of the same name, so it has
 /// a name as well. Of what units put into an environment only the name is printed: a value may be a secret.
 macro_rules! ask {
-    ($files:literal) => {
+    ($files:literal $(, $first:expr)?) => {
         concat!(
+            $($first,)?
             "set +f\nset --\nfor f in ",
             $files,
             r#"; do
@@ -37,7 +38,7 @@ done
 pub const ASK: &str = ask!(
     "/etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf \\\n  \
      /etc/default/grub /etc/default/grub.d/*.cfg /etc/apt/apt.conf.d/* /etc/apt/apt.conf \\\n  \
-     /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf /etc/systemd/*.conf /etc/systemd/*.conf.d/*.conf \\\n  \
+     /etc/ssh/sshd_config.d/*.conf $(sshd_reads | grep -v '^/etc/ssh/sshd_config[.]d/') /etc/systemd/*.conf /etc/systemd/*.conf.d/*.conf \\\n  \
      /run/systemd/*.conf.d/*.conf /usr/local/lib/systemd/*.conf.d/*.conf /usr/lib/systemd/*.conf.d/*.conf \\\n  \
      /etc/systemd/system.control/*.d/*.conf /run/systemd/system.control/*.d/*.conf \\\n  \
      /etc/systemd/system/*.d/*.conf /run/systemd/system/*.d/*.conf \\\n  \
@@ -49,10 +50,14 @@ pub const ASK: &str = ask!(
      /etc/tmpfiles.d/*.conf /run/tmpfiles.d/*.conf /usr/local/lib/tmpfiles.d/*.conf /usr/lib/tmpfiles.d/*.conf \\\n  \
      /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf /run/modprobe.d/*.conf \\\n  \
      /usr/local/lib/modprobe.d/*.conf /usr/lib/modprobe.d/*.conf \\\n  \
-     /etc/security/limits.conf /etc/security/limits.d/*.conf"
+     /etc/security/limits.conf /etc/security/limits.d/*.conf",
+    include_str!("sshd_reads.sh")
 );
 /// Those of sshd.
-pub const ASK_SSHD: &str = ask!("/etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf");
+pub const ASK_SSHD: &str = ask!(
+    "/etc/ssh/sshd_config.d/*.conf $(sshd_reads | grep -v '^/etc/ssh/sshd_config[.]d/')",
+    include_str!("sshd_reads.sh")
+);
 /// Those of systemd-sysctl.
 pub const ASK_SYSCTL: &str = ask!(
     "/etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf"

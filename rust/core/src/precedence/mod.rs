@@ -15,7 +15,10 @@ pub mod sshd;
 pub(crate) mod sudoers;
 mod sysctl;
 mod tmpfiles;
-mod units;
+pub(crate) mod units;
+
+/// Defines `sshd_reads`.
+pub(crate) const SSHD_READS: &str = include_str!("sshd_reads.sh");
 
 pub use files::{ASK, ASK_GRUB, ASK_SSHD, ASK_SYSCTL, ConfigFiles, parse};
 

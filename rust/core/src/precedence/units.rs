@@ -13,6 +13,9 @@ const PLACES: [&str; 6] = [
     "/usr/lib/systemd/system",
 ];
 
+/// What `/usr/lib/systemd/system` is called where `/lib` stands beside `/usr` or leads there.
+const OLD_PLACE: &str = "/lib/systemd/system";
+
 /// The types of units that have files.
 const TYPES: [&str; 9] = [
     "automount",
@@ -44,6 +47,29 @@ pub(super) fn unit(path: &str) -> Option<&str> {
         && !name.contains('/')
         && has_ending(name, "conf"))
     .then_some(unit)
+}
+
+/// Whether systemd reads the file at `path` for the unit with this name: as its own file or its template's, or as one
+/// of its drop-ins, wherever they stand.
+pub(crate) fn is_read_for(path: &str, unit: &str) -> bool {
+    let below = PLACES.iter().chain(&[OLD_PLACE]).find_map(|place| {
+        let rest = path.strip_prefix(place)?;
+        rest.strip_prefix('/')
+    });
+    match below.map(|below| below.split_once('/').ok_or(below)) {
+        Some(Ok((directory, name))) => {
+            !name.contains('/') && directories(unit).iter().any(|own| own == directory)
+        }
+        Some(Err(file)) => file == unit || template(unit).is_some_and(|own| own == file),
+        None => false,
+    }
+}
+
+/// `getty@.service` for `getty@tty1.service`.
+pub(crate) fn template(unit: &str) -> Option<String> {
+    let (prefix, rest) = unit.split_once('@')?;
+    let (_, kind) = rest.rsplit_once('.')?;
+    Some(format!("{prefix}@.{kind}"))
 }
 
 /// What the file at `path` sets and drop-ins of others set otherwise.
@@ -131,4 +157,37 @@ fn by_variable(mut setting: Setting) -> Setting {
         setting.key = format!("{}={name}", setting.key);
     }
     setting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_reads_its_file_and_the_drop_ins_of_its_name_its_template_and_its_type() {
+        let cases = [
+            ("/etc/systemd/system/ssh.service", "ssh.service", true),
+            ("/etc/systemd/system/ssh.service.d/x.conf", "ssh.service", true),
+            ("/usr/lib/systemd/system/ssh.service.d/x.conf", "ssh.service", true),
+            ("/lib/systemd/system/ssh.service", "ssh.service", true),
+            ("/run/systemd/system.control/ssh.service.d/x.conf", "ssh.service", true),
+            ("/etc/systemd/system/service.d/x.conf", "ssh.service", true),
+            ("/etc/systemd/system/socket.d/x.conf", "ssh.service", false),
+            ("/etc/systemd/system/socket.d/x.conf", "ssh.socket", true),
+            ("/etc/systemd/system/sshd.service.d/x.conf", "ssh.service", false),
+            // The beginning of a name ends in a dash.
+            ("/etc/systemd/system/ssh-.service.d/x.conf", "ssh.service", false),
+            ("/etc/systemd/system/ssh-.service.d/x.conf", "ssh-x.service", true),
+            ("/etc/systemd/system/a-b-.service.d/x.conf", "a-b-c@1.service", true),
+            ("/etc/systemd/system/a-.service.d/x.conf", "a-b-c@1.service", true),
+            ("/etc/systemd/system/a-b-c@.service.d/x.conf", "a-b-c@1.service", true),
+            ("/etc/systemd/system/a-b-c@.service", "a-b-c@1.service", true),
+            ("/etc/systemd/system/ssh.service.wants/x.conf", "ssh.service", false),
+            ("/etc/systemd/system.conf.d/x.conf", "ssh.service", false),
+            ("/etc/ssh/ssh.service", "ssh.service", false),
+        ];
+        for (path, unit, reads) in cases {
+            assert_eq!(is_read_for(path, unit), reads, "{path} for {unit}");
+        }
+    }
 }

@@ -4,13 +4,24 @@ use crate::name::ManagedPath;
 use crate::rendered::FollowUp;
 
 /// Directories whose readers have to be told, and how.
-const BY_DIRECTORY: [(&str, &[FollowUp]); 12] = [
+const BY_DIRECTORY: [(&str, &[FollowUp]); 17] = [
     ("/etc/sysusers.d/", &[FollowUp::Sysusers]),
     ("/etc/tmpfiles.d/", &[FollowUp::Tmpfiles]),
     ("/etc/modules-load.d/", &[FollowUp::Modules]),
     ("/etc/sysctl.d/", &[FollowUp::Sysctl]),
     ("/etc/udev/rules.d/", &[FollowUp::Udev]),
     ("/etc/systemd/system/", &[FollowUp::DaemonReload]),
+    (
+        "/etc/systemd/system.control/",
+        &[FollowUp::DaemonReload],
+    ),
+    ("/run/systemd/system/", &[FollowUp::DaemonReload]),
+    (
+        "/usr/local/lib/systemd/system/",
+        &[FollowUp::DaemonReload],
+    ),
+    ("/usr/lib/systemd/system/", &[FollowUp::DaemonReload]),
+    ("/lib/systemd/system/", &[FollowUp::DaemonReload]),
     ("/etc/systemd/system.conf.d/", &[FollowUp::DaemonReload]),
     ("/etc/nftables.d/", &[FollowUp::Firewall]),
     ("/etc/netplan/", &[FollowUp::Network]),

@@ -313,6 +313,29 @@ fn units() {
             }),
         ),
         (
+            "drop-ins of its other name, of names that begin alike, and of its type",
+            planned(|case| {
+                case.unit("a-b.service", "app", OnChange::Restart, &[]);
+                case.unit("reloads.service", "app", OnChange::Reload, &[]);
+                case.observed.units.insert(unit("old.service"), {
+                    let mut other = case.observed.units[&unit("reloads.service")].clone();
+                    other.alias_of = Some(unit("reloads.service"));
+                    other
+                });
+                for directory in ["old.service.d", "a-.service.d", "timer.d"] {
+                    case.declare(
+                        &format!("/etc/systemd/system/{directory}/x.conf"),
+                        "app",
+                        Entry::File {
+                            content: "[Unit]\nDescription=x\n".to_owned(),
+                            ownership: ownership(0o644),
+                        },
+                        &[FollowUp::DaemonReload],
+                    );
+                }
+            }),
+        ),
+        (
             "an instance follows its template",
             planned(|case| {
                 case.unit("app@one.service", "app", OnChange::Restart, &[]);

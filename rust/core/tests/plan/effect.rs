@@ -33,6 +33,8 @@ fn state(active: &str, file: &str) -> SshUnit {
         active: active.to_owned(),
         file: file.to_owned(),
         since: "2026-11-26 14:41:20.123456".to_owned(),
+        started: "2026-11-26 14:30:00.5".to_owned(),
+        needs_reload: false,
     }
 }
 
@@ -57,6 +59,10 @@ fn way_in() -> WayIn {
         newest: Some((
             "/etc/ssh/sshd_config".to_owned(),
             "2026-11-26 14:40:00.5".to_owned(),
+        )),
+        newest_of_start: Some((
+            "/lib/systemd/system/ssh.service".to_owned(),
+            "2026-11-20 10:00:00.5".to_owned(),
         )),
         listeners: vec![Listener {
             port: 22,
@@ -224,6 +230,94 @@ fn of_the_sshd_that_runs() {
                 case.observed.manifest = None;
                 case.observed.generation = 0;
             }),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+/// Every file that systemd reads for the unit takes effect at its next start: that is now.
+#[test]
+fn of_the_files_that_sshd_is_started_by() {
+    let drop_in = |at: &'static str| {
+        host(move |case| {
+            put(case, at, "extra", "[Service]\nNice=1\n");
+            case.rendered.entries.get_mut(&path(at)).unwrap().follow_ups =
+                [FollowUp::DaemonReload].into();
+        })
+    };
+    let by_socket = |at: &'static str| {
+        host(move |case| {
+            let units = &mut case.observed.way_in.units;
+            units.insert("ssh.service".to_owned(), state("inactive", "disabled"));
+            units.insert("ssh.socket".to_owned(), state("active", "enabled"));
+            case.state("ssh.service", "loaded", "active", "enabled");
+            put(case, at, "extra", "[Socket]\nListenStream=2222\n");
+        })
+    };
+    let told = table(vec![
+        (
+            "of another name of the unit",
+            drop_in("/etc/systemd/system/sshd.service.d/x.conf"),
+        ),
+        (
+            "of every service",
+            drop_in("/etc/systemd/system/service.d/x.conf"),
+        ),
+        (
+            "where packages put theirs",
+            drop_in("/usr/lib/systemd/system/ssh.service.d/x.conf"),
+        ),
+        ("the unit", drop_in("/etc/systemd/system/ssh.service")),
+        (
+            "of units that begin otherwise",
+            drop_in("/etc/systemd/system/ssh-.service.d/x.conf"),
+        ),
+        (
+            "of a socket that does not listen",
+            drop_in("/etc/systemd/system/ssh.socket.d/x.conf"),
+        ),
+        (
+            "of the socket that listens",
+            by_socket("/etc/systemd/system/sshd.socket.d/x.conf"),
+        ),
+        (
+            "of every socket",
+            by_socket("/etc/systemd/system/socket.d/x.conf"),
+        ),
+        (
+            "of the service, which the socket starts for who comes next",
+            by_socket("/etc/systemd/system/ssh.service.d/x.conf"),
+        ),
+        (
+            "changed behind its back, and not loaded by systemd",
+            host(|case| {
+                let units = &mut case.observed.way_in.units;
+                units.get_mut("ssh.service").unwrap().needs_reload = true;
+            }),
+        ),
+        (
+            "changed behind its back, and not started since",
+            host(|case| {
+                case.observed.way_in.newest_of_start = Some((
+                    "/etc/systemd/system/sshd.service.d/y.conf".to_owned(),
+                    "2026-11-26 14:52:07.5".to_owned(),
+                ));
+            }),
+        ),
+        (
+            "a file that sshd includes from elsewhere",
+            host(|case| {
+                let main = format!("{MAIN}Include /etc/sshd.d/*.conf\n");
+                case.observed.config = files(&[
+                    ("/etc/ssh/sshd_config", main.as_str()),
+                    (OURS, "Port 22\nAllowUsers operator\n"),
+                ]);
+                put(case, "/etc/sshd.d/10-x.conf", "extra", "X11Forwarding no\n");
+            }),
+        ),
+        (
+            "a file like it that sshd does not include",
+            host(|case| put(case, "/etc/sshd.d/10-x.conf", "extra", "X11Forwarding no\n")),
         ),
     ]);
     insta::assert_snapshot!(told);

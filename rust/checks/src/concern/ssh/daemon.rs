@@ -41,6 +41,13 @@ fn parse(answer: &Answer<'_>) -> Result<WayIn, Unreadable> {
 fn loaded(way_in: &WayIn) -> Found {
     let Some((service, unit)) = way_in.service() else {
         return match way_in.socket() {
+            Some(socket) if way_in.outdated(".socket").is_some() => Found::when(
+                false,
+                format!("the files of {socket} changed since systemd loaded them"),
+            )
+            .or_hint(format!(
+                "apply restarts it; on the host: systemctl daemon-reload && systemctl restart {socket}"
+            )),
             Some(socket) => Found::when(
                 true,
                 format!("`{socket}` starts it for the next connection"),
@@ -48,6 +55,27 @@ fn loaded(way_in: &WayIn) -> Found {
             None => Found::when(false, "no unit of sshd runs"),
         };
     };
+    if let Some(unit) = way_in
+        .outdated(".service")
+        .or_else(|| way_in.outdated(".socket"))
+    {
+        return Found::when(
+            false,
+            format!("the files of {unit} changed since systemd loaded them"),
+        )
+        .or_hint(format!(
+            "apply restarts it; on the host: systemctl daemon-reload && systemctl restart {unit}"
+        ));
+    }
+    if let Some((file, changed, since)) = way_in.not_started_with() {
+        return Found::when(
+            false,
+            format!("{file} changed at {changed} UTC, and sshd was started at {since}"),
+        )
+        .or_hint(format!(
+            "apply restarts it; on the host: systemctl restart {service}"
+        ));
+    }
     match way_in.not_loaded() {
         None => Found::when(true, format!("loaded at {} UTC", unit.since)),
         Some((file, changed, since)) => Found::when(

@@ -61,6 +61,27 @@ fn a_file_that_changed_after_the_daemon_loaded_it_is_told() {
 }
 
 #[test]
+fn what_sshd_was_not_started_with_is_told() {
+    let told = |more: &str, line: &str| {
+        let unit = "UnitFileState=enabled\n";
+        let started = format!("{unit}ActiveEnterTimestamp=Thu 2026-11-26 14:30:00.5 UTC\n{more}");
+        parse(format!("{}{line}\n", RECORDED.replace(unit, &started)).as_bytes())
+    };
+    let drop_in = "/etc/systemd/system/ssh.service.d/x.conf";
+    let before = told("", &format!("start 2026-11-26 14:29:59.5000000000 {drop_in}"));
+    assert_eq!(before.not_started_with(), None);
+    assert_eq!(before.outdated(".service"), None);
+    let after = told("", &format!("start 2026-11-26 14:30:00.6000000000 {drop_in}"));
+    assert_eq!(after.not_started_with().unwrap().0, drop_in);
+    let behind = told("NeedDaemonReload=yes\n", "");
+    assert_eq!(behind.outdated(".service"), Some("ssh.service"));
+    assert_eq!(behind.outdated(".socket"), None);
+    // Who does not say when it was started is not guessed at.
+    let silent = parse(format!("{RECORDED}start 2026-11-26 15:00:00.5 {drop_in}\n").as_bytes());
+    assert_eq!(silent.not_started_with(), None);
+}
+
+#[test]
 fn one_of_the_units_has_to_start_at_boot() {
     let disabled = RECORDED.replace("=enabled", "=disabled");
     assert_eq!(parse(disabled.as_bytes()).starts_at_boot(), Some(false));
