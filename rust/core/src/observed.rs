@@ -50,6 +50,7 @@ pub(crate) use settings::{normalise, parse_clocks};
 pub(crate) use way_in::SSH_UNITS;
 pub use way_in::{
     Account, Listener, SshUnit, WayIn, find_way, parse as parse_way_in, query as way_in_query,
+    sudoers_query_text,
 };
 
 /// What to ask a host for.

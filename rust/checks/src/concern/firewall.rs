@@ -199,7 +199,7 @@ fn loaded(declared: &Declared<'_>, query: &Query) -> Check {
                 return Err(unreadable(answer));
             }
             Ok(Found::when(false, ABSENT).or_hint(format!(
-                "never applied, or another tool flushed the ruleset: `systemctl restart {unit}` loads it again"
+                "never applied, or another tool flushed the ruleset: apply loads it again; on the host: systemctl restart {unit}"
             )))
         },
     )

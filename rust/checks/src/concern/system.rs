@@ -11,6 +11,7 @@ use crate::answer::{Answer, Found, Unreadable, number, value};
 use crate::{Check, Declared, span};
 
 mod failed;
+mod sudo;
 
 pub(crate) const CONCERN: &str = "system";
 
@@ -99,7 +100,7 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
         let made = if nixos {
             "apply makes it with the system"
         } else {
-            "apply makes it; one that was deleted since, `systemd-sysusers` on the host makes again"
+            "apply makes it, and makes it again where it was deleted since"
         };
         let shell = user.map(|(_, user)| program(user.shell.as_str(), nixos).to_owned());
         let groups: BTreeSet<String> = user
@@ -145,8 +146,8 @@ fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
             },
         ));
     }
-    if facts.sudo_passwordless == Some(true) {
-        checks.extend(operators.map(|operator| sudo(operator.as_str())));
+    if let Some(passwordless) = facts.sudo_passwordless {
+        checks.extend(operators.map(|operator| sudo::check(operator.as_str(), passwordless)));
     }
     checks
 }
@@ -193,34 +194,6 @@ fn parse_account<'a>(answer: &Answer<'a>, user: &str) -> Result<Option<Account<'
         }
     }
     Err(Unreadable(format!("no line for user `{user}`")))
-}
-
-fn sudo(operator: &str) -> Check {
-    let query = Query::new(
-        format!("system/sudo/{operator}"),
-        format!("echo sudo; sudo -n -l -U {} 2>&1; :", quote(operator)),
-    );
-    let expected = format!("{operator} may run everything by sudo without a password");
-    Check::new(
-        CONCERN,
-        &format!("sudo/{operator}"),
-        &query,
-        expected,
-        |answer| {
-            let mut lines = answer.lines()?;
-            if lines.next() != Some("sudo") {
-                return Err(Unreadable::new("no answer of sudo"));
-            }
-            let rules: Vec<&str> = lines.filter(|line| line.starts_with('(')).collect();
-            let holds = rules.iter().any(|rule| rule.ends_with("NOPASSWD: ALL"));
-            let evidence = if rules.is_empty() {
-                "no rule at all".to_owned()
-            } else {
-                rules.join("; ")
-            };
-            Ok(Found::when(holds, evidence).or_hint("the last rule of sudoers that matches wins"))
-        },
-    )
 }
 
 /// journald says at its start what it may use; how long it keeps is in its merged configuration.

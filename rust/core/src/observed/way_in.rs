@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::precedence::SSHD_READS;
 use crate::precedence::sshd::Login;
 use crate::precedence::sudoers::{self, Rule};
+use crate::precedence::{Place, SSHD_READS};
 use crate::query::{Query, printable_line};
 
 /// The units that may run sshd, by the names that they have on Debian and on others.
@@ -71,7 +71,15 @@ done
 
 /// Ours in the round that observes, and of the checks of ssh.
 pub fn query() -> Query {
-    Query::new("way-in", format!("{}{SSHD_READS}{ASK}{}", find_way(), sudoers::ASK))
+    Query::new(
+        "way-in",
+        format!("{}{SSHD_READS}{ASK}{}", find_way(), sudoers::ASK),
+    )
+}
+
+/// Prints the rules of sudoers, which [`parse`] reads.
+pub fn sudoers_query_text() -> &'static str {
+    sudoers::ASK
 }
 
 /// What the section says; all of it empty where nobody answered.
@@ -221,6 +229,11 @@ impl WayIn {
         self.account
             .as_ref()
             .map_or(declared, |account| account.port)
+    }
+
+    /// Where the rule of sudoers stands that has the last word on everything that `user` of `groups` may do.
+    pub fn sudo_rule(&self, user: &str, groups: &[String]) -> Option<Place> {
+        sudoers::last(&self.sudoers, user, groups).map(Rule::place)
     }
 
     /// The login that `user` would make from where we come, at `port` unless we came to another.

@@ -16,6 +16,8 @@ mod nft;
 mod sshd;
 mod sudo;
 
+pub(super) use sudo::rules_after;
+
 /// The host as the plan would leave it.
 struct Scene<'a> {
     target: &'a Target,

@@ -109,7 +109,7 @@ fn live_changes(
     plan.units = changes;
     findings.extend(found);
     findings.extend(sshd::settle(plan, target, rendered, observed));
-    findings.extend(overruled::findings(plan, rendered, observed));
+    findings.extend(overruled::findings(plan, target, rendered, observed));
     plan.follow_ups = follow_ups(plan, rendered, observed);
     findings.extend(apt::findings(observed, plan));
     findings.extend(accounts::findings(rendered, observed, plan));

@@ -1,15 +1,25 @@
 //! What our files say and files of others overrule, now or at the next boot.
 
+mod access;
+
+use super::target::Target;
 use super::words::list;
 use super::{Finding, Plan, lockout};
 use crate::observed::Observed;
+use crate::precedence::sshd::DROP_INS;
 use crate::precedence::{self, ConfigFiles, How, Overruled};
 use crate::rendered::Rendered;
 
 /// One warning per file of ours and line that overrules it.
-pub(super) fn findings(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
+pub(super) fn findings(
+    plan: &Plan,
+    target: &Target,
+    rendered: &Rendered,
+    observed: &Observed,
+) -> Vec<Finding> {
     let files = after(plan, rendered, observed);
-    let mut findings = Vec::new();
+    let mut findings = access::of_sshd(target, &files, rendered, observed);
+    findings.extend(access::of_sudo(plan, rendered, observed));
     for path in rendered
         .entries
         .keys()
@@ -18,21 +28,27 @@ pub(super) fn findings(plan: &Plan, rendered: &Rendered, observed: &Observed) ->
         if !precedence::is_shared(path) {
             continue;
         }
-        let mut rest = overruled(path, &files, rendered);
-        while let Some(first) = rest.first().map(|first| first.theirs.place.clone()) {
-            let (by_it, others): (Vec<_>, Vec<_>) = rest
-                .into_iter()
-                .partition(|found| found.theirs.place == first);
-            rest = others;
-            findings.push(Finding::warn(
-                "overruled",
-                told(path, &by_it),
-                Some(format!(
-                    "take it out of `{}`, or the setting out of the facts",
-                    first.file
-                )),
-            ));
-        }
+        findings.extend(findings_of(path, overruled(path, &files, rendered)));
+    }
+    findings
+}
+
+/// One warning per line of others among what overrules the file at `path`.
+fn findings_of(path: &str, mut rest: Vec<Overruled>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    while let Some(first) = rest.first().map(|first| first.theirs.place.clone()) {
+        let (by_it, others): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|found| found.theirs.place == first);
+        rest = others;
+        findings.push(Finding::warn(
+            "overruled",
+            told(path, &by_it),
+            Some(format!(
+                "take it out of `{}`, or the setting out of the facts",
+                first.file
+            )),
+        ));
     }
     findings
 }
@@ -43,8 +59,9 @@ fn told(path: &str, by_it: &[Overruled]) -> String {
     let line = &theirs.place;
     let keys: Vec<String> = by_it.iter().map(|found| found.ours.key.clone()).collect();
     let order = match by_it[0].how {
-        How::Later => "after",
-        How::Earlier => "before",
+        How::Later => "is read after",
+        How::Earlier => "is read before",
+        How::InBlock => "stands in a block that wins over",
         How::Matches => {
             return format!(
                 "`{line}` is read before `{path}` and is for its interface too (`{}={}`): it wins as a whole",
@@ -68,7 +85,12 @@ fn told(path: &str, by_it: &[Overruled]) -> String {
     } else {
         format!("sets {} to `{}`", list(&keys), theirs.value)
     };
-    format!("`{line}` is read {order} `{path}` and {does}: it wins at the next boot")
+    let at = if path.starts_with(DROP_INS) {
+        "as soon as sshd loads it"
+    } else {
+        "at the next boot"
+    };
+    format!("`{line}` {order} `{path}` and {does}: it wins {at}")
 }
 
 /// The files that are read together, once the plan is applied.
@@ -78,7 +100,10 @@ pub(super) fn after(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Co
 
 /// What of the file at `path` others overrule.
 pub(super) fn overruled(path: &str, files: &ConfigFiles, rendered: &Rendered) -> Vec<Overruled> {
-    precedence::overruled(path, files, |other| {
-        rendered.entries.keys().any(|ours| ours.as_str() == other)
-    })
+    precedence::overruled(path, files, |other| is_ours(other, rendered))
+}
+
+/// Whether a file that is declared stands at `path`.
+fn is_ours(path: &str, rendered: &Rendered) -> bool {
+    rendered.entries.keys().any(|ours| ours.as_str() == path)
 }

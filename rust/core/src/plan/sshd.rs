@@ -170,7 +170,9 @@ fn is_read_for_ssh(path: &str, kind: &str) -> bool {
 /// Why the unit of this kind that answers has to be started anew, where its files changed behind systemd's back.
 fn outdated(way_in: &WayIn, kind: &str) -> Option<String> {
     let unit = way_in.outdated(kind)?;
-    Some(format!("the files of `{unit}` changed since systemd loaded them"))
+    Some(format!(
+        "the files of `{unit}` changed since systemd loaded them"
+    ))
 }
 
 /// Adds `action` to the changes of `unit`, unless one of them does as much.

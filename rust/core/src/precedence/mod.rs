@@ -68,6 +68,8 @@ pub enum How {
     Later,
     /// It is read earlier, and the first line about a thing counts.
     Earlier,
+    /// It stands in a block for whom it is asked about, and that wins over lines outside of one.
+    InBlock,
     /// Its file is for the same interface, and the first such file counts as a whole.
     Matches,
     /// It keeps a module from being loaded.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{ConfigFiles, Place};
+use super::{ConfigFiles, How, Overruled, Place, Setting};
 
 mod condition;
 
@@ -109,6 +109,60 @@ pub fn evaluate(files: &ConfigFiles, login: &Login) -> Effective {
         reader.include(&[format!("{DROP_INS}*.conf")], &State::default(), 0);
     }
     reader.found
+}
+
+/// What the file at `path` sets for a login and a line of others, which sshd reads first, sets otherwise. Values that
+/// add up are left out: they stand beside one another.
+pub(crate) fn overruled(
+    path: &str,
+    effective: &Effective,
+    files: &ConfigFiles,
+    is_ours: impl Fn(&str) -> bool,
+) -> Vec<Overruled> {
+    if !effective.reads(path) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (line, text) in files.lines(path) {
+        let mut words = words(text);
+        if words.is_empty() {
+            continue;
+        }
+        let said = words.remove(0);
+        let keyword = said.to_lowercase();
+        if keyword == "match" {
+            break;
+        }
+        let Some(by) = effective.get(&keyword) else {
+            continue;
+        };
+        if !ADDING.contains(&keyword.as_str())
+            && !is_ours(&by.place.file)
+            && !same(&by.words, &words)
+        {
+            let theirs = by.block.iter().fold(by.words.join(" "), |value, block| {
+                format!("{value} ({block})")
+            });
+            found.push(Overruled {
+                how: match by.block {
+                    Some(_) => How::InBlock,
+                    None => How::Earlier,
+                },
+                ours: Setting::new(said.clone(), words.join(" "), path, line),
+                theirs: Setting::new(said, theirs, &by.place.file, by.place.line),
+            });
+        }
+    }
+    found
+}
+
+/// Whether sshd takes both for the same; it knows `prohibit-password` by an old word, too.
+fn same(one: &[String], other: &[String]) -> bool {
+    let modern = |words: &[String]| {
+        let words = words.join(" ").to_lowercase();
+        words.replace("without-password", "prohibit-password")
+    };
+    modern(one) == modern(other)
 }
 
 /// Where a line stands.

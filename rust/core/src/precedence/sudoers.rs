@@ -100,6 +100,29 @@ impl Rule {
         self.tag == "NOPASSWD"
     }
 
+    /// What it does for whom it is for, in words that go before their name.
+    pub(crate) fn grants(&self) -> &'static str {
+        if self.denies() {
+            "denies everything to"
+        } else if self.asks_nothing() {
+            "asks no password of"
+        } else {
+            "asks a password of"
+        }
+    }
+
+    /// Whether it is about every command.
+    pub(crate) fn is_for_everything(&self) -> bool {
+        self.last.ends_with("ALL")
+    }
+
+    /// The one user that it is for; none where it is for a group, for all, or for a list by name.
+    pub(crate) fn user(&self) -> Option<&str> {
+        let who = self.who.trim_matches('"');
+        let is_name = who.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        is_name.then_some(who)
+    }
+
     /// Whether it takes everything away.
     pub(crate) fn denies(&self) -> bool {
         self.last.starts_with('!')
@@ -133,5 +156,5 @@ pub(crate) fn last<'a>(rules: &'a [Rule], user: &str, groups: &[String]) -> Opti
     let ordered = before.iter().chain(&dropped).chain(after);
     ordered
         .copied()
-        .rfind(|rule| rule.is_for(user, groups) && rule.last.ends_with("ALL"))
+        .rfind(|rule| rule.is_for(user, groups) && rule.is_for_everything())
 }

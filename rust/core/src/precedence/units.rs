@@ -167,22 +167,66 @@ mod tests {
     fn a_unit_reads_its_file_and_the_drop_ins_of_its_name_its_template_and_its_type() {
         let cases = [
             ("/etc/systemd/system/ssh.service", "ssh.service", true),
-            ("/etc/systemd/system/ssh.service.d/x.conf", "ssh.service", true),
-            ("/usr/lib/systemd/system/ssh.service.d/x.conf", "ssh.service", true),
+            (
+                "/etc/systemd/system/ssh.service.d/x.conf",
+                "ssh.service",
+                true,
+            ),
+            (
+                "/usr/lib/systemd/system/ssh.service.d/x.conf",
+                "ssh.service",
+                true,
+            ),
             ("/lib/systemd/system/ssh.service", "ssh.service", true),
-            ("/run/systemd/system.control/ssh.service.d/x.conf", "ssh.service", true),
+            (
+                "/run/systemd/system.control/ssh.service.d/x.conf",
+                "ssh.service",
+                true,
+            ),
             ("/etc/systemd/system/service.d/x.conf", "ssh.service", true),
             ("/etc/systemd/system/socket.d/x.conf", "ssh.service", false),
             ("/etc/systemd/system/socket.d/x.conf", "ssh.socket", true),
-            ("/etc/systemd/system/sshd.service.d/x.conf", "ssh.service", false),
+            (
+                "/etc/systemd/system/sshd.service.d/x.conf",
+                "ssh.service",
+                false,
+            ),
             // The beginning of a name ends in a dash.
-            ("/etc/systemd/system/ssh-.service.d/x.conf", "ssh.service", false),
-            ("/etc/systemd/system/ssh-.service.d/x.conf", "ssh-x.service", true),
-            ("/etc/systemd/system/a-b-.service.d/x.conf", "a-b-c@1.service", true),
-            ("/etc/systemd/system/a-.service.d/x.conf", "a-b-c@1.service", true),
-            ("/etc/systemd/system/a-b-c@.service.d/x.conf", "a-b-c@1.service", true),
-            ("/etc/systemd/system/a-b-c@.service", "a-b-c@1.service", true),
-            ("/etc/systemd/system/ssh.service.wants/x.conf", "ssh.service", false),
+            (
+                "/etc/systemd/system/ssh-.service.d/x.conf",
+                "ssh.service",
+                false,
+            ),
+            (
+                "/etc/systemd/system/ssh-.service.d/x.conf",
+                "ssh-x.service",
+                true,
+            ),
+            (
+                "/etc/systemd/system/a-b-.service.d/x.conf",
+                "a-b-c@1.service",
+                true,
+            ),
+            (
+                "/etc/systemd/system/a-.service.d/x.conf",
+                "a-b-c@1.service",
+                true,
+            ),
+            (
+                "/etc/systemd/system/a-b-c@.service.d/x.conf",
+                "a-b-c@1.service",
+                true,
+            ),
+            (
+                "/etc/systemd/system/a-b-c@.service",
+                "a-b-c@1.service",
+                true,
+            ),
+            (
+                "/etc/systemd/system/ssh.service.wants/x.conf",
+                "ssh.service",
+                false,
+            ),
             ("/etc/systemd/system.conf.d/x.conf", "ssh.service", false),
             ("/etc/ssh/ssh.service", "ssh.service", false),
         ];

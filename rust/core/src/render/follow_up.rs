@@ -11,15 +11,9 @@ const BY_DIRECTORY: [(&str, &[FollowUp]); 17] = [
     ("/etc/sysctl.d/", &[FollowUp::Sysctl]),
     ("/etc/udev/rules.d/", &[FollowUp::Udev]),
     ("/etc/systemd/system/", &[FollowUp::DaemonReload]),
-    (
-        "/etc/systemd/system.control/",
-        &[FollowUp::DaemonReload],
-    ),
+    ("/etc/systemd/system.control/", &[FollowUp::DaemonReload]),
     ("/run/systemd/system/", &[FollowUp::DaemonReload]),
-    (
-        "/usr/local/lib/systemd/system/",
-        &[FollowUp::DaemonReload],
-    ),
+    ("/usr/local/lib/systemd/system/", &[FollowUp::DaemonReload]),
     ("/usr/lib/systemd/system/", &[FollowUp::DaemonReload]),
     ("/lib/systemd/system/", &[FollowUp::DaemonReload]),
     ("/etc/systemd/system.conf.d/", &[FollowUp::DaemonReload]),

@@ -99,6 +99,12 @@ fn host(change: impl FnOnce(&mut Case)) -> Plan {
     })
 }
 
+/// Our drop-in with other content, declared, committed and there.
+fn settle(case: &mut Case, content: &str) {
+    case.file(OURS, content, 0o644, &[]);
+    case.commit();
+}
+
 pub(super) fn put(case: &mut Case, at: &str, by: &str, content: &str) {
     let entry = Entry::File {
         content: content.to_owned(),
@@ -374,6 +380,46 @@ fn of_what_sshd_would_load() {
             }),
         ),
         (
+            "a file of others that is read first, on a host where nothing changes",
+            host(|case| {
+                let theirs = "PasswordAuthentication yes\nMaxAuthTries 9\nport 22\nPermitRootLogin without-password\n";
+                let ours = "Port 22\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nMaxAuthTries 3\n";
+                settle(case, ours);
+                case.observed.config = files(&[
+                    ("/etc/ssh/sshd_config", MAIN),
+                    ("/etc/ssh/sshd_config.d/00-aaa.conf", theirs),
+                    (
+                        "/etc/ssh/sshd_config.d/50-cloud-init.conf",
+                        "PasswordAuthentication yes\n",
+                    ),
+                ]);
+            }),
+        ),
+        (
+            "a block about the operator, on a host where nothing changes",
+            host(|case| {
+                settle(case, "PasswordAuthentication no\n");
+                let main = format!(
+                    "{MAIN}Match User operator\nPasswordAuthentication yes\nMatch User bob\nPasswordAuthentication yes\n"
+                );
+                case.observed.config = files(&[("/etc/ssh/sshd_config", main.as_str())]);
+            }),
+        ),
+        (
+            "the main file includes nothing, on a host where nothing changes",
+            host(|case| {
+                case.observed.config = files(&[("/etc/ssh/sshd_config", "UsePAM yes\n")]);
+            }),
+        ),
+        (
+            "the main file says it before it includes ours",
+            host(|case| {
+                settle(case, "PasswordAuthentication no\n");
+                let main = format!("passwordauthentication=yes\n{MAIN}");
+                case.observed.config = files(&[("/etc/ssh/sshd_config", main.as_str())]);
+            }),
+        ),
+        (
             "the port moves",
             host(|case| case.edit(OURS, "Port 2222\nPort 22\nAllowUsers operator\n")),
         ),
@@ -390,6 +436,18 @@ fn of_sudo() {
             let account = case.observed.way_in.account.as_mut().unwrap();
             account.has_password = password;
             case.options.password = given;
+        })
+    };
+    let later = |file: &str, who: &str, tag: &str, last: &str| {
+        let rule = json!({"file": file, "line": 4, "who": who, "tag": tag, "last": last});
+        host(|case| {
+            let ours = "operator ALL=(ALL:ALL) ALL\nbob ALL=(ALL:ALL) NOPASSWD: ALL\n";
+            case.file(SUDOERS, ours, 0o440, &[]);
+            case.commit();
+            case.observed
+                .way_in
+                .sudoers
+                .push(serde_json::from_value(rule).unwrap());
         })
     };
     let told = table(vec![
@@ -424,6 +482,30 @@ fn of_sudo() {
                     .sudoers
                     .push(serde_json::from_value(rule).unwrap());
             }),
+        ),
+        (
+            "nothing changes, and a later file of others asks for none",
+            later("/etc/sudoers.d/95-x", "operator", "NOPASSWD", "ALL"),
+        ),
+        (
+            "nothing changes, and a later file asks a group",
+            later("/etc/sudoers.d/95-x", "%sudo", "-", "ALL"),
+        ),
+        (
+            "nothing changes, and a later file asks everybody",
+            later("/etc/sudoers.d/95-x", "ALL", "PASSWD", "ALL"),
+        ),
+        (
+            "nothing changes, and a later file forbids it",
+            later("/etc/sudoers.d/95-x", "bob", "-", "!ALL"),
+        ),
+        (
+            "nothing changes, and an earlier file asks for none",
+            later("/etc/sudoers.d/80-x", "operator", "NOPASSWD", "ALL"),
+        ),
+        (
+            "nothing changes, and a later file is about one command",
+            later("/etc/sudoers.d/95-x", "operator", "NOPASSWD", "/bin/x"),
         ),
         (
             "asked all along",

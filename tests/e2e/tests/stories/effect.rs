@@ -92,6 +92,8 @@ fn nobody_is_locked_out_now_or_later() -> Result<()> {
     web.ok("passwd -ql operator")?;
     refused(&cluster, sudoers, rule, "and the account has none")?;
 
+    drop_ins_are_tried_at_once(&cluster, web)?;
+
     // An sshd that is not the unit's: to start the unit would end the last way in.
     web.ok("systemctl stop ssh.service; mkdir -p /run/sshd
          systemd-run --quiet --unit=mysshd /usr/sbin/sshd -D")?;
@@ -103,6 +105,33 @@ fn nobody_is_locked_out_now_or_later() -> Result<()> {
     )?;
     cluster.deployctl(&["status", "web"])?.expect(0);
     web.ok("systemctl stop mysshd; systemctl start ssh.service")?;
+    Ok(())
+}
+
+/// What systemd reads for sshd's unit by another name of it, or for every service, would keep it from starting at the
+/// next boot: it is tried within the window.
+fn drop_ins_are_tried_at_once(cluster: &Cluster, web: &Machine) -> Result<()> {
+    let before = cluster.facts("web")?;
+    for (path, content) in [
+        (
+            "/etc/systemd/system/sshd.service.d/x.conf",
+            "[Service]\nExecStartPre=/bin/false\n",
+        ),
+        (
+            "/etc/systemd/system/service.d/x.conf",
+            "[Service]\nExecStartPre=/bin/sh -c 'test %n != ssh.service'\n",
+        ),
+    ] {
+        cluster.redeclare("web", |facts| demo::set_file(facts, path, content))?;
+        cluster
+            .deployctl(&["plan", "web"])?
+            .says(&format!("`{path}` changed"));
+        apply(cluster)?.expect(5).says("ssh.service");
+        assert!(!web.exists(path)?, "{path} is there");
+        assert_eq!(web.ok("systemctl is-active ssh.service")?, "active\n");
+        cluster.declare("web", &before)?;
+    }
+    cluster.deployctl(&["status", "web"])?.expect(0);
     Ok(())
 }
 
@@ -142,6 +171,8 @@ fn what_runs_and_what_boots_is_as_declared_or_told() -> Result<()> {
     apply(&cluster)?.expect(0);
     verify(&cluster, "ssh/*")?.expect(0);
 
+    what_the_next_start_would_read(&cluster, web)?;
+
     // Nothing would answer after the next boot.
     web.ok("systemctl --quiet disable ssh.service")?;
     verify(&cluster, "ssh/boot")?.expect(4);
@@ -153,12 +184,21 @@ fn what_runs_and_what_boots_is_as_declared_or_told() -> Result<()> {
     verify(&cluster, "ssh/passwords")?
         .expect(4)
         .says("00-aaa.conf:1");
+    cluster
+        .deployctl(&["plan", "web"])?
+        .says("00-aaa.conf:1` is read before");
     web.ok("rm /etc/ssh/sshd_config.d/00-aaa.conf
          printf 'Match User operator\\nPasswordAuthentication yes\\n' >>/etc/ssh/sshd_config")?;
     verify(&cluster, "ssh/passwords")?
         .expect(4)
         .says("Match User operator");
     web.ok("sed -i '/^Match User/,$d' /etc/ssh/sshd_config; systemctl reload ssh")?;
+    web.ok("sed -i.kept '/^Include/d' /etc/ssh/sshd_config")?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .says("does not include `/etc/ssh/sshd_config.d/");
+    web.ok("mv /etc/ssh/sshd_config.kept /etc/ssh/sshd_config; systemctl reload ssh")?;
+    sudo_asks_as_the_last_rule_says(&cluster, web)?;
     web.ok("mkdir -p /root/.ssh; ssh-keygen -q -t ed25519 -N '' -C bob -f /run/bob; cat /run/bob.pub >>/root/.ssh/authorized_keys")?;
     verify(&cluster, "ssh/other-keys/root")?
         .expect(4)
@@ -176,6 +216,67 @@ fn what_runs_and_what_boots_is_as_declared_or_told() -> Result<()> {
         .expect(4)
         .says("99-x.conf:1` sets that at boot");
     others_have_the_word(&cluster, web)
+}
+
+/// Drop-ins that sshd's unit was not started with, and a file that sshd includes from elsewhere.
+fn what_the_next_start_would_read(cluster: &Cluster, web: &Machine) -> Result<()> {
+    let seen = |words: &str| -> Result<()> {
+        verify(cluster, "ssh/loaded")?.expect(4).says(words);
+        cluster.deployctl(&["plan", "web"])?.says(words);
+        apply(cluster)?.expect(0);
+        verify(cluster, "ssh/loaded")?.expect(0);
+        cluster
+            .deployctl(&["plan", "web", "--exit-code"])?
+            .expect(0);
+        Ok(())
+    };
+    web.ok("mkdir /etc/systemd/system/sshd.service.d
+         printf '[Service]\\nNice=1\\n' >/etc/systemd/system/sshd.service.d/x.conf")?;
+    seen("changed since systemd loaded them")?;
+    web.ok(
+        "sleep 0.1; printf '[Service]\\nNice=2\\n' >/etc/systemd/system/sshd.service.d/x.conf
+         systemctl daemon-reload",
+    )?;
+    seen("sshd.service.d/x.conf")?;
+    web.ok(
+        "mkdir /etc/sshd.d; echo 'Include /etc/sshd.d/*.conf' >>/etc/ssh/sshd_config
+         systemctl reload ssh; sleep 0.1; echo 'PrintMotd no' >/etc/sshd.d/x.conf",
+    )?;
+    seen("/etc/sshd.d/x.conf")?;
+    web.ok("rm -r /etc/systemd/system/sshd.service.d /etc/sshd.d
+         sed -i '/sshd[.]d\\/[*]/d' /etc/ssh/sshd_config
+         systemctl daemon-reload; systemctl restart ssh")?;
+    Ok(())
+}
+
+/// A rule of others that comes after ours.
+fn sudo_asks_as_the_last_rule_says(cluster: &Cluster, web: &Machine) -> Result<()> {
+    let check = "system/sudo/operator";
+    verify(cluster, check)?.expect(0);
+    web.ok("echo 'operator ALL=(ALL) PASSWD: ALL' >/etc/sudoers.d/95-x; chmod 0440 /etc/sudoers.d/95-x
+         echo 'operator ALL=(ALL) NOPASSWD: /bin/sh' >/etc/sudoers.d/96-x; chmod 0440 /etc/sudoers.d/96-x")?;
+    verify(cluster, check)?
+        .expect(4)
+        .says("`/etc/sudoers.d/95-x:1` has the last word");
+    cluster
+        .deployctl(&["plan", "web"])?
+        .says("`/etc/sudoers.d/95-x:1` is read after `/etc/sudoers.d/90-deployctl`, and sudo asks a password of `operator`");
+    // The other way round: declared to ask.
+    web.ok("echo 'operator ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/95-x")?;
+    verify(cluster, check)?.expect(0);
+    let before = cluster.facts("web")?;
+    cluster.redeclare("web", |facts| {
+        facts["system"]["sudo_passwordless"] = json!(false);
+    })?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .says("`/etc/sudoers.d/95-x:1` is read after `/etc/sudoers.d/90-deployctl`, and sudo asks no password of `operator`");
+    verify(cluster, check)?
+        .expect(4)
+        .says("`/etc/sudoers.d/95-x:1` has the last word");
+    cluster.declare("web", &before)?;
+    web.ok("rm /etc/sudoers.d/95-x /etc/sudoers.d/96-x")?;
+    Ok(())
 }
 
 /// Drop-ins of our unit and a tmpfile that is read first: the host does what was told of it.
@@ -241,6 +342,12 @@ fn the_port_of_sshd_moves_by_facts() -> Result<()> {
     set_ports(&cluster, 2222, 2222)?;
     apply(&cluster)?.expect(0);
     assert_eq!(ports(web)?, "2222 ");
+    // An earlier generation listens at the former port alone.
+    cluster
+        .deployctl(&["rollback", "web", "--to", "1", "--yes"])?
+        .expect(9)
+        .says("sshd would listen at port `22` and no longer at 2222")
+        .says("apply the facts with `ssh.port` 22 and `connection.port` 2222 first");
 
     // The same where systemd listens, and back again where a gate fails.
     web.ok(

@@ -68,10 +68,16 @@ fn what_sshd_was_not_started_with_is_told() {
         parse(format!("{}{line}\n", RECORDED.replace(unit, &started)).as_bytes())
     };
     let drop_in = "/etc/systemd/system/ssh.service.d/x.conf";
-    let before = told("", &format!("start 2026-11-26 14:29:59.5000000000 {drop_in}"));
+    let before = told(
+        "",
+        &format!("start 2026-11-26 14:29:59.5000000000 {drop_in}"),
+    );
     assert_eq!(before.not_started_with(), None);
     assert_eq!(before.outdated(".service"), None);
-    let after = told("", &format!("start 2026-11-26 14:30:00.6000000000 {drop_in}"));
+    let after = told(
+        "",
+        &format!("start 2026-11-26 14:30:00.6000000000 {drop_in}"),
+    );
     assert_eq!(after.not_started_with().unwrap().0, drop_in);
     let behind = told("NeedDaemonReload=yes\n", "");
     assert_eq!(behind.outdated(".service"), Some("ssh.service"));

@@ -4,7 +4,7 @@
 
 use super::{Scene, refuse};
 use crate::plan::{Finding, Severity};
-use crate::precedence::sshd::{DROP_INS, Effective, Login, MAIN, Value, evaluate, names};
+use crate::precedence::sshd::{Effective, Login, Value, evaluate, names};
 
 /// Judges what sshd would load.
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -21,7 +21,6 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         .collect();
     findings.extend(groups(&effective, scene, login.groups.as_deref()));
     findings.extend(port(&effective, scene));
-    findings.extend(not_read(&effective, scene));
     findings
 }
 
@@ -180,34 +179,10 @@ fn port(effective: &Effective, scene: &Scene<'_>) -> Option<Finding> {
             "sshd would listen at port {} and no longer at {own}",
             list(ports)
         ),
-        format!("leave `connection.port` at {own} for one apply: sshd then listens at both"),
-    ))
-}
-
-/// A drop-in of ours that the main file does not include has no effect at all.
-fn not_read(effective: &Effective, scene: &Scene<'_>) -> Option<Finding> {
-    if effective.unsure || !scene.files.has(MAIN) {
-        return None;
-    }
-    let ours = scene
-        .rendered
-        .entries
-        .keys()
-        .map(crate::name::ManagedPath::as_str)
-        .find(|path| {
-            path.starts_with(DROP_INS)
-                && std::path::Path::new(path)
-                    .extension()
-                    .is_some_and(|end| end == "conf")
-                && scene.files.has(path)
-                && !effective.reads(path)
-        })?;
-    Some(Finding::warn(
-        "overruled",
-        format!("`{MAIN}` does not include `{ours}`, so nothing of it is in effect"),
-        Some(format!(
-            "put `Include {DROP_INS}*.conf` at its beginning, as distributions ship it"
-        )),
+        format!(
+            "apply the facts with `ssh.port` {} and `connection.port` {own} first: sshd then listens at both",
+            ports.words.join(" ")
+        ),
     ))
 }
 

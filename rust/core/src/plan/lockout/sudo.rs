@@ -3,9 +3,10 @@
 //! The host's own sudo has the last word on the same files, in the validation before anything is touched.
 
 use super::{Scene, files_below, refuse};
-use crate::plan::{Finding, PathTarget};
+use crate::observed::Observed;
+use crate::plan::{Finding, PathTarget, Plan};
 use crate::precedence::sudoers::{Rule, last};
-use crate::rendered::PathState;
+use crate::rendered::{PathState, Rendered};
 
 /// Judges the rule that would count, where sudoers change.
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -27,7 +28,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         return by_our_files(scene);
     };
     let before = &scene.observed.way_in.sudoers;
-    let after = rules_after(scene);
+    let after = rules_after(scene.plan, scene.rendered, scene.observed);
     let user = &target.user;
     let now = last(before, user, groups);
     let Some(then) = last(&after, user, groups).filter(|rule| !rule.denies()) else {
@@ -74,23 +75,22 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 /// The rules once the plan is applied.
-fn rules_after(scene: &Scene<'_>) -> Vec<Rule> {
+pub(in crate::plan) fn rules_after(
+    plan: &Plan,
+    rendered: &Rendered,
+    observed: &Observed,
+) -> Vec<Rule> {
     let replaced = |file: &str| {
-        scene
-            .rendered
-            .entries
-            .keys()
-            .any(|path| path.as_str() == file)
-            || super::gone(scene.plan).any(|path| path == file)
+        rendered.entries.keys().any(|path| path.as_str() == file)
+            || super::gone(plan).any(|path| path == file)
     };
-    let kept = scene
-        .observed
+    let kept = observed
         .way_in
         .sudoers
         .iter()
         .filter(|rule| !replaced(rule.file()));
     let mut rules: Vec<Rule> = kept.cloned().collect();
-    for (path, text) in files_below(scene.rendered, "/etc/sudoers") {
+    for (path, text) in files_below(rendered, "/etc/sudoers") {
         let name = path.rsplit('/').next().unwrap_or_default();
         // sudo passes over names with a dot and those that end in a tilde.
         if path == "/etc/sudoers" || !(name.contains('.') || name.ends_with('~')) {
