@@ -28,7 +28,8 @@ pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
     let mut checks = effective(facts, declared, &query);
     checks.push(settings::login(declared, &query));
     if !declared.is_nixos() {
-        checks.extend(daemon::checks());
+        let user = declared.host.connection.user.as_str();
+        checks.extend(daemon::checks(user, facts.port.number()));
     }
     checks.push(listening(facts, declared));
     let mut key_files: BTreeMap<&str, Vec<&PublicKey>> = BTreeMap::new();

@@ -10,7 +10,6 @@ use super::fixture::{Case, KEY, ownership, path, planned, table, unit};
 
 const MAIN: &str = "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n";
 const OURS: &str = "/etc/ssh/sshd_config.d/00-deployctl.conf";
-const SUDOERS: &str = "/etc/sudoers.d/90-deployctl";
 
 /// The files of the host that are read together.
 pub(super) fn files(of: &[(&str, &str)]) -> ConfigFiles {
@@ -80,7 +79,7 @@ fn way_in() -> WayIn {
 }
 
 /// A settled host with sshd declared, and one thing changed.
-fn host(change: impl FnOnce(&mut Case)) -> Plan {
+pub(super) fn host(change: impl FnOnce(&mut Case)) -> Plan {
     planned(|case| {
         case.file(OURS, "Port 22\nAllowUsers operator\n", 0o644, &[]);
         case.unit("ssh.service", "ssh", OnChange::Reload, &[OURS]);
@@ -422,97 +421,6 @@ fn of_what_sshd_would_load() {
         (
             "the port moves",
             host(|case| case.edit(OURS, "Port 2222\nPort 22\nAllowUsers operator\n")),
-        ),
-    ]);
-    insta::assert_snapshot!(told);
-}
-
-#[test]
-fn of_sudo() {
-    let asks = "operator ALL=(ALL:ALL) ALL\n";
-    let with = |content: &'static str, password: Option<bool>, given: bool| {
-        host(move |case| {
-            put(case, SUDOERS, "system", content);
-            let account = case.observed.way_in.account.as_mut().unwrap();
-            account.has_password = password;
-            case.options.password = given;
-        })
-    };
-    let later = |file: &str, who: &str, tag: &str, last: &str| {
-        let rule = json!({"file": file, "line": 4, "who": who, "tag": tag, "last": last});
-        host(|case| {
-            let ours = "operator ALL=(ALL:ALL) ALL\nbob ALL=(ALL:ALL) NOPASSWD: ALL\n";
-            case.file(SUDOERS, ours, 0o440, &[]);
-            case.commit();
-            case.observed
-                .way_in
-                .sudoers
-                .push(serde_json::from_value(rule).unwrap());
-        })
-    };
-    let told = table(vec![
-        (
-            "still without a password",
-            with("operator ALL=(ALL) NOPASSWD: ALL\n", Some(false), false),
-        ),
-        (
-            "a password from now on, and the account has none",
-            with(asks, Some(false), false),
-        ),
-        (
-            "that, with one on the command line",
-            with(asks, Some(false), true),
-        ),
-        (
-            "a password from now on, and none was given",
-            with(asks, Some(true), false),
-        ),
-        ("one was given", with(asks, Some(true), true)),
-        (
-            "nothing at all",
-            with("operator ALL=(ALL) !ALL\n", Some(true), true),
-        ),
-        (
-            "a later file of others still asks for none",
-            host(|case| {
-                put(case, SUDOERS, "system", "operator ALL=(ALL:ALL) ALL\n");
-                let rule = json!({"file": "/etc/sudoers.d/95-x", "line": 1, "who": "%sudo", "tag": "NOPASSWD", "last": "ALL"});
-                case.observed
-                    .way_in
-                    .sudoers
-                    .push(serde_json::from_value(rule).unwrap());
-            }),
-        ),
-        (
-            "nothing changes, and a later file of others asks for none",
-            later("/etc/sudoers.d/95-x", "operator", "NOPASSWD", "ALL"),
-        ),
-        (
-            "nothing changes, and a later file asks a group",
-            later("/etc/sudoers.d/95-x", "%sudo", "-", "ALL"),
-        ),
-        (
-            "nothing changes, and a later file asks everybody",
-            later("/etc/sudoers.d/95-x", "ALL", "PASSWD", "ALL"),
-        ),
-        (
-            "nothing changes, and a later file forbids it",
-            later("/etc/sudoers.d/95-x", "bob", "-", "!ALL"),
-        ),
-        (
-            "nothing changes, and an earlier file asks for none",
-            later("/etc/sudoers.d/80-x", "operator", "NOPASSWD", "ALL"),
-        ),
-        (
-            "nothing changes, and a later file is about one command",
-            later("/etc/sudoers.d/95-x", "operator", "NOPASSWD", "/bin/x"),
-        ),
-        (
-            "asked all along",
-            host(|case| {
-                case.observed.way_in.sudoers.pop();
-                put(case, SUDOERS, "system", "operator ALL=(ALL:ALL) ALL\n");
-            }),
         ),
     ]);
     insta::assert_snapshot!(told);

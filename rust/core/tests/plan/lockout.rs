@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use deployctl_core::plan::Plan;
 use deployctl_core::rendered::{Entry, FollowUp, OnChange};
+use serde_json::json;
 
+use super::effect::{host, put};
 use super::fixture::{Case, KEY, ownership, path, planned, table, unit};
 
 fn sshd(lines: &'static str) -> Plan {
@@ -265,6 +267,99 @@ fn of_keys_sudo_addresses_and_ssh_itself() {
                     .unwrap()
                     .running = Some(false);
             })),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+const SUDOERS: &str = "/etc/sudoers.d/90-deployctl";
+
+#[test]
+fn of_sudo() {
+    let asks = "operator ALL=(ALL:ALL) ALL\n";
+    let with = |content: &'static str, password: Option<bool>, given: bool| {
+        host(move |case| {
+            put(case, SUDOERS, "system", content);
+            let account = case.observed.way_in.account.as_mut().unwrap();
+            account.has_password = password;
+            case.options.password = given;
+        })
+    };
+    let later = |file: &str, who: &str, tag: &str, last: &str| {
+        let rule = json!({"file": file, "line": 4, "who": who, "tag": tag, "last": last});
+        host(|case| {
+            let ours = "operator ALL=(ALL:ALL) ALL\nbob ALL=(ALL:ALL) NOPASSWD: ALL\n";
+            case.file(SUDOERS, ours, 0o440, &[]);
+            case.commit();
+            case.observed
+                .way_in
+                .sudoers
+                .push(serde_json::from_value(rule).unwrap());
+        })
+    };
+    let told = table(vec![
+        (
+            "still without a password",
+            with("operator ALL=(ALL) NOPASSWD: ALL\n", Some(false), false),
+        ),
+        (
+            "a password from now on, and the account has none",
+            with(asks, Some(false), false),
+        ),
+        (
+            "that, with one on the command line",
+            with(asks, Some(false), true),
+        ),
+        (
+            "a password from now on, and none was given",
+            with(asks, Some(true), false),
+        ),
+        ("one was given", with(asks, Some(true), true)),
+        (
+            "nothing at all",
+            with("operator ALL=(ALL) !ALL\n", Some(true), true),
+        ),
+        (
+            "a later file of others still asks for none",
+            host(|case| {
+                put(case, SUDOERS, "system", "operator ALL=(ALL:ALL) ALL\n");
+                let rule = json!({"file": "/etc/sudoers.d/95-x", "line": 1, "who": "%sudo", "tag": "NOPASSWD", "last": "ALL"});
+                case.observed
+                    .way_in
+                    .sudoers
+                    .push(serde_json::from_value(rule).unwrap());
+            }),
+        ),
+        (
+            "nothing changes, and a later file of others asks for none",
+            later("/etc/sudoers.d/95-x", "operator", "NOPASSWD", "ALL"),
+        ),
+        (
+            "nothing changes, and a later file asks a group",
+            later("/etc/sudoers.d/95-x", "%sudo", "-", "ALL"),
+        ),
+        (
+            "nothing changes, and a later file asks everybody",
+            later("/etc/sudoers.d/95-x", "ALL", "PASSWD", "ALL"),
+        ),
+        (
+            "nothing changes, and a later file forbids it",
+            later("/etc/sudoers.d/95-x", "bob", "-", "!ALL"),
+        ),
+        (
+            "nothing changes, and an earlier file asks for none",
+            later("/etc/sudoers.d/80-x", "operator", "NOPASSWD", "ALL"),
+        ),
+        (
+            "nothing changes, and a later file is about one command",
+            later("/etc/sudoers.d/95-x", "operator", "NOPASSWD", "/bin/x"),
+        ),
+        (
+            "asked all along",
+            host(|case| {
+                case.observed.way_in.sudoers.pop();
+                put(case, SUDOERS, "system", "operator ALL=(ALL:ALL) ALL\n");
+            }),
         ),
     ]);
     insta::assert_snapshot!(told);

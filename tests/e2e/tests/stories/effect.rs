@@ -253,16 +253,16 @@ fn what_the_next_start_would_read(cluster: &Cluster, web: &Machine) -> Result<()
 fn sudo_asks_as_the_last_rule_says(cluster: &Cluster, web: &Machine) -> Result<()> {
     let check = "system/sudo/operator";
     verify(cluster, check)?.expect(0);
-    web.ok("echo 'operator ALL=(ALL) PASSWD: ALL' >/etc/sudoers.d/95-x; chmod 0440 /etc/sudoers.d/95-x
-         echo 'operator ALL=(ALL) NOPASSWD: /bin/sh' >/etc/sudoers.d/96-x; chmod 0440 /etc/sudoers.d/96-x")?;
+    web.ok("echo 'operator ALL=(ALL) PASSWD: ALL' >/etc/sudoers.d/zz-x; chmod 0440 /etc/sudoers.d/zz-x
+         echo 'operator ALL=(ALL) NOPASSWD: /bin/sh' >/etc/sudoers.d/zz-y; chmod 0440 /etc/sudoers.d/zz-y")?;
     verify(cluster, check)?
         .expect(4)
-        .says("`/etc/sudoers.d/95-x:1` has the last word");
+        .says("`/etc/sudoers.d/zz-x:1` has the last word");
     cluster
         .deployctl(&["plan", "web"])?
-        .says("`/etc/sudoers.d/95-x:1` is read after `/etc/sudoers.d/90-deployctl`, and sudo asks a password of `operator`");
+        .says("`/etc/sudoers.d/zz-x:1` is read after `/etc/sudoers.d/90-deployctl`, and sudo asks a password of `operator`");
     // The other way round: declared to ask.
-    web.ok("echo 'operator ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/95-x")?;
+    web.ok("echo 'operator ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/zz-x")?;
     verify(cluster, check)?.expect(0);
     let before = cluster.facts("web")?;
     cluster.redeclare("web", |facts| {
@@ -270,12 +270,12 @@ fn sudo_asks_as_the_last_rule_says(cluster: &Cluster, web: &Machine) -> Result<(
     })?;
     cluster
         .deployctl(&["plan", "web"])?
-        .says("`/etc/sudoers.d/95-x:1` is read after `/etc/sudoers.d/90-deployctl`, and sudo asks no password of `operator`");
+        .says("`/etc/sudoers.d/zz-x:1` is read after `/etc/sudoers.d/90-deployctl`, and sudo asks no password of `operator`");
     verify(cluster, check)?
         .expect(4)
-        .says("`/etc/sudoers.d/95-x:1` has the last word");
+        .says("`/etc/sudoers.d/zz-x:1` has the last word");
     cluster.declare("web", &before)?;
-    web.ok("rm /etc/sudoers.d/95-x /etc/sudoers.d/96-x")?;
+    web.ok("rm /etc/sudoers.d/zz-x /etc/sudoers.d/zz-y")?;
     Ok(())
 }
 

@@ -1,14 +1,16 @@
-//! The sshd that runs: whether it has loaded its files, and whether one will run after the next boot.
+//! The sshd that runs: what it offers, whether it has loaded its files, and whether one will run after the next boot.
 
-use deployctl_core::observed::{WayIn, parse_way_in, way_in_query};
+use deployctl_core::observed::{WayIn, find_way, parse_way_in, way_in_query};
+use deployctl_core::query::{Query, quote};
 
 use super::CONCERN;
 use crate::Check;
 use crate::answer::{Answer, Found, Holds, Unreadable};
 
-pub(super) fn checks() -> Vec<Check> {
+pub(super) fn checks(user: &str, port: u16) -> Vec<Check> {
     let query = way_in_query();
     vec![
+        offered(user, port),
         Check::new(
             CONCERN,
             "loaded",
@@ -26,6 +28,51 @@ pub(super) fn checks() -> Vec<Check> {
         )
         .gate_if(true),
     ]
+}
+
+/// What the daemon that runs offers to who logs in, which its files may not say any more. It is asked over the host's
+/// own address, with no method at all.
+fn offered(user: &str, port: u16) -> Check {
+    let query = Query::new(
+        "ssh/offered",
+        format!(
+            "{}# shellcheck disable=SC2086 # words
+set -- $way
+command -v ssh >/dev/null || {{ echo 'no ssh here'; exit 0; }}
+LC_ALL=C ssh -n -F /dev/null -o BatchMode=yes -o PreferredAuthentications=none -o StrictHostKeyChecking=no \\
+  -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=5 \\
+  -o ControlPath=none -p \"${{4:-{port}}}\" -l {} -- \"${{3:-127.0.0.1}}\" true 2>&1",
+            find_way(),
+            quote(user),
+        ),
+    );
+    let expected = "the running sshd offers keys, and no password";
+    Check::new(CONCERN, "offered", &query, expected, |answer| {
+        let text = answer.text()?;
+        if text.trim() == "no ssh here" {
+            return Ok(Found {
+                evidence: "nothing was asked".to_owned(),
+                holds: Holds::PassedOver("the host has no ssh to ask with".to_owned()),
+                measured: Vec::new(),
+            });
+        }
+        let offered = text.lines().find_map(|line| {
+            let (_, methods) = line.split_once("Permission denied (")?;
+            methods.strip_suffix(").")
+        });
+        let Some(offered) = offered else {
+            let said = text.lines().next_back().unwrap_or_default();
+            return Err(Unreadable(format!("no list of methods, but `{said}`")));
+        };
+        let methods: Vec<&str> = offered.split(',').collect();
+        let holds = methods.contains(&"publickey")
+            && !methods.contains(&"password")
+            && !methods.contains(&"keyboard-interactive");
+        Ok(Found::when(holds, offered).or_hint(
+            "where its files say otherwise: apply reloads it; else `ssh/passwords` and the like name the line",
+        ))
+    })
+    .reading_failures()
 }
 
 fn parse(answer: &Answer<'_>) -> Result<WayIn, Unreadable> {

@@ -130,6 +130,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
          /etc/systemd/system/vllm.service.d/override.conf\x003:ExecStart=\n",
         "fail",
     ),
+    ("ssh/offered", "(publickey)", "(publickey,password)", "fail"),
     ("ssh/listening", ":22 ", ":2222 ", "fail"),
     (
         "ssh/keys/operator",

@@ -7,11 +7,11 @@ use crate::inventory::cluster::{Cluster, Port};
 use crate::inventory::error::Findings;
 use crate::inventory::firewall::{Protocol, Verdict};
 use crate::inventory::forms;
-use crate::inventory::host::{Elevation, Platform};
+use crate::inventory::host::{Elevation, Host, Platform};
 use crate::inventory::path::FactPath;
-use crate::inventory::ssh::RootLogin;
+use crate::inventory::ssh::{RootLogin, Ssh};
 use crate::inventory::suggest;
-use crate::name::HostName;
+use crate::name::{AccountName, HostName};
 
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     let mut by_hostname: BTreeMap<&str, &HostName> = BTreeMap::new();
@@ -132,10 +132,46 @@ fn check_login(
             format!("add `{user}`"),
         );
     }
+    if let Some(cluster) = cluster {
+        check_allowed(cluster, name, &sound.host, ssh, findings);
+    }
     if root && ssh.permit_root_login != RootLogin::ProhibitPassword {
         findings.add(
             FactPath::host(name).keys("ssh.permit_root_login"),
             "does not let root in, as which deployctl connects".to_owned(),
+        );
+    }
+}
+
+/// Who may log in has to be somebody: one who left the operators, or a name that is misspelt, is not.
+fn check_allowed(
+    cluster: &Cluster,
+    name: &HostName,
+    host: &Host,
+    ssh: &Ssh,
+    findings: &mut Findings<'_>,
+) {
+    let users = || {
+        let system = host.system.as_ref();
+        let users = system.and_then(|system| system.users.as_ref());
+        users.into_iter().flatten().map(|(user, _)| user)
+    };
+    let known = |user: &AccountName| {
+        user.as_str() == "root"
+            || *user == host.connection.user
+            || cluster.operators.contains_key(user)
+            || users().any(|declared| declared == user)
+    };
+    for user in ssh.allow_users.iter().filter(|user| !known(user)) {
+        let path = FactPath::host(name).keys("ssh.allow_users");
+        let names = cluster.operators.keys().chain(users()).map(AsRef::as_ref);
+        findings.push(
+            path,
+            format!("names `{user}`, who is neither an operator of the cluster nor one of `system.users`"),
+            Some(match suggest::nearest(user.as_str(), names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("take `{user}` out, or declare the account"),
+            }),
         );
     }
 }
