@@ -40,6 +40,7 @@ const ASK: &str = r#"if [ -n "$user" ]; then
   printf 'groups %s\n' "$(id -Gn -- "$user" 2>/dev/null)"
   printf 'password %s\n' "$(passwd -S -- "$user" 2>/dev/null)"
 fi
+start=''
 if [ -d /run/systemd/system ]; then
   show() {
     TZ=UTC systemctl show "$@" --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState \
@@ -47,14 +48,13 @@ if [ -d /run/systemd/system ]; then
       -- ssh.service sshd.service ssh.socket sshd.socket
   }
   show --timestamp=us+utc 2>/dev/null || show
-  # shellcheck disable=SC2046 # paths
-  TZ=UTC find /etc/default/ssh $(systemctl show --value -p FragmentPath -p DropInPaths -- ssh.service sshd.service) -maxdepth 0 \
-    -type f ! -path '/run/systemd/generator*' -printf 'start %CY-%Cm-%Cd %CH:%CM:%CS %p\n' 2>/dev/null || :
+  start=$(systemctl show --value -p FragmentPath -p DropInPaths -- ssh.service sshd.service)
 fi
-TZ=UTC find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -maxdepth 1 \
-  \( -name '*.conf' -o -name sshd_config -o -type d \) -printf 'config %CY-%Cm-%Cd %CH:%CM:%CS %p\n' 2>/dev/null || :
-# shellcheck disable=SC2046 # paths
-TZ=UTC find /etc/ssh/sshd_config $(sshd_reads) -maxdepth 0 -printf 'config %CY-%Cm-%Cd %CH:%CM:%CS %p\n' 2>/dev/null || :
+sshd_reads
+# shellcheck disable=SC2086 # paths
+TZ=UTC find /etc/ssh/sshd_config.d $sshd_files /etc/default/ssh $start -maxdepth 0 ! -path '/run/systemd/generator*' \
+  \( \( -path /etc/default/ssh -o -path '*/systemd/*' \) -printf 'start %CY-%Cm-%Cd %CH:%CM:%CS %p\n' \
+  -o -printf 'config %CY-%Cm-%Cd %CH:%CM:%CS %p\n' \) 2>/dev/null || :
 ss -Hltnp 2>/dev/null | while read -r _ _ _ at _ who; do
   case $who in *'("'*) ;; *) continue ;; esac
   name=${who#*'("'}

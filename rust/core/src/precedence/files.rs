@@ -38,7 +38,7 @@ done
 pub const ASK: &str = ask!(
     "/etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf \\\n  \
      /etc/default/grub /etc/default/grub.d/*.cfg /etc/apt/apt.conf.d/* /etc/apt/apt.conf \\\n  \
-     /etc/ssh/sshd_config.d/*.conf $(sshd_reads | grep -v '^/etc/ssh/sshd_config[.]d/') /etc/systemd/*.conf /etc/systemd/*.conf.d/*.conf \\\n  \
+     $sshd_files /etc/systemd/*.conf /etc/systemd/*.conf.d/*.conf \\\n  \
      /run/systemd/*.conf.d/*.conf /usr/local/lib/systemd/*.conf.d/*.conf /usr/lib/systemd/*.conf.d/*.conf \\\n  \
      /etc/systemd/system.control/*.d/*.conf /run/systemd/system.control/*.d/*.conf \\\n  \
      /etc/systemd/system/*.d/*.conf /run/systemd/system/*.d/*.conf \\\n  \
@@ -51,12 +51,12 @@ pub const ASK: &str = ask!(
      /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf /run/modprobe.d/*.conf \\\n  \
      /usr/local/lib/modprobe.d/*.conf /usr/lib/modprobe.d/*.conf \\\n  \
      /etc/security/limits.conf /etc/security/limits.d/*.conf",
-    include_str!("sshd_reads.sh")
+    concat!(include_str!("sshd_reads.sh"), "sshd_reads\n")
 );
 /// Those of sshd.
 pub const ASK_SSHD: &str = ask!(
-    "/etc/ssh/sshd_config.d/*.conf $(sshd_reads | grep -v '^/etc/ssh/sshd_config[.]d/')",
-    include_str!("sshd_reads.sh")
+    "$sshd_files",
+    concat!(include_str!("sshd_reads.sh"), "sshd_reads\n")
 );
 /// Those of systemd-sysctl.
 pub const ASK_SYSCTL: &str = ask!(

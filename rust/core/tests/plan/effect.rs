@@ -3,7 +3,7 @@
 use deployctl_core::observed::{Account, Listener, SshUnit, WayIn};
 use deployctl_core::plan::Plan;
 use deployctl_core::precedence::ConfigFiles;
-use deployctl_core::rendered::{Entry, OnChange};
+use deployctl_core::rendered::{Entry, FollowUp, OnChange};
 use serde_json::{Map, Value, json};
 
 use super::fixture::{Case, KEY, ownership, path, planned, table, unit};

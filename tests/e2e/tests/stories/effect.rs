@@ -93,6 +93,7 @@ fn nobody_is_locked_out_now_or_later() -> Result<()> {
     refused(&cluster, sudoers, rule, "and the account has none")?;
 
     drop_ins_are_tried_at_once(&cluster, web)?;
+    what_a_login_reads_is_put_back(&cluster, web)?;
 
     // An sshd that is not the unit's: to start the unit would end the last way in.
     web.ok("systemctl stop ssh.service; mkdir -p /run/sshd
@@ -129,6 +130,33 @@ fn drop_ins_are_tried_at_once(cluster: &Cluster, web: &Machine) -> Result<()> {
         apply(cluster)?.expect(5).says("ssh.service");
         assert!(!web.exists(path)?, "{path} is there");
         assert_eq!(web.ok("systemctl is-active ssh.service")?, "active\n");
+        cluster.declare("web", &before)?;
+    }
+    cluster.deployctl(&["status", "web"])?.expect(0);
+    Ok(())
+}
+
+/// Files that no daemon loads, and every login reads: the new connection is the first to fail.
+fn what_a_login_reads_is_put_back(cluster: &Cluster, web: &Machine) -> Result<()> {
+    let before = cluster.facts("web")?;
+    let names = "passwd: db\ngroup: db\nshadow: db\n";
+    for (path, content) in [
+        ("/etc/nologin", "closed\n"),
+        ("/etc/pam.d/sshd", "account required pam_deny.so\n"),
+        ("/etc/security/access.conf", "-:operator:ALL\n"),
+        ("/etc/nsswitch.conf", names),
+    ] {
+        let of_pam = path == "/etc/security/access.conf";
+        if of_pam {
+            web.ok("echo 'account required pam_access.so' >>/etc/pam.d/sshd")?;
+        }
+        let found = web.ok(&format!("cat {path} 2>&1 || :"))?;
+        cluster.redeclare("web", |facts| demo::set_file(facts, path, content))?;
+        apply(cluster)?
+            .expect(5)
+            .says("rolled back: gate `connection/")
+            .says("a new login became root");
+        assert_eq!(web.ok(&format!("cat {path} 2>&1 || :"))?, found, "{path}");
         cluster.declare("web", &before)?;
     }
     cluster.deployctl(&["status", "web"])?.expect(0);

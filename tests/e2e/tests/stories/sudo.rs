@@ -176,5 +176,20 @@ fn from_now_on_it_asks(story: &Story) -> Result<()> {
         .says("the password that was passed");
     assert!(!story.machine().exists("/etc/sudoers.d/zz-asks")?);
     story.run(&apply, Some(PASSWORD))?.expect(0);
+
+    // A rollback to the generation in which it asks ends as an apply of it does.
+    story
+        .cluster
+        .redeclare("web", |facts| facts["extra"] = demo::extra())?;
+    story.run(&apply, Some(PASSWORD))?.expect(0);
+    let back = ["rollback", "web", "--to", "1", "--yes", "--timeout", "20"];
+    story.run(&back, None)?.expect(9).says("and none was given");
+    story
+        .run(&back, Some("wrong"))?
+        .expect(5)
+        .says("the password that was passed");
+    assert!(!story.machine().exists("/etc/sudoers.d/zz-asks")?);
+    story.run(&back, Some(PASSWORD))?.expect(0);
+    assert!(story.machine().exists("/etc/sudoers.d/zz-asks")?);
     Ok(())
 }
