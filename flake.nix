@@ -35,6 +35,7 @@
       cluster = {
         inherit inputs;
         folder = ./hosts;
+        modules = [ ./modules ];
         inventory = import ./hosts;
       };
       packages = import ./modules/flake/packages.nix cluster;
@@ -48,8 +49,8 @@
 
       nixosConfigurations = import ./modules/flake/nixos.nix cluster;
       darwinConfigurations = import ./modules/flake/darwin.nix cluster;
-      nixosModules = import ./modules/flake/modules.nix ./modules/nixos;
-      darwinModules = import ./modules/flake/modules.nix ./modules/darwin;
+      nixosModules = import ./modules/flake/modules.nix "nixos";
+      darwinModules = import ./modules/flake/modules.nix "darwin";
       lib = import ./modules/flake/lib.nix inputs;
       templates = import ./modules/flake/templates.nix;
 

@@ -19,28 +19,43 @@ let
   manifest = (builtins.fromTOML (builtins.readFile (./. + "/${folder}/Cargo.toml"))).package;
   completed = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
   folder = if crate == "deployctl" then "cli" else crate;
-  program = lib.fileset.unions [
-    ../Cargo.toml
-    ../Cargo.lock
-    ./checks/Cargo.toml
-    ./checks/src
-    ./cli/Cargo.toml
-    ./cli/src
-    ./core/Cargo.toml
-    ./core/src
-    ./engine/Cargo.toml
-    ./engine/build.rs
-    ./engine/src
-    ./hostprobe/Cargo.toml
-    ./hostprobe/src
-    ./report/Cargo.toml
-    ./report/src
-    # The program carries them.
-    ../modules/ubuntu
-    # Cargo wants to see every member of the workspace.
-    ../tests/e2e/Cargo.toml
-    ../tests/e2e/src
-  ];
+  # What the program carries of every concern; its modules for Nix are not among it.
+  carried = builtins.concatMap (
+    name:
+    builtins.filter builtins.pathExists (
+      map (part: ../modules + "/${name}/${part}") [
+        "concern.toml"
+        "facts.schema.json"
+        "rules.toml"
+        "checks.toml"
+        "ubuntu"
+      ]
+    )
+  ) (builtins.filter isConcern (builtins.attrNames (builtins.readDir ../modules)));
+  isConcern = name: builtins.pathExists (../modules + "/${name}/concern.toml");
+  program = lib.fileset.unions (
+    [
+      ../Cargo.toml
+      ../Cargo.lock
+      ./checks/Cargo.toml
+      ./checks/src
+      ./cli/Cargo.toml
+      ./cli/src
+      ./core/Cargo.toml
+      ./core/build.rs
+      ./core/src
+      ./engine/Cargo.toml
+      ./engine/src
+      ./hostprobe/Cargo.toml
+      ./hostprobe/src
+      ./report/Cargo.toml
+      ./report/src
+      # Cargo wants to see every member of the workspace.
+      ../tests/e2e/Cargo.toml
+      ../tests/e2e/src
+    ]
+    ++ carried
+  );
 in
 rustPlatform.buildRustPackage {
   pname = crate;

@@ -15,7 +15,6 @@ hosts.forHosts hosts.darwin (
     inherit (parts name) specialArgs;
     modules = [
       inputs.agenix.darwinModules.default
-      ../darwin
       {
         nixpkgs.hostPlatform = system;
         # The schema cannot be bypassed: a build of this system builds the check first.
@@ -23,6 +22,7 @@ hosts.forHosts hosts.darwin (
         system.systemBuilderArgs.inventoryCheck = check system;
       }
     ]
+    ++ builtins.attrValues (import ../imports.nix cluster.modules "darwin")
     ++ (parts name).own;
   }
 )

@@ -1,8 +1,8 @@
 # `deployctl inventory --check` as a derivation. Nothing that depends on it can be built from wrong
 # facts; its log names them with file and line.
-{ inputs, inventory, ... }:
-system:
+cluster: system:
 let
+  inherit (cluster) inputs inventory;
   pkgs = inputs.nixpkgs.legacyPackages.${system};
   deployctl = pkgs.callPackage ../../rust/package.nix { };
 in
@@ -13,6 +13,9 @@ pkgs.runCommand "inventory-check"
     passAsFile = [ "inventory" ];
   }
   ''
-    deployctl --inventory "$inventoryPath" inventory --check
+    mkdir -p repo/hosts
+    touch repo/hosts/default.nix
+    ${import ./own-modules.nix cluster}
+    deployctl --repo repo --inventory "$inventoryPath" inventory --check
     touch "$out"
   ''

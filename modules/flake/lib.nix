@@ -3,13 +3,20 @@ inputs: {
   # mkInventory FOLDER: the inventory of a folder like hosts/.
   mkInventory = import ./inventory.nix;
 
-  # mkCluster FOLDER: the outputs that this flake has for its hosts/, for another folder.
+  # mkCluster { hosts; modules; }: the outputs that this flake has for its hosts/, for another folder.
+  # `modules` is a folder of concerns, added to ours, of which it replaces those of the same name; where it
+  # is left out, the folder modules/ beside `hosts` is taken, if there is one. mkCluster FOLDER does that, too.
   mkCluster =
-    folder:
+    given:
     let
+      hosts = given.hosts or given;
+      beside = hosts + "/../modules";
+      own = given.modules or (if builtins.pathExists beside then beside else null);
       cluster = {
-        inherit inputs folder;
-        inventory = import ./inventory.nix folder;
+        inherit inputs;
+        folder = hosts;
+        modules = [ ../. ] ++ (if own == null then [ ] else [ own ]);
+        inventory = import ./inventory.nix hosts;
       };
     in
     {

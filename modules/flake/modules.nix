@@ -1,20 +1,10 @@
-# The modules in a folder, by name; `default` is all of them. They are sets, since older versions of
+# The modules of a platform, by concern; `default` is all of them. They are sets, since older versions of
 # `nix flake check` reject paths.
-folder:
+platform:
 let
-  names = builtins.filter (name: name != null) (
-    map (
-      file:
-      let
-        name = builtins.match "(.*)\\.nix" file;
-      in
-      if name == null then null else builtins.head name
-    ) (builtins.attrNames (builtins.readDir folder))
-  );
+  modules = import ../imports.nix [ ../. ] platform;
 in
-builtins.listToAttrs (
-  map (name: {
-    inherit name;
-    value.imports = [ (folder + "/${name}.nix") ];
-  }) names
-)
+builtins.mapAttrs (_: module: { imports = [ module ]; }) modules
+// {
+  default.imports = builtins.attrValues modules;
+}

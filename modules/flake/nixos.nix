@@ -38,7 +38,6 @@ hosts.forHosts hosts.nixos (
     modules = [
       inputs.agenix.nixosModules.default
       inputs.disko.nixosModules.disko
-      ../nixos
       {
         nixpkgs.hostPlatform = system;
         # The schema cannot be bypassed: a build of this system builds the check first.
@@ -47,6 +46,7 @@ hosts.forHosts hosts.nixos (
     ]
     ++ (if builtins.elem name hosts.linode then [ linode ] else [ ])
     ++ (if builtins.elem name hosts.disk then [ imageBuilder ] else [ ])
+    ++ builtins.attrValues (import ../imports.nix cluster.modules "nixos")
     ++ (parts name).own;
   }
 )

@@ -1,17 +1,9 @@
 # `deployctl render` as a derivation: the files of one Ubuntu host.
-{
-  inputs,
-  inventory,
-  folder,
-  ...
-}:
-system: name:
+cluster: system: name:
 let
+  inherit (cluster) inputs inventory;
   pkgs = inputs.nixpkgs.legacyPackages.${system};
   deployctl = pkgs.callPackage ../../rust/package.nix { };
-  # A cluster's own modules; the program contains the others.
-  own = folder + "/../modules/ubuntu";
-  link = if builtins.pathExists own then "ln -s ${own} repo/modules/ubuntu" else "";
 in
 pkgs.runCommand "${name}-rendered"
   {
@@ -20,9 +12,9 @@ pkgs.runCommand "${name}-rendered"
     passAsFile = [ "inventory" ];
   }
   ''
-    mkdir -p repo/hosts repo/modules
+    mkdir -p repo/hosts
     touch repo/hosts/default.nix
-    ${link}
+    ${import ./own-modules.nix cluster}
     deployctl --repo repo --inventory "$inventoryPath" render --out rendered ${name}
     mv rendered/${name} "$out"
   ''

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use deployctl_core::concern::Concerns;
 use deployctl_core::inventory::host::Platform;
 use deployctl_core::inventory::{Cluster, Host};
 use deployctl_core::name::UnitName;
@@ -13,6 +14,8 @@ use deployctl_core::rendered::{Rendered, UnitWant};
 pub struct Declared<'a> {
     /// The host's facts.
     pub host: &'a Host,
+    /// What hosts can declare.
+    pub concerns: &'a Concerns,
     /// The cluster's facts.
     pub cluster: &'a Cluster,
     /// The rendered files of the host.

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use deployctl_core::inventory::CONCERNS;
-use deployctl_core::name::{ConcernName, UnitName};
+use deployctl_core::name::UnitName;
 use deployctl_core::query::{Query, quote};
 use deployctl_core::rendered::{OnChange, UnitWant};
 
@@ -73,21 +72,30 @@ const BOOTING: &str = "still booting";
 /// boot is part of the system itself.
 fn nixos(declared: &Declared<'_>) -> BTreeMap<UnitName, UnitWant> {
     let host = declared.host;
-    let concerns = CONCERNS.iter().filter(|it| it.is_declared(host));
+    let concerns = declared.concerns.iter().filter(|it| it.is_declared(host));
     concerns
-        .flat_map(|concern| concern.nixos_units.iter().map(move |unit| (concern, unit)))
-        .filter(|(_, unit)| (unit.runs)(host))
+        .flat_map(|concern| {
+            concern
+                .manifest
+                .units
+                .iter()
+                .map(move |unit| (concern, unit))
+        })
+        .filter(|(concern, unit)| {
+            let facts = &host.facts[concern.name.as_str()];
+            unit.platform == host.platform
+                && unit.when.as_ref().is_none_or(|fact| facts[fact] == true)
+        })
         .map(|(concern, unit)| {
             let want = UnitWant {
-                concern: ConcernName::new(concern.name).expect("concerns are named by core"),
+                concern: concern.name.clone(),
                 enabled: None,
                 running: Some(true),
                 on_change: OnChange::Restart,
                 watch: BTreeSet::new(),
                 start_timeout_seconds: 0,
             };
-            let unit = UnitName::new(unit.name).expect("units are named by core");
-            (unit, want)
+            (unit.name.clone(), want)
         })
         .collect()
 }

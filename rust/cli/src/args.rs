@@ -127,6 +127,9 @@ pub(crate) enum Command {
     Adopt(Adopt),
     /// Tell where a file on a host comes from
     Why(Why),
+    /// Show what hosts can declare, and from where it comes
+    #[command(subcommand)]
+    Concern(Concern),
     /// Configure and build a host's own kernel
     #[command(subcommand)]
     Kernel(Kernel),
@@ -281,6 +284,23 @@ pub(crate) struct Why {
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
+}
+
+/// Show what hosts can declare, and from where it comes
+#[derive(Debug, Subcommand)]
+pub(crate) enum Concern {
+    /// List the concerns: those that are built in, and those of the repository
+    List,
+    /// Show a concern: its platforms, what it puts where, its facts
+    Show(ConcernShow),
+}
+
+/// Show a concern: its platforms, what it puts where, its facts
+#[derive(Debug, Args)]
+pub(crate) struct ConcernShow {
+    /// The concern
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 /// Configure and build a host's own kernel

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use deployctl_core::activation::quote;
+use deployctl_core::concern::{Concerns, Folders};
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::{HostName, LoginName};
 use deployctl_core::render::{Facts, TemplateSet};
@@ -78,9 +79,9 @@ impl Context {
     pub(crate) async fn inventory(&self) -> Result<Inventory, Failure> {
         let Some(file) = &self.global.inventory else {
             let bytes = nix::evaluate(&self.repo()?).await?;
-            return Ok(inventory::parse(&bytes)?);
+            return Ok(inventory::parse_with(&bytes, &self.concerns()?)?);
         };
-        inventory::parse(&nix::read(file)?).map_err(|errors| {
+        inventory::parse_with(&nix::read(file)?, &self.concerns()?).map_err(|errors| {
             // What has a place in `hosts/` is to be put right there.
             if errors.iter().any(|error| error.position.is_some()) {
                 return errors.into();
@@ -89,9 +90,23 @@ impl Context {
         })
     }
 
+    /// The folders of concerns of the repository at hand; where there is none, those that the program carries.
+    pub(crate) fn folders(&self) -> Result<Folders, Failure> {
+        match self.repo() {
+            Ok(top) => Ok(modules::read(&top)?),
+            Err(_) if self.global.repo.is_none() => Ok(Folders::built_in().clone()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// What hosts can declare.
+    pub(crate) fn concerns(&self) -> Result<Concerns, Failure> {
+        Ok(modules::concerns(&self.folders()?)?)
+    }
+
     /// The templates, and the facts as they see them.
     pub(crate) fn sources(&self, inventory: &Inventory) -> Result<(TemplateSet, Facts), Failure> {
-        let templates = modules::read(&self.repo()?)?;
+        let templates = TemplateSet::of(&self.folders()?)?;
         Ok((templates, Facts::from_inventory(inventory.value())))
     }
 

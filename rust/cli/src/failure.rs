@@ -111,7 +111,11 @@ impl From<RenderErrors> for Failure {
 
 impl From<ModulesError> for Failure {
     fn from(error: ModulesError) -> Self {
-        Self::of(Verdict::Usage, &error)
+        let failure = Self::of(Verdict::Usage, &error);
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

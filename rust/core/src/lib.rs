@@ -10,6 +10,7 @@
 
 pub mod activation;
 pub mod closure;
+pub mod concern;
 pub mod inventory;
 pub mod kernel;
 pub mod name;

@@ -5,10 +5,10 @@
     reason = "a test that reads modules and facts from the repository"
 )]
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use deployctl_core::concern::Folders;
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::HostName;
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
@@ -18,27 +18,8 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn read_folder(folder: &Path, below: &str, files: &mut BTreeMap<String, String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let below = if below.is_empty() {
-            name
-        } else {
-            format!("{below}/{name}")
-        };
-        if path.is_dir() {
-            read_folder(&path, &below, files);
-        } else {
-            files.insert(below, std::fs::read_to_string(&path).unwrap());
-        }
-    }
-}
-
 fn modules() -> TemplateSet {
-    let mut files = BTreeMap::new();
-    read_folder(&repository().join("modules/ubuntu"), "", &mut files);
-    TemplateSet::new("modules/ubuntu", files).unwrap_or_else(|errors| panic!("{errors}"))
+    TemplateSet::of(Folders::built_in()).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 fn inventory() -> serde_json::Value {

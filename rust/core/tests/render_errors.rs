@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use deployctl_core::concern::Folders;
 use deployctl_core::name::{HostName, ManagedPath};
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render, why};
 use deployctl_core::rendered::Rendered;
 use serde_json::json;
 
-/// Renders `files` (below `modules/ubuntu`) for one host with some facts; errors as they are shown.
+/// Renders `files` (`time/module.toml` is `modules/time/ubuntu/module.toml`) for one host with some facts; errors as they are shown.
 fn attempt(files: &[(&str, &str)]) -> Result<Rendered, String> {
-    let files = files
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
-    let set = TemplateSet::new("modules/ubuntu", files.collect()).map_err(|e| e.to_string())?;
+    let files = files.iter().map(|(path, text)| {
+        let (concern, below) = path.split_once('/').unwrap_or((path, ""));
+        (format!("{concern}/ubuntu/{below}"), (*text).to_owned())
+    });
+    let folders = Folders::default().with("modules", files.collect());
+    let set = TemplateSet::of(&folders).map_err(|e| e.to_string())?;
     let inventory = json!({
         "version": 1,
         "cluster": { "operators": { "ann": { "keys": [] } } },
@@ -78,15 +81,15 @@ name = "x"
         ("hugepages/etc/a.conf", "first\n{{ host.hugepages.cout }}\n"),
         ("hugepages/b", "{{ hots.name }}"),
     ]), @"
-    modules/ubuntu/hugepages/b:1: host `box`: `hots.name` is undefined
+    modules/hugepages/ubuntu/b:1: host `box`: `hots.name` is undefined
       hint: templates know `host`, `hosts`, `cluster`, and with `each` also `item` and `key`
-    modules/ubuntu/hugepages/etc/a.conf:2: host `box`: `host.hugepages.cout` is undefined: the inventory has no `hosts.box.hugepages.cout`
+    modules/hugepages/ubuntu/etc/a.conf:2: host `box`: `host.hugepages.cout` is undefined: the inventory has no `hosts.box.hugepages.cout`
       hint: did you mean `count`?
-    modules/ubuntu/hugepages/module.toml:7: host `box`: `host.hugepages.mout` is undefined: the inventory has no `hosts.box.hugepages.mout`
+    modules/hugepages/ubuntu/module.toml:7: host `box`: `host.hugepages.mout` is undefined: the inventory has no `hosts.box.hugepages.mout`
       hint: did you mean `mount`?
-    modules/ubuntu/hugepages/module.toml:12: host `box`: `host.nvidia.persistence` is undefined: the inventory has no `hosts.box.nvidia`
+    modules/hugepages/ubuntu/module.toml:12: host `box`: `host.nvidia.persistence` is undefined: the inventory has no `hosts.box.nvidia`
       hint: declared there: `evil`, `hugepages`, `name`, `platform`, `time`, `users`
-    modules/ubuntu/hugepages/module.toml:23: host `box`: `host.hugepages.packages` is undefined: the inventory has no `hosts.box.hugepages.packages`
+    modules/hugepages/ubuntu/module.toml:23: host `box`: `host.hugepages.packages` is undefined: the inventory has no `hosts.box.hugepages.packages`
       hint: declared there: `count`, `mount`, `size_kib`
     ");
 }
@@ -138,12 +141,12 @@ syntax = "words"
         ),
         ("evil/free", "{{ host.evil.line | line }}\n"),
     ]), @r"
-    modules/ubuntu/evil/free:1: host `box`: `line`: `a\nb` cannot be written in words syntax: it holds the control character `\n`
-    modules/ubuntu/evil/line:1: host `box`: `host.evil.line`: `a\nb` cannot be written in yaml syntax: it holds the control character `\n`
-    modules/ubuntu/evil/list:1: host `box`: `host.users`: a sequence cannot be written; loop over it
-    modules/ubuntu/evil/null:1: host `box`: `host.evil.null`: null cannot be written; test for it with `is none`
-    modules/ubuntu/evil/safe:1: host `box`: `host.evil.word`: escaping cannot be switched off
-    modules/ubuntu/evil/word:2: host `box`: `host.evil.word`: `x y` cannot be written in unit syntax: it holds a space, which would make it several words
+    modules/evil/ubuntu/free:1: host `box`: `line`: `a\nb` cannot be written in words syntax: it holds the control character `\n`
+    modules/evil/ubuntu/line:1: host `box`: `host.evil.line`: `a\nb` cannot be written in yaml syntax: it holds the control character `\n`
+    modules/evil/ubuntu/list:1: host `box`: `host.users`: a sequence cannot be written; loop over it
+    modules/evil/ubuntu/null:1: host `box`: `host.evil.null`: null cannot be written; test for it with `is none`
+    modules/evil/ubuntu/safe:1: host `box`: `host.evil.word`: escaping cannot be switched off
+    modules/evil/ubuntu/word:2: host `box`: `host.evil.word`: `x y` cannot be written in unit syntax: it holds a space, which would make it several words
     ");
 }
 
@@ -155,7 +158,7 @@ fn nothing_marks_a_value_as_safe() {
             "[[file]]\npath = \"/etc/x\"\nsyntax = \"words\"\n",
         ),
         ("evil/etc/x", "{{ host.evil.word | safe }}\n"),
-    ]), @"modules/ubuntu/evil/etc/x:1: host `box`: `safe`: filter safe is unknown");
+    ]), @"modules/evil/ubuntu/etc/x:1: host `box`: `safe`: filter safe is unknown");
 }
 
 #[test]
@@ -171,9 +174,9 @@ fn templates_that_quote_quoted_values_are_refused() {
         ),
         ("evil/etc/y", "x: \"{{ host.evil.word }}\"\n"),
     ]), @"
-    modules/ubuntu/evil/etc/x:2: a value stands between quotes
+    modules/evil/ubuntu/etc/x:2: a value stands between quotes
       hint: leave the quotes out: the value brings its own
-    modules/ubuntu/evil/etc/y:1: a value stands between quotes
+    modules/evil/ubuntu/etc/y:1: a value stands between quotes
       hint: leave the quotes out: the value brings its own
     ");
 }
@@ -227,18 +230,18 @@ path = "/srv/d"
 content = "host.users"
 "#,
     )]), @r"
-    modules/ubuntu/time/module.toml:3: host `box`: `path`: `/etc/../x` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
-    modules/ubuntu/time/module.toml:6: host `box`: `path`: `relative` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
-    modules/ubuntu/time/module.toml:9: host `box`: `/proc/sys/x` is below `/proc`, where nothing can be managed
-    modules/ubuntu/time/module.toml:12: host `box`: `/var/lib/deployctl` is below `/var/lib/deployctl`, where nothing can be managed
-    modules/ubuntu/time/module.toml:16: host `box`: `mode`: `0999` is not a file mode; expected octal digits such as `0644`
-    modules/ubuntu/time/module.toml:20: host `box`: `owner`: `Root` is not a valid account name: lower-case letters, digits, `-` and `_`, starting with a letter or `_`, at most 31
-    modules/ubuntu/time/module.toml:24: host `box`: `target`: a link's target is neither empty nor holds control characters
-    modules/ubuntu/time/module.toml:27: host `box`: `name`: `no-suffix` is not a valid unit name: letters, digits and `:-_.@\`, with a unit suffix such as `.service`, at most 255
-    modules/ubuntu/time/module.toml:31: host `box`: `on_change`: `explode` is none of `restart`, `reload` and `nothing`
-    modules/ubuntu/time/module.toml:35: host `box`: `start_timeout_seconds`: `soon` is not what this key holds
-    modules/ubuntu/time/module.toml:39: host `box`: `version`: `latest` is no package version
-    modules/ubuntu/time/module.toml:43: host `box`: `content`: expected text, found a sequence
+    modules/time/ubuntu/module.toml:3: host `box`: `path`: `/etc/../x` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
+    modules/time/ubuntu/module.toml:6: host `box`: `path`: `relative` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
+    modules/time/ubuntu/module.toml:9: host `box`: `/proc/sys/x` is below `/proc`, where nothing can be managed
+    modules/time/ubuntu/module.toml:12: host `box`: `/var/lib/deployctl` is below `/var/lib/deployctl`, where nothing can be managed
+    modules/time/ubuntu/module.toml:16: host `box`: `mode`: `0999` is not a file mode; expected octal digits such as `0644`
+    modules/time/ubuntu/module.toml:20: host `box`: `owner`: `Root` is not a valid account name: lower-case letters, digits, `-` and `_`, starting with a letter or `_`, at most 31
+    modules/time/ubuntu/module.toml:24: host `box`: `target`: a link's target is neither empty nor holds control characters
+    modules/time/ubuntu/module.toml:27: host `box`: `name`: `no-suffix` is not a valid unit name: letters, digits and `:-_.@\`, with a unit suffix such as `.service`, at most 255
+    modules/time/ubuntu/module.toml:31: host `box`: `on_change`: `explode` is none of `restart`, `reload` and `nothing`
+    modules/time/ubuntu/module.toml:35: host `box`: `start_timeout_seconds`: `soon` is not what this key holds
+    modules/time/ubuntu/module.toml:39: host `box`: `version`: `latest` is no package version
+    modules/time/ubuntu/module.toml:43: host `box`: `content`: expected text, found a sequence
     ");
 }
 
@@ -305,14 +308,14 @@ name = "x.service"
         ),
         ("time/etc/modules-load.d/c.conf", "nvidia\ntwo words\n"),
     ]), @"
-    modules/ubuntu/hugepages/module.toml:3: host `box`: line 2 of `/etc/sysctl.d/a.conf` is no `key = value` setting: `what is this`
-    modules/ubuntu/time/module.toml:3: host `box`: `/etc/sysctl.d/a.conf` is written by modules/ubuntu/hugepages/module.toml:3 already
-    modules/ubuntu/time/module.toml:7: host `box`: `vm.swappiness` is set to `2` here and to `1` by `/etc/sysctl.d/a.conf`
-    modules/ubuntu/time/module.toml:11: host `box`: line 2 of `/etc/modules-load.d/c.conf` is no kernel module's name: `two words`
-    modules/ubuntu/time/module.toml:18: host `box`: `/etc/old/inner` lies below `/etc/old`, which modules/ubuntu/time/module.toml:15 declares to be absent
-    modules/ubuntu/time/module.toml:25: host `box`: `/srv/link/below/it` lies below `/srv/link`, which modules/ubuntu/time/module.toml:21 declares to be a symlink
-    modules/ubuntu/time/module.toml:28: host `box`: package `x` is declared by modules/ubuntu/hugepages/module.toml:7 already
-    modules/ubuntu/time/module.toml:31: host `box`: unit `x.service` is declared by modules/ubuntu/hugepages/module.toml:10 already
+    modules/hugepages/ubuntu/module.toml:3: host `box`: line 2 of `/etc/sysctl.d/a.conf` is no `key = value` setting: `what is this`
+    modules/time/ubuntu/module.toml:3: host `box`: `/etc/sysctl.d/a.conf` is written by modules/hugepages/ubuntu/module.toml:3 already
+    modules/time/ubuntu/module.toml:7: host `box`: `vm.swappiness` is set to `2` here and to `1` by `/etc/sysctl.d/a.conf`
+    modules/time/ubuntu/module.toml:11: host `box`: line 2 of `/etc/modules-load.d/c.conf` is no kernel module's name: `two words`
+    modules/time/ubuntu/module.toml:18: host `box`: `/etc/old/inner` lies below `/etc/old`, which modules/time/ubuntu/module.toml:15 declares to be absent
+    modules/time/ubuntu/module.toml:25: host `box`: `/srv/link/below/it` lies below `/srv/link`, which modules/time/ubuntu/module.toml:21 declares to be a symlink
+    modules/time/ubuntu/module.toml:28: host `box`: package `x` is declared by modules/hugepages/ubuntu/module.toml:7 already
+    modules/time/ubuntu/module.toml:31: host `box`: unit `x.service` is declared by modules/hugepages/ubuntu/module.toml:10 already
     ");
 }
 
@@ -321,7 +324,7 @@ fn a_unit_watches_managed_paths_only() {
     insta::assert_snapshot!(refused(&[(
         "time/module.toml",
         "[[unit]]\nname = \"a.service\"\nwatch = [\"/etc/a.conf\", \"\"]\n",
-    )]), @"modules/ubuntu/time/module.toml:2: host `box`: unit `a.service` watches `/etc/a.conf`, which no concern writes");
+    )]), @"modules/time/ubuntu/module.toml:2: host `box`: unit `a.service` watches `/etc/a.conf`, which no concern writes");
 }
 
 #[test]
@@ -375,22 +378,22 @@ fn manifests_that_do_not_read() {
         said.push(format!("{name}: {errors}"));
     }
     insta::assert_snapshot!(said.join("\n"), @r#"
-    unknown-key: modules/ubuntu/time/module.toml:5: unknown field `mod`, expected one of `when`, `each`, `path`, `template`, `content`, `syntax`, `mode`, `owner`, `group`, `validate`, `follow_ups`
-    unknown-follow-up: modules/ubuntu/time/module.toml:4: unknown variant `reeboot`, expected one of `sysusers`, `tmpfiles`, `modules`, `sysctl`, `udev`, `daemon-reload`, `firewall`, `network`, `mounts`, `initramfs`, `bootloader`, `reboot`
-    unknown-syntax: modules/ubuntu/time/module.toml:3: unknown variant `json`, expected one of `unit`, `yaml`, `nft`, `sh`, `sudoers`, `grub`, `words`, `sysctl`, `apt`, `perl`, `plain`
-    no-syntax: modules/ubuntu/time/module.toml:2: a file from a template needs a `syntax`
+    unknown-key: modules/time/ubuntu/module.toml:5: unknown field `mod`, expected one of `when`, `each`, `path`, `template`, `content`, `syntax`, `mode`, `owner`, `group`, `validate`, `follow_ups`
+    unknown-follow-up: modules/time/ubuntu/module.toml:4: unknown variant `reeboot`, expected one of `sysusers`, `tmpfiles`, `modules`, `sysctl`, `udev`, `daemon-reload`, `firewall`, `network`, `mounts`, `initramfs`, `bootloader`, `reboot`
+    unknown-syntax: modules/time/ubuntu/module.toml:3: unknown variant `json`, expected one of `unit`, `yaml`, `nft`, `sh`, `sudoers`, `grub`, `words`, `sysctl`, `apt`, `perl`, `plain`
+    no-syntax: modules/time/ubuntu/module.toml:2: a file from a template needs a `syntax`
       hint: it says how values are escaped: `unit`, `sh`, `yaml` …
-    no-template: modules/ubuntu/time/module.toml:2: there is no template `modules/ubuntu/time/etc/y`
-    templated-path-without-template: modules/ubuntu/time/module.toml:2: a `path` that is a template needs a `template`
-    content-and-template: modules/ubuntu/time/module.toml:4: `content` goes with neither `template` nor `syntax`
-    no-toml: modules/ubuntu/time/module.toml:1: unclosed array table, expected `]`
-    bad-expression: modules/ubuntu/time/etc/x:1: no entry of `module.toml` uses this file
-    modules/ubuntu/time/module.toml:1: unexpected end of input, expected identifier or integer
-    bad-string: modules/ubuntu/time/etc/x:1: no entry of `module.toml` uses this file
-    modules/ubuntu/time/module.toml:2: unexpected end of variable block, expected identifier or integer
-    unused-template: modules/ubuntu/time/etc/x:1: no entry of `module.toml` uses this file
-    bad-template: modules/ubuntu/time/z:2: unexpected end of variable block, expected identifier or integer
-    empty-release: modules/ubuntu/time/module.toml:3: there is no template `modules/ubuntu/time/gone/…`
+    no-template: modules/time/ubuntu/module.toml:2: there is no template `modules/time/ubuntu/etc/y`
+    templated-path-without-template: modules/time/ubuntu/module.toml:2: a `path` that is a template needs a `template`
+    content-and-template: modules/time/ubuntu/module.toml:4: `content` goes with neither `template` nor `syntax`
+    no-toml: modules/time/ubuntu/module.toml:1: unclosed array table, expected `]`
+    bad-expression: modules/time/ubuntu/etc/x:1: no entry of `module.toml` uses this file
+    modules/time/ubuntu/module.toml:1: unexpected end of input, expected identifier or integer
+    bad-string: modules/time/ubuntu/etc/x:1: no entry of `module.toml` uses this file
+    modules/time/ubuntu/module.toml:2: unexpected end of variable block, expected identifier or integer
+    unused-template: modules/time/ubuntu/etc/x:1: no entry of `module.toml` uses this file
+    bad-template: modules/time/ubuntu/z:2: unexpected end of variable block, expected identifier or integer
+    empty-release: modules/time/ubuntu/module.toml:3: there is no template `modules/time/ubuntu/gone/…`
     "#);
 }
 
@@ -401,16 +404,16 @@ fn modules_are_concerns() {
         ("stray.txt", ""),
         ("ssh/etc/x", ""),
     ]), @"
-    modules/ubuntu/Time/module.toml:1: `Time` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
-    modules/ubuntu/ssh/module.toml:1: a concern needs a `module.toml`
-    modules/ubuntu/stray.txt/module.toml:1: `stray.txt` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
+    modules/Time/ubuntu/module.toml:1: `Time` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
+    modules/ssh/ubuntu/module.toml:1: a concern needs a `module.toml`
+    modules/stray.txt/ubuntu/module.toml:1: `stray.txt` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
     ");
 }
 
 #[test]
 fn a_host_that_is_not_there() {
     let facts = Facts::from_inventory(&json!({ "hosts": { "box": { "platform": "ubuntu" } } }));
-    let set = TemplateSet::new("modules/ubuntu", BTreeMap::new()).expect("no modules");
+    let set = TemplateSet::of(&Folders::default()).expect("no modules");
     let errors = render(&facts, &HostName::new("bax").expect("a name"), &set).expect_err("no host");
     insta::assert_snapshot!(errors.to_string(), @"
     hosts:1: host `bax`: the inventory has no such host

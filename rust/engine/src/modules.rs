@@ -1,14 +1,26 @@
-//! The Ubuntu platform's modules: those that the program embeds, and those of the current repository.
+//! The folders of concerns: those that the program contains, and those of the repository at hand.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use deployctl_core::render::{RenderErrors, TemplateSet};
+use deployctl_core::concern::{ConcernErrors, Concerns, Folders};
 
-/// Where the Ubuntu platform's modules are, below the repository's top.
-const MODULES: &str = "modules/ubuntu";
+/// Where a repository's own concerns are, below its top.
+const MODULES: &str = "modules";
+
+/// What a concern's folder holds; a folder without any of it is none, and may hold anything.
+const SIGNS: &[&str] = &[
+    "concern.toml",
+    "facts.schema.json",
+    "rules.toml",
+    "checks.toml",
+    "ubuntu/module.toml",
+];
+
+/// What only Nix or a test reads.
+const UNREAD: &[&str] = &["nixos", "darwin", "cases"];
 
 /// Longest template.
 const SIZE_CAP: u64 = 1 << 20;
@@ -44,52 +56,107 @@ pub enum ModulesError {
         /// Which.
         path: PathBuf,
     },
-    /// Modules that contradict themselves.
+    /// A folder as earlier versions had it: what it replaces would be taken from the program without a word.
+    #[error("`{}` is where earlier versions had the concern `{concern}`", path.display())]
+    Moved {
+        /// The folder.
+        path: PathBuf,
+        /// The concern.
+        concern: String,
+    },
+    /// Folders that contradict themselves.
     #[error(transparent)]
-    Invalid(#[from] RenderErrors),
+    Invalid(#[from] ConcernErrors),
 }
 
-/// The name of the embedded folder in errors and in `why`; no repository has it.
-const CARRIED: &str = "deployctl:modules/ubuntu";
+impl ModulesError {
+    /// What to do about it; `None` where the message says it.
+    pub fn hint(&self) -> Option<String> {
+        let Self::Moved { concern, .. } = self else {
+            return None;
+        };
+        Some(format!(
+            "move it to `{MODULES}/{concern}/ubuntu` and put a `concern.toml` beside that, as `deployctl concern list` has them"
+        ))
+    }
+}
 
-/// Every file that the program embeds, by its path below [`MODULES`].
-static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/modules.rs"));
-
-/// Compiles the modules for the repository at `top`: each folder of its `modules/ubuntu`, if there
-/// is one, replaces the one that the program embeds.
+/// The folders of concerns for the repository at `top`: those that the program contains, and those of its `modules/`,
+/// which replace folders of the same name as a whole.
 ///
-/// Hidden files and editors' backups (`~`) are skipped. `modules` and `modules/ubuntu` may be links to folders,
-/// nothing below them may; a link to a file is read as the file.
-pub fn read(top: &Path) -> Result<TemplateSet, ModulesError> {
-    let own = if is_absent(top) {
-        BTreeMap::new()
-    } else {
-        read_folder(&top.join(MODULES))?
+/// Hidden files and editors' backups (`~`) are passed over. `modules` may be a link to a folder, nothing below it may;
+/// a link to a file is as good as the file.
+pub fn read(top: &Path) -> Result<Folders, ModulesError> {
+    let carried = Folders::built_in().clone();
+    let modules = top.join(MODULES);
+    if is_absent(&modules) {
+        return Ok(carried);
+    }
+    reject_earlier_layout(&modules)?;
+    let at = |source| ModulesError::Read {
+        path: modules.clone(),
+        source,
     };
-    Ok(TemplateSet::layered(&[
-        (CARRIED, carried()),
-        (MODULES, own),
-    ])?)
+    let mut own = BTreeMap::new();
+    for entry in std::fs::read_dir(&modules).map_err(at)? {
+        let folder = entry.map_err(at)?.path();
+        let is_concern = SIGNS.iter().any(|sign| !is_absent(&folder.join(sign)));
+        if let Some(name) = folder.file_name().and_then(|name| name.to_str())
+            && !name.starts_with('.')
+            && is_concern
+        {
+            if std::fs::symlink_metadata(&folder).is_ok_and(|found| found.is_symlink()) {
+                let what = "a symbolic link to a folder";
+                return Err(ModulesError::NotRegular { path: folder, what });
+            }
+            read_folder(&folder, name, &mut own)?;
+        }
+    }
+    Ok(carried.with(MODULES, own))
 }
 
-fn carried() -> BTreeMap<String, String> {
-    let own = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
-    FILES.iter().map(own).collect()
+/// The concerns of `folders`.
+pub fn concerns(folders: &Folders) -> Result<Concerns, ModulesError> {
+    Ok(Concerns::read(folders)?)
 }
 
-/// Whether there is no `modules/ubuntu` at `top`. A dangling link counts as present.
-fn is_absent(top: &Path) -> bool {
-    let absent = |path: &Path| {
-        std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+/// Rejects `modules/ubuntu/CONCERN/module.toml`, which nothing would read.
+fn reject_earlier_layout(modules: &Path) -> Result<(), ModulesError> {
+    let mut moved: Vec<PathBuf> = std::fs::read_dir(modules.join("ubuntu"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("module.toml").exists())
+        .collect();
+    moved.sort();
+    let Some(path) = moved.into_iter().next() else {
+        return Ok(());
     };
-    let modules = top.join("modules");
-    absent(&modules) || modules.is_dir() && absent(&top.join(MODULES))
+    let concern = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    Err(ModulesError::Moved { path, concern })
 }
 
-/// The text of every file below `root`, by its path below it.
-fn read_folder(root: &Path) -> Result<BTreeMap<String, String>, ModulesError> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![(root.to_owned(), String::new())];
+/// Whether there is nothing at `path`. A link that leads nowhere is something.
+fn is_absent(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
+    })
+}
+
+/// Adds the text of every file of the concern `name` that deployctl itself reads, by its path below `modules`.
+fn read_folder(
+    root: &Path,
+    name: &str,
+    files: &mut BTreeMap<String, String>,
+) -> Result<(), ModulesError> {
+    let mut folders = vec![(root.to_owned(), name.to_owned())];
     while let Some((folder, below)) = folders.pop() {
         let at = |source| ModulesError::Read {
             path: folder.clone(),
@@ -103,12 +170,13 @@ fn read_folder(root: &Path) -> Result<BTreeMap<String, String>, ModulesError> {
             if name.starts_with('.') || name.ends_with('~') {
                 continue;
             }
-            let below = if below.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{below}/{name}")
-            };
-            if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+            let is_folder = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+            let is_nix = !is_folder && path.extension().is_some_and(|it| it == "nix");
+            if folder == root && (UNREAD.contains(&name) || is_nix) {
+                continue;
+            }
+            let below = format!("{below}/{name}");
+            if is_folder {
                 folders.push((path, below));
                 continue;
             }
@@ -117,7 +185,7 @@ fn read_folder(root: &Path) -> Result<BTreeMap<String, String>, ModulesError> {
             files.insert(below, text);
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 /// Reads a regular file of a sane size.
@@ -158,50 +226,77 @@ fn read_template(path: &Path) -> Result<Vec<u8>, ModulesError> {
 mod tests {
     use std::fs;
 
+    use deployctl_core::render::TemplateSet;
+
     use super::*;
 
-    #[test]
-    fn the_repository_s_modules_read() {
-        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let set = read(&top).expect("the modules are sound");
-        let concerns: Vec<&str> = set.concerns().map(AsRef::as_ref).collect();
-        assert!(
-            concerns.contains(&"hugepages") && concerns.contains(&"extra"),
-            "{concerns:?}"
-        );
+    /// What a concern without files needs.
+    const NOTHING: &str = "summary = \"x\"\nplatforms = [\"ubuntu\", \"nixos\", \"darwin\"]\n";
+
+    fn concern(top: &Path, name: &str) -> PathBuf {
+        let folder = top.join(MODULES).join(name);
+        fs::create_dir_all(folder.join("ubuntu/etc")).expect("a folder");
+        fs::write(folder.join("concern.toml"), NOTHING).expect("a file");
+        folder
     }
 
     #[test]
     fn the_program_carries_what_the_repository_has() {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let own = read_folder(&top.join(MODULES)).expect("the modules are sound");
-        assert_eq!(carried(), own);
+        let mut own = read(&top).expect("the modules are sound");
+        let carried = Folders::built_in();
+        assert_eq!(own.iter().count(), carried.iter().count());
+        for (name, folder) in own.iter() {
+            let (_, same) = carried.iter().find(|(it, _)| *it == name).expect(name);
+            assert_eq!(folder.files, same.files, "{name}");
+        }
+        own = own.with(MODULES, BTreeMap::new());
+        Concerns::read(&own).expect("the concerns are sound");
+        TemplateSet::of(&own).expect("the templates are sound");
     }
 
     #[test]
-    fn a_repository_without_modules_takes_those_of_the_program() {
+    fn a_repository_s_folder_replaces_the_program_s_as_a_whole() {
         let top = tempfile::tempdir().expect("a folder");
-        let concerns = |why: &str| -> Vec<String> {
-            let set = read(top.path()).expect(why);
-            set.concerns().map(ToString::to_string).collect()
+        let places = || -> Vec<String> {
+            let folders = read(top.path()).expect("the folders are sound");
+            folders
+                .iter()
+                .map(|(_, folder)| folder.place.clone())
+                .collect()
         };
-        let all = concerns("there is nothing");
-        assert!(all.iter().any(|concern| concern == "ssh"), "{all:?}");
-        fs::create_dir(top.path().join("modules")).expect("a folder");
-        assert_eq!(concerns("a folder for something else"), all);
+        let all = places();
+        assert!(all.contains(&"deployctl:modules/ssh".to_owned()), "{all:?}");
+        fs::create_dir_all(top.path().join("modules/nixos-things")).expect("a folder");
+        assert_eq!(places(), all, "a folder for something else");
+        concern(top.path(), "ssh");
+        let own: Vec<String> = places();
+        assert!(own.contains(&"modules/ssh".to_owned()), "{own:?}");
+        assert_eq!(own.len(), all.len());
+    }
+
+    #[test]
+    fn a_concern_is_no_link_out_of_the_repository() {
+        let top = tempfile::tempdir().expect("a folder");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let folder = concern(elsewhere.path(), "web");
         fs::create_dir(top.path().join(MODULES)).expect("a folder");
-        assert_eq!(concerns("nothing in it"), all);
-        let own = top.path().join(MODULES).join("ssh");
-        fs::create_dir(&own).expect("a folder");
-        fs::write(own.join("module.toml"), "").expect("a file");
-        assert_eq!(concerns("one of its own"), all);
-        // A folder is replaced as a whole, so no embedded template of that concern is left over.
-        fs::write(own.join("module.toml"), "[[file]]\n").expect("a file");
-        let error = read(top.path()).expect_err("a module without sense");
+        std::os::unix::fs::symlink(folder, top.path().join("modules/web")).expect("a link");
+        let error = read(top.path()).expect_err("it is a link").to_string();
+        assert!(error.contains("modules/web` is a symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn the_layout_of_earlier_versions_is_rejected() {
+        let top = tempfile::tempdir().expect("a folder");
+        let earlier = top.path().join("modules/ubuntu/time");
+        fs::create_dir_all(&earlier).expect("a folder");
+        fs::write(earlier.join("module.toml"), "").expect("a file");
+        let error = read(top.path())
+            .expect_err("nothing would read it")
+            .to_string();
         assert!(
-            error
-                .to_string()
-                .starts_with("modules/ubuntu/ssh/module.toml:"),
+            error.ends_with("is where earlier versions had the concern `time`"),
             "{error}"
         );
     }
@@ -210,21 +305,16 @@ mod tests {
     fn a_link_that_leads_nowhere_is_no_repository_without_modules() {
         use std::os::unix::fs::symlink;
 
-        for link in ["modules", MODULES] {
-            let top = tempfile::tempdir().expect("a folder");
-            let link = top.path().join(link);
-            fs::create_dir_all(link.parent().expect("it has one")).expect("a folder");
-            symlink("/nowhere", &link).expect("a link");
-            let error = read(top.path()).expect_err("the modules are not there");
-            assert!(matches!(error, ModulesError::Read { .. }), "{error}");
-        }
+        let top = tempfile::tempdir().expect("a folder");
+        symlink("/nowhere", top.path().join(MODULES)).expect("a link");
+        let error = read(top.path()).expect_err("the modules are not there");
+        assert!(matches!(error, ModulesError::Read { .. }), "{error}");
     }
 
     #[test]
     fn backups_are_passed_over_and_errors_name_the_file() {
         let top = tempfile::tempdir().expect("a folder");
-        let time = top.path().join("modules/ubuntu/time");
-        fs::create_dir_all(time.join("etc")).expect("a folder");
+        let time = concern(top.path(), "time").join("ubuntu");
         fs::write(time.join("module.toml"), "").expect("a file");
         for passed_over in ["module.toml~", ".module.toml.swp"] {
             fs::write(time.join(passed_over), "not TOML").expect("a file");
@@ -241,8 +331,8 @@ mod tests {
         );
 
         fs::write(time.join("etc/binary"), "x").expect("a file");
-        let unused = read(top.path()).expect_err("a file that nothing uses");
-        assert!(matches!(unused, ModulesError::Invalid(_)), "{unused}");
+        let folders = read(top.path()).expect("the files are text");
+        TemplateSet::of(&folders).expect_err("a file that nothing uses");
     }
 
     #[test]
@@ -252,15 +342,14 @@ mod tests {
         let top = tempfile::tempdir().expect("a folder");
         let elsewhere = tempfile::tempdir().expect("a folder");
         symlink(elsewhere.path(), top.path().join("modules")).expect("a link");
-        let time = top.path().join("modules/ubuntu/time");
-        fs::create_dir_all(time.join("etc")).expect("a folder");
+        let time = concern(top.path(), "time").join("ubuntu");
         fs::write(time.join("module.toml"), "").expect("a file");
         read(top.path()).expect("`modules` may be a link");
 
         let odd = time.join("etc/odd");
         let refused = |why: &str| {
             let error = read(top.path()).expect_err(why).to_string();
-            assert!(error.contains("/time/etc/odd` is "), "{error}");
+            assert!(error.contains("/time/ubuntu/etc/odd` is "), "{error}");
             assert!(error.contains(why), "{error}");
             fs::remove_file(&odd).expect("it is there");
         };

@@ -78,6 +78,7 @@ impl Rollout<'_> {
         let host = self.inventory.host(prepared.host());
         let declared = Declared {
             host: host.expect("rendered from it"),
+            concerns: self.inventory.concerns(),
             cluster: self.inventory.cluster(),
             rendered: &prepared.rendered,
             failed_before: &prepared.plan.failed_units,

@@ -3,24 +3,16 @@
 let
   lib = import ./lib.nix;
   inventory = import ../../../hosts;
-  folders = {
-    nixos = ../../../modules/nixos;
-    darwin = ../../../modules/darwin;
-  };
-
-  platforms = lib.filterAttrs (_: builtins.pathExists) folders;
+  # Platform → concern → its module.
+  platforms = lib.genAttrs [ "nixos" "darwin" ] (
+    import ../../../modules/imports.nix [ ../../../modules ]
+  );
   # Linux hosts always exist as NixOS systems, too, whatever their platform is today.
   hostsOf =
     platform:
     lib.filterAttrs (_: host: (platform == "darwin") == (host.platform == "darwin")) inventory.hosts
     // (import ./examples.nix).${platform} or { };
-  concernsOf =
-    platform:
-    lib.filter (concern: concern != "default") (
-      map (lib.removeSuffix ".nix") (
-        lib.filter (lib.hasSuffix ".nix") (lib.attrNames (builtins.readDir platforms.${platform}))
-      )
-    );
+  concernsOf = platform: lib.attrNames platforms.${platform};
 
   evaluate =
     platform: hostName: modules:
@@ -46,10 +38,7 @@ let
   # All modules together, with one more that a test adds.
   together =
     extra: platform: hostName:
-    evaluate platform hostName ([
-      platforms.${platform}
-      extra
-    ]);
+    evaluate platform hostName (lib.attrValues platforms.${platform} ++ [ extra ]);
   contracts = lib.mapAttrs (platform: _: lib.importJSON (../contract + "/${platform}.json")) (
     lib.filterAttrs (platform: _: builtins.pathExists (../contract + "/${platform}.json")) platforms
   );
@@ -64,26 +53,18 @@ let
   one = forEach (
     platform: hostName:
     lib.genAttrs (concernsOf platform) (
-      concern: (evaluate platform hostName [ (platforms.${platform} + "/${concern}.nix") ]).set
+      concern: (evaluate platform hostName [ platforms.${platform}.${concern} ]).set
     )
   );
   # Together, so that a conflict between two modules shows, too.
   examined = lib.intersectAttrs contracts (
     forEach (platform: hostName: examine platform (together { } platform hostName))
   );
-  forgotten =
-    platform:
-    lib.subtractLists (import (platforms.${platform} + "/default.nix")).imports (
-      map (concern: platforms.${platform} + "/${concern}.nix") (concernsOf platform)
-    );
   breaches = lib.concatLists (
     lib.mapAttrsToList (
       platform: hosts:
       lib.concatLists (
         lib.mapAttrsToList (name: found: map (text: "${platform} ${name}: ${text}") found.wrong) hosts
-      )
-      ++ map (file: "modules/${platform}/default.nix does not import ${baseNameOf file}") (
-        forgotten platform
       )
       ++ map (path: "contract/${platform}.json: no module sets ${path}") (
         lib.subtractLists (lib.concatMap (found: found.used) (lib.attrValues hosts)) (

@@ -5,7 +5,14 @@ let
 
   derivation = value: builtins.seq value.drvPath "${value.name} for ${value.system}";
   names = set: lib.concatStringsSep " " (builtins.attrNames set);
-  file = module: baseNameOf (toString (lib.head module.imports));
+  # `time/nixos.nix`; `default` is several.
+  path = module: "${baseNameOf (dirOf module)}/${baseNameOf module}";
+  file =
+    module:
+    if builtins.length module.imports == 1 then
+      path (lib.head module.imports)
+    else
+      "${toString (builtins.length module.imports)} modules";
 
   # How each output reads.
   plain = show: set: lib.mapAttrs (_: show) set;

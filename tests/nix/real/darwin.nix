@@ -128,7 +128,9 @@ let
       inherit (inventory) cluster hosts;
     };
     modules = [
-      ../../../modules/darwin
+      {
+        imports = builtins.attrValues (import ../../../modules/imports.nix [ ../../../modules ] "darwin");
+      }
       { nixpkgs.source = "/nix/store/nixpkgs"; }
       extra
     ];

@@ -66,6 +66,7 @@ pub(crate) fn checks_in(
     let name = HostName::new(host).unwrap();
     checks(&Declared {
         host: inventory.host(&name).unwrap(),
+        concerns: inventory.concerns(),
         cluster: inventory.cluster(),
         rendered: &rendered(inventory, &name),
         failed_before,

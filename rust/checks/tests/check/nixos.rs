@@ -32,6 +32,7 @@ pub(crate) fn made(
     };
     make(&Declared {
         host: &flipped,
+        concerns: inventory().concerns(),
         cluster: inventory().cluster(),
         rendered: &Rendered {
             closure: Some(Closure {

@@ -13,11 +13,11 @@ use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &args::Inventory) -> Result<Verdict, Failure> {
     if args.schema {
-        Ui::print_json(&schema());
+        Ui::print_json(&schema(&context.concerns()?));
         return Ok(Verdict::Done);
     }
     if args.reference {
-        context.ui.print(&reference());
+        context.ui.print(&reference(&context.concerns()?));
         return Ok(Verdict::Done);
     }
     let inventory = context.inventory().await?;

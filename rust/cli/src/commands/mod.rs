@@ -4,6 +4,7 @@ mod adopt;
 mod apply;
 mod build;
 mod completions;
+mod concern;
 mod diff;
 mod history;
 mod image;
@@ -135,6 +136,7 @@ async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
         Command::Diff(args) => diff::run(context, &args).await,
         Command::Adopt(args) => adopt::run(context, &args).await,
         Command::Why(args) => why::run(context, &args).await,
+        Command::Concern(args) => concern::run(context, &args),
         Command::Kernel(args) => kernel::run(context, &args).await,
         Command::Completions(args) => Ok(completions::run(&args)),
     }

@@ -153,14 +153,14 @@ fn nobody_is_asked_without_a_terminal() {
 #[test]
 fn an_undefined_variable_is_found_with_its_template_and_line() {
     let env = TestEnv::with_own_modules();
-    let template = env.repo().join("modules/ubuntu/system/etc/hostname");
+    let template = env.repo().join("modules/system/ubuntu/etc/hostname");
     let mut text = std::fs::read_to_string(&template).unwrap();
     text.push_str("{{ host.netwrok.nothing }}\n");
     std::fs::write(&template, text).unwrap();
     let said = env.run(&["plan", "linode"]);
     assert_eq!(said.code, 2);
     assert!(
-        said.err.contains("modules/ubuntu/system/etc/hostname:"),
+        said.err.contains("modules/system/ubuntu/etc/hostname:"),
         "{}",
         said.err
     );

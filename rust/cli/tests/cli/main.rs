@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod concern;
 #[path = "../../../../tests/lib/demand.rs"]
 mod demand;
 mod environment;

@@ -179,7 +179,7 @@ fn why_a_file_is_as_it_is() {
     let said = env.run(&["why", "/etc/timezone", "linode"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(
-        said.out.contains("modules/ubuntu/system/etc/timezone"),
+        said.out.contains("modules/system/ubuntu/etc/timezone"),
         "{}",
         said.out
     );

@@ -22,7 +22,7 @@ fn what_the_program_carries_is_named_as_its_own() {
     insta::assert_snapshot!(env.run(&["why", "/etc/timezone"]).out, @"
     web: /etc/timezone
       concern   system
-      template  deployctl:modules/ubuntu/system/etc/timezone
+      template  deployctl:modules/system/ubuntu/etc/timezone
       fact      hosts.web.system.timezone  (hosts/cluster.nix:28)
     ");
 }
@@ -30,8 +30,12 @@ fn what_the_program_carries_is_named_as_its_own() {
 #[test]
 fn a_module_of_the_repository_replaces_that_of_the_program() {
     let env = TestEnv::from_template();
-    let module = env.repo().join("modules/ubuntu/time");
+    let concern = env.repo().join("modules/time");
+    let module = concern.join("ubuntu");
     std::fs::create_dir_all(&module).unwrap();
+    let manifest =
+        "summary = \"Our own.\"\nplatforms = [\"ubuntu\", \"nixos\"]\n[without]\ndarwin = \"no\"\n";
+    std::fs::write(concern.join("concern.toml"), manifest).unwrap();
     // It writes nothing, where the program's writes chrony's configuration.
     std::fs::write(module.join("module.toml"), "").unwrap();
     assert_eq!(env.run(&["why", "/etc/chrony/chrony.conf"]).code, 2);
@@ -40,7 +44,7 @@ fn a_module_of_the_repository_replaces_that_of_the_program() {
     let said = env.run(&["plan"]);
     assert_eq!(said.code, 2);
     assert!(
-        said.err.starts_with("error: modules/ubuntu/time/unused:1:"),
+        said.err.starts_with("error: modules/time/ubuntu/unused:1:"),
         "{}",
         said.err
     );

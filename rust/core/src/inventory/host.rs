@@ -116,10 +116,25 @@ pub struct Host {
     /// Files, packages and units that no concern covers, so that nobody has to fork.
     #[schemars(with = "Extra", extend("x-optional" = true))]
     pub extra: Option<Extra>,
+    /// The facts of every concern that it declares, as they were written; those of concerns without a type of
+    /// their own are only here.
+    #[serde(skip)]
+    pub facts: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Host {
+    /// Whether it declares the concern of that name.
+    pub fn declares(&self, concern: &str) -> bool {
+        self.facts
+            .get(concern)
+            .is_some_and(|facts| !facts.is_null())
+    }
 }
 
 /// How a host is configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Platform {

@@ -5,7 +5,6 @@
 //! wrong at once, each with the file and line where it stands.
 
 pub mod cluster;
-pub mod concerns;
 mod control;
 mod crossref;
 pub mod cuda;
@@ -48,13 +47,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use self::cluster::Cluster;
-pub use self::concerns::{CONCERNS, Concern, concern};
 use self::error::{Findings, Positions};
 pub use self::error::{InventoryError, InventoryErrors};
 pub use self::host::{Host, Platform};
 pub use self::path::{FactPath, Segment};
-pub use self::reference::reference;
+pub use self::reference::{reference, reference_of};
+use self::schema::Schema;
 pub use self::schema::schema;
+pub(crate) use self::schema::{has_type, kinds};
+use crate::concern::Concerns;
 use crate::name::HostName;
 
 /// The inventory's JSON, version 1. Only its schema is used: [`parse`] takes it apart by itself.
@@ -83,6 +84,7 @@ pub struct Inventory {
     cluster: Cluster,
     hosts: BTreeMap<HostName, Host>,
     positions: Positions,
+    concerns: Concerns,
     raw: Value,
 }
 
@@ -102,6 +104,11 @@ impl Inventory {
         self.hosts.get(name)
     }
 
+    /// What its hosts can declare.
+    pub fn concerns(&self) -> &Concerns {
+        &self.concerns
+    }
+
     /// Everything as it was written, positions included.
     pub fn value(&self) -> &Value {
         &self.raw
@@ -118,11 +125,19 @@ impl Inventory {
     }
 }
 
-/// Reads an inventory from what `nix eval --json --file hosts` prints.
+/// Reads an inventory of the concerns that the program carries; see [`parse_with`].
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse(bytes: &[u8]) -> Result<Inventory, InventoryErrors> {
+    parse_with(bytes, Concerns::built_in())
+}
+
+/// Reads an inventory from what `nix eval --json --file hosts` prints; its hosts may declare `concerns`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse_with(bytes: &[u8], concerns: &Concerns) -> Result<Inventory, InventoryErrors> {
     let mut raw: Value = match serde_json::from_slice(bytes) {
         Ok(value) => value,
         Err(error) => return Err(only(format!("is not JSON: {error}"))),
@@ -152,7 +167,7 @@ pub fn parse(bytes: &[u8]) -> Result<Inventory, InventoryErrors> {
 
     let mut findings = Findings::new(&positions);
     control::check(&FactPath::default(), &raw, &mut findings);
-    structure::check(&raw, &mut findings);
+    structure::check(&raw, &Schema::of(concerns), &mut findings);
 
     let cluster = sound_cluster(&raw, &findings);
     let hosts = sound_hosts(&raw, &findings);
@@ -165,6 +180,7 @@ pub fn parse(bytes: &[u8]) -> Result<Inventory, InventoryErrors> {
             cluster: cluster.as_ref(),
             hosts: &hosts,
             names: &names,
+            concerns,
         },
         &mut findings,
     );
@@ -183,6 +199,7 @@ pub fn parse(bytes: &[u8]) -> Result<Inventory, InventoryErrors> {
             .map(|(name, sound)| (name, sound.host))
             .collect(),
         positions,
+        concerns: concerns.clone(),
         raw,
     })
 }
@@ -219,7 +236,10 @@ fn sound_hosts(raw: &Value, findings: &Findings<'_>) -> BTreeMap<HostName, cross
                 kept.shift_remove(concern);
             }
         }
-        if let Some(host) = read(&Value::Object(kept)) {
+        let facts = kept.clone();
+        kept.retain(|word, _| has_type(word));
+        if let Some(host) = read::<Host>(&Value::Object(kept)) {
+            let host = Host { facts, ..host };
             sound.insert(name, crossref::SoundHost { host, broken });
         }
     }

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::concerns::concern;
 use super::schema::{FLAT, expectation};
+use crate::concern::{Concern, Concerns};
 
-/// Markdown: every fact with what it may be and what it means.
-pub fn reference() -> String {
+/// Markdown: every fact of `concerns` and of the host itself, with what it may be and what it means.
+pub fn reference(concerns: &Concerns) -> String {
     let root = &FLAT["properties"];
     let host = &map_value(&root["hosts"])["properties"];
     let mut page = String::from(
@@ -20,17 +20,36 @@ pub fn reference() -> String {
     section(&mut page, "cluster", &root["cluster"]);
     page.push_str("\n## hosts.\\<name\\>\n\n");
     header(&mut page);
-    let mut concerns = Vec::new();
+    let mut sections = Vec::new();
     for (name, schema) in properties(host) {
-        if concern(name).is_some() || name == "hardware" || name == "identity" {
-            concerns.push(name);
+        if concerns.get(name).is_some() || name == "hardware" || name == "identity" {
+            sections.push((name, schema));
         } else {
             rows(&mut page, name, schema, false);
         }
     }
-    for name in concerns {
-        section(&mut page, name, &host[name]);
+    let open = concerns
+        .iter()
+        .filter_map(|it| Some((it.name.as_str(), it.facts.as_ref()?)));
+    sections.extend(open);
+    // The typed ones stay as the type has them; the others go where they belong in reports.
+    sections.sort_by_key(|(name, _)| concerns.get(name).map(|_| concerns.position(name)));
+    for (name, schema) in sections {
+        section(&mut page, name, schema);
     }
+    page
+}
+
+/// Markdown: the facts of one concern.
+pub fn reference_of(concern: &Concern) -> String {
+    let root = &FLAT["properties"];
+    let typed = &map_value(&root["hosts"])["properties"][concern.name.as_str()];
+    let mut page = String::new();
+    section(
+        &mut page,
+        concern.name.as_str(),
+        concern.facts.as_ref().unwrap_or(typed),
+    );
     page
 }
 

@@ -1,28 +1,92 @@
 //! The inventory's JSON Schema, generated from the types.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jsonschema::Validator;
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use serde_json::{Map, Value, json};
 
 use super::Document;
-use super::text::rule_of;
+use super::text::{self, rule_of};
+use crate::concern::Concerns;
 
-/// The JSON Schema of inventory version 1, with definitions, for editors and other tools.
-pub fn schema() -> Value {
-    generate(false)
+/// The JSON Schema of inventory version 1 with the facts of `concerns`, with definitions, for editors and other tools.
+pub fn schema(concerns: &Concerns) -> Value {
+    let mut whole = generate(false);
+    let host = whole.pointer_mut("/$defs/Host/properties");
+    if let Some(host) = host.and_then(Value::as_object_mut) {
+        host.extend(open_facts(concerns));
+    }
+    whole
 }
 
-/// The same without references, so that the place of a keyword is the place of its neighbours.
+/// The facts of the concerns that bring a schema of their own, by the concern's name.
+fn open_facts(concerns: &Concerns) -> impl Iterator<Item = (String, Value)> {
+    let with_schema = concerns
+        .iter()
+        .filter_map(|it| Some((it, it.facts.clone()?)));
+    with_schema.map(|(concern, facts)| (concern.name.to_string(), facts))
+}
+
+/// The same without references, so that the place of a keyword is the place of its neighbours; the typed facts
+/// alone.
 pub(super) static FLAT: LazyLock<Value> = LazyLock::new(|| generate(true));
 
-/// The validator of [`FLAT`].
-pub(super) static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
-    jsonschema::validator_for(&FLAT).expect("a schema generated from types is a schema")
+/// What an inventory may say: the typed facts, and those of the concerns that bring a schema of their own.
+pub(super) struct Schema {
+    /// Without references.
+    pub(super) flat: Value,
+    /// Its validator.
+    pub(super) validator: Validator,
+}
+
+impl Schema {
+    /// With the facts of `concerns`, all of them optional.
+    pub(super) fn of(concerns: &Concerns) -> Arc<Self> {
+        static TYPED: LazyLock<Arc<Schema>> = LazyLock::new(|| Arc::new(Schema::with([])));
+        let mut open = open_facts(concerns).peekable();
+        if open.peek().is_none() {
+            return Arc::clone(&TYPED);
+        }
+        Arc::new(Self::with(open))
+    }
+
+    fn with(open: impl IntoIterator<Item = (String, Value)>) -> Self {
+        let mut flat = FLAT.clone();
+        let host = flat.pointer_mut(&HOST).and_then(Value::as_object_mut);
+        let host = host.expect("generated with hosts");
+        host.extend(open);
+        let validator = jsonschema::validator_for(&flat);
+        Self {
+            validator: validator.expect("the parts are schemas without references"),
+            flat,
+        }
+    }
+
+    /// The part at a JSON pointer.
+    pub(super) fn part(&self, pointer: &str) -> Option<&Value> {
+        self.flat.pointer(pointer)
+    }
+}
+
+/// The JSON pointer to the facts of a host in [`FLAT`].
+static HOST: LazyLock<String> = LazyLock::new(|| {
+    let patterns = FLAT["properties"]["hosts"]["patternProperties"].as_object();
+    let pattern = patterns.and_then(|patterns| patterns.keys().next());
+    let pattern = pattern
+        .expect("hosts have names")
+        .replace('~', "~0")
+        .replace('/', "~1");
+    format!("/properties/hosts/patternProperties/{pattern}/properties")
 });
+
+/// Whether the facts of that name have a type, so that their schema comes from it.
+pub(crate) fn has_type(name: &str) -> bool {
+    FLAT.pointer(&HOST)
+        .and_then(|host| host.get(name))
+        .is_some()
+}
 
 fn generate(flat: bool) -> Value {
     let settings = SchemaSettings::draft2020_12()
@@ -40,7 +104,7 @@ fn generate(flat: bool) -> Value {
 struct Strict;
 
 impl Transform for Strict {
-    fn transform(&mut self, schema: &mut Schema) {
+    fn transform(&mut self, schema: &mut schemars::Schema) {
         transform_subschemas(self, schema);
         let Some(object) = schema.as_object_mut() else {
             return;
@@ -97,6 +161,32 @@ fn require_all(object: &mut Map<String, Value>) {
         }
     }
     object.insert("required".into(), json!(required));
+}
+
+/// Kinds of values that a concern's own schema can name as `deployctl:KIND`: those of the typed facts that are a text,
+/// and a port.
+pub(crate) fn kinds() -> &'static Map<String, Value> {
+    static KINDS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+        let texts = text::kinds().map(|(name, pattern, rule)| {
+            let schema = json!({ "type": "string", "pattern": pattern, "x-expected": rule });
+            (kebab(name), schema)
+        });
+        let port = json!({ "type": "integer", "minimum": 1, "maximum": 65535 });
+        texts.chain([("port".to_owned(), port)]).collect()
+    });
+    &KINDS
+}
+
+/// `ManagedPath` as `managed-path`.
+fn kebab(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
 }
 
 /// What a schema asks for, in words: `1280–9216`, `one of a, b`, `true or false`.
@@ -170,9 +260,4 @@ fn range(schema: &Value) -> String {
         (None, None) if whole => "a whole number".to_owned(),
         (None, None) => "a number".to_owned(),
     }
-}
-
-/// The part of [`FLAT`] at a JSON pointer.
-pub(super) fn part(pointer: &str) -> Option<&'static Value> {
-    FLAT.pointer(pointer)
 }

@@ -7,24 +7,29 @@ use serde_json::Value;
 use super::error::{Findings, path_of, value_at};
 use super::forms;
 use super::path::FactPath;
-use super::schema::{VALIDATOR, expectation, part};
+use super::schema::{Schema, expectation};
 use super::suggest;
 use super::text::rule_of;
 
 /// Holds `document` against the schema.
-pub(super) fn check(document: &Value, findings: &mut Findings<'_>) {
-    for error in VALIDATOR.iter_errors(document) {
-        report(document, &error, findings);
+pub(super) fn check(document: &Value, schema: &Schema, findings: &mut Findings<'_>) {
+    for error in schema.validator.iter_errors(document) {
+        report(document, schema, &error, findings);
     }
 }
 
-fn report(document: &Value, error: &ValidationError<'_>, findings: &mut Findings<'_>) {
+fn report(
+    document: &Value,
+    schema: &Schema,
+    error: &ValidationError<'_>,
+    findings: &mut Findings<'_>,
+) {
     let pointer: Vec<String> = steps(error.instance_path().as_str());
     let path = path_of(document, &pointer);
     let keyword_at = error.schema_path().as_str();
     let holder = keyword_at
         .rsplit_once('/')
-        .and_then(|(holder, _)| part(holder))
+        .and_then(|(holder, _)| schema.part(holder))
         .unwrap_or(&Value::Null);
 
     match error.kind() {
@@ -56,7 +61,7 @@ fn report(document: &Value, error: &ValidationError<'_>, findings: &mut Findings
             match reasons {
                 Some(branch) if !branch.is_empty() => {
                     for error in branch {
-                        report(document, error, findings);
+                        report(document, schema, error, findings);
                     }
                 }
                 _ => wrong_value(&path, error.instance(), holder, findings),
@@ -133,6 +138,7 @@ fn unknown_key(path: &FactPath, key: &str, holder: &Value, findings: &mut Findin
     if let Some(rule) = patterns
         .and_then(|patterns| patterns.keys().next())
         .and_then(|p| rule_of(p))
+        .or_else(|| holder.get("x-expected").and_then(Value::as_str))
     {
         findings.add(at, format!("is no valid name; expected {rule}"));
         return;

@@ -50,6 +50,7 @@ macro_rules! texts {
         )*
 
         const TEXT_RULES: &[(&str, &str)] = &[$(($pattern, $rule)),*];
+        const TEXT_KINDS: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
@@ -164,6 +165,7 @@ macro_rules! names {
         )*
 
         const NAME_RULES: &[(&str, &str)] = &[$(($pattern, $rule)),*];
+        const NAME_KINDS: &[&str] = &[$(stringify!($name)),*];
 
         #[cfg(test)]
         const NAME_PATTERNS: &[(&str, fn(&str) -> bool)] =
@@ -179,6 +181,15 @@ names! {
     ModuleName, r"^[A-Za-z0-9_-]{1,64}$", "letters, digits, `-` and `_`, at most 64";
     UnitName, r"^(?=.{1,255}$)[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|mount|slice|target|path|swap|automount|device|scope)$", "a unit with its suffix such as `vllm.service`";
     ManagedPath, r"^(?=.{1,1024}$)(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+:%=,-]+)+$", "an absolute path without `.`, `..`, `//` or trailing `/`, of letters, digits and `._-@+:%=,`";
+}
+
+/// Every kind of text: its name, its pattern, and what that asks for in words.
+pub(super) fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let names = TEXT_KINDS.iter().chain(NAME_KINDS);
+    let rules = TEXT_RULES.iter().chain(NAME_RULES);
+    names
+        .zip(rules)
+        .map(|(name, (pattern, rule))| (*name, *pattern, *rule))
 }
 
 /// What a pattern asks for, in words.

@@ -80,7 +80,7 @@ pub enum Fault {
     /// `module.toml` does not read as one.
     #[error("{0}")]
     Manifest(String),
-    /// A folder under `modules/ubuntu` whose name is no concern's.
+    /// A folder under `modules` whose name is no concern's.
     #[error("{0}")]
     Concern(String),
     /// A template that is named but not there.

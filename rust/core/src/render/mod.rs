@@ -2,8 +2,8 @@
 //! platform. The same facts and the same modules give the same bytes.
 //!
 //! ```text
-//! modules/ubuntu/<concern>/module.toml ─ template_set ─┐
-//!                        …/etc/…  (templates) ─────────┤
+//! modules/<concern>/ubuntu/module.toml ─ template_set ─┐
+//!                       …/etc/…  (templates) ──────────┤
 //! inventory ─ facts ───────────────────────────────────┴─ scope ─ expand ─ draft → Rendered
 //! ```
 

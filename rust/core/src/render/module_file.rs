@@ -202,6 +202,21 @@ pub(super) enum Scalar {
 }
 
 impl ModuleFile {
+    /// The paths of every item, as they are written.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        let files = self.file.iter().map(|it| &it.path);
+        let directories = self.directory.iter().map(|it| &it.path);
+        let symlinks = self.symlink.iter().map(|it| &it.path);
+        let absent = self.absent.iter().map(|it| &it.path);
+        let releases = self.release.iter().map(|it| &it.base);
+        let all = files
+            .chain(directories)
+            .chain(symlinks)
+            .chain(absent)
+            .chain(releases);
+        all.map(|path| path.get_ref().as_str())
+    }
+
     /// Every string that is a template, with its offset.
     pub(super) fn templates(&self) -> Vec<(usize, &str)> {
         let mut texts: Vec<&Text> = Vec::new();

@@ -10,7 +10,11 @@ use super::error::{Fault, RenderError, RenderErrors};
 use super::module_file::{FileItem, ModuleFile, Text};
 use super::quotes::quoted_value;
 use super::syntax::Syntax;
+use crate::concern::Folders;
 use crate::name::ConcernName;
+
+/// The part of a concern's folder that holds its module for Ubuntu.
+const PART: &str = "ubuntu";
 
 /// All modules of the Ubuntu platform, compiled.
 #[derive(Debug)]
@@ -33,23 +37,16 @@ pub(super) struct Module {
 }
 
 impl TemplateSet {
-    /// Reads modules out of `files`, whose keys are paths below `root` (such as
-    /// `ssh/module.toml`); `root` itself, such as `modules/ubuntu`, is what messages name.
-    pub fn new(root: &str, files: BTreeMap<String, String>) -> Result<Self, RenderErrors> {
-        Self::layered(&[(root, files)])
-    }
-
-    /// The same of several roots: a concern's folder of a later one replaces, whole, that of an
-    /// earlier one.
-    pub fn layered(layers: &[(&str, BTreeMap<String, String>)]) -> Result<Self, RenderErrors> {
+    /// Reads the `ubuntu/` of every folder that has one.
+    pub fn of(folders: &Folders) -> Result<Self, RenderErrors> {
         let mut errors = Vec::new();
-        let mut folders = BTreeMap::new();
-        for (root, files) in layers {
-            folders.extend(folders_of(root, files));
-        }
         let mut modules = BTreeMap::new();
-        for (concern, (folder, templates)) in folders {
-            match Module::read(&concern, folder, templates) {
+        for (concern, folder) in folders.iter() {
+            let templates = folder.below(PART);
+            if templates.is_empty() {
+                continue;
+            }
+            match Module::read(concern, format!("{}/{PART}", folder.place), templates) {
                 Ok((name, module)) => {
                     modules.insert(name, module);
                 }
@@ -68,26 +65,18 @@ impl TemplateSet {
         Ok(Self { modules, env })
     }
 
+    /// The paths that the module of `concern` can put on a host, as its declaration writes them.
+    pub fn paths(&self, concern: &ConcernName) -> impl Iterator<Item = &str> {
+        self.modules
+            .get(concern)
+            .into_iter()
+            .flat_map(|module| module.file.paths())
+    }
+
     /// The concerns that have a module, in order.
     pub fn concerns(&self) -> impl Iterator<Item = &ConcernName> {
         self.modules.keys()
     }
-}
-
-/// Every concern's folder, as messages name it, and what is in it.
-fn folders_of(
-    root: &str,
-    files: &BTreeMap<String, String>,
-) -> BTreeMap<String, (String, BTreeMap<String, String>)> {
-    let mut folders = BTreeMap::new();
-    for (path, text) in files {
-        let (concern, below) = path.split_once('/').unwrap_or((path, ""));
-        let (_, templates) = folders
-            .entry(concern.to_owned())
-            .or_insert_with(|| (format!("{root}/{concern}"), BTreeMap::new()));
-        templates.insert(below.to_owned(), text.clone());
-    }
-    folders
 }
 
 impl Module {

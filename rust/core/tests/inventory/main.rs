@@ -5,6 +5,7 @@ mod bad;
 mod expected;
 mod selector;
 
+use deployctl_core::concern::Concerns;
 use deployctl_core::inventory::{self, FactPath, Inventory, InventoryErrors};
 use deployctl_core::name::HostName;
 use serde_json::Value;
@@ -80,12 +81,12 @@ fn a_value_without_a_place_of_its_own_has_that_of_what_holds_it() {
 
 #[test]
 fn schema() {
-    insta::assert_json_snapshot!(inventory::schema());
+    insta::assert_json_snapshot!(inventory::schema(Concerns::built_in()));
 }
 
 #[test]
 fn reference() {
-    insta::assert_snapshot!(inventory::reference());
+    insta::assert_snapshot!(inventory::reference(Concerns::built_in()));
 }
 
 #[test]

@@ -1,14 +1,10 @@
 //! The kernel's configuration: what is asked of it, and why it says something else.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking and reads the repository"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use deployctl_core::concern::Folders;
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::kernel::{Config, Kconfig, Value, Verdict, Wanted, fragment, judge, wanted};
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
@@ -21,27 +17,7 @@ fn inventory() -> Inventory {
 /// The template that puts the fragment on a host, and the fragment that is built from, are one text.
 #[test]
 fn the_fragment_on_the_host_is_the_one_that_is_built_from() {
-    let dir = "../../../../modules/ubuntu/kernel";
-    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/kernel")
-        .join(dir);
-    let mut files = BTreeMap::new();
-    let mut folders = vec![top.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(&top).unwrap().to_str().unwrap();
-                files.insert(
-                    format!("kernel/{name}"),
-                    std::fs::read_to_string(&path).unwrap(),
-                );
-            }
-        }
-    }
-    let templates = TemplateSet::new("modules/ubuntu", files).unwrap();
+    let templates = TemplateSet::of(Folders::built_in()).unwrap();
     let inventory = inventory();
     let facts = Facts::from_inventory(inventory.value());
     let mut compared = 0;

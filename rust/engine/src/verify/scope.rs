@@ -124,6 +124,7 @@ impl Scope {
 fn of_host(inventory: &Inventory, rendered: &Rendered) -> Vec<Check> {
     checks(&Declared {
         host: inventory.host(&rendered.host).expect("rendered from it"),
+        concerns: inventory.concerns(),
         cluster: inventory.cluster(),
         rendered,
         failed_before: &BTreeSet::new(),

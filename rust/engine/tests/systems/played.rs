@@ -116,7 +116,7 @@ async fn a_system_that_is_not_there_is_explained() {
         "error: experimental Nix feature 'flakes' is disabled; add '--extra-experimental-features flakes' to enable it",
         "error: flake 'git+file:///r' does not provide attribute 'packages.x86_64-linux.nixosConfigurations.\"linode\"', 'nixosConfigurations.\"linode\"'",
         "error: \n       This version of Nixpkgs requires Nix >= 2.18, please upgrade:\n",
-        "error: attribute 'hostname' missing\n\n       at $PWD/modules/nixos/system.nix:3:5:\n",
+        "error: attribute 'hostname' missing\n\n       at $PWD/modules/system/nixos.nix:3:5:\n",
         "error: unable to download 'https://github.com/x.tar.gz': Couldn't resolve host name (6)",
     ];
     for words in cases {

@@ -31,6 +31,7 @@ impl Ask {
         let cuda = HostName::new("cuda").unwrap();
         let checks = checks::checks(&Declared {
             host: inventory.host(&cuda).unwrap(),
+            concerns: inventory.concerns(),
             cluster: inventory.cluster(),
             rendered: &Rendered::empty(cuda.clone()),
             failed_before: &BTreeSet::new(),

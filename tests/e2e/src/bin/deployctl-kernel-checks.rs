@@ -45,6 +45,7 @@ fn of_kernel(path: &str, name: &str) -> Result<Vec<Check>> {
     let host = inventory.host(&name).context("there is no such host")?;
     let declared = Declared {
         host,
+        concerns: inventory.concerns(),
         cluster: inventory.cluster(),
         rendered: &Rendered::empty(name.clone()),
         failed_before: &BTreeSet::new(),

@@ -64,6 +64,7 @@ fn checks_of(inventory: &Inventory, host: &str) -> Result<Vec<Check>> {
     let name = HostName::new(host)?;
     Ok(checks(&Declared {
         host: inventory.host(&name).context("a host of that name")?,
+        concerns: inventory.concerns(),
         cluster: inventory.cluster(),
         rendered: &Rendered::empty(name),
         failed_before: &std::collections::BTreeSet::new(),

@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cluster::Cluster;
 use super::error::Findings;
 use super::host::Host;
+use crate::concern::Concerns;
 use crate::name::HostName;
 
 /// A host as far as it could be read.
@@ -43,6 +44,8 @@ pub(super) struct Facts<'a> {
     pub(super) hosts: &'a BTreeMap<HostName, SoundHost>,
     /// The names of all hosts.
     pub(super) names: &'a BTreeSet<String>,
+    /// What hosts can declare.
+    pub(super) concerns: &'a Concerns,
 }
 
 impl Facts<'_> {
@@ -58,7 +61,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     way_in::check(facts, findings);
     reach::check(facts, findings);
     for (name, sound) in facts.hosts {
-        platform::check(name, sound, findings);
+        platform::check(name, sound, facts.concerns, findings);
         mdns::check(name, &sound.host, findings);
         cpus::check(name, &sound.host, findings);
         kernel::check(name, &sound.host, findings);

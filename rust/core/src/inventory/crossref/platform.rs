@@ -1,13 +1,18 @@
 //! What a platform has, and what it needs to be told.
 
 use super::{SoundHost, darwin};
-use crate::inventory::concerns::{CONCERNS, RunsOn};
+use crate::concern::Concerns;
 use crate::inventory::error::Findings;
 use crate::inventory::host::{Host, OsId, Platform};
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
-pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_>) {
+pub(super) fn check(
+    name: &HostName,
+    sound: &SoundHost,
+    concerns: &Concerns,
+    findings: &mut Findings<'_>,
+) {
     let host = &sound.host;
     let platform = host.platform;
     let fits = match platform {
@@ -25,15 +30,14 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
             ),
         );
     }
-    for concern in CONCERNS {
-        if !concern.runs_on.includes(platform) && concern.is_declared(host) {
+    for concern in concerns {
+        if let Some(reason) = concern.manifest.unavailable(platform)
+            && concern.is_declared(host)
+        {
             findings.add_with_hint(
-                FactPath::host(name).key(concern.name),
+                FactPath::host(name).key(&concern.name),
                 format!("is not available on platform `{platform}`"),
-                match concern.runs_on {
-                    RunsOn::Mac(_) => "it needs Apple silicon",
-                    RunsOn::Linux(_) | RunsOn::Every => "it needs Linux",
-                },
+                reason,
             );
         }
     }

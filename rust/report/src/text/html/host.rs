@@ -2,8 +2,8 @@
 
 use deployctl_checks::gate::Tally;
 use deployctl_checks::{CheckResult, CheckStatus};
+use deployctl_core::inventory::Inventory;
 use deployctl_core::inventory::host::{Architecture, Host, OsId};
-use deployctl_core::inventory::{CONCERNS, Inventory};
 use serde::Serialize;
 
 use super::mark::Mark;
@@ -80,7 +80,7 @@ fn card(inventory: &Inventory, place: &Place<'_>) -> Card {
         description,
         facts,
         told,
-        concerns: concerns(place),
+        concerns: concerns(inventory, place),
     }
 }
 
@@ -126,7 +126,7 @@ fn of_link(inventory: &Inventory, name: &str) -> Vec<String> {
 }
 
 /// Checks by concern, concerns in the order of the inventory; those of a link by what they ask.
-fn concerns(place: &Place<'_>) -> Vec<Concern> {
+fn concerns(inventory: &Inventory, place: &Place<'_>) -> Vec<Concern> {
     let mut names: Vec<&str> = Vec::new();
     for check in place.checks {
         let name = concern(place, check);
@@ -134,8 +134,7 @@ fn concerns(place: &Place<'_>) -> Vec<Concern> {
             names.push(name);
         }
     }
-    let order = |name: &str| CONCERNS.iter().position(|known| known.name == name);
-    names.sort_by_key(|name| order(name).unwrap_or(CONCERNS.len()));
+    names.sort_by_key(|name| inventory.concerns().position(name));
     names
         .into_iter()
         .map(|name| {

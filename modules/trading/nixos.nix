@@ -54,7 +54,7 @@ in
     # Exits 0 when the engine may be restarted; deployments of the engine call it.
     environment.etc."deployctl/libexec/trading-may-restart" = {
       mode = "0755";
-      text = import ./trading/may-restart.nix { inherit lib session; };
+      text = import ./nixos/may-restart.nix { inherit lib session; };
     };
 
     # Releases are linked for other distributions.
@@ -90,7 +90,7 @@ in
         StartLimitBurst = 3;
       }
       // lib.optionalAttrs (host ? hugepages) { RequiresMountsFor = literal host.hugepages.mount; };
-      serviceConfig = import ./trading/service.nix { inherit cpus host lib; };
+      serviceConfig = import ./nixos/service.nix { inherit cpus host lib; };
     };
   };
 }

@@ -72,8 +72,8 @@ lib.mkIf (host ? mlx) {
     '';
     postActivation.text = ''
       echo 'checking the limit of wired memory...' >&2
-      ${lib.readFile ./undo.sh}
-      ${lib.readFile ./wired-limit.sh}
+      ${lib.readFile ../undo.sh}
+      ${lib.readFile ./darwin/wired-limit.sh}
       deployctl_wired_limit ${toString wired}
     '';
   };

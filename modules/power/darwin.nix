@@ -15,8 +15,8 @@ lib.mkIf (host ? power) {
   system.activationScripts.postActivation.text = lib.concatStringsSep "\n" (
     [
       "echo 'checking power...' >&2"
-      (lib.readFile ./undo.sh)
-      (lib.readFile ./power.sh)
+      (lib.readFile ../undo.sh)
+      (lib.readFile ./darwin/power.sh)
       "deployctl_power sleep ${minutes}"
     ]
     ++ lib.optional power.restart_after_power_failure "deployctl_power autorestart 1"

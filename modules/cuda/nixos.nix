@@ -44,7 +44,7 @@ let
     ++ lib.optional (declares "libnvinfer") (lib.getLib cuda.tensorrt)
     ++ lib.optional (declares "libnvinfer-bin") (lib.getBin cuda.tensorrt);
 
-  vulnerable = import ./cuda/vulnerable.nix {
+  vulnerable = import ./nixos/vulnerable.nix {
     accepted = facts.accepted_vulnerabilities or { };
     inherit
       config

@@ -31,7 +31,7 @@ let
     }) endpoints;
 in
 {
-  imports = [ ./network/mdns.nix ];
+  imports = [ ./nixos/mdns.nix ];
 
   config = lib.mkIf (host ? network) {
     boot.kernel.sysctl = lib.mapAttrs (

@@ -1,19 +1,25 @@
-//! Embeds `modules/ubuntu`, so that the program alone is enough to render any cluster.
+//! Embeds the concerns of `modules/`, so that the program alone is enough for any cluster.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build script reads files, and Cargo tells it by the environment where to write"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-const MODULES: &str = "../../modules/ubuntu";
+const MODULES: &str = "../../modules";
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "Cargo tells a build script by the environment where to write"
-)]
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={MODULES}");
     let mut paths = Vec::new();
-    list(Path::new(MODULES), &mut paths)?;
+    for concern in fs::read_dir(MODULES)? {
+        let concern = concern?.path();
+        if concern.join("concern.toml").exists() {
+            list(&concern, &mut paths)?;
+        }
+    }
     // The same bytes in whatever order the disk lists them.
     paths.sort();
     let mut code = String::from("&[\n");
@@ -32,7 +38,8 @@ fn main() -> io::Result<()> {
     fs::write(Path::new(&out).join("modules.rs"), code)
 }
 
-/// Every file below `folder` that `modules::read` would read, too: neither hidden nor a backup.
+/// Every file below `folder` that the engine would read of a repository, too: neither hidden nor a backup, and
+/// nothing that only Nix or a test reads.
 fn list(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -41,8 +48,10 @@ fn list(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
             continue;
         }
         if path.is_dir() {
-            list(&path, paths)?;
-        } else {
+            if !["nixos", "darwin", "cases"].contains(&&*name) {
+                list(&path, paths)?;
+            }
+        } else if !name.ends_with(".nix") {
             paths.push(path);
         }
     }

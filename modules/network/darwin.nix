@@ -76,12 +76,12 @@ lib.mkIf (host ? network) {
   system.activationScripts.postActivation.text = lib.concatStringsSep "\n" (
     [
       "echo 'setting interfaces...' >&2"
-      (lib.readFile ./undo.sh)
-      (lib.readFile ./interface.sh)
+      (lib.readFile ../undo.sh)
+      (lib.readFile ./darwin/interface.sh)
     ]
     ++ lib.mapAttrsToList setUp interfaces
     ++ [
-      (lib.readFile ./hosts.sh)
+      (lib.readFile ./darwin/hosts.sh)
       "deployctl_hosts ${lib.escapeShellArg (lib.concatStringsSep "\n" peers)}"
     ]
   );

@@ -1,0 +1,300 @@
+//! Concerns of one's own: a folder in the repository, and no Rust.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::environment::TestEnv;
+
+const MANIFEST: &str = r#"summary = "A web server for static files."
+platforms = ["ubuntu", "nixos"]
+
+[without]
+darwin = "no Mac of ours serves files"
+"#;
+
+const SCHEMA: &str = r##"{
+  "description": "A web server for static files.",
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["port", "root"],
+  "properties": {
+    "port": { "$ref": "deployctl:port", "description": "Where it listens." },
+    "root": { "$ref": "deployctl:managed-path", "description": "The folder that it serves." },
+    "log": { "$ref": "#/$defs/level" }
+  },
+  "$defs": { "level": { "enum": ["debug", "info"], "description": "How much it says." } }
+}
+"##;
+
+const MODULE: &str = r#"[[file]]
+path = "/etc/web.conf"
+syntax = "words"
+
+[[package]]
+name = "web"
+
+[[unit]]
+name = "web.service"
+enabled = true
+running = true
+watch = ["/etc/web.conf"]
+"#;
+
+const TEMPLATE: &str = "listen {{ host.web.port }}\nroot {{ host.web.root }}\n";
+
+/// A repository from the template with a concern `web`.
+fn with_web() -> TestEnv {
+    let env = TestEnv::from_template();
+    for (path, text) in [
+        ("concern.toml", MANIFEST),
+        ("facts.schema.json", SCHEMA),
+        ("ubuntu/module.toml", MODULE),
+        ("ubuntu/etc/web.conf", TEMPLATE),
+    ] {
+        write(&env, path, text);
+    }
+    env
+}
+
+fn write(env: &TestEnv, path: &str, text: &str) {
+    let path = env.repo().join("modules/web").join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// Lets the template's host declare the concern; null takes the declaration back.
+fn declare(env: &TestEnv, facts: &Value) {
+    let text = std::fs::read(env.path("inventory.json")).unwrap();
+    let inventory: Value = serde_json::from_slice(&text).unwrap();
+    let mut host = inventory["hosts"]["web"].clone();
+    match facts {
+        Value::Null => host.as_object_mut().unwrap().remove("web"),
+        facts => host
+            .as_object_mut()
+            .unwrap()
+            .insert("web".to_owned(), facts.clone()),
+    };
+    env.edit("/hosts/web", host);
+}
+
+#[test]
+fn a_folder_of_the_repository_is_a_concern() {
+    let env = with_web();
+    declare(&env, &json!({ "port": 8080, "root": "/srv/web" }));
+    let planned = env.run(&["plan"]);
+    assert_eq!(planned.code, 0, "{}", planned.err);
+    for words in ["/etc/web.conf", "[web]"] {
+        assert!(planned.out.contains(words), "{words}: {}", planned.out);
+    }
+    let applied = env.run(&["apply", "--yes"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    let file = env.on_host("web", "/etc/web.conf");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "listen 8080\nroot /srv/web\n"
+    );
+    insta::assert_snapshot!(env.run(&["why", "/etc/web.conf"]).out, @"
+    web: /etc/web.conf
+      concern   web
+      template  modules/web/ubuntu/etc/web.conf
+      fact      hosts.web.web.port  (hosts/web/default.nix:1)
+      fact      hosts.web.web.root  (hosts/web/default.nix:1)
+    ");
+
+    std::fs::write(&file, "listen 80\n").unwrap();
+    assert_eq!(env.run(&["plan", "--exit-code"]).code, 3, "drift");
+
+    declare(&env, &Value::Null);
+    let applied = env.run(&["apply", "--yes"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    assert!(!file.exists(), "as before");
+}
+
+#[test]
+fn what_it_declares_is_listed_and_shown() {
+    let env = with_web();
+    let listed = env.run(&["concern", "list"]).out;
+    insta::assert_snapshot!(listed, @"
+    system      built in  ubuntu nixos darwin   What every machine needs before anything else.
+    ssh         built in  ubuntu nixos darwin   The way in. Keys only; passwords are never an option.
+    time        built in  ubuntu nixos          Chrony and its sources.
+    network     built in  ubuntu nixos darwin   Interfaces with their addresses, and the kernel's network settings.
+    firewall    built in  ubuntu nixos          Our own nftables table.
+    storage     built in  ubuntu nixos          Mounts and free-space guards.
+    kernel      built in  ubuntu nixos          Which kernel, its command line, modules, settings and symbols.
+    hugepages   built in  ubuntu nixos          A pool reserved at boot, and where it is mounted.
+    realtime    built in  ubuntu nixos          Isolated CPUs and the right to `SCHED_FIFO`.
+    nvidia      built in  ubuntu nixos          The driver and the GPU.
+    cuda        built in  ubuntu nixos          The toolkit, cuDNN and TensorRT, pinned package by package.
+    python      built in  ubuntu nixos darwin   Environments of Python.
+    vllm        built in  ubuntu nixos          Inference on the GPU.
+    mlx         built in  darwin                Inference on Apple silicon.
+    gateway     built in  ubuntu nixos darwin   One endpoint for the inference that other hosts ask for.
+    trading     built in  ubuntu nixos          The engine, its rights, and when it must not be touched.
+    power       built in  ubuntu nixos darwin   Sleep, what happens when power comes back, and the battery that bridges the time.
+    monitoring  built in  ubuntu nixos darwin   What it tells Prometheus.
+    image       built in  ubuntu nixos          How NixOS comes onto its disk the first time.
+    nix         built in  ubuntu nixos darwin   How it gets the system that Nix builds for it. NixOS and macOS.
+    extra       built in  ubuntu nixos darwin   Files, packages and units that no concern covers, so that nobody has to fork.
+    web         added     ubuntu nixos          A web server for static files.
+    ");
+    insta::assert_snapshot!(env.run(&["concern", "show", "web"]).out, @"
+    web: A web server for static files.
+      folder     modules/web (added)
+      ubuntu     yes
+      nixos      yes
+      darwin     no: no Mac of ours serves files
+      path       /etc/web.conf
+
+    ## web
+
+    A web server for static files.
+
+    | fact | value | meaning |
+    | --- | --- | --- |
+    | `port` | 1–65535 | Where it listens. |
+    | `root` | an absolute path without `.`, `..`, `//` or trailing `/`, of letters, digits and `._-@+:%=,` | The folder that it serves. |
+    | `log` | *optional* one of `debug`, `info` | How much it says. |
+    ");
+    insta::assert_snapshot!(env.run(&["concern", "show", "wep"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: there is no concern `wep`
+      hint: did you mean `web`?
+    ");
+    let json: Value = serde_json::from_str(&env.run(&["concern", "list", "--json"]).out).unwrap();
+    let all = json.as_array().unwrap();
+    assert!(
+        all.iter()
+            .any(|it| it["name"] == "web" && it["from"] == "added")
+    );
+    let reference = env.run(&["inventory", "--reference"]).out;
+    assert!(
+        reference.contains("| `port` | 1–65535 | Where it listens. |"),
+        "{reference}"
+    );
+    let schema: Value = serde_json::from_str(&env.run(&["inventory", "--schema"]).out).unwrap();
+    assert!(schema["$defs"]["Host"]["properties"]["web"].is_object());
+}
+
+#[test]
+fn wrong_facts_of_it_are_told_like_those_of_any_other() {
+    let env = with_web();
+    declare(&env, &json!({ "prot": 8080, "root": "srv", "log": "inof" }));
+    insta::assert_snapshot!(env.run(&["inventory", "--check"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: hosts/web/default.nix:1: `web.log` is `inof`; expected one of `debug`, `info`
+      hint: did you mean `info`?
+    hosts/web/default.nix:1: `web.port` is missing; expected 1–65535
+      hint: is `prot` meant to be it?
+    hosts/web/default.nix:1: `web.prot` is not a known fact
+      hint: did you mean `port`?
+    hosts/web/default.nix:1: `web.root` is `srv`; expected an absolute path without `.`, `..`, `//` or trailing `/`, of letters, digits and `._-@+:%=,`
+    ");
+    declare(&env, &json!(7));
+    insta::assert_snapshot!(env.run(&["inventory", "--check"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: hosts/web/default.nix:1: `web` is 7; expected an attribute set
+    ");
+    let none = TestEnv::from_template();
+    declare(&none, &json!({ "port": 8080, "root": "/srv/web" }));
+    insta::assert_snapshot!(none.run(&["inventory", "--check"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: hosts/web/default.nix:1: `web` is not a known fact
+      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, ssh, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, python, vllm, gateway, trading, mlx, power, monitoring, image, nix, extra
+    ");
+}
+
+/// Changes one file of the sound folder each; empty removes it.
+#[test]
+fn a_broken_folder_is_told_by_file_and_line() {
+    let mut shown = String::new();
+    for (path, text) in [
+        ("concern.toml", ""),
+        ("concern.toml", "summary = \"x\"\nplatform = []\n"),
+        (
+            "concern.toml",
+            "summary = \"x\"\nplatforms = [\"ubuntu\", \"windows\"]\n",
+        ),
+        ("concern.toml", "summary = \"x\"\nplatforms = []\n"),
+        (
+            "concern.toml",
+            "summary = \"x\"\nplatforms = [\"ubuntu\"]\n[without]\nubuntu = \"no\"\n",
+        ),
+        (
+            "concern.toml",
+            "summary = \"x\"\nplatforms = [\"ubuntu\", \"nixos\", \"darwin\"]\n[[unit]]\nplatform = \"nixos\"\nname = \"web\"\n",
+        ),
+        ("facts.schema.json", ""),
+        ("facts.schema.json", "{\n  \"type\": \"object\",\n"),
+        ("facts.schema.json", "[]"),
+        (
+            "facts.schema.json",
+            r#"{ "type": "object", "properties": {} }"#,
+        ),
+        (
+            "facts.schema.json",
+            r#"{ "type": "object", "additionalProperties": false, "properties": { "a": { "type": "number", "minimum": "x" } } }"#,
+        ),
+        (
+            "facts.schema.json",
+            r#"{ "type": "object", "additionalProperties": false, "properties": { "a": { "$ref": "deployctl:prot" } } }"#,
+        ),
+        (
+            "facts.schema.json",
+            r##"{ "type": "object", "additionalProperties": false, "properties": { "a": { "$ref": "#/$defs/a" } }, "$defs": { "a": { "$ref": "#/$defs/a" } } }"##,
+        ),
+        ("ubuntu/module.toml", "[[file]]\npath = \"/etc/web.conf\"\n"),
+    ] {
+        let env = with_web();
+        if text.is_empty() {
+            std::fs::remove_file(env.repo().join("modules/web").join(path)).unwrap();
+        } else {
+            write(&env, path, text);
+        }
+        let said = env.run(&["plan"]);
+        assert_eq!(said.code, 2, "{path}: {text}");
+        assert_eq!(said.out, "", "{path}: {text}");
+        let _ = writeln!(shown, "{path}: {text:?}\n{}", said.err);
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn a_folder_in_the_earlier_layout_is_told_where_to_go() {
+    let env = TestEnv::from_template();
+    let earlier = env.repo().join("modules/ubuntu/time");
+    std::fs::create_dir_all(&earlier).unwrap();
+    std::fs::write(earlier.join("module.toml"), "").unwrap();
+    insta::assert_snapshot!(env.run(&["plan"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: `DIR/repo/modules/ubuntu/time` is where earlier versions had the concern `time`
+      hint: move it to `modules/time/ubuntu` and put a `concern.toml` beside that, as `deployctl concern list` has them
+    ");
+}
+
+#[test]
+fn the_facts_of_a_typed_concern_stay() {
+    let env = TestEnv::from_template();
+    let folder = env.repo().join("modules/time");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("concern.toml"), MANIFEST).unwrap();
+    std::fs::write(folder.join("facts.schema.json"), SCHEMA).unwrap();
+    insta::assert_snapshot!(env.run(&["plan"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: modules/time/facts.schema.json:1: the facts of `time` have a type in deployctl
+      hint: remove the file; another concern takes another name
+    ");
+}

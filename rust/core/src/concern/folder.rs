@@ -1,0 +1,95 @@
+//! The folders of concerns: those that the program contains, and those of a repository.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// The file that makes a folder a concern.
+pub(super) const MANIFEST: &str = "concern.toml";
+
+/// What errors and `why` call the folder that the program contains; no repository has it.
+const CARRIED: &str = "deployctl:modules";
+
+/// Every file that the program contains, by its path below `modules/`.
+static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/modules.rs"));
+
+static BUILT_IN: LazyLock<Folders> = LazyLock::new(|| {
+    let own = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+    let mut folders = Folders::default();
+    folders.add(CARRIED, Origin::BuiltIn, FILES.iter().map(own).collect());
+    folders
+});
+
+/// Where a concern comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The program contains it.
+    BuiltIn,
+    /// The repository adds it.
+    Repository,
+    /// The repository has its own in place of the one that the program contains.
+    Replaced,
+}
+
+/// One concern's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// What messages call it: `modules/web`, `deployctl:modules/ssh`.
+    pub place: String,
+    /// Who brings it.
+    pub origin: Origin,
+    /// The text of every file, by its path below the folder.
+    pub files: BTreeMap<String, String>,
+}
+
+/// The folders, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Folders(BTreeMap<String, Folder>);
+
+impl Folders {
+    /// Those that the program contains.
+    pub fn built_in() -> &'static Self {
+        &BUILT_IN
+    }
+
+    /// These, and those of `files` (their keys are paths such as `web/concern.toml` below `root`, which is what
+    /// messages name). A folder of a name that is known already replaces that one as a whole.
+    #[must_use]
+    pub fn with(mut self, root: &str, files: BTreeMap<String, String>) -> Self {
+        self.add(root, Origin::Repository, files);
+        self
+    }
+
+    fn add(&mut self, root: &str, origin: Origin, files: BTreeMap<String, String>) {
+        let mut added: BTreeMap<String, Folder> = BTreeMap::new();
+        for (path, text) in files {
+            let (name, below) = path.split_once('/').unwrap_or((&path, ""));
+            let folder = added.entry(name.to_owned()).or_insert_with(|| Folder {
+                place: format!("{root}/{name}"),
+                origin: if self.0.contains_key(name) {
+                    Origin::Replaced
+                } else {
+                    origin
+                },
+                files: BTreeMap::new(),
+            });
+            folder.files.insert(below.to_owned(), text);
+        }
+        self.0.extend(added);
+    }
+
+    /// Name and folder, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Folder)> {
+        self.0.iter().map(|(name, folder)| (name.as_str(), folder))
+    }
+}
+
+impl Folder {
+    /// The files below `part` of the folder, by their path below that.
+    pub(crate) fn below(&self, part: &str) -> BTreeMap<String, String> {
+        let files = self.files.iter().filter_map(|(path, text)| {
+            let below = path.strip_prefix(part)?.strip_prefix('/')?;
+            Some((below.to_owned(), text.clone()))
+        });
+        files.collect()
+    }
+}

@@ -1,0 +1,85 @@
+//! `concern.toml`: what there is to know of a concern beside its facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::inventory::Platform;
+use crate::name::UnitName;
+
+/// The file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// What it is about, in one sentence.
+    pub summary: String,
+    /// Where a host can declare it.
+    pub platforms: BTreeSet<Platform>,
+    /// Its place among the others in reports, from the first on; left out: after those that have one.
+    #[serde(default)]
+    pub order: Option<u32>,
+    /// Why the other platforms cannot have it.
+    #[serde(default)]
+    pub without: BTreeMap<Platform, String>,
+    /// Where its facts put nothing on a host and are only checked, and why.
+    #[serde(default)]
+    pub checked_only: BTreeMap<Platform, String>,
+    /// The units that run where the platform's own module makes them; on Ubuntu `ubuntu/module.toml` says them.
+    #[serde(default, rename = "unit")]
+    pub units: Vec<PlatformUnit>,
+}
+
+/// A unit that a platform's module makes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformUnit {
+    /// Where.
+    pub platform: Platform,
+    /// Its name there.
+    pub name: UnitName,
+    /// A fact of the concern that has to be true for it to run; left out: it runs wherever the concern is declared.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+impl Manifest {
+    /// Why a host of `platform` cannot declare it; `None` where it can.
+    pub fn unavailable(&self, platform: Platform) -> Option<&str> {
+        if self.platforms.contains(&platform) {
+            return None;
+        }
+        Some(self.without.get(&platform).map_or("", String::as_str))
+    }
+
+    /// What contradicts itself, in words.
+    pub(super) fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.platforms.is_empty() {
+            found.push("`platforms` is empty; expected at least one".to_owned());
+        }
+        for platform in Platform::ALL {
+            let declares = self.platforms.contains(&platform);
+            if declares == self.without.contains_key(&platform) {
+                found.push(if declares {
+                    format!("`{platform}` is in `platforms` and in `[without]`")
+                } else {
+                    format!("`{platform}` is not in `platforms`, and `[without]` does not say why")
+                });
+            }
+            if !declares && self.checked_only.contains_key(&platform) {
+                found.push(format!(
+                    "`[checked_only]` names `{platform}`, which `platforms` does not"
+                ));
+            }
+        }
+        for unit in &self.units {
+            if !self.platforms.contains(&unit.platform) {
+                found.push(format!(
+                    "`{}` is a unit of `{}`, which `platforms` does not name",
+                    unit.name, unit.platform
+                ));
+            }
+        }
+        found
+    }
+}

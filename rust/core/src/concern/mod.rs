@@ -1,0 +1,19 @@
+//! Concerns: what a host can declare, one folder each. The program contains its own; a repository adds folders
+//! or replaces one of ours as a whole.
+//!
+//! ```text
+//! built in ─┐
+//!           ├─ Folders ─┬─ Concerns (concern.toml) ── the inventory, the checks
+//! modules/ ─┘           └─ TemplateSet (ubuntu/)   ── rendering
+//! ```
+
+mod error;
+mod folder;
+mod manifest;
+mod schema;
+mod set;
+
+pub use error::{ConcernError, ConcernErrors};
+pub use folder::{Folder, Folders, Origin};
+pub use manifest::{Manifest, PlatformUnit};
+pub use set::{Concern, Concerns};
