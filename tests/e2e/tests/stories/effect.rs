@@ -215,6 +215,10 @@ fn what_runs_and_what_boots_is_as_declared_or_told() -> Result<()> {
     cluster
         .deployctl(&["plan", "web"])?
         .says("00-aaa.conf:1` is read before");
+    web.ok("systemctl reload ssh")?;
+    verify(&cluster, "ssh/offered")?
+        .expect(4)
+        .says("publickey,password");
     web.ok("rm /etc/ssh/sshd_config.d/00-aaa.conf
          printf 'Match User operator\\nPasswordAuthentication yes\\n' >>/etc/ssh/sshd_config")?;
     verify(&cluster, "ssh/passwords")?
