@@ -213,6 +213,56 @@ fn wrong_facts_of_it_are_told_like_those_of_any_other() {
     ");
 }
 
+const RULES: &str = r#"[[rule]]
+when = "host.hugepages is defined"
+holds = "host.web.port != 22"
+blames = "web.port"
+message = "is {{ host.web.port }}, where sshd listens"
+
+[[rule]]
+holds = "host.web.port >= 1024 or host.web.root == '/srv/web'"
+blames = "web.port"
+message = "is {{ host.web.port }} on `{{ name }}`; only /srv/web may have a port below 1024"
+hint = "take {{ host.web.port + 8000 }}"
+
+[[rule]]
+holds = "host.web.log in ['info']"
+blames = "web.log"
+message = "is {{ host.web.log }}"
+"#;
+
+#[test]
+fn its_rules_say_what_no_schema_can() {
+    let env = with_web();
+    write(&env, "rules.toml", RULES);
+    declare(
+        &env,
+        &json!({ "port": 8080, "root": "/srv/web", "log": "info" }),
+    );
+    let said = env.run(&["inventory", "--check"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    // One that does not hold, and one that reads a fact that is not there.
+    declare(&env, &json!({ "port": 80, "root": "/srv/other" }));
+    insta::assert_snapshot!(env.run(&["inventory", "--check"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: hosts/web/default.nix:1: `web.log` cannot be judged by the rule at modules/web/rules.toml:14: `host.web.log` is undefined
+      hint: a fact that may be missing is asked for by `when`: `host.web is defined`
+    hosts/web/default.nix:1: `web.port` is 80 on `web`; only /srv/web may have a port below 1024
+      hint: take 8080
+    ");
+    // What is broken already is not judged.
+    declare(&env, &json!({ "port": "80", "root": "/srv/other" }));
+    insta::assert_snapshot!(env.run(&["inventory", "--check"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: hosts/web/default.nix:1: `web.port` is the text `80`; expected 1–65535
+      hint: write the number without quotes
+    ");
+}
+
 /// Changes one file of the sound folder each; empty removes it.
 #[test]
 fn a_broken_folder_is_told_by_file_and_line() {
@@ -253,6 +303,27 @@ fn a_broken_folder_is_told_by_file_and_line() {
             r##"{ "type": "object", "additionalProperties": false, "properties": { "a": { "$ref": "#/$defs/a" } }, "$defs": { "a": { "$ref": "#/$defs/a" } } }"##,
         ),
         ("ubuntu/module.toml", "[[file]]\npath = \"/etc/web.conf\"\n"),
+        ("rules.toml", "[[rules]]\n"),
+        (
+            "rules.toml",
+            "[[rule]]\nholds = \"host.web.port ==\"\nblames = \"web..port\"\nmessage = \"{% for x in hosts %}{{ x }}{% endfor %}\"\n",
+        ),
+        (
+            "rules.toml",
+            "[[rule]]\nholds = \"answer.port == 1\"\nblames = \"web.port\"\nmessage = \"no\"\n",
+        ),
+        (
+            "rules.toml",
+            "[[rule]]\nholds = \"1 / 0 == host.web.port\"\nblames = \"web.port\"\nmessage = \"no\"\n",
+        ),
+        (
+            "rules.toml",
+            "[[rule]]\nholds = \"('x' * 1000000000) == host.web.root\"\nblames = \"web.port\"\nmessage = \"no\"\n",
+        ),
+        (
+            "rules.toml",
+            "[[rule]]\nholds = \"host.web.prot == 1\"\nblames = \"web.port\"\nmessage = \"no\"\n",
+        ),
     ] {
         let env = with_web();
         if text.is_empty() {
@@ -260,6 +331,7 @@ fn a_broken_folder_is_told_by_file_and_line() {
         } else {
             write(&env, path, text);
         }
+        declare(&env, &json!({ "port": 8080, "root": "/srv/web" }));
         let said = env.run(&["plan"]);
         assert_eq!(said.code, 2, "{path}: {text}");
         assert_eq!(said.out, "", "{path}: {text}");

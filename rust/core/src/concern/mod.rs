@@ -10,6 +10,7 @@
 mod error;
 mod folder;
 mod manifest;
+mod rules;
 mod schema;
 mod set;
 

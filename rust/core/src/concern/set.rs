@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::error::{ConcernError, ConcernErrors};
 use super::folder::{Folder, Folders, MANIFEST, Origin};
 use super::manifest::Manifest;
+use super::rules::{self, Rule};
 use super::schema;
 use crate::inventory::{Host, Platform};
 use crate::name::ConcernName;
@@ -28,6 +29,8 @@ pub struct Concern {
     pub manifest: Manifest,
     /// The JSON Schema of its facts, without references; `None` where they have a type in Rust.
     pub facts: Option<Value>,
+    /// What has to hold of its facts and of others.
+    pub(crate) rules: Vec<Rule>,
 }
 
 /// All of them.
@@ -111,6 +114,7 @@ impl Concern {
         }
         Ok(Self {
             facts: schema::read(&name, folder)?,
+            rules: rules::read(folder)?,
             name,
             place: folder.place.clone(),
             origin: folder.origin,

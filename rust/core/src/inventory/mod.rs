@@ -180,6 +180,7 @@ pub fn parse_with(bytes: &[u8], concerns: &Concerns) -> Result<Inventory, Invent
             cluster: cluster.as_ref(),
             hosts: &hosts,
             names: &names,
+            raw: &raw,
             concerns,
         },
         &mut findings,

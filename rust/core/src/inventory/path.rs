@@ -64,6 +64,15 @@ impl FactPath {
         dotted.split('.').fold(self, Self::key)
     }
 
+    /// The steps of another path below this one; this one where it is no path.
+    #[must_use]
+    pub fn join(mut self, below: &str) -> Self {
+        if let Some(below) = Self::parse(below) {
+            self.0.extend(below.0);
+        }
+        self
+    }
+
     /// One step into a list.
     #[must_use]
     pub fn index(mut self, index: usize) -> Self {

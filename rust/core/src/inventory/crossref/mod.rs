@@ -14,6 +14,7 @@ mod packages;
 mod platform;
 mod python;
 mod reach;
+mod rules;
 mod served;
 mod services;
 mod way_in;
@@ -25,6 +26,7 @@ use super::error::Findings;
 use super::host::Host;
 use crate::concern::Concerns;
 use crate::name::HostName;
+use serde_json::Value;
 
 /// A host as far as it could be read.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub(super) struct Facts<'a> {
     pub(super) hosts: &'a BTreeMap<HostName, SoundHost>,
     /// The names of all hosts.
     pub(super) names: &'a BTreeSet<String>,
+    /// Everything as it was written.
+    pub(super) raw: &'a Value,
     /// What hosts can declare.
     pub(super) concerns: &'a Concerns,
 }
@@ -60,6 +64,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     addresses::check(facts, findings);
     way_in::check(facts, findings);
     reach::check(facts, findings);
+    rules::check(facts, findings);
     for (name, sound) in facts.hosts {
         platform::check(name, sound, facts.concerns, findings);
         mdns::check(name, &sound.host, findings);
