@@ -23,7 +23,7 @@ def high(*descriptors):
 
 
 class Browser:
-    """One Chromium with a profile of its own; it ends with the `with` block."""
+    """One Chromium with its own profile; it ends with the `with` block."""
 
     def __enter__(self):
         self.profile = tempfile.mkdtemp()

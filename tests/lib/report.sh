@@ -89,7 +89,7 @@ count_lacking() {
     done <"$report/lacked"
 }
 
-# start_prefetch: runs tests/lib/prefetch beside the stages, in a process group of its own.
+# start_prefetch: runs tests/lib/prefetch beside the stages, in a separate process group.
 start_prefetch() {
     setsid tests/lib/prefetch >"$report/prefetched" 2>&1 </dev/null &
     prefetch=$!

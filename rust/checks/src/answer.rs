@@ -119,7 +119,7 @@ impl<'a> Answer<'a> {
         )
     }
 
-    /// Standard error, whatever it holds.
+    /// Standard error, with any content.
     pub(super) fn errors(&self) -> String {
         String::from_utf8_lossy(self.stderr).into_owned()
     }
@@ -165,7 +165,7 @@ pub(super) fn value<'a>(pairs: &BTreeMap<&str, &'a str>, key: &str) -> Result<&'
         .ok_or_else(|| Unreadable(format!("no `{key}` in the answer")))
 }
 
-/// `text` as a number, or that it is none.
+/// Returns `text` as a number, or an error if it is not one.
 pub(super) fn number<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Unreadable> {
     text.trim()
         .parse()

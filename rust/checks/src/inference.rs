@@ -63,7 +63,7 @@ impl Requests<'_> {
             .with_cap(CAP)
     }
 
-    /// Enough for requests that take four times as long as they may: a slow server is told by its numbers.
+    /// Enough for requests that take four times as long as they may: the numbers then show that the server is slow.
     fn within_seconds(&self) -> u64 {
         let requests = u64::from(self.vllm.latency.requests) + 3;
         (requests * self.each_ms * 4 / 1000).clamp(30, 1200)

@@ -47,7 +47,7 @@ pub use host::{checks, checks_of_rendered};
 pub use measurement::{Bound, Limit, Measurement, Statistic};
 pub use selection::{Chosen, LeftOut, Offered, Selection, SelectionError};
 
-/// The hint for a user, a group or a file that is declared and not there: a plan sees that, whatever the cause.
+/// The hint for a user, a group or a file that is declared and missing: a plan sees it, for any cause.
 const MADE_BY_APPLY: &str = "an apply makes it: `deployctl plan` shows what else is missing";
 
 /// How one check ended.

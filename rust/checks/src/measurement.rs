@@ -18,7 +18,7 @@ pub struct Measurement {
     pub limit: Option<Limit>,
 }
 
-/// One number that stands for many.
+/// One number that summarises many.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statistic {
@@ -72,7 +72,7 @@ impl Measurement {
         self
     }
 
-    /// Keeps single values, of which those that are no finite numbers are left out.
+    /// Keeps single values, without those that are not finite.
     #[must_use]
     pub fn samples(mut self, samples: impl IntoIterator<Item = f64>) -> Self {
         self.samples

@@ -129,7 +129,7 @@ fn judge(answer: &Answer<'_>, wants: &[Want]) -> Result<Found, Unreadable> {
     })
 }
 
-/// `dpkg` itself is always asked for too, so that no package at all is told from no answer.
+/// `dpkg` itself is always asked for too, so that "no package" differs from "no answer".
 fn parse<'a>(answer: &Answer<'a>) -> Result<BTreeMap<&'a str, Installed<'a>>, Unreadable> {
     let mut packages = BTreeMap::new();
     for line in answer.lines()? {

@@ -24,7 +24,7 @@ pub enum SelectionError {
         /// `--only` or `--skip`.
         option: &'static str,
     },
-    /// A glob that is none.
+    /// A glob that cannot be parsed.
     #[error("`{option} {pattern}`: that is not a glob: {cause}")]
     BadGlob {
         /// `--only` or `--skip`.
@@ -43,7 +43,7 @@ pub enum SelectionError {
         pattern: String,
         /// The hosts that were looked at.
         hosts: String,
-        /// What was probably meant, or what there is.
+        /// The closest known name, or the known names.
         hint: Option<String>,
     },
     /// Everything that was offered is left out.
@@ -89,7 +89,7 @@ pub struct Chosen {
     pub hosts: Vec<(HostName, Vec<Check>)>,
     /// Between hosts.
     pub links: Vec<LinkCheck>,
-    /// Hosts of which the selection left nothing: they need not be asked.
+    /// Hosts without any selected check: they need not be asked.
     pub idle: Vec<HostName>,
     /// How many were left out, and why.
     pub left_out: LeftOut,
@@ -146,7 +146,7 @@ enum Why {
 }
 
 impl Selection {
-    /// Reads patterns as they stand on a command line; one word may hold several, separated by commas.
+    /// Reads patterns as they are written on a command line; one word may hold several, separated by commas.
     pub fn parse<S: AsRef<str>>(only: &[S], skip: &[S]) -> Result<Self, SelectionError> {
         Ok(Self {
             only: patterns("--only", only)?,
@@ -167,7 +167,7 @@ impl Selection {
         Self { quick, ..self }
     }
 
-    /// Whether it leaves nothing out, whatever is offered.
+    /// Whether it selects every check.
     pub fn is_whole(&self) -> bool {
         self.only.is_empty() && self.skip.is_empty() && !self.gate && !self.quick
     }

@@ -79,7 +79,7 @@ fn normal(value: &str) -> String {
 fn judge(answer: &Answer<'_>, key: &str, file: &str, wanted: &str) -> Result<Found, Unreadable> {
     let Some(found) = parse(answer, file)? else {
         let evidence = "the running kernel has no such setting";
-        // It comes with its interface, which has checks of its own.
+        // It exists only with its interface, which other checks ask about.
         if let Some(interface) = interface(key)
             && parse(answer, &format!("absent/{interface}"))?.is_some()
         {

@@ -1,4 +1,4 @@
-//! Files from elsewhere may hold anything: programs that somebody built, and what somebody edited or merged.
+//! Files from elsewhere may hold anything: programs from another build, and files that a person edited or merged.
 //!
 //! `PROPTEST_CASES` says how many cases there are, 256 where it is not set.
 #![expect(

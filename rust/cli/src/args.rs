@@ -111,7 +111,7 @@ pub(crate) enum Command {
     Image(Image),
     /// Show what an apply would change
     Plan(Plan),
-    /// Bring hosts to what is declared; roll back what does not come through
+    /// Bring hosts to their declared state; roll back those that fail
     Apply(Apply),
     /// Check what is in effect on hosts and between them
     Verify(Verify),
@@ -121,7 +121,7 @@ pub(crate) enum Command {
     History(History),
     /// Go back to an earlier generation
     Rollback(Rollback),
-    /// Show what was changed on hosts behind our back
+    /// Show drift: what was changed on hosts since their last apply
     Diff(Diff),
     /// Pin who a host is: its SSH host keys and machine id
     Adopt(Adopt),
@@ -172,7 +172,7 @@ pub(crate) struct Image {
     /// A system that boots from a stick and installs the host, instead of what its disk holds
     #[arg(long)]
     pub(crate) installer: bool,
-    /// Copy the image into DIR, instead of only saying where it lies
+    /// Copy the image into DIR, instead of only printing its path
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -193,7 +193,7 @@ pub(crate) struct Plan {
     pub(crate) full: bool,
 }
 
-/// Bring hosts to what is declared; roll back what does not come through
+/// Bring hosts to their declared state; roll back those that fail
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
     #[command(flatten)]
@@ -249,7 +249,7 @@ pub(crate) struct Rollback {
     pub(crate) rollout: Rollout,
 }
 
-/// Show what was changed on hosts behind our back
+/// Show drift: what was changed on hosts since their last apply
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     #[command(flatten)]

@@ -126,7 +126,7 @@ impl Context {
         Ok(Arc::new(Again::new(below, self.clock.clone())))
     }
 
-    /// Who evaluates, builds and brings the systems of Nix hosts.
+    /// Evaluates, builds and copies the systems of Nix hosts.
     pub(crate) async fn deployer(&self) -> Result<ClosureDeployer, Failure> {
         let top = self.repo()?;
         let directory = env_vars::cache_directory();

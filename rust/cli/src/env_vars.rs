@@ -15,7 +15,7 @@ pub(crate) const REPO: &str = "DEPLOYCTL_REPO";
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// A file with the secret key that signs what is copied to Nix hosts; as `--signing-key-file`.
 pub(crate) const SIGNING_KEY_FILE: &str = "DEPLOYCTL_SIGNING_KEY_FILE";
-/// The probe that is brought to Linux hosts; as `--hostprobe`.
+/// The probe that is uploaded to Linux hosts; as `--hostprobe`.
 pub(crate) const HOSTPROBE: &str = "DEPLOYCTL_HOSTPROBE";
 /// Where earlier runs are kept; `~/.local/state` when it is not set.
 const XDG_STATE_HOME: &str = "XDG_STATE_HOME";

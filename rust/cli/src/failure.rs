@@ -53,7 +53,7 @@ impl Failure {
         }
     }
 
-    /// With what lies below.
+    /// Adds the causes of `error`.
     #[must_use]
     pub(crate) fn cause(mut self, error: &dyn Error) -> Self {
         self.causes.push(error.to_string());

@@ -94,7 +94,7 @@ impl Ui {
         let _ = out.flush();
     }
 
-    /// Whether somebody sits there who can be asked.
+    /// Whether a person at a terminal can be asked.
     pub(crate) fn is_attended() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
@@ -113,7 +113,7 @@ impl Ui {
         }
     }
 
-    /// Asks for a yes. Without a terminal nobody can say it: `instead` names the way without asking.
+    /// Asks for a yes. Without a terminal this is an error, and `instead` names the option that replaces the question.
     pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
         if !Self::is_attended() {
             return Err(

@@ -45,7 +45,7 @@ pub struct ObservedSystem {
     pub store_free_kib: Option<u64>,
     /// Store paths that `current` needs, with their NAR sizes in bytes; empty where nothing differs.
     pub closure: BTreeMap<StorePath, u64>,
-    /// The wanted system as it lies there; `None` when it has not been copied yet.
+    /// The wanted system as it is on the host; `None` if it has not been copied yet.
     pub wanted: Option<WantedSystem>,
 }
 
@@ -57,7 +57,7 @@ impl ObservedSystem {
     }
 }
 
-/// What a host says of the wanted system once that lies in its store.
+/// What a host says about the wanted system once that is in its store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WantedSystem {
     /// Store paths that it needs, with their NAR sizes in bytes; empty where it runs already.

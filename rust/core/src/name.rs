@@ -125,7 +125,7 @@ name!(
 );
 
 impl UnitName {
-    /// Whether it is a template (`getty@.service`), of which only instances run.
+    /// Whether it is a template (`getty@.service`): only its instances run.
     pub fn is_template(&self) -> bool {
         self.0.contains("@.")
     }

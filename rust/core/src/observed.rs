@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The host adds what its committed generation manages to what is asked, from the plain lists that
-//! lie beside its manifest ([`generation_lists`]), so that one exec is enough.
+//! are stored beside its manifest ([`generation_lists`]), so that one exec is enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,10 +66,7 @@ pub struct Scope<'a> {
 }
 
 /// Everything that planning needs to know of a host.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an answer of its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate answer")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// Who the host says it is.
@@ -129,7 +126,7 @@ pub struct Observed {
     /// Users and groups among those that are declared or own something; `None` where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Accounts>,
-    /// Where the managed paths lie; `None` where that is not known.
+    /// The places of the managed paths; `None` if they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub places: Option<Places>,
     /// What would be in the way of installing; `None` where no package is declared.
@@ -144,7 +141,7 @@ pub struct Observed {
     /// Files that are read together, ours and others.
     #[serde(default)]
     pub config: ConfigFiles,
-    /// The command line that the boot loader's first entry gives the next kernel; empty where there is none.
+    /// The command line that the boot loader's first entry gives the next kernel; empty if it gives none.
     #[serde(default)]
     pub next_command_line: String,
     /// Queries that gave no usable answer: id and why. Planning refuses what it would have to guess.
@@ -213,7 +210,7 @@ pub struct PendingApply {
     /// rolls it back first.
     #[serde(default)]
     pub overdue: bool,
-    /// Seconds until its dead man, while that is armed and ahead.
+    /// Seconds until its dead-man timer elapses, while that is armed and in the future.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_seconds: Option<u32>,
 }

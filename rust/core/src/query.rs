@@ -1,4 +1,4 @@
-//! Questions to a host, many in one exec, each answered in a section of its own.
+//! Questions to a host, many in one exec; each answer has its own section.
 //!
 //! A query is a piece of POSIX sh. All queries of one round are wrapped in one script; every
 //! answer comes back length-framed, so no output can be mistaken for another section, with its own

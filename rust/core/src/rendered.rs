@@ -130,7 +130,7 @@ impl fmt::Display for Ownership {
     }
 }
 
-/// What stands at a managed path.
+/// What is at a managed path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Entry {
@@ -153,7 +153,7 @@ pub enum Entry {
         /// What it says, taken literally.
         target: String,
     },
-    /// Nothing may stand there.
+    /// Nothing may be there.
     Absent,
 }
 
@@ -166,7 +166,7 @@ pub struct ManagedEntry {
     pub template: Option<String>,
     /// Paths of the inventory's values that the template reads (`hosts.cuda.hugepages.count`).
     pub facts: BTreeSet<String>,
-    /// What should stand there.
+    /// What should be there.
     pub entry: Entry,
     /// What has to happen on the host after it changed.
     pub follow_ups: BTreeSet<FollowUp>,
@@ -211,7 +211,7 @@ pub enum FollowUp {
 pub struct PackageWant {
     /// The concern that declares it.
     pub concern: ConcernName,
-    /// Exact version, or `None` for whatever version is installed or the archive offers.
+    /// Exact version, or `None` for any version that is installed or that the archive offers.
     pub version: Option<String>,
     /// Whether it is held (`apt-mark hold`) against upgrades.
     pub hold: bool,
@@ -323,7 +323,7 @@ impl Rendered {
     }
 }
 
-/// What stands at a path, with the bytes reduced to their hash.
+/// What is at a path, with the bytes reduced to their hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum PathState {
@@ -391,7 +391,7 @@ impl fmt::Display for PathState {
     }
 }
 
-/// A committed generation as it stands in `/var/lib/deployctl/generations/N/manifest.json`.
+/// A committed generation as it is stored in `/var/lib/deployctl/generations/N/manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -399,7 +399,7 @@ pub struct Manifest {
     pub version: u32,
     /// The host it was made for.
     pub host: HostName,
-    /// Managed paths and what stands there.
+    /// Managed paths and what is there.
     pub paths: BTreeMap<ManagedPath, PathState>,
     /// What has to happen after one of them is taken back; paths without any are left out.
     #[serde(default)]

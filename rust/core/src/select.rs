@@ -18,7 +18,7 @@ pub enum SelectError {
     UnknownHost {
         /// The name.
         word: String,
-        /// What was probably meant, or what there is.
+        /// The closest known name, or the known names.
         hint: Option<String>,
     },
     /// A tag that no host has.
@@ -26,7 +26,7 @@ pub enum SelectError {
     UnknownTag {
         /// The tag.
         tag: String,
-        /// What was probably meant, or what there is.
+        /// The closest known name, or the known names.
         hint: Option<String>,
     },
     /// A glob that no host's name fits.
@@ -37,7 +37,7 @@ pub enum SelectError {
         /// What there is.
         hint: Option<String>,
     },
-    /// A glob that is none.
+    /// A glob that cannot be parsed.
     #[error("`{glob}` is not a glob: {cause}")]
     BadGlob {
         /// The glob.

@@ -291,7 +291,7 @@ fn firewall(rendered: &mut Rendered) {
     );
 }
 
-/// Processes that one round starts on a host with everything declared, as a namespace of its own counts
+/// Processes that one round starts on a host with everything declared, as a separate namespace counts
 /// them. Most of a plan's time on a host is spent on them.
 #[test]
 fn a_round_starts_few_processes() {

@@ -232,7 +232,7 @@ const LOADERS: [Loader; 5] = [
         )],
         Some(NEW),
     ),
-    // What `saved_entry` means lies elsewhere.
+    // Another file says what `saved_entry` means.
     (
         &[(
             "grub/grub.cfg",

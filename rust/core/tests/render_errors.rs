@@ -238,7 +238,7 @@ content = "host.users"
     modules/time/ubuntu/module.toml:20: host `box`: `owner`: `Root` is not a valid account name: lower-case letters, digits, `-` and `_`, starting with a letter or `_`, at most 31
     modules/time/ubuntu/module.toml:24: host `box`: `target`: a link's target is neither empty nor holds control characters
     modules/time/ubuntu/module.toml:27: host `box`: `name`: `no-suffix` is not a valid unit name: letters, digits and `:-_.@\`, with a unit suffix such as `.service`, at most 255
-    modules/time/ubuntu/module.toml:31: host `box`: `on_change`: `explode` is none of `restart`, `reload` and `nothing`
+    modules/time/ubuntu/module.toml:31: host `box`: `on_change`: `explode` is not `restart`, `reload` or `nothing`
     modules/time/ubuntu/module.toml:35: host `box`: `start_timeout_seconds`: `soon` is not what this key holds
     modules/time/ubuntu/module.toml:39: host `box`: `version`: `latest` is no package version
     modules/time/ubuntu/module.toml:43: host `box`: `content`: expected text, found a sequence
@@ -312,8 +312,8 @@ name = "x.service"
     modules/time/ubuntu/module.toml:3: host `box`: `/etc/sysctl.d/a.conf` is written by modules/hugepages/ubuntu/module.toml:3 already
     modules/time/ubuntu/module.toml:7: host `box`: `vm.swappiness` is set to `2` here and to `1` by `/etc/sysctl.d/a.conf`
     modules/time/ubuntu/module.toml:11: host `box`: line 2 of `/etc/modules-load.d/c.conf` is no kernel module's name: `two words`
-    modules/time/ubuntu/module.toml:18: host `box`: `/etc/old/inner` lies below `/etc/old`, which modules/time/ubuntu/module.toml:15 declares to be absent
-    modules/time/ubuntu/module.toml:25: host `box`: `/srv/link/below/it` lies below `/srv/link`, which modules/time/ubuntu/module.toml:21 declares to be a symlink
+    modules/time/ubuntu/module.toml:18: host `box`: `/etc/old/inner` is below `/etc/old`, which modules/time/ubuntu/module.toml:15 declares to be absent
+    modules/time/ubuntu/module.toml:25: host `box`: `/srv/link/below/it` is below `/srv/link`, which modules/time/ubuntu/module.toml:21 declares to be a symlink
     modules/time/ubuntu/module.toml:28: host `box`: package `x` is declared by modules/hugepages/ubuntu/module.toml:7 already
     modules/time/ubuntu/module.toml:31: host `box`: unit `x.service` is declared by modules/hugepages/ubuntu/module.toml:10 already
     ");

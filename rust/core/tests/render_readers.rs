@@ -49,7 +49,7 @@ fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-/// A folder of its own for one test, gone when the test is.
+/// A folder for one test; the test removes it at its end.
 struct Scratch(PathBuf);
 
 impl Scratch {

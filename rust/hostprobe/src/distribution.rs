@@ -25,7 +25,7 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// `what` took each of `times`, of which at most `most` are kept; nothing where there is none.
+    /// `what` took each of `times`; at most `most` of them are kept. `None` if `times` is empty.
     pub(crate) fn of(what: impl Into<String>, times: &[Duration], most: usize) -> Option<Self> {
         let all = Distribution::new(times.to_vec())?;
         Some(Self {
@@ -44,7 +44,7 @@ impl Measured {
     }
 }
 
-/// Where those of `times` are that stand for all.
+/// The indices of those `times` that represent all.
 fn representatives(times: &[Duration], most: usize) -> Vec<usize> {
     let mut by_size: Vec<usize> = (0..times.len()).collect();
     by_size.sort_by_key(|&at| times[at]);

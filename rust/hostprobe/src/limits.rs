@@ -1,4 +1,4 @@
-//! What the kernel says of its own limits, to explain a refusal.
+//! Reads the limits of the kernel, to explain a refusal.
 
 use std::fs;
 

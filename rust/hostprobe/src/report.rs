@@ -130,6 +130,6 @@ impl Report {
 
 fn print(what: &impl Serialize) {
     let text = serde_json::to_string_pretty(what).expect("maps with text keys serialise");
-    // Whoever closed the pipe does not want it any more.
+    // The reader closed the pipe and does not want the rest.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Probes each item in a process of its own, or one item in this process.
+//! Probes each item in a separate process, or one item in this process.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use crate::report::Report;
 /// Does what the command line says, and prints one document.
 pub(crate) fn run() -> ExitCode {
     let args = Args::parse();
-    // Should memory run out by what is locked and mapped here, nobody else is to pay for it: proc(5). Its children
+    // If locked and mapped memory here exhausts the host, the kernel kills this process first: proc(5). Its children
     // inherit this.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     if args.touch {

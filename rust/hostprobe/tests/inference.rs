@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// What a request says: its head and its body.
 type Request = (String, Value);
 
-/// A server that a test plays, on a socket in a folder of its own.
+/// A server that a test plays, on a socket in its own folder.
 struct Server {
     socket: PathBuf,
     asked: Arc<Mutex<Vec<Request>>>,
@@ -309,7 +309,7 @@ fn a_socket_that_is_stale_absent_or_forbidden_is_told_apart() {
         |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     set(folder.path(), 0o755);
     set(&socket, 0);
-    // Only root can, and has to, become somebody else.
+    // Only root can, and has to, become another user.
     let root = std::fs::metadata(&socket).unwrap().uid() == 0;
     let mut command = Command::new(if root { "setpriv" } else { "env" });
     if root {

@@ -114,7 +114,7 @@ fn a_user_without_rights_is_told_which_limit_is_missing() {
     let program = folder.path().join("hostprobe");
     std::fs::copy(cargo_bin!("hostprobe"), &program).unwrap();
     open_to_all(folder.path());
-    // Only root can, and has to, become somebody else.
+    // Only root can, and has to, become another user.
     let root = report(&hostprobe(&["--only", "hugepages"]))["user"] == 0;
     let mut command = Command::new(if root { "setpriv" } else { "env" });
     if root {

@@ -57,7 +57,7 @@ pub enum Outcome {
         /// What to do on the console.
         hint: String,
     },
-    /// Started and not confirmed, and how it ended could not be heard any more: the host puts it back by itself.
+    /// Started and not confirmed; the controller does not know how it ended. The host rolls back by itself.
     Open {
         /// What was in the way, and what was last heard of it.
         reason: Problem,
@@ -158,7 +158,7 @@ pub enum Verdict {
     Refused,
     /// 10
     Open,
-    /// 130, as a shell says of what ends by Ctrl-C
+    /// 130, the code of a shell for Ctrl-C
     Interrupted,
 }
 
@@ -181,7 +181,7 @@ impl Verdict {
         }
     }
 
-    /// The higher, the sooner somebody should look; the worst host decides for all.
+    /// The higher, the more urgent; the worst host decides for all.
     pub fn badness(self) -> u8 {
         match self {
             Self::Done => 0,

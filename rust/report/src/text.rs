@@ -2,7 +2,7 @@
 //! which the caller chooses or strips.
 //!
 //! Whatever a host sent passes [`printable_line`] here once more, whoever made it: no report can steer
-//! a terminal. What matters most stands last, next to the prompt.
+//! a terminal. What matters most comes last, next to the prompt.
 
 use deployctl_core::query::printable_line;
 

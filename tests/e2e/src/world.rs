@@ -1,4 +1,4 @@
-//! A network of its own, in which machines and the controller live.
+//! A separate network with the machines and the controller.
 
 use std::fs;
 use std::io::Read as _;
@@ -184,7 +184,7 @@ impl Site {
 
     /// Returns a command that runs its arguments in the world's network.
     ///
-    /// `ip netns exec` would hide the control groups, which nspawn needs, by a `/sys` of its own.
+    /// `ip netns exec` would hide the control groups, which nspawn needs, behind its own `/sys`.
     pub(crate) fn in_netns(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.netns()));

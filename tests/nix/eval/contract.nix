@@ -6,7 +6,7 @@
 #
 # `<name>` stands for any name. A type is a word of `simple` below, or one of { "nullOr": T },
 # { "listOf": T }, { "attrsOf": T }, { "either": [ T … ] }, { "enum": [ … ] }, { "between": [ a b ] },
-# { "matching": "regex" }, and { "freeform": T }: T for every key that has no entry of its own.
+# { "matching": "regex" }, and { "freeform": T }: T for every key without its own entry.
 lib:
 let
   inherit (builtins)

@@ -110,7 +110,7 @@ let
       runCommandLocal = pkgs.runCommand;
       buildEnv = derivation;
       symlinkJoin = derivation;
-      # nix-darwin calls a function of its own, which returns several.
+      # nix-darwin calls its own function, which returns several.
       callPackage =
         path: _:
         real.genAttrs [ "darwin-option" "darwin-rebuild" "darwin-version" ] mark // mark (baseNameOf path);

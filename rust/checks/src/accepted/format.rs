@@ -126,7 +126,7 @@ impl Reader {
             "fail" => Status::Fail,
             "skip" => Status::Skip,
             "stale" => Status::Stale,
-            other => return Err(format!("`{other}` is none of pass, fail, skip and stale")),
+            other => return Err(format!("`{other}` is not pass, fail, skip or stale")),
         };
         let entry = Entry {
             status,

@@ -126,7 +126,7 @@ impl Accepted {
         self.entries.len()
     }
 
-    /// Whether it says of a check what was found.
+    /// Whether it records what a check found.
     pub fn has(&self, change: &Change) -> bool {
         self.entries.get(&change.check) == change.found.as_ref()
     }

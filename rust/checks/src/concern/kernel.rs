@@ -274,7 +274,7 @@ fn symbols(symbols: &BTreeMap<KernelSymbol, SymbolValue>) -> Check {
     })
 }
 
-/// The symbols found; `None` where the configuration is not at hand.
+/// The symbols found; `None` if the host has no configuration of its kernel.
 fn parse_symbols<'a>(
     answer: &Answer<'a>,
 ) -> Result<Option<BTreeMap<&'a str, &'a str>>, Unreadable> {

@@ -172,7 +172,7 @@ fn ring_check(name: &str, rings: &Rings) -> Check {
     .reading_failures()
 }
 
-/// Traffic to a peer must leave by the link, not by whatever else reaches it.
+/// Traffic to a peer must leave by the link, not by another route.
 fn route(peer: &str, interface: &str, address: &str) -> Check {
     let query = Query::new(
         format!("network/route/{address}"),

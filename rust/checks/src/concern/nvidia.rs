@@ -230,7 +230,7 @@ fn asking(
     .where_missing(NO_DRIVER)
 }
 
-/// What nvidia-smi says instead of an answer, on either stream and with whatever status.
+/// The error of nvidia-smi, on either stream and with any status.
 fn trouble(answer: &Answer<'_>) -> Option<Found> {
     let words = answer.everything();
     let first = words

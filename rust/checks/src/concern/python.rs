@@ -36,7 +36,7 @@ fn run(
     declared: &Declared<'_>,
 ) -> String {
     let words: Vec<String> = arguments.iter().map(|word| quote(word)).collect();
-    // Interpreters that uv brings are linked for other distributions, and the driver's libraries lie apart.
+    // Interpreters from uv are linked for other distributions, and the driver's libraries are in another directory.
     let libraries = if declared.is_nixos() {
         "NIX_LD=/run/current-system/sw/share/nix-ld/lib/ld.so\n\
          NIX_LD_LIBRARY_PATH=/run/current-system/sw/share/nix-ld/lib:/run/opengl-driver/lib\n\

@@ -171,7 +171,7 @@ pub(super) fn keys<'a>(
     .gate_if(true)
 }
 
-/// The base64 part of a public key, whatever options stand before it.
+/// The base64 part of a public key; options may come before it.
 fn blob(line: &str) -> Option<&str> {
     line.split_whitespace()
         .find(|word| word.starts_with("AAAA"))

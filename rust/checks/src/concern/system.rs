@@ -176,7 +176,7 @@ struct Account<'a> {
     groups: BTreeSet<&'a str>,
 }
 
-/// The account `user`; `None` where there is none.
+/// The account `user`; `None` if it does not exist.
 fn parse_account<'a>(answer: &Answer<'a>, user: &str) -> Result<Option<Account<'a>>, Unreadable> {
     for line in answer.lines()? {
         let words: Vec<&str> = line.split(' ').collect();

@@ -21,7 +21,7 @@ struct Service<'a> {
     /// The concern that declares it.
     name: &'static str,
     port: u16,
-    /// What requests call the model; none where the gateway's host has none of its own.
+    /// What requests call the model; `None` if the gateway's host declares no model.
     model: Option<&'a str>,
     credential: Option<&'a str>,
     /// Seconds that the first answer may take.

@@ -61,7 +61,7 @@ pub(super) fn checks(line: &Line<'_>, end: &End<'_>) -> [Check; 2] {
     [address, mtu]
 }
 
-/// The interface of an end; `None` where there is none of that name.
+/// The interface of an end; `None` if no interface has that name.
 fn read(answer: &Answer<'_>, mac: bool) -> Result<Option<Interface>, Unreadable> {
     if answer.status != 0 {
         return Ok(None);

@@ -31,7 +31,7 @@ mod throughput;
 
 use end::{End, Line};
 
-/// The word that stands for a concern in the results of link checks.
+/// The word that replaces the concern in the results of link checks.
 pub const CONCERN: &str = "link";
 
 /// A check of a link: `from` asks, and `peer` is whom it asks about.
@@ -55,7 +55,7 @@ pub struct LinkCheck {
 pub struct Server {
     /// Starts it in the background and waits until it listens; it ends by itself some seconds after the
     /// check's deadline. Its standard output, one word, is what the check's own query and [`Self::stop`]
-    /// get as `$started`: the server's process, or why there is none, which the check's judge reads.
+    /// get as `$started`: the server's process, or why it did not start, which the check's judge reads.
     pub start: Query,
     /// Stops it; run whether or not the check was answered. Fails where something was left.
     pub stop: Query,

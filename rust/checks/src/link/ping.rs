@@ -1,5 +1,5 @@
 //! Round trips: whether the other end answers every packet, and how soon; once small, once as large as
-//! the link's MTU allows, so that a link that loses large packets is told apart from one that is down.
+//! the link's MTU allows, so that a link that loses large packets is distinguished from one that is down.
 
 use std::time::Duration;
 

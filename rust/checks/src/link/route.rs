@@ -1,4 +1,4 @@
-//! Which way packets to the other end take: by the link, not by whatever else reaches it.
+//! The route of packets to the other end: by the link, not by another route.
 
 use std::net::IpAddr;
 

@@ -19,7 +19,7 @@ pub(super) const ABSENT: &str = "absent";
 pub(super) const TAKEN: &str = "taken";
 /// It was started and does not listen.
 pub(super) const SILENT: &str = "silent";
-/// All words that stand where a process should, as a pattern of the shell.
+/// All words that can replace a process id, as a pattern of the shell.
 pub(super) const WORDS: &str = "absent | taken | silent";
 
 /// Bytes that iperf3 may write to a file, which a query's cap also limits: it keeps a block of each stream's

@@ -63,7 +63,7 @@ impl Report {
 }
 
 impl Item {
-    /// The item `name` of the document that ends an answer; other lines may stand before it.
+    /// The item `name` of the document at the end of an answer; other lines may come before it.
     pub(crate) fn of(answer: &Answer<'_>, name: &str) -> Result<Self, Unreadable> {
         let text = answer.text()?;
         let start = if text.starts_with('{') {

@@ -1,4 +1,4 @@
-//! What curl says of one request, for the concerns that serve something.
+//! Reads what curl reports about one request, for the concerns with a server.
 
 use deployctl_core::query::quote;
 
@@ -98,7 +98,7 @@ pub(crate) fn succeeds(
 }
 
 impl Http<'_> {
-    /// The status; or, without one, what curl says of the connection.
+    /// The status; or, without one, the error that curl reports about the connection.
     pub(crate) fn shown(&self, answer: &Answer<'_>) -> String {
         match self.status {
             0 if answer.errors().is_empty() => "no connection".to_owned(),
@@ -116,7 +116,7 @@ impl Http<'_> {
     }
 }
 
-/// Address and port as they stand in a URL and in the answers of ss(8).
+/// Address and port as they are written in a URL and in the answers of ss(8).
 pub(crate) fn authority(address: &str, port: u16) -> String {
     if address.contains(':') {
         format!("[{address}]:{port}")

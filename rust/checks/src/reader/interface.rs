@@ -1,4 +1,4 @@
-//! What the kernel says of network interfaces: `ip -j address` on Linux, `ifconfig` on macOS.
+//! Reads what the kernel reports about network interfaces: `ip -j address` on Linux, `ifconfig` on macOS.
 
 use std::net::IpAddr;
 

@@ -48,7 +48,7 @@ pub(crate) fn lsof<'a>(answer: &Answer<'a>) -> Result<Vec<&'a str>, Unreadable> 
     Ok(names)
 }
 
-/// Whether something listens on every one of the `wanted` ports, at whatever address. The port stands behind the last
+/// Whether something listens on every one of the `wanted` ports, at any address. The port follows the last
 /// `separator` of an address.
 pub(crate) fn on_ports(
     locals: &[&str],

@@ -56,7 +56,7 @@ fn every_check_is_documented_and_every_documented_check_is_there() {
         let of_link = subject.host.starts_with("link ");
         let concern = if of_link { link::CONCERN } else { first };
         let mut named = false;
-        // What every concern may have stands in a row of its own.
+        // A separate row has what every concern may have.
         for row in [concern, "all"] {
             for name in rows.get(row).into_iter().flatten() {
                 let glob = Glob::new(&name.0).unwrap().compile_matcher();

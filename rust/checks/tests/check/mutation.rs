@@ -15,7 +15,7 @@ use deployctl_checks::evaluate;
 
 use crate::host::{HOSTS, checks_of, good_answers, section};
 
-/// Check, text to find in the good answer, what stands there instead, and how the check must end.
+/// Check, text to find in the good answer, its replacement, and how the check must end.
 /// An empty text replaces the whole answer.
 type Mutation = (&'static str, &'static str, &'static str, &'static str);
 

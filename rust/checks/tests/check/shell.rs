@@ -7,7 +7,7 @@ use deployctl_checks::queries;
 use crate::host::{HOSTS, checks_of};
 use crate::shellcheck;
 
-/// What the engine says of a file that it brought.
+/// What the engine says about a file that it uploaded.
 pub(crate) const SHIPPED: &str = "shipped=/var/cache/deployctl/hostprobe
 shipped_sha256='' shipped_machine='' shipped_interpreter='' shipped_glibc=''
 export shipped shipped_sha256 shipped_machine shipped_interpreter shipped_glibc

@@ -61,7 +61,7 @@ pub(crate) struct Verify {
     /// Write a page with the results and those of earlier runs to FILE, too
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// The probe that is brought to Linux hosts [default: `../libexec/deployctl/hostprobe-ARCHITECTURE` from here]
+    /// The probe that is uploaded to Linux hosts [default: `../libexec/deployctl/hostprobe-ARCHITECTURE` from here]
     #[arg(long, value_name = "FILE")]
     pub(crate) hostprobe: Option<PathBuf>,
 }

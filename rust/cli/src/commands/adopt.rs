@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, args: &args::Adopt) -> Result<Verdict
     let shown = adopt::fingerprint(&key).ok_or_else(|| {
         Failure::new(
             Verdict::Internal,
-            format!("`{name}` shows a host key that is none"),
+            format!("`{name}` shows a host key that is not valid"),
         )
     })?;
     approve(context, args, name.as_str(), &shown)?;

@@ -72,7 +72,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// How it ends when nobody waits for hosts any more.
+/// How the command ends if it no longer waits for hosts.
 fn left_alone(context: &Context) -> Failure {
     if context.started.load(Ordering::Relaxed) {
         Failure::new(
@@ -151,7 +151,7 @@ fn width(hosts: &[HostName]) -> usize {
         .unwrap_or_default()
 }
 
-/// Hosts that can be asked, and the others with the reason why they are left out: a sandbox stands for
+/// Hosts that can be asked, and the others with the reason why they are left out: a sandbox replaces
 /// hosts that are given files alone.
 fn askable(
     context: &Context,

@@ -23,7 +23,7 @@ use crate::progress;
 use crate::show;
 use crate::ui::Ui;
 
-/// Asks all hosts at once, brings systems where they are missing, and plans.
+/// Asks all hosts at once, copies missing systems, and plans.
 pub(super) async fn asked(
     context: &Context,
     inventory: &Inventory,

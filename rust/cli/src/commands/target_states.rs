@@ -26,12 +26,12 @@ pub(super) const FILES_ONLY: &str = "a sandbox has files only";
 /// Every host with what it should become, or with its end where that cannot be said.
 pub(super) type TargetStates = Vec<(HostName, Result<TargetState, Box<HostReport>>)>;
 
-/// How much trouble the systems of Nix hosts are worth.
+/// How the systems of Nix hosts are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Systems {
-    /// They are evaluated, and can be brought.
+    /// They are evaluated, and can be copied to hosts.
     Evaluated,
-    /// They are named where an earlier evaluation is remembered; none is brought.
+    /// They are known only from the cache of earlier evaluations; none is copied.
     Remembered,
 }
 
@@ -118,7 +118,7 @@ async fn of_nix(
     })
 }
 
-/// What a generation of a host's past needs; its derivation is not known any more.
+/// What a generation of a host's past needs; its derivation is no longer known.
 pub(super) async fn of_generation(
     context: &Context,
     inventory: &Inventory,

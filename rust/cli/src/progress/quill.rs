@@ -10,7 +10,7 @@ const WAITING: usize = 1000;
 /// How long the last lines are waited for.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Writes lines by a thread of its own. The last lines are waited for when it is dropped, but not for long.
+/// Writes lines on a separate thread. Dropping it waits for the last lines, for at most `LAST`.
 pub(super) struct Quill {
     lines: Option<SyncSender<String>>,
     done: Mutex<Receiver<()>>,

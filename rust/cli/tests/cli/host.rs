@@ -1,5 +1,5 @@
 //! A host that answers over ssh: a throw-away sshd on 127.0.0.1, and an inventory that declares it under the names
-//! of `HOSTS`, each with checks of its own whose answers are files.
+//! of `HOSTS`, each with its own checks, whose answers are files.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -159,13 +159,13 @@ impl Answering {
 
     /// What a host answers from now on.
     pub(crate) fn says(&self, host: &str, what: &str, text: &str) {
-        // As a whole: somebody may be reading it.
+        // In one step: another process may be reading it.
         let whole = self.env.path("answers/new");
         fs::write(&whole, text).unwrap();
         fs::rename(whole, self.answer(host, what)).unwrap();
     }
 
-    /// From now on the host answers with bytes that nobody can read.
+    /// From now on the host answers with bytes that are not text.
     pub(crate) fn babbles(&self, host: &str, what: &str) {
         fs::write(self.answer(host, what), b"\xff\xfe\n").unwrap();
     }
@@ -219,7 +219,7 @@ impl Answering {
         self.env.path("home/.local/state/deployctl/lab/verify")
     }
 
-    /// How often somebody logged in.
+    /// The number of logins.
     pub(crate) fn logins(&self) -> usize {
         let log = fs::read_to_string(self.env.path("sshd.log")).unwrap();
         log.matches("Accepted publickey").count()

@@ -46,7 +46,7 @@ config AMD_IOMMU\n\tbool \"a\"\n\
 if NET_VENDOR_REALTEK\nconfig R8169\n\ttristate \"b\"\nendif\n\
 config NET_VENDOR_REALTEK\n\tbool \"c\"\n";
 
-/// A source of which only the names are right, a base, and stand-ins for all tools.
+/// A source with only the right file names, a base, and stand-ins for all tools.
 fn env() -> (TestEnv, String) {
     let env = TestEnv::new();
     let write = |path: &str, text: &str, mode| {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::environment::{Said, TestEnv};
 
-/// `status` of a host that nobody reaches, so that an exit code of 2 was decided here.
+/// `status` of a host that cannot be reached, so that an exit code of 2 was decided here.
 fn status(env: &TestEnv, variables: &[(&str, &Path)], arguments: &[&str]) -> Said {
     let inventory = env.path("inventory.json");
     let mut all = vec!["--inventory", inventory.to_str().unwrap(), "status", "cuda"];

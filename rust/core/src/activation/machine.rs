@@ -70,7 +70,7 @@ impl Phase {
         Self::ALL.into_iter().find(|phase| phase.word() == word)
     }
 
-    /// Whether nothing happens any more without a person.
+    /// Whether only a person can continue from here.
     pub fn is_final(self) -> bool {
         matches!(
             self,
@@ -265,7 +265,7 @@ pub fn next(phase: Phase, event: Event) -> Step {
             host(A::Commit, P::Committed)
         }
 
-        // Nothing was changed yet: whatever goes wrong only releases the lease.
+        // Nothing was changed yet: any failure only releases the lease.
         (P::Staged, E::Obstructed | E::ValidationFailed)
         | (P::Validated, E::CheckpointFailed)
         | (P::Checkpointed, E::ArmingFailed)

@@ -27,7 +27,7 @@ const OUTPUTS: [&str; 16] = [
 /// Everything in a closure that has one name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Package {
-    /// Its versions; an empty one stands for paths without.
+    /// Its versions; an empty one means paths without a version.
     pub versions: BTreeSet<String>,
     /// Sum of the NAR sizes, in bytes.
     pub bytes: u64,

@@ -8,7 +8,7 @@ use super::path::{FactPath, Segment};
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InventoryError {
-    /// Where the value stands in the inventory.
+    /// The path of the value in the inventory.
     pub path: FactPath,
     /// `hosts/cuda/default.nix:31`: of the value, or of what holds it. `None` where Nix gave no place.
     pub position: Option<String>,

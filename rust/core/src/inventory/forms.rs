@@ -75,7 +75,7 @@ fn host_and_port(place: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// Accounts that a directory brings are none that deployctl could make.
+/// deployctl cannot create accounts of a directory service.
 fn login_hint(text: &str) -> Option<String> {
     let login = crate::name::LoginName::new(text).ok()?;
     Some(format!(

@@ -119,7 +119,7 @@ impl Inventory {
         &self.positions
     }
 
-    /// Where the value at `path` stands (`hosts/cuda/default.nix:31`), or else what holds it.
+    /// The place of the value at `path` (`hosts/cuda/default.nix:31`), or of what contains it.
     pub fn position(&self, path: &FactPath) -> Option<&str> {
         error::position(&self.positions, path)
     }

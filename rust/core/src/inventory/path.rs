@@ -1,4 +1,4 @@
-//! Where a value stands in the inventory: `hosts.cuda.network.sysctl."vm.swappiness"`.
+//! The path of a value in the inventory: `hosts.cuda.network.sysctl."vm.swappiness"`.
 
 use std::fmt;
 
@@ -91,7 +91,7 @@ impl FactPath {
         &self.0
     }
 
-    /// The key that stands `depth` steps below the root.
+    /// The key `depth` steps below the root.
     pub fn key_at(&self, depth: usize) -> Option<&str> {
         match self.0.get(depth)? {
             Segment::Key(key) => Some(key),

@@ -132,7 +132,7 @@ texts! {
     RepositoryPath, r"^(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+)*$", "a path below the repository, without `.`, `..`, `//` or trailing `/`";
     /// One argument of a command.
     Argument, r"^[A-Za-z0-9._/:=@%+,-]{1,200}$", "letters, digits and `._/:=@%+,-`, at most 200";
-    /// A Python module, dotted where it lies in a package.
+    /// A Python module, dotted if it is in a package.
     PythonModule, r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63}){0,7}$", "a Python module such as `flash_attn`";
     /// A shared library as programs ask for it.
     Soname, r"^lib[A-Za-z0-9_+-]{1,60}\.so(\.[0-9]{1,6}){0,3}$", "a shared library such as `libcudnn.so.9`";

@@ -18,7 +18,7 @@ pub struct Verdict {
     /// Those that are not as wanted, each with what is known about why.
     pub missed: Vec<(Missed, Vec<Reason>)>,
     /// Those that are to be off, and that this source does not even have: older or newer than it, or
-    /// slips, with what may be meant.
+    /// slips, with the closest known name.
     pub absent: Vec<(String, Option<String>)>,
 }
 

@@ -8,10 +8,10 @@ use crate::inventory::kernel::{Kernel, SymbolValue};
 /// What a kernel of our own calls itself after its version.
 pub const LOCAL_VERSION: &str = "-deployctl";
 
-/// Where the fragment stands on a host whose kernel is to be its own.
+/// The path of the fragment on a host with a custom kernel.
 pub const ON_HOST: &str = "/etc/deployctl/kernel.fragment";
 
-/// What the build itself needs, whatever the facts say.
+/// What the build itself needs, independently of the facts.
 const OURS: &[(&str, Value)] = &[
     // The running kernel tells its own configuration: a file in /boot may be a later build's.
     ("IKCONFIG", Value::Y),

@@ -34,8 +34,8 @@ pub struct Kconfig {
 }
 
 impl Kconfig {
-    /// Reads `Kconfig` and all that it sources. `architecture` stands for `$(SRCARCH)`; `read` gives a
-    /// file's text by its path in the source, `None` where there is none.
+    /// Reads `Kconfig` and all that it sources. `architecture` replaces `$(SRCARCH)`; `read` returns
+    /// the text of a file by its path in the source, `None` if it does not exist.
     pub fn read(architecture: &str, read: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut reader = Reader {
             kconfig: Self::default(),
@@ -80,7 +80,7 @@ impl Kconfig {
     }
 }
 
-/// What stands around an entry.
+/// What encloses an entry.
 #[derive(Debug, Default)]
 struct Around {
     word: &'static str,

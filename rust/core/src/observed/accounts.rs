@@ -118,7 +118,7 @@ pub(super) fn ask(scope: &Scope<'_>) -> String {
         let names: Vec<_> = names.iter().map(AccountName::as_str).collect();
         names.join(" ")
     };
-    // 2 is for a name that nobody has.
+    // 2 means that a name does not exist.
     format!(
         "getent passwd root {}\n[ $? -le 2 ] || exit 3\necho\ngetent group root {}\n[ $? -le 2 ] || exit 3\n",
         words(users),

@@ -15,8 +15,8 @@ use crate::rendered::{Entry, Manifest, PathState};
 /// Largest file whose text comes back for a diff: 128 blocks of 512 bytes.
 const DIFF_BLOCKS: usize = 128;
 
-/// The committed generation's number and its manifest. Where the
-/// file says none: `none`, the newest that lies there, and what it says.
+/// The committed generation's number and its manifest. If the
+/// file names none: `none`, the newest generation on the host, and what the file says.
 const GENERATION: &str = r#"case $N in
   '' | *[!0-9]*)
     newest=0
@@ -33,7 +33,7 @@ echo "$N"
 if [ "$N" != 0 ] && [ -r "$G/manifest.json" ]; then cat "$G/manifest.json"; fi
 "#;
 
-/// Plain lists to lie beside a generation's `manifest.json`, by file name, one name a line: the host
+/// Plain lists to store beside a generation's `manifest.json`, by file name, one name a line: the host
 /// reads them in shell, to observe what it manages in the same round.
 pub fn generation_lists(manifest: &Manifest) -> [(&'static str, String); 4] {
     fn lines<T: AsRef<str>>(names: impl Iterator<Item = T>) -> String {
@@ -216,7 +216,7 @@ df -Pk -- "$@" | {
 if [ -r "$S/lease" ]; then
   while IFS= read -r v; do say lease "$v"; done <"$S/lease"
 fi
-# Seconds of uptime, as deadlines are told in; a Mac tells its boot as `{ sec = 1700000000, usec = 0 } …`.
+# Seconds of uptime, the unit of deadlines; a Mac gives its boot as `{ sec = 1700000000, usec = 0 } …`.
 up='' boot=''
 if [ -n "$mac" ]; then
   boot=$(sysctl -n kern.bootsessionuuid)

@@ -96,8 +96,8 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
     facts
 }
 
-/// The open apply: the one that has the lease, else one that was left in the middle. What was only
-/// staged or validated has changed nothing and is in nobody's way once its lease is gone.
+/// The open apply: the one that has the lease, else one that was left in the middle. An apply that
+/// was only staged or validated has changed nothing and blocks no other once its lease is gone.
 fn pending(
     lease: &BTreeMap<String, String>,
     open: &[(String, String)],

@@ -102,14 +102,14 @@ fn contents(reader: &mut Fields<'_>) -> BTreeMap<ManagedPath, String> {
     contents
 }
 
-/// `./etc/x` as the path it stands for.
+/// The managed path for `./etc/x`.
 fn managed(relative: &str) -> Option<ManagedPath> {
     ManagedPath::new(relative.strip_prefix('.')?).ok()
 }
 
-/// How an owner or a group is called: by name, and `_` with the number where it has no name, or one that
-/// is none of ours (`first.last`). A name that looks like such a number counts as none, so no declared
-/// owner is taken for another. `account` in host.sh does the same.
+/// Returns the name of an owner or a group, or `_` with the number if it has no name or one that a plan cannot hold
+/// (`first.last`). A name that looks like such a number counts as no name, so no declared owner is taken for
+/// another. `account` in host.sh does the same.
 fn account(name: &str, number: &str) -> AccountName {
     let numeric = name
         .strip_prefix('_')

@@ -1,4 +1,4 @@
-//! Where managed paths lie: mounts, directories above, attributes, and what stood there first.
+//! The places of managed paths: mounts, parent directories, attributes, and what was there first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::query::{Query, printable_line};
 pub struct Places {
     /// Mount points, and whether what is mounted there last is read-only.
     pub mounts: BTreeMap<String, bool>,
-    /// What stands above managed paths; what is not there is left out.
+    /// The parents of managed paths; missing ones are left out.
     pub above: BTreeMap<String, Above>,
     /// Paths that chattr(1) closed: `i` for immutable, `a` for append-only.
     pub locked: BTreeMap<String, char>,
@@ -31,12 +31,12 @@ pub struct Places {
     pub originals: BTreeSet<ManagedPath>,
 }
 
-/// What stands where a directory should.
+/// What is in the place of a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Above {
     /// As stat(1) calls it: `directory`, `regular file`, …
     pub kind: String,
-    /// Number of its owner.
+    /// User id of its owner.
     pub uid: u32,
     /// Number of its group.
     pub gid: u32,
@@ -45,7 +45,7 @@ pub struct Above {
 }
 
 impl Places {
-    /// The mount point that `path` lies on, if it is mounted read-only.
+    /// The mount point of `path`, if it is mounted read-only.
     pub fn read_only<'a>(&self, path: &'a str) -> Option<&'a str> {
         let mut at = path;
         loop {

@@ -27,7 +27,7 @@ pub enum ObserveError {
     Number {
         /// What it says.
         found: String,
-        /// The newest generation that lies there, 0 for none.
+        /// The newest generation on the host; 0 if there is none.
         newest: u32,
     },
     /// The committed generation's record cannot be read.

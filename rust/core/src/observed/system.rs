@@ -1,4 +1,4 @@
-//! Reads what a host of a Nix platform says of its system.
+//! Reads what a host of a Nix platform says about its system.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub(super) fn read(reading: &mut Reading<'_>, wanted: &Closure) -> Option<Observ
     Some(system)
 }
 
-/// `key value` lines; unknown ones are left alone. What is wanted counts where it lies there.
+/// Reads `key value` lines and ignores unknown keys. The wanted system counts only if it is on the host.
 fn parse(section: &[u8]) -> (ObservedSystem, bool, WantedSystem) {
     let mut system = ObservedSystem::default();
     let mut there = WantedSystem::default();

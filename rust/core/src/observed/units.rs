@@ -57,7 +57,7 @@ pub(super) fn parse(section: &[u8]) -> BTreeMap<UnitName, ObservedUnit> {
     units
 }
 
-/// The first word of each line; a bullet may stand before it.
+/// The first word of each line; a bullet may come before it.
 pub(super) fn parse_failed(section: &[u8]) -> BTreeSet<UnitName> {
     String::from_utf8_lossy(section)
         .lines()

@@ -82,7 +82,7 @@ pub fn sudoers_query_text() -> &'static str {
     sudoers::ASK
 }
 
-/// What the section says; all of it empty where nobody answered.
+/// What the section says; all fields are empty if there was no answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WayIn {
@@ -187,8 +187,8 @@ impl WayIn {
             .map(|(name, _)| name.as_str())
     }
 
-    /// The changed file that the running sshd has not loaded, the time of the change, and since when the
-    /// daemon runs with what it has. Where each connection starts an sshd there is none.
+    /// Returns the changed file that the running sshd has not loaded, the time of the change, and the time at which
+    /// the daemon loaded its configuration. `None` if each connection starts an sshd.
     pub fn not_loaded(&self) -> Option<(&str, &str, &str)> {
         let (_, unit) = self.service()?;
         later(self.newest.as_ref()?, &unit.since)

@@ -1,4 +1,4 @@
-//! Users and groups: those that are gone though no file changed, and owners that nobody makes.
+//! Users and groups: those that are gone although no file changed, and owners that nothing creates.
 
 use std::collections::{BTreeMap, BTreeSet};
 

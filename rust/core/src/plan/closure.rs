@@ -1,4 +1,4 @@
-//! Which system a host of a Nix platform gets in the place of which, and what that does to it.
+//! Which system a host of a Nix platform runs, which one replaces it, and what the switch does.
 
 use super::{ClosureChange, Finding, PlanOptions};
 use crate::closure::{Closure, FREES_ROOM, ObservedSystem, WantedSystem};
@@ -42,7 +42,7 @@ pub(super) fn made(rendered: &Rendered, observed: &Observed, options: PlanOption
         ));
         return made;
     }
-    // That it was not answered is told elsewhere.
+    // Another finding reports the missing answer.
     let Some(system) = &observed.system else {
         return made;
     };
@@ -83,7 +83,7 @@ pub(super) fn made(rendered: &Rendered, observed: &Observed, options: PlanOption
     made
 }
 
-/// Fills in what differs between two systems of which the new one lies on the host.
+/// Fills in what differs between two systems; the new one is on the host already.
 fn compare(
     change: &mut ClosureChange,
     made: &mut Made,
@@ -164,7 +164,7 @@ fn absent(rendered: &Rendered, wanted: &Closure, options: PlanOptions) -> Findin
     } else {
         Finding::note(
             "closure",
-            format!("what changes is known once `{toplevel}` is built and lies on `{host}`"),
+            format!("the changes are known once `{toplevel}` is built and copied to `{host}`"),
             None,
         )
     }

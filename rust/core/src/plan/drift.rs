@@ -37,7 +37,7 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
         if let Some(found) = observed.sysctls.get(key)
             && normalise(found) != normalise(committed)
         {
-            // The file that sets it says what was committed, so somebody wrote it since.
+            // The file still has the committed value, so the live value was changed since.
             let at_boot = precedence::sysctl_at_boot(&observed.config, key.as_str());
             let written = at_boot.filter(|setting| setting.value == normalise(committed));
             let found = match written {

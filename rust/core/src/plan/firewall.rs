@@ -9,7 +9,7 @@ use crate::observed::FIREWALL_TABLE;
 use crate::observed::{Observed, ObservedFirewall, OtherFilter};
 use crate::rendered::{Entry, FollowUp, Rendered};
 
-/// Lines of a table that are told.
+/// Lines of a table that are shown.
 const LINES: usize = 12;
 
 /// What has to be loaded again though no file changes, and what else decides on packets.
@@ -123,7 +123,7 @@ fn uncompared(firewall: &ObservedFirewall) -> Option<Finding> {
 
 /// Rules by name of an interface (`iifname "lan0"`) are loaded whether it is there or not.
 fn absent_interfaces(rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
-    // A host that tells of none was not asked.
+    // A host without an answer was not asked.
     if observed.interfaces.is_empty() {
         return Vec::new();
     }

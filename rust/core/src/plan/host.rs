@@ -98,7 +98,7 @@ fn system(target: &Target, observed: &Observed, given: Platform) -> Vec<Finding>
     let (os, declared) = (&observed.os, &target.os);
     let same_version = match given {
         Platform::Ubuntu => declared.version.is_empty() || os.version == declared.version,
-        // What is applied brings its own release.
+        // The new system contains its own release.
         Platform::Nixos => true,
         Platform::Darwin => os
             .version
@@ -132,7 +132,7 @@ fn system(target: &Target, observed: &Observed, given: Platform) -> Vec<Finding>
         ));
     }
     if observed.root {
-        // What Nix builds brings its own `/etc`, which may be an image.
+        // A system that Nix builds has its own `/etc`, which may be an image.
         let ours = |directory: &&String| given == Platform::Ubuntu || *directory != "/etc";
         for directory in observed.read_only.iter().filter(ours) {
             findings.push(Finding::refuse(

@@ -13,7 +13,7 @@ pub(super) fn findings(
     observed: &Observed,
     addresses: &[String],
 ) -> Vec<Finding> {
-    // A host that tells of none was not asked.
+    // A host without an answer was not asked.
     if observed.interfaces.is_empty() {
         return Vec::new();
     }

@@ -6,7 +6,7 @@ use crate::observed::{Observed, normalise};
 use crate::rendered::Rendered;
 
 /// Live settings that differ, and those to put back. A key that the kernel does not have is waited
-/// for when this plan loads modules or installs something, and only told of otherwise: writing it
+/// for when this plan loads modules or installs something, and otherwise only reported: writing it
 /// would fail, for ever.
 pub(super) fn sysctls(
     rendered: &Rendered,

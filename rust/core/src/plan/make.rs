@@ -171,7 +171,7 @@ fn again(plan: &mut Plan, rendered: &Rendered, changes: Vec<LiveChange>) {
     plan.live = changes;
 }
 
-/// What was put into effect with the committed generation, and is not in effect any more.
+/// What the committed generation put into effect and is no longer in effect.
 fn live_drift(plan: &Plan, observed: &Observed) -> Vec<Drift> {
     let committed = |follow_up| {
         let manifest = observed.manifest.iter();

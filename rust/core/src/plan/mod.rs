@@ -148,7 +148,7 @@ pub struct PathChange {
     pub path: ManagedPath,
     /// The concern that declares it; for a restored path, `None`.
     pub concern: Option<ConcernName>,
-    /// What stands there now.
+    /// What is there now.
     pub before: PathState,
     /// What will.
     pub after: PathTarget,
@@ -209,7 +209,7 @@ pub enum PackageAction {
     Install,
     /// Held against upgrades.
     Hold,
-    /// Hold lifted, since no concern declares it any more; the package stays.
+    /// Hold lifted, since no concern declares it; the package stays.
     Unhold,
 }
 

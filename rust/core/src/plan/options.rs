@@ -5,9 +5,9 @@
 pub struct PlanOptions {
     /// The host is a directory: files only.
     pub sandbox: bool,
-    /// The wanted system must lie in the host's store by now: nothing brings it there any more. For what
+    /// The wanted system must already be in the host's store: nothing copies it from here on. For what
     /// was copied just before, and for a rollback.
     pub present: bool,
-    /// A password for sudo is at hand.
+    /// This run has a password for sudo.
     pub password: bool,
 }

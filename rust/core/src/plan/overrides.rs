@@ -40,8 +40,8 @@ impl Overrides {
 }
 
 impl Plan {
-    /// The plan with what `overrides` cover as warnings, under an id of its own; the same plan where they
-    /// cover nothing of it.
+    /// Returns the plan with the refusals that `overrides` cover as warnings, under a new id; the same plan if they
+    /// cover none.
     #[must_use]
     pub fn overridden(mut self, overrides: Overrides) -> Self {
         let mut changed = false;

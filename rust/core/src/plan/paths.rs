@@ -16,7 +16,7 @@ pub(super) fn changes(rendered: &Rendered, observed: &Observed) -> (Vec<PathChan
     let mut findings = Vec::new();
     for (path, managed) in &rendered.entries {
         let after = PathState::of(&managed.entry);
-        // A path that was not looked at is told of by the `observe` finding.
+        // The `observe` finding reports a path that was not looked at.
         let Some(before) = observed.paths.get(path) else {
             continue;
         };
@@ -58,8 +58,8 @@ pub(super) fn changes(rendered: &Rendered, observed: &Observed) -> (Vec<PathChan
     (changes, findings)
 }
 
-/// What stands in the way. A directory may hold what nobody declared, and a device or socket belongs
-/// to somebody else: neither is replaced.
+/// What prevents the change. A directory may hold undeclared files, and a device or socket belongs to another
+/// program: neither is replaced.
 fn obstacle(path: &ManagedPath, before: &PathState, after: &PathState) -> Option<Finding> {
     let found = match (before, after) {
         (PathState::Other { letter }, _) => match letter {

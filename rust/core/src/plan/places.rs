@@ -47,8 +47,8 @@ pub(super) fn findings(rendered: &Rendered, observed: &Observed, plan: &Plan) ->
     findings
 }
 
-/// Directories of managed paths that are links: what is managed stands where they lead to. Links that we manage
-/// and those of the distribution (`/lib`, `/var/run`) are meant to be links.
+/// Directories of managed paths that are links: the managed files are at their targets. Links that we manage
+/// and those of the distribution (`/lib`, `/var/run`) are expected.
 fn elsewhere(rendered: &Rendered, observed: &Observed, places: &Places) -> Vec<Finding> {
     let committed = observed.manifest.iter().flat_map(|m| m.paths.keys());
     let parents = parents(rendered.entries.keys().chain(committed));
@@ -64,7 +64,7 @@ fn elsewhere(rendered: &Rendered, observed: &Observed, places: &Places) -> Vec<F
     let found = links.map(|(path, to)| {
         Finding::warn(
             "path",
-            format!("`{path}` is a link to `{to}`: what is managed below it stands there"),
+            format!("`{path}` is a link to `{to}`: the files below it are managed there"),
             Some(format!(
                 "where that is not meant, put a directory in its place, or manage it below `{to}`"
             )),
@@ -139,7 +139,7 @@ fn closed(
     {
         return Some(Finding::refuse(
             "read-only",
-            format!("`{path}` lies on `{point}`, which is mounted read-only"),
+            format!("`{path}` is on `{point}`, which is mounted read-only"),
             format!("see why: `findmnt {point}`"),
         ));
     }

@@ -11,7 +11,7 @@ use crate::name::ManagedPath;
 use crate::observed::Observed;
 use crate::rendered::{Entry, FollowUp, Rendered};
 
-/// The concern whose packages hold a kernel driver: what runs is the loaded module, whatever is installed.
+/// The concern whose packages hold a kernel driver: the loaded module runs, even if another one is installed.
 pub(super) const DRIVER_CONCERN: &str = "nvidia";
 
 /// Why a reboot is needed before all of a plan is in effect. Written as its words alone.
@@ -44,7 +44,7 @@ impl From<RebootReason> for String {
     }
 }
 
-/// Reasons that this plan brings.
+/// Reasons that this plan adds.
 pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<RebootReason> {
     let mut reasons = Vec::new();
     for change in &plan.paths {
@@ -101,7 +101,7 @@ pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> 
     reasons
 }
 
-/// What already waits for a reboot, whatever this plan does.
+/// What already waits for a reboot, independently of this plan.
 pub(super) fn waiting(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(own_kernel(rendered, observed));
@@ -117,17 +117,17 @@ pub(super) fn waiting(plan: &Plan, rendered: &Rendered, observed: &Observed) -> 
             continue;
         }
         let mut missing = missing(&text(rendered, path), &observed.command_line);
-        // Told as overruled: no reboot brings them.
+        // The plan reports these as overruled: no reboot sets them.
         let lost = lost(path, plan, rendered, observed);
         missing.retain(|parameter| !lost.contains(parameter));
-        let (brought, absent): (Vec<_>, Vec<_>) = missing
+        let (pending, absent): (Vec<_>, Vec<_>) = missing
             .into_iter()
             .partition(|parameter| has(&observed.next_command_line, parameter));
-        if !brought.is_empty() {
-            let waits = if brought.len() == 1 { "waits" } else { "wait" };
+        if !pending.is_empty() {
+            let waits = if pending.len() == 1 { "waits" } else { "wait" };
             findings.push(Finding::note(
                 "reboot",
-                format!("{} of `{path}` {waits} for a reboot", list(&brought)),
+                format!("{} of `{path}` {waits} for a reboot", list(&pending)),
                 None,
             ));
         }
@@ -178,7 +178,7 @@ fn has(command_line: &str, parameter: &str) -> bool {
         .any(|word| word == parameter)
 }
 
-/// A kernel that is built from the facts comes by no apply: somebody has to build, install and boot it.
+/// No apply installs a kernel that is built from the facts: a person has to build, install and boot it.
 fn own_kernel(rendered: &Rendered, observed: &Observed) -> Option<Finding> {
     let wanted = rendered.entries.keys().any(|path| path.as_str() == ON_HOST);
     let running = &observed.kernel;
@@ -201,7 +201,7 @@ fn is_boot_loader_file(path: &ManagedPath) -> bool {
     path.as_str().starts_with("/etc/default/grub.d/")
 }
 
-/// The reason that a changed command line gives: what a reboot brings, or takes away.
+/// The reason that a changed command line gives: what a reboot adds or removes.
 fn command_line(
     change: &PathChange,
     plan: &Plan,

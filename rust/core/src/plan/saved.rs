@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 use super::make::id;
 
-/// Plans of one run, version 1. Bytes of files never stand in it: what is applied is rendered anew and
+/// Plans of one run, version 1. It never contains bytes of files: what is applied is rendered again and
 /// must give the same plan, by id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

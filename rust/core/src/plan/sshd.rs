@@ -18,7 +18,7 @@ use crate::rendered::Rendered;
 /// Longest time that sshd may take to load its files, in seconds.
 const SECONDS: u32 = 60;
 
-/// Adds to `plan` what sshd needs, takes away what would end it, and tells what is wrong with it.
+/// Adds to `plan` what sshd needs, removes what would end it, and returns what is wrong with it.
 pub(super) fn settle(
     plan: &mut Plan,
     target: &Target,
@@ -40,8 +40,8 @@ pub fn new_port(target: &Target, observed: &Observed) -> Option<u16> {
     (port != target.port && way_in.port(target.port) == target.port && !listens).then_some(port)
 }
 
-/// Where another sshd holds the port, a start of the unit fails, and systemd takes `/run/sshd` away with it: then
-/// nobody gets in any more.
+/// If another sshd holds the port, a start of the unit fails, and systemd removes `/run/sshd` with it: then nobody can
+/// log in.
 fn left_over(plan: &mut Plan, target: &Target, observed: &Observed) -> Option<Finding> {
     let starts = |change: &UnitChange| {
         SSH_UNITS.contains(&change.unit.as_str())

@@ -246,7 +246,7 @@ fn template_declared(unit: &UnitName) -> Finding {
     )
 }
 
-/// A unit may be declared by another name of its own, but not by two.
+/// A unit may be declared by one of its aliases, but not by two names.
 fn alias(unit: &UnitName, state: &ObservedUnit, rendered: &Rendered) -> Option<Finding> {
     let name = state.alias_of.as_ref()?;
     Some(if rendered.units.contains_key(name) {
@@ -304,13 +304,13 @@ fn impossible(
             ),
         ));
     }
-    let brought = packages
+    let installs = packages
         .iter()
         .any(|change| change.action == PackageAction::Install);
-    if state.load == "not-found" && !ours && !brought {
+    if state.load == "not-found" && !ours && !installs {
         return Some(Finding::refuse(
             "unit",
-            format!("there is no `{unit}` on the host, and nothing declared brings it"),
+            format!("there is no `{unit}` on the host, and nothing declared provides it"),
             "declare the package or the file that holds it".to_owned(),
         ));
     }

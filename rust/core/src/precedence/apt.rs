@@ -2,7 +2,7 @@
 
 use super::{ConfigFiles, Setting, has_ending};
 
-/// Every assignment that stands on a line of its own, in the order in which apt reads it: the directory by
+/// Returns every assignment that fills a line, in the order in which apt reads it: the directory by
 /// name, then `/etc/apt/apt.conf`. Blocks in braces are not looked into.
 pub(super) fn settings(files: &ConfigFiles) -> Vec<Setting> {
     let directory = "/etc/apt/apt.conf.d/";

@@ -14,7 +14,7 @@ else
   awk '$1 == "linux" { $1 = "next="; print; exit }' /boot/grub/grub.cfg 2>/dev/null || :
 fi"#;
 
-/// A word of the command line and the assignment that brought it.
+/// A word of the command line and the assignment that set it.
 #[derive(Debug, Clone)]
 struct Word {
     text: String,

@@ -34,8 +34,8 @@ pub(super) fn settings(path: &str, files: &ConfigFiles) -> Vec<Setting> {
     settings
 }
 
-/// The assignments of one file in the syntax of systemd.syntax(7), each with its section in its key. What
-/// goes on from the line before is none.
+/// The assignments of one file in the syntax of systemd.syntax(7), each with its section in its key. A
+/// continuation of the line before is not an assignment.
 pub(super) fn assignments(file: &str, files: &ConfigFiles) -> Vec<Setting> {
     let mut settings = Vec::new();
     let mut section = String::new();

@@ -1,8 +1,8 @@
-//! Which of several files has the last word on a setting, by name and line.
+//! Which of several files decides a setting, by name and line.
 //!
 //! A program that reads many files takes one value of each setting: the last that it reads (sysctl.d,
 //! GRUB, systemd, apt) or the first (sshd, tmpfiles.d, networkd). What our file says is in effect at the next
-//! boot only where no file of somebody else has that word. Planning asks this of what will be there, checks of what is.
+//! boot only if no file of another owner decides it. Planning asks this of what will be there, checks of what is.
 
 mod apt;
 mod files;
@@ -25,7 +25,7 @@ pub use files::{ASK, ASK_GRUB, ASK_SSHD, ASK_SYSCTL, ConfigFiles, parse};
 /// One assignment in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// What is set, in the form by which equal ones are told.
+    /// What is set, in a form in which equal settings are equal.
     pub key: String,
     /// To what.
     pub value: String,
@@ -61,7 +61,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// How a line of somebody else overrules one of ours.
+/// How a line of a file that is not ours overrules one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// It is read later, and the last assignment counts.
@@ -76,7 +76,7 @@ pub enum How {
     Blocks,
 }
 
-/// A setting of ours that a file of somebody else overrules.
+/// A setting of ours that another file overrules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overruled {
     /// In which way.
@@ -104,7 +104,7 @@ enum Syntax {
     Networkd,
     /// tmpfiles.d(5).
     Tmpfiles,
-    /// modules-load.d(5), which modprobe.d(5) may stand in the way of.
+    /// modules-load.d(5), which modprobe.d(5) may block.
     ModulesLoad,
     /// modprobe.d(5).
     Modprobe,

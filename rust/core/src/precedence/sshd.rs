@@ -50,7 +50,7 @@ pub struct Value {
     pub words: Vec<String>,
     /// Where it is said; for keywords that add up, where first.
     pub place: Place,
-    /// The block that it stands in: `Match User bob`.
+    /// The block that contains it: `Match User bob`.
     pub block: Option<String>,
 }
 

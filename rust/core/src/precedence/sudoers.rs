@@ -82,7 +82,7 @@ impl Rule {
         rules.collect()
     }
 
-    /// The file that it stands in.
+    /// The file that contains it.
     pub(crate) fn file(&self) -> &str {
         &self.file
     }

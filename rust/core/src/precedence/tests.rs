@@ -333,7 +333,7 @@ fn a_later_drop_in_of_a_unit_counts() {
             "/etc/systemd/system/irqbalance.service.d/override.conf:2"
         )
     );
-    // Of a variable only the name is told.
+    // Only the name of a variable is shown.
     assert_eq!(
         by(late, "[Service]\nEnvironment=BANNED=secret\n"),
         told_of(

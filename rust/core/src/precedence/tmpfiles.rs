@@ -6,7 +6,7 @@ use super::{ConfigFiles, How, Overruled, Setting};
 /// A line about a path.
 struct Line {
     setting: Setting,
-    /// Whether it is about what stands at the path as a whole, and thus excludes others.
+    /// Whether it is about the whole path, and thus excludes other lines.
     owns: bool,
     /// `+`: it counts after all that was said before.
     replaces: bool,

@@ -37,7 +37,7 @@ struct Header {
 
 /// Splits the output of [`super::script`] into answers.
 ///
-/// Whatever stands before `marker` is skipped (banners, start-up files of a shell); from there on
+/// Everything before `marker` is skipped (banners, start-up files of a shell); from there on
 /// every length must hold to the byte.
 pub fn parse(marker: &Marker, output: &[u8]) -> Result<Answers, FrameError> {
     let begin = format!("{} begin ", marker.as_str());

@@ -9,7 +9,7 @@ pub const PRINTABLE_CAP: usize = 64 * 1024;
 ///
 /// Terminal sequences vanish; other control characters, and those that reorder or hide text (bidi
 /// overrides, zero-width), are spelled out (`\x07`, `\u{202e}`); broken UTF-8 becomes U+FFFD;
-/// beyond [`PRINTABLE_CAP`] only the number of bytes is told.
+/// beyond [`PRINTABLE_CAP`] only the number of bytes is shown.
 pub fn printable(bytes: &[u8]) -> String {
     let kept = &bytes[..bytes.len().min(PRINTABLE_CAP)];
     let mut text = clean(&String::from_utf8_lossy(kept), true);

@@ -73,7 +73,7 @@ pub fn script(marker: &Marker, queries: &[Query]) -> String {
     for (n, query) in inline {
         let _ = writeln!(
             text,
-            // The braces swallow what the shell says of one that was cut at its cap. The colon is
+            // The braces suppress the shell's message about one that was cut at its cap. The colon is
             // for dash 0.5: it drops the redirections of a subshell that is alone in redirected braces.
             "{{ :; (\nulimit -f {}\n{}\n) >\"$d/w/{n}.out\" 2>\"$d/w/{n}.err\"; }} 2>/dev/null\necho \"$?\" >\"$d/{n}.rc\"",
             blocks(query),

@@ -131,7 +131,7 @@ pub enum Fault {
         first: String,
     },
     /// A path below something that cannot hold it.
-    #[error("`{path}` lies below `{above}`, which {first} declares to be {kind}")]
+    #[error("`{path}` is below `{above}`, which {first} declares to be {kind}")]
     PathBelow {
         /// Which.
         path: ManagedPath,
@@ -198,7 +198,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Names the whole expression, of which the template language names a part.
+    /// Names the whole expression, where the template language names only a part.
     pub(super) fn set_expression(&mut self, text: &str) {
         if let Self::MissingFact { expression, .. }
         | Self::Undefined { expression }

@@ -271,7 +271,7 @@ impl Expand<'_> {
                 "nothing" => OnChange::Nothing,
                 other => {
                     let reason = format!(
-                        "`{}` is none of `restart`, `reload` and `nothing`",
+                        "`{}` is not `restart`, `reload` or `nothing`",
                         other.escape_debug()
                     );
                     return Err(self.scope.field_error(text, "on_change", reason));

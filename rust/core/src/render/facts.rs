@@ -1,7 +1,7 @@
 //! The inventory's values as templates see them, with a note of every value that is read.
 //!
-//! A tree of its own, and not the parsed types: a template may read any value, and each read is noted by its path. The
-//! types would have to be turned back into such a tree.
+//! A separate tree, not the parsed types: a template may read any value, and each read is noted by its path. The types
+//! would have to be turned back into such a tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::inventory::Platform;
 use crate::name::HostName;
 
 /// The inventory's `cluster` and `hosts`, turned once into a tree that any number of hosts are
-/// rendered from. The schema is checked elsewhere; whatever is in the JSON can be read.
+/// rendered from. The schema is checked elsewhere; any value in the JSON can be read.
 #[derive(Debug, Clone)]
 pub struct Facts {
     cluster: Arc<Node>,
@@ -190,7 +190,7 @@ impl Object for Tracked {
             Node::List(items) => {
                 let index = key.as_usize()?;
                 let node = items.get(index)?;
-                // A list of plain values is one fact; a list of maps holds facts of its own.
+                // A list of plain values is one fact; a list of maps holds a fact for each key.
                 let path = match **node {
                     Node::Leaf(_) => self.path.clone(),
                     Node::List(_) | Node::Map(_) => format!("{}.{index}", self.path),
@@ -238,7 +238,7 @@ struct Notes {
 pub(super) struct Missing {
     /// Its path, such as `hosts.cuda.hugepages.cout`.
     pub(super) path: String,
-    /// What stands at that place instead.
+    /// What is there instead.
     pub(super) siblings: Vec<String>,
 }
 

@@ -31,7 +31,7 @@ const BY_DIRECTORY: [(&str, &[FollowUp]); 17] = [
     ),
 ];
 
-/// What has to happen after a change at `path`, whatever the module says.
+/// What has to happen after a change at `path`, independently of the module.
 pub(super) fn implied(path: &ManagedPath) -> Vec<FollowUp> {
     let path = path.as_str();
     let mut follow_ups: Vec<FollowUp> = BY_DIRECTORY

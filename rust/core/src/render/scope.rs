@@ -169,7 +169,7 @@ impl<'a> Scope<'a> {
             })
     }
 
-    /// Renders a boolean; an empty text is none.
+    /// Renders a boolean; an empty text is not a boolean.
     pub(super) fn flag(
         &self,
         key: &'static str,
@@ -183,7 +183,7 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// Renders a number; an empty text is none.
+    /// Renders a number; an empty text is not a number.
     pub(super) fn number(
         &self,
         key: &'static str,

@@ -1,8 +1,8 @@
 //! Escaping: what a value may look like inside each kind of target file.
 //!
 //! A target file names its syntax in `module.toml`, and every `{{ … }}` in its template is written
-//! by that syntax. Where the target's own quoting is dependable the value is escaped; where it is
-//! not (it differs between directives, or there is none) the value is refused. Either way a value
+//! by that syntax. If the target's own quoting is dependable, the value is escaped; if it is
+//! not (it differs between directives, or does not exist), the value is rejected. Either way a value
 //! stays one word of the file it is written to.
 
 use serde::Deserialize;

@@ -65,8 +65,7 @@ pub(crate) fn setting(line: &str) -> Option<(SysctlKey, String)> {
     Some((SysctlKey::new(key.trim()).ok()?, value))
 }
 
-/// [`Rendered`] as generations on hosts hold it: which concern a setting or module is of stands there only
-/// in the files.
+/// [`Rendered`] as generations on hosts hold it: there only the files name the concern of a setting or module.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stored {

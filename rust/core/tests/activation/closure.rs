@@ -196,7 +196,7 @@ fn every_exit_status_of_a_switch_has_its_words() {
 }
 
 #[test]
-fn a_commit_that_the_dead_man_was_too_late_for_has_no_failure() {
+fn a_commit_that_the_dead_man_timer_was_too_late_for_has_no_failure() {
     for shell in SHELLS {
         let host = NixHost::new(shell, Nixos);
         host.apply();

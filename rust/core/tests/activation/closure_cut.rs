@@ -13,7 +13,7 @@ use crate::stand_in::{APPLY, NixHost};
 /// How a host that was cut off is found again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Found {
-    /// The dead man, or the next apply.
+    /// The dead-man timer, or the next apply.
     Recover,
     /// It has booted, and its recovery unit runs.
     Booted,

@@ -1,4 +1,4 @@
-//! A disk that is full when it matters. Needs root, for a small file system of its own.
+//! A disk that is full when it matters. Needs root, for a separate small file system.
 
 use std::fs;
 use std::path::PathBuf;

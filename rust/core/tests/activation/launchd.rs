@@ -139,7 +139,7 @@ impl NixHost {
 }
 
 #[test]
-fn an_apply_is_a_job_and_its_dead_man_a_daemon() {
+fn an_apply_is_a_job_and_its_dead_man_timer_a_daemon() {
     for shell in SHELLS {
         let host = mac(shell);
         let before = host.state();

@@ -232,7 +232,7 @@ fn a_confirm_in_time_is_not_blamed_for_being_late() {
         host.put("first-apply", &with_line(bundle, "commit.sh", 1, cut));
         host.run(&command::start(&apply_id("first-apply"), false));
         host.confirm("first-apply");
-        // What the dead man writes before it has the lock.
+        // What the dead-man timer writes before it has the lock.
         fs::write(
             host.state("applies/first-apply/failure"),
             "deadline nobody confirmed in time\n",
@@ -379,7 +379,7 @@ fn a_deadline_that_passes_rolls_back() {
 }
 
 #[test]
-fn a_heartbeat_puts_the_deadline_off_and_the_dead_man_waits() {
+fn a_heartbeat_puts_the_deadline_off_and_the_dead_man_timer_waits() {
     for shell in SHELLS {
         let host = host(shell);
         host.put("first-apply", &host.bundle("first-apply", 60, &two_files()));

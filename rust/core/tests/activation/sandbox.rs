@@ -1,4 +1,4 @@
-//! A directory that stands in for a host.
+//! A directory in place of a host.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -58,7 +58,7 @@ pub(crate) fn bring(host: &Sandbox, event: Event, times: usize) {
             // The thief goes again, so that the next event meets only the first apply.
             host.run(&command::rollback(Some(&apply_id(&thief)), None));
         }
-        other => unreachable!("{other:?} is not brought about from outside"),
+        other => unreachable!("{other:?} does not come from outside"),
     }
 }
 

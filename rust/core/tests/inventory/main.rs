@@ -14,7 +14,7 @@ use serde_json::Value;
 const FIXTURE: &[u8] = include_bytes!("../../../../tests/fixtures/inventory.json");
 
 /// What it once said: errors are tested on this one, so that their lines stay where they are when
-/// somebody changes a host.
+/// a person changes a host.
 const BASE: &[u8] = include_bytes!("base.json");
 
 fn base() -> Value {

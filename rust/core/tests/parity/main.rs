@@ -1,6 +1,6 @@
 //! Ubuntu's golden trees against the `NixOS` goldens: the same facts must come out the same on both.
 //! What differs is listed in `tests/parity.toml` with its reason; a difference that is not listed
-//! fails, and so does a listed one that is none any more.
+//! fails, and so does a listed one that is no longer a difference.
 //!
 //! Not compared: packages and their versions, which are the archive's on one side and the pinned
 //! nixpkgs' on the other, and what follows a change.

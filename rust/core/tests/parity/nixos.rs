@@ -43,7 +43,7 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-/// Takes what stands at `path` out of the set, so that what nobody took can be told at the end.
+/// Removes the value at `path` from the set, so that the test can name at the end what was not compared.
 fn take(set: &mut Value, path: &str) -> Value {
     let mut here = set;
     let (folder, last) = path.rsplit_once('.').unwrap_or(("", path));

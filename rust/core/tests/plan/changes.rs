@@ -202,7 +202,7 @@ fn packages() {
             }),
         ),
         (
-            "somebody else's hold is left alone",
+            "a hold that is not ours is left alone",
             planned(|case| {
                 case.package("lib", "app", None, false);
                 case.observed.packages.get_mut("lib").unwrap().held = true;

@@ -144,7 +144,7 @@ fn what_stands_in_the_way() {
             )
         ),
         (
-            "a check of its own fails",
+            "its own check fails",
             Case::update().with(|case| {
                 case.rehearse(
                     1,

@@ -131,7 +131,7 @@ fn of_the_sshd_that_runs() {
     let told = table(vec![
         ("as declared", host(|_| {})),
         (
-            "a drop-in of extra's that nobody watches",
+            "a drop-in of extra's that no unit watches",
             host(|case| {
                 put(
                     case,

@@ -48,7 +48,7 @@ fn of_the_host() {
             planned(|case| case.target.platform = Platform::Darwin),
         ),
         (
-            "a stock kernel where one of its own is declared",
+            "a stock kernel where a custom one is declared",
             planned(|case| {
                 case.file(
                     "/etc/deployctl/kernel.fragment",

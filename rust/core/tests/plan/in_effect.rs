@@ -222,14 +222,14 @@ fn users_and_groups() {
             }),
         ),
         (
-            "a file of a group that nobody makes",
+            "a file of a group that nothing creates",
             planned(|case| {
                 users(case);
                 owned(case, "root", "nosuchgrp");
             }),
         ),
         (
-            "a file of a user that nobody makes",
+            "a file of a user that nothing creates",
             planned(|case| {
                 users(case);
                 owned(case, "nosuch", "trading");
@@ -257,7 +257,7 @@ fn users_and_groups() {
 }
 
 #[test]
-fn a_record_that_is_behind_is_brought_up() {
+fn a_record_that_is_behind_is_updated() {
     let told = table(vec![
         (
             "put by hand to the bytes that are declared now",

@@ -171,7 +171,7 @@ fn of_keys_sudo_addresses_and_ssh_itself() {
             })),
         ),
         (
-            "somebody else's keys",
+            "keys of another person",
             only_findings(planned(|case| {
                 put(
                     case,
@@ -217,7 +217,7 @@ fn of_keys_sudo_addresses_and_ssh_itself() {
             })),
         ),
         (
-            "our address goes to nobody",
+            "no interface keeps our address",
             only_findings(planned(|case| {
                 case.target.interface_addresses = vec!["192.0.2.9/24".to_owned()];
                 case.edit("/etc/app/app.conf", "level = 2\n");

@@ -75,7 +75,7 @@ impl Case {
         case
     }
 
-    /// The same where `NEW` is wanted and lies in its store.
+    /// The same, if `NEW` is wanted and in its store.
     pub(crate) fn update() -> Self {
         let mut case = Self::nixos();
         case.rendered.closure.as_mut().unwrap().toplevel = store(NEW);

@@ -84,7 +84,7 @@ fn paths() {
         ("append-only", edited(lock("/etc/app/app.conf", 'a'))),
         ("in an immutable directory", edited(lock("/etc/app", 'i'))),
         (
-            "in a directory of somebody else",
+            "in a directory of another user",
             edited(|p| put(p, "/etc/app", above("directory", 1000, 0, 0o755))),
         ),
         (
@@ -113,7 +113,7 @@ fn paths() {
         ),
         ("behind a link", edited(|p| link(p, "/etc/app", "/srv/app"))),
         (
-            "behind a link into a directory of somebody else",
+            "behind a link into a directory of another user",
             edited(|p| {
                 link(p, "/etc/app", "/home/bob/app");
                 put(p, "/home/bob", above("directory", 1000, 1000, 0o755));
@@ -239,7 +239,7 @@ fn packages() {
             }),
         ),
         (
-            "somebody is at work",
+            "other programs hold the locks of apt",
             planned(|case| {
                 let mut apt = apt(false, &[]);
                 let holder = |pid, command: &str| Holder {

@@ -10,7 +10,7 @@ pub(super) fn hint(code: FailureCode, said: &str) -> Option<&'static str> {
         }
         FailureCode::Stale => "plan again: `deployctl plan`",
         FailureCode::Space => "make room there",
-        FailureCode::Layout => "what stands there must be changed by hand; nothing was touched",
+        FailureCode::Layout => "change this on the host by hand; nothing was touched",
         FailureCode::Validate => {
             "correct the file that it names: by the facts or the template where it is ours, else on the host; nothing was changed"
         }

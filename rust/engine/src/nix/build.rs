@@ -114,7 +114,7 @@ fn quoted_derivation(error: &str) -> Option<&str> {
         .find(|word| word.starts_with("/nix/store/") && word.strip_suffix(".drv").is_some())
 }
 
-/// `failed with exit code 2`, whatever the version.
+/// `failed with exit code 2`, in any version.
 fn how(error: &str) -> String {
     if error.contains("hash mismatch") {
         let got = error

@@ -66,7 +66,7 @@ impl StoreAddress {
         }
     }
 
-    /// `program` with ssh options that name our configuration. Nix opens a connection of its own: some
+    /// `program` with ssh options that name our configuration. Nix opens its own connection: some
     /// versions hang on a shared one.
     fn reached_by(&self, program: Program) -> Program {
         let mut options = format!(

@@ -45,7 +45,7 @@ pub(super) async fn settle(
         }
     };
     let Some(id) = ApplyId::new(&pending.apply) else {
-        return Err(open(connection.as_ref(), "its id is none"));
+        return Err(open(connection.as_ref(), "its id is not valid"));
     };
     let script = if pending.overdue {
         command::recover(&id)

@@ -14,7 +14,7 @@ use super::secret::{Password, Tried};
 /// the account (LDAP, a second factor on a telephone).
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A sudo with a prompt of its own gives no sign that can be recognised. After this long a silence, standard
+/// A sudo with a custom prompt gives no sign that can be recognised. After this long a silence, standard
 /// input is closed, which ends a sudo that waits for another password, and not one that is slow.
 const SHORT_PATIENCE: Duration = Duration::from_secs(8);
 
@@ -24,7 +24,7 @@ const LAST_WORDS: Duration = Duration::from_secs(4);
 /// What became of the password.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Handover {
-    /// It was not asked for, or there is none.
+    /// sudo did not ask for it, or this run has no password.
     #[default]
     None,
     /// It led to a root shell.
@@ -88,7 +88,7 @@ pub(super) async fn hand_over(
     handover
 }
 
-/// Drops standard input: a pipe's `shutdown` leaves it open, so that nobody at the other end would see its end.
+/// Drops standard input: a pipe's `shutdown` leaves it open, so that the other end would not see its end.
 async fn close(stdin: &mut Option<impl AsyncWrite + Unpin>) {
     if let Some(mut stdin) = stdin.take() {
         let _ = stdin.shutdown().await;

@@ -1,4 +1,4 @@
-//! A directory that stands in for a host: scripts run here, and every absolute path is below it.
+//! A directory in place of a host: scripts run here, and every absolute path is below it.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -179,7 +179,7 @@ impl Ssh {
     async fn status(&self, child: Child<&Session>) -> Result<i32, TransportError> {
         match child.wait().await {
             Ok(status) => status.code().ok_or_else(|| self.gone("it has no status")),
-            // The crate takes 127 for an error of its own.
+            // The crate returns 127 for its own errors.
             Err(openssh::Error::Remote(_)) => Ok(127),
             // Ended by a signal, or with the connection: the master's state tells which.
             Err(openssh::Error::RemoteProcessTerminated) if self.session.check().await.is_ok() => {

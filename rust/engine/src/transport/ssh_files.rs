@@ -21,7 +21,7 @@ const PARENT: usize = 54;
 /// Where the directory is made if the usual parent's path is too long.
 const OTHER_PARENT: &str = "/tmp";
 
-/// No host has this name: what ssh's configuration says of it, it says of every host.
+/// No host has this name: what ssh's configuration says about it holds for every host.
 const NOBODY: &str = "x1.deployctl.invalid";
 
 /// A private directory (0700). Dropping it deletes it.
@@ -101,7 +101,7 @@ impl SshChain {
         &self.config
     }
 
-    /// What ssh is told to connect to.
+    /// The destination that ssh gets.
     pub fn destination(&self) -> &str {
         &self.destination
     }

@@ -137,8 +137,8 @@ impl HostVerifier<'_> {
             if !self.shipped.contains_key(shipment) {
                 let (run, host) = (self.run, self.host);
                 let architecture = self.work.architecture;
-                let brought = bring(run, host, architecture, shipment, &mut self.connection).await;
-                self.shipped.insert(shipment, brought);
+                let uploaded = bring(run, host, architecture, shipment, &mut self.connection).await;
+                self.shipped.insert(shipment, uploaded);
             }
             match &self.shipped[shipment] {
                 Ok(assignments) => {

@@ -22,7 +22,7 @@ use crate::event::EventKind;
 use crate::fleet;
 use crate::interrupt::Interrupt;
 
-/// A connection to an end, or why there is none.
+/// A connection to an end, or why it failed.
 pub(super) type Ends = BTreeMap<HostName, Result<Connection, String>>;
 
 /// Makes all checks, in order.

@@ -6,7 +6,7 @@
 //! one check after the other: a link that is measured twice at the same time is measured wrong.
 //!
 //! Every check ends with exactly one result, in the order of the checks; a check that could not be asked is an
-//! error that says why. A host that cannot be reached at all has an outcome of its own, without checks.
+//! error that says why. A host that cannot be reached at all has a separate outcome, without checks.
 
 mod blackout;
 mod connection;

@@ -1,4 +1,4 @@
-//! Decides which checks a run makes of which hosts and links, and counts the others.
+//! Decides which checks a run makes on each host and link, and counts the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The rollout against a scripted host and a clock that only moves when somebody waits: what happens, in
+//! The rollout against a scripted host and a clock that only moves when the engine waits: what happens, in
 //! what order, and how it ends.
 
 #![expect(
@@ -115,7 +115,7 @@ async fn the_link_is_lost_and_the_host_comes_through() {
 }
 
 #[tokio::test]
-async fn the_link_is_lost_and_the_dead_man_has_rolled_back() {
+async fn the_link_is_lost_and_the_dead_man_timer_has_rolled_back() {
     let story = Story::new(|call, n| match call {
         Call::Run(script) if script.contains("start") => frame("activating", 0, ""),
         Call::Run(_) if n == 2 => Reply::Fail(lost()),

@@ -1,4 +1,4 @@
-//! What was put back is only so once somebody gets in: a new login after every rollback.
+//! A rollback counts only if a new login works after it.
 
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::TransportError;
@@ -145,9 +145,9 @@ async fn the_right_to_become_root_is_gone_and_the_shell_from_before_asks_it_back
     "#);
 }
 
-/// The same where that shell has ended: only the dead man is left, and it is waited for.
+/// The same where that shell has ended: only the dead-man timer is left, and the engine waits for it.
 #[tokio::test]
-async fn without_that_shell_the_dead_man_is_waited_for() {
+async fn without_that_shell_the_dead_man_timer_is_waited_for() {
     let mut asked = 0;
     let story = Story::new(move |call, _| match call {
         Call::Run(script) if script.contains("start") => frame("armed", 0, ""),

@@ -70,7 +70,7 @@ async fn a_system_is_built_and_copied_and_then_there() {
     let there = world
         .path("host")
         .join(&source.closure.toplevel.as_str()[1..]);
-    assert!(there.is_dir(), "it lies on the host");
+    assert!(there.is_dir(), "it is on the host");
     assert!(there.join("part").is_symlink());
     let root = world.path("cache/roots/linode-system");
     assert_eq!(

@@ -43,7 +43,7 @@ substituters ='
 exec unshare --mount --propagation private sh -c 'mount --bind "$0" /nix && exec "$@"' "$here/nix" "PROGRAM" "$@"
 "#;
 
-/// Runs the command here, with a store of its own.
+/// Runs the command here, with a separate store.
 const SSH: &str = r#"#!/bin/sh
 here=DIR
 { printf ssh; for a; do printf ' %s' "$a"; done; echo; } >>"$here/log"
@@ -66,7 +66,7 @@ impl World {
         world
     }
 
-    /// The real Nix; `None` where the test is skipped, since there is none that may build.
+    /// The real Nix; `None` if the test is skipped, since no Nix here may build.
     pub(crate) fn real(flake: &str) -> Option<Self> {
         let programs = ["nix", "nix-store"].map(|name| Path::new("/usr/bin").join(name));
         let installed = programs.iter().all(|path| path.exists());
@@ -163,7 +163,7 @@ impl World {
         inventory::parse(inventory.to_string().as_bytes()).unwrap()
     }
 
-    /// A run of its own, with what earlier runs left in the cache.
+    /// A new run, with what earlier runs left in the cache.
     pub(crate) async fn deployer(&self) -> ClosureDeployer {
         let cache = EvaluationCache::open(&self.path("cache"), &self.path("repo")).await;
         self.deployer_with(cache, None)
@@ -182,7 +182,7 @@ impl World {
         ClosureDeployer::new(nix, top, cache, roots, self.interrupt.clone()).signing_with(key)
     }
 
-    /// What the flake declares, in a run of its own.
+    /// What the flake declares, in a new run.
     pub(crate) async fn declared(&self) -> Result<Source, String> {
         let (name, host) = self.host();
         let declared = self

@@ -27,7 +27,7 @@ impl Drop for Server {
 }
 
 /// Answers as sudo does, as far as a transport can tell. `$HERE/password` is what it wants, `$HERE/words`
-/// what it says of another; with `$HERE/own-question` it asks in words of its own, and with `$HERE/slow` it
+/// what it says of another; with `$HERE/own-question` it asks in its own words, and with `$HERE/slow` it
 /// looks at a password for so many seconds. `$HERE/offered` is what it was offered, and `$HERE/inputs` holds what each command found on its standard input (`log_input`).
 const FAKE_SUDO: &str = r#"#!/bin/sh
 here=HERE

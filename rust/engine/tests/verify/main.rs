@@ -1,4 +1,4 @@
-//! Verification of hosts that a real shell plays, with a clock that only moves when somebody waits.
+//! Verification of hosts that a real shell plays, with a clock that only moves when the engine waits.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Files that checks run: brought once, whole, and never believed.
+//! Files that checks run: uploaded once, complete, and checked before each use.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -64,7 +64,7 @@ fn cache(world: &World, host: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_probe_is_brought_where_it_is_absent_and_once_for_all_checks() {
+async fn the_probe_is_uploaded_where_it_is_absent_and_once_for_all_checks() {
     let world = with_probe(&tiny(X86_64, b"one"));
     let mut told = Vec::new();
     for _ in 0..2 {
@@ -81,7 +81,7 @@ async fn the_probe_is_brought_where_it_is_absent_and_once_for_all_checks() {
 }
 
 #[tokio::test]
-async fn what_was_changed_there_is_brought_anew_and_what_is_older_goes() {
+async fn what_was_changed_there_is_uploaded_anew_and_what_is_older_goes() {
     let world = with_probe(&tiny(X86_64, b"one"));
     let _ = world
         .tell(vec![("cuda", vec![probe("a")])], Vec::new())
@@ -108,7 +108,7 @@ async fn what_was_changed_there_is_brought_anew_and_what_is_older_goes() {
 
     world.write("probe", tiny(X86_64, b"two"));
     world.write("cuda/cache/other-thing", "stays");
-    // Left behind by somebody who was cut off, and under way just now.
+    // One was left by an upload that was cut off, another is under way.
     for (name, age) in [("old", 2 * 60 * 60), ("new", 60)] {
         let folder = folder.join(format!(".incoming-{name}"));
         std::fs::create_dir(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! Hosts that a real shell on this machine plays, each in a folder of its own, and the story of what was asked
+//! Hosts that a real shell on this machine plays, each in its own folder, and the story of what was asked
 //! of them, when, and how it ended.
 
 use std::collections::BTreeMap;
@@ -97,7 +97,7 @@ impl World {
         std::fs::write(path, bytes).unwrap();
     }
 
-    /// Makes `fake` a folder that stands in for a host.
+    /// Makes `fake` a folder in place of a host.
     pub(crate) fn sandbox(&mut self, host: &str) {
         let fake = self.fakes.remove(&name(host)).unwrap();
         self.fakes.insert(name(host), fake.sandboxed());

@@ -1,4 +1,4 @@
-//! Each item in a process of its own: what a filter or the kernel kills takes nothing else with it.
+//! Each item runs in a separate process: if a filter or the kernel kills it, the others go on.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};

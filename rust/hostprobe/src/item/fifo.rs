@@ -10,7 +10,7 @@ use crate::sys::{process, scheduling};
 const ITEM: &str = "fifo";
 
 pub(crate) fn probe(args: &Args) -> Item {
-    // On a thread of its own, so that nothing else is left with that policy.
+    // On a separate thread, so that nothing else keeps that policy.
     let (cpus, priority) = (args.cpus.clone(), args.priority);
     let tried = std::thread::spawn(move || run_on(&cpus, priority)).join();
     match tried.unwrap_or_else(|_| Err(Trouble::new("the thread panicked"))) {

@@ -15,7 +15,7 @@ use crate::sys::memory::Mapping;
 use crate::sys::process;
 
 const ITEM: &str = "hugepages";
-/// Bytes that the child says of a page: how many nanoseconds it took.
+/// Bytes that the child writes for a page: the nanoseconds that it took.
 const WORD: usize = size_of::<u64>();
 
 /// What the child did.

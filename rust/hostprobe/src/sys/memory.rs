@@ -19,7 +19,7 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// A new file below `mount`, which nobody else sees: it has no name any more.
+    /// A new file below `mount` that no other process sees: it has no name.
     ///
     /// # Errors
     /// The kernel's; `EPERM` where `mount` is no hugetlbfs.
@@ -85,15 +85,15 @@ impl Mapping {
         Ok(Self { start, bytes })
     }
 
-    /// Writes one byte at `offset` and reads it again, which brings the page in.
+    /// Writes one byte at `offset` and reads it again, which maps the page.
     ///
     /// # Panics
-    /// When `offset` lies outside.
+    /// When `offset` is outside of the mapping.
     pub(crate) fn touch(&mut self, offset: usize) -> bool {
         assert!(offset < self.bytes, "outside of the mapping");
         // SAFETY: within the mapping, as asserted.
         let byte = unsafe { self.start.add(offset) };
-        // SAFETY: readable and writable memory that nobody else has; volatile, so that it happens.
+        // SAFETY: readable and writable memory that this mapping owns; volatile, so that the write happens.
         unsafe { byte.write_volatile(0xa5) };
         // SAFETY: as above.
         (unsafe { byte.read_volatile() }) == 0xa5
@@ -102,12 +102,12 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and nothing points into it any more.
+        // SAFETY: the mapping is ours, and nothing points into it now.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }
 
-/// Whether `file` lies on a hugetlbfs: fstatfs(2).
+/// Whether `file` is on a hugetlbfs: fstatfs(2).
 fn is_hugetlbfs(file: &File) -> io::Result<bool> {
     let mut found = std::mem::MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: the descriptor is open, and `found` has room for what the call writes.

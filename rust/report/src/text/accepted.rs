@@ -6,8 +6,8 @@ use deployctl_checks::accepted::{Change, Difference, Entry};
 
 use super::{Style, shown};
 
-/// Every host that differs, with each check: what is gone red, what is new green. Hosts of which nothing was
-/// accepted yet share a line.
+/// Every host that differs, with each check: removed lines in red, new ones in green. Hosts without anything accepted
+/// share a line.
 pub(super) fn differences(differences: &[Difference], style: Style) -> String {
     let mut text = String::new();
     let differing = || differences.iter().filter(|one| !one.changes.is_empty());

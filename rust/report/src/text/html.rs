@@ -90,7 +90,7 @@ struct Page<'a> {
     history: Option<history::Timelines>,
 }
 
-/// The page of `report`; `history` holds earlier runs, oldest first, of which the last are shown.
+/// The page of `report`; `history` holds earlier runs, oldest first; the page shows the last ones.
 #[expect(
     clippy::missing_panics_doc,
     reason = "the templates are tested with any report"
@@ -148,7 +148,7 @@ struct Px(f64);
 impl Serialize for Px {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let finite = if self.0.is_finite() { self.0 } else { 0.0 };
-        // Zero twice: a negative zero is none that anybody wants to read.
+        // Adding zero turns a negative zero into a positive one.
         serializer.serialize_f64((finite.clamp(-1e6, 1e6) * 10.0).round() / 10.0 + 0.0)
     }
 }

@@ -1,8 +1,8 @@
 //! A report as `JUnit` XML, for the pages of CI systems.
 //!
-//! A suite per host and per link, a case per check. `stale` is a failure of its own type: what waits for
-//! a reboot does not hold. A host about which nothing was learnt has one case that is an error, so that
-//! nothing unproven looks green.
+//! A suite per host and per link, a case per check. `stale` is a failure with its own type: what waits for
+//! a reboot is not in effect. A host without any result has one case that is an error, so that nothing unproven looks
+//! green.
 
 use chrono::{DateTime, FixedOffset};
 use deployctl_checks::{Bound, CheckResult, CheckStatus, Measurement};

@@ -155,7 +155,7 @@ pub(super) struct BadEnd {
     pub(super) hint: Option<String>,
 }
 
-/// Why there is nothing good to say of a host, whatever its checks say; none where it came through.
+/// Why a host counts as failed, independently of its checks; `None` if it succeeded.
 pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
     let (word, phrase, message, hint) = match outcome {
         Outcome::Unchanged

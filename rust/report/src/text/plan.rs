@@ -155,7 +155,7 @@ fn mark(change: &PathChange, style: Style) -> String {
     }
 }
 
-/// What happens to a path, in words; bytes are told by the diff, or why there is none.
+/// What happens to a path, in words; the diff shows the bytes, or the reason why it is missing.
 fn what(change: &PathChange) -> String {
     if change.gone {
         return "is gone, and was not there before deployctl either".to_owned();

@@ -1,4 +1,4 @@
-//! What a host says of itself.
+//! The status that a host reports.
 
 use std::fmt::Write as _;
 

@@ -10,7 +10,7 @@ pub(super) fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
-/// `12 changes: 9 files, 2 packages, 1 unit`, or that there is none.
+/// `12 changes: 9 files, 2 packages, 1 unit`, or that there are no changes.
 pub(super) fn changes(plan: &Plan) -> String {
     let parts: Vec<_> = plan
         .counts()
@@ -57,7 +57,7 @@ pub(super) fn action(action: UnitAction) -> &'static str {
     }
 }
 
-/// A message, and its next step on a line of its own below.
+/// A message, and its next step on the line below.
 pub(super) fn problem(problem: &Problem, indent: &str, style: Style) -> String {
     let message = shown(&problem.message);
     match &problem.hint {

@@ -1,4 +1,4 @@
-//! Reports that nobody would think of.
+//! Arbitrary reports.
 
 use deployctl_checks::{Bound, CheckResult, CheckStatus, Limit, Measurement, Statistic};
 use deployctl_core::name::ConcernName;

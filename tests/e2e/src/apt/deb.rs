@@ -60,7 +60,7 @@ impl Deb {
         self
     }
 
-    /// Adds a configuration file, which dpkg does not overwrite once somebody has changed it.
+    /// Adds a configuration file, which dpkg does not overwrite once a person has changed it.
     #[must_use]
     pub fn conffile(mut self, path: &str, content: &str) -> Self {
         self.conffiles.push(path.to_owned());

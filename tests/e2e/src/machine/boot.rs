@@ -102,7 +102,7 @@ impl Machine {
         })
     }
 
-    /// Starts the boot loop, with nspawn in a control group of its own: two containers in one would take each other's
+    /// Starts the boot loop, with nspawn in its own control group: two containers in one would take each other's
     /// processes for their own.
     fn spawn(&self) -> Result<std::process::Child> {
         let console = fs::File::options()

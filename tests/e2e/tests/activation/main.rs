@@ -1,6 +1,6 @@
 //! The program that runs on hosts, on real machines: systemd, nftables, live sysctls, apt, a reboot.
 
-mod dead_man;
+mod dead_man_timer;
 mod draft;
 mod first;
 mod locks;
@@ -103,7 +103,7 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
         ""
     );
 
-    // A second table of somebody else's, which nothing of ours may touch.
+    // A second table, which is not ours and which we may not touch.
     machine.ok("nft add table inet theirs")?;
     let second = |id: &str, command: &str, window: u32| -> Result<ApplyStatus> {
         Draft::new(&machine)?
@@ -186,7 +186,7 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
             .contains("my cause")
     );
 
-    // The dead man: nobody confirms.
+    // The dead-man timer: nobody confirms.
     let status = second("silent-apply", "/bin/sleep 1002", 3)?;
     assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
     machine.wait_until(
@@ -275,7 +275,7 @@ fn a_machine_takes_keeps_and_gives_back() -> Result<()> {
     );
     machine.ok("systemctl reset-failed worse")?;
 
-    // A timer's job and what somebody starts by hand fail in their own time.
+    // A timer's job and a unit that a person starts may fail without an effect on the apply.
     let draft = motd("with failed jobs\n")?;
     machine.write(
         "/etc/systemd/system/nightly.service",

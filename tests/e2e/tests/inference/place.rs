@@ -31,7 +31,7 @@ impl Place {
             server: None,
             folder: tempfile::tempdir()?,
         };
-        // Who is nobody asks, too.
+        // The account `nobody` asks, too.
         Self::set_mode(place.folder.path(), 0o755)?;
         let ready = "ip link set lo up && ip address add 10.0.0.1/24 dev lo && ip address add 10.0.0.2/24 dev lo && mountpoint -q /run";
         let start = Instant::now();

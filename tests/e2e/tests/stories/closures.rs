@@ -155,7 +155,7 @@ fn boot(spec: &MachineSpec, platform: &Value) -> Result<Cluster> {
         "sandbox = false\nbuild-users-group =\nsubstituters =\n",
     )?;
     fs::write(cluster.path("flake.nix"), read("stand-in/flake.nix")?)?;
-    // A flake sees nothing outside of its own folder.
+    // A flake sees nothing outside of its folder.
     fs::remove_file(cluster.path("modules"))?;
     for (from, to) in [("stand-in", "stand-in"), ("../../modules", "modules")] {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);

@@ -77,7 +77,7 @@ fn a_system_is_copied_tried_confirmed_and_only_then_booted() -> Result<()> {
     assert_eq!(
         web.ok("systemctl list-units --all --no-legend 'deployctl-deadman*' | wc -l")?,
         "0\n",
-        "the dead man is disarmed"
+        "the dead-man timer is disarmed"
     );
     assert_eq!(web.wait_for_systemd()?, "running");
 

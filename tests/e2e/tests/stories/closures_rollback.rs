@@ -92,7 +92,7 @@ fn an_activation_that_hangs_is_undone_at_the_deadline() -> Result<()> {
 }
 
 #[test]
-fn a_system_that_cuts_us_off_is_undone_by_the_dead_man() -> Result<()> {
+fn a_system_that_cuts_us_off_is_undone_by_the_dead_man_timer() -> Result<()> {
     undone(
         |declared| {
             declared["units"]["cutoff.service"] = json!(

@@ -217,7 +217,7 @@ pub(crate) fn deployctl() -> PathBuf {
     binary
 }
 
-/// The probe that is brought to machines: the static one of `tests/run`, or the one beside this test, for the
+/// The probe that is uploaded to machines: the static one of `tests/run`, or the one beside this test, for the
 /// machines are of this computer's Debian.
 fn hostprobe() -> PathBuf {
     let built = std::env::var_os("DEPLOYCTL_HOSTPROBE").map(PathBuf::from);

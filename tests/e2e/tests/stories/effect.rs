@@ -76,7 +76,7 @@ fn nobody_is_locked_out_now_or_later() -> Result<()> {
     refused(&cluster, drop_in, "X11Forwarding no\n", "20-theirs.conf:1")?;
     web.ok("rm /etc/ssh/sshd_config.d/20-theirs.conf")?;
 
-    // Root, too, is kept: no rule, no terminal, no password at hand.
+    // Root, too, is kept: no rule, no terminal, no password.
     let sudoers = "/etc/sudoers.d/zz-x";
     let rule = "operator ALL=(ALL) !ALL\n";
     refused(

@@ -66,7 +66,7 @@ fn first_apply_and_then_nothing_to_do() -> Result<()> {
     assert_eq!(
         web.ok("systemctl list-units --all --no-legend 'deployctl-deadman*' | wc -l")?,
         "0\n",
-        "the dead man is disarmed"
+        "the dead-man timer is disarmed"
     );
 
     // Nothing to do: exit code 0, no service touched, no file written.

@@ -242,7 +242,7 @@ fn places(cluster: &Cluster, web: &Machine) -> Result<()> {
         9,
         &["`/etc/dir` belongs to the user with number 4711"],
     )?;
-    // A directory that became a link; one that leads to a place of somebody else.
+    // A directory that became a link; one that leads to a directory of another user.
     web.ok("chown 0 /etc/dir; mkdir -p /srv/else; mv /etc/dir /srv/else/dir; ln -s /srv/else/dir /etc/dir")?;
     planned(cluster, 3, &["`/etc/dir` is a link to `/srv/else/dir`"])?;
     web.ok("chown 4711 /srv/else")?;

@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 
 /// What stands for an inference gateway.
 const GATEWAY: &str = include_str!("links/openai.py");
-/// Where its key lies, on who asks. A key that quotes badly.
+/// The path of its key, on the host that asks. A key that quotes badly.
 const SECRET: &str = "/etc/deployctl/secrets/inference-api-key";
 const KEY: &str = r#"k"e\y$(id) '1"#;
 /// All that a measurement could leave on a machine.
@@ -238,7 +238,7 @@ fn what_is_missing_on_an_end_is_named_with_the_end() -> Result<()> {
         machine.write(SECRET, KEY)?;
     }
 
-    // Somebody else has the port; nobody listens on the gateway's.
+    // Another process has the port; none listens on the gateway's.
     right.ok("systemd-run --quiet --unit=other python3 -c 'import socket, time; s = socket.create_server((\"10.44.0.2\", 5201)); time.sleep(600)'")?;
     right.wait_until(Duration::from_secs(10), "ss -ltn | grep -q :5201")?;
     left.ok("systemctl stop gateway")?;

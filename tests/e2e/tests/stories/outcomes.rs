@@ -55,7 +55,7 @@ fn the_right_to_become_root_goes_in_the_window_and_comes_back() -> Result<()> {
         .says("rolled-back")
         .says("because gate `connection/");
     assert!(!web.exists("/etc/sudoers.d/zz-x")?);
-    // Where that shell goes as well, the dead man is waited for; what is said is what it did.
+    // If that shell ends as well, the controller waits for the dead-man timer, and reports what that did.
     let both = format!("{NO_SUDO}; (sleep 1; pkill -KILL -x sudo) &");
     service(&cluster, "away", &both, "rm -f /etc/sudoers.d/zz-x")?;
     cluster

@@ -273,7 +273,7 @@ fn a_build_of_the_engine_is_shipped_and_tried() -> Result<()> {
         "it says `engine 1.4.1`",
     );
 
-    // What was changed on the host is brought anew.
+    // A file that was changed on the host is uploaded again.
     machine.ok("for f in /var/cache/deployctl/engine-*; do echo x >>\"$f\"; done")?;
     says(&try_build("engine")?, "pass trading/engine", "");
 

@@ -107,7 +107,7 @@ fn a_unit_that_fails_rolls_everything_back() -> Result<()> {
 }
 
 #[test]
-fn a_configuration_that_cuts_us_off_is_undone_by_the_dead_man() -> Result<()> {
+fn a_configuration_that_cuts_us_off_is_undone_by_the_dead_man_timer() -> Result<()> {
     let cluster = deployed()?;
     let web = cluster.machine("web");
     let before = state(web)?;

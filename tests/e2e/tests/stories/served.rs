@@ -39,7 +39,7 @@ Thread(target=ThreadingHTTPServer(("127.0.0.2", 8001), Handler).serve_forever).s
 ThreadingHTTPServer((sys.argv[1], 8000), Handler).serve_forever()
 "##;
 
-/// Follows a clock of its own that never errs, and leaves the machine's alone.
+/// Follows its own clock, which never errs, and leaves the machine's alone.
 const CLOCKS: &str = "\
 systemctl stop chrony
 mkdir -p /run/reference

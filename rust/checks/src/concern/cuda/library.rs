@@ -102,7 +102,7 @@ impl Wants {
     }
 }
 
-/// Whether `text` is as `glob` says, in which `*` stands for anything.
+/// Whether `text` matches `glob`, where `*` matches any text.
 fn matches(glob: &str, text: &str) -> bool {
     let mut parts = glob.split('*');
     let first = parts.next().unwrap_or_default();

@@ -78,7 +78,7 @@ impl Table {
             .filter(move |rule| self.base_chains(hook).any(|chain| chain.name == rule.chain))
     }
 
-    /// What drops whatever no rule of the chains at `hook` accepts, for people; `None` where nothing does.
+    /// What drops packets that no rule of the chains at `hook` accepts, for people; `None` if nothing does.
     pub(super) fn closed(&self, hook: Hook) -> Option<String> {
         let policy = self
             .base_chains(hook)
@@ -116,7 +116,7 @@ impl Table {
         self.chains.keys().any(|name| name.starts_with(start))
     }
 
-    /// The rules of the chains at `hook` and of all that they lead to, under whatever condition.
+    /// The rules of the chains at `hook` and of all chains that they jump to, under any condition.
     fn reached(&self, hook: Hook) -> impl Iterator<Item = &Rule> {
         let mut open: Vec<&str> = self.base_chains(hook).map(|c| c.name.as_str()).collect();
         let mut seen: BTreeSet<&str> = BTreeSet::new();
@@ -334,7 +334,7 @@ fn read_rule(json: &Value, sets: &BTreeMap<String, Value>) -> Result<Rule, Unrea
     Ok(rule)
 }
 
-/// An extension of iptables, of which nft shows no more than its name.
+/// An extension of iptables: nft shows only its name.
 fn read_extension(json: &Value, rule: &mut Rule) {
     match json["name"].as_str() {
         Some("REJECT") => rule.verdict = Verdict::Drop,

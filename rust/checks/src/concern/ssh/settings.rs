@@ -1,4 +1,4 @@
-//! What sshd says of its configuration, for each who may log in.
+//! Checks of sshd's effective configuration, for each user who may log in.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -158,7 +158,7 @@ fn version(engine: &Engine) -> Option<String> {
     engine.version.as_ref().map(ToString::to_string)
 }
 
-/// The failure where the host's glibc is too old, or is none.
+/// The failure if the host's glibc is too old or missing.
 fn glibc(wanted: &str, host: &str) -> Result<Option<Found>, Unreadable> {
     if wanted.is_empty() {
         return Ok(None);

@@ -32,7 +32,7 @@ const RIGHTS: &[&str] = &[
 /// `engine=running` or `engine=idle` and defines the functions
 ///
 /// - `running`: does the engine run?
-/// - `as_engine SLICE COMMAND...`: a unit of its own that has the rights of `unit`, for `deadline` at most. Its
+/// - `as_engine SLICE COMMAND...`: runs it as a transient unit with the rights of `unit`, for `deadline` at most. Its
 ///   standard output is the unit's; a refusal to start ends by systemd's own statuses (200 to 243). In the
 ///   engine's slice it has the engine's CPUs; an empty SLICE keeps it off them.
 ///

@@ -12,7 +12,7 @@
 //! fail       hugepages/pool
 //! ```
 //!
-//! `exit` ends the head. The others may be left out: `recorded` says of which machine an answer came, `host` which
+//! `exit` ends the head. The others may be left out: `recorded` names the machine that gave an answer, `host` which
 //! host of the tests' inventory is asked (else the first that has the query), and each `facts` changes one of its
 //! facts. In an answer `\xNN` is a byte that is no text, `\\` a backslash, and a `\` that ends a line says that the
 //! answer has no line end there.
@@ -138,7 +138,7 @@ fn one(case: &Case) -> String {
     text
 }
 
-/// Bytes as lines of text, each of which ends.
+/// Bytes as lines of text, each with its end.
 fn escape(bytes: &[u8]) -> String {
     let mut text = String::new();
     let hex = |text: &mut String, bytes: &[u8]| {
@@ -197,7 +197,7 @@ fn unescape(lines: &[&str]) -> Result<Vec<u8>, String> {
                 ends = false;
                 rest = after;
             } else {
-                return Err("a `\\` is none of `\\\\`, `\\xNN` and the end of a line".to_owned());
+                return Err("a `\\` is not `\\\\`, `\\xNN` or the end of a line".to_owned());
             }
         }
         bytes.extend(rest.as_bytes());
@@ -264,7 +264,7 @@ fn a_page_that_is_wrong_says_where() {
     line 1: its head has no `exit: status`: == a/b: c
     line 1: its exit status is no number: == a/b: c
     line 1: has no verdict: == a/b: c
-    line 1: a `\` is none of `\\`, `\xNN` and the end of a line: == a/b: c
+    line 1: a `\` is not `\\`, `\xNN` or the end of a line: == a/b: c
     line 1: `\x` without a byte: == a/b: c
     ");
 }

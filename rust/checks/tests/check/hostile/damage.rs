@@ -10,13 +10,13 @@ pub(crate) enum Damage {
     Truncate(Index),
     /// Begins late.
     Behead(Index),
-    /// Something stands in it that was not there.
+    /// It contains something that was not there.
     Insert(Index, Vec<u8>),
     /// Something is missing.
     Remove(Index, Index),
     /// One bit is another.
     Flip(Index, u8),
-    /// A line stands there several times.
+    /// A line occurs several times.
     Repeat(Index, u8),
     /// A line is not there.
     DropLine(Index),
@@ -158,7 +158,7 @@ impl Damage {
     }
 }
 
-/// Changes the lines of `good`, of which there is at least one.
+/// Changes the lines of `good`, which has at least one.
 fn lines(good: &[u8], change: impl FnOnce(&mut Vec<&[u8]>)) -> Vec<u8> {
     let mut lines: Vec<&[u8]> = good.split(|&byte| byte == b'\n').collect();
     change(&mut lines);

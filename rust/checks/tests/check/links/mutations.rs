@@ -7,7 +7,7 @@ use deployctl_checks::evaluate;
 use super::{checks, good};
 use crate::host::section;
 
-/// Check, text in the good answer, what stands there instead, and how the check must end.
+/// Check, text in the good answer, its replacement, and how the check must end.
 const MUTATIONS: &[(&str, &str, &str, &str)] = &[
     (
         "lan10g/address/cuda",

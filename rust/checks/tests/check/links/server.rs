@@ -118,7 +118,7 @@ fn a_server_without_a_client_is_stopped() {
         let local = Local::new(shell, port);
         let started = local.start();
         local.stop(&started);
-        // Again, when it is gone, and of a number that is somebody else's.
+        // Again, when it is gone, and of a number that another process has.
         local.stop(&started);
         let mut other = sleeper();
         local.stop(&other.id().to_string());

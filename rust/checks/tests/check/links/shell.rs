@@ -30,7 +30,7 @@ fn every_query_is_clean_by_shellcheck() {
             query.id, query.command
         );
     }
-    // Each changes the PATH of its own subshell alone.
+    // Each changes the PATH of only its own subshell.
     shellcheck::clean("the checks of links", &script, "SC2030,SC2031");
 }
 

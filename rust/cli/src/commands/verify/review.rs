@@ -1,4 +1,4 @@
-//! `--review`: every difference is shown, and somebody says what it is.
+//! `--review`: shows every difference, and a person decides about it.
 
 use deployctl_checks::accepted::{Change, Difference};
 
@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::show;
 use crate::ui::{Tone, Ui};
 
-/// What somebody said of one change.
+/// What a person decided about one change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Accept,

@@ -161,8 +161,7 @@ impl<'a> VerifyRun<'a> {
         }
     }
 
-    /// Keeps the run for later pages, when it made all checks of somebody. That it cannot be kept is no reason to
-    /// fail.
+    /// Keeps the run for later pages, if it made all checks of a host or link. A failure to keep it is not an error.
     pub(super) fn keep(&self, done: &Round) {
         if !self.selection.is_whole() || self.context.global.sandbox.is_some() {
             return;
@@ -224,7 +223,7 @@ fn held(states: &TargetStates) -> impl Iterator<Item = Held<'_>> {
     })
 }
 
-/// A round for programs: the report, and what stands beside it.
+/// A round for programs: the report, and what belongs to it.
 #[derive(serde::Serialize)]
 struct Document<'a> {
     at: String,

@@ -96,7 +96,7 @@ impl Snapshots {
         difference: &Difference,
         take: impl Fn(&Change) -> bool,
     ) -> Result<usize, Failure> {
-        // As it is now: asking took minutes, in which somebody else may have accepted something.
+        // Read it again: the checks took minutes, and another person may have accepted something since.
         let mut next =
             snapshots::read(&self.top, &difference.host).map_err(|error| failure(&error))?;
         let taken = next.take(&difference.changes, take);

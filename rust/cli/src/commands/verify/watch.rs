@@ -11,7 +11,7 @@ use crate::moment::time_of_day;
 use crate::show;
 use crate::ui::Tone;
 
-/// Asks, waits, asks, until somebody stops it; then ends as the last complete round did.
+/// Repeats rounds of checks until it is interrupted; then returns the verdict of the last complete round.
 pub(super) async fn watch(run: &mut VerifyRun<'_>, seconds: u32) -> Result<Verdict, Failure> {
     let context = run.context;
     let mut last: Option<Round> = None;
@@ -66,7 +66,7 @@ fn tell(run: &VerifyRun<'_>, last: Option<&Round>, done: &Round, seconds: u32) {
     }
 }
 
-/// Everything that is told when it changes.
+/// Everything that is reported when it changes.
 fn statuses(report: &Report) -> Vec<(&str, &str)> {
     let hosts = report.hosts.iter().flat_map(|host| &host.checks);
     let links = report.links.iter().flat_map(|link| &link.checks);

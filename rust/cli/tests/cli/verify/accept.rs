@@ -112,7 +112,7 @@ fn a_damaged_file_is_never_written_over() {
 }
 
 #[test]
-fn a_review_needs_somebody() {
+fn a_review_needs_a_terminal() {
     let Some(lab) = Answering::new() else { return };
     let said = lab.run(&["verify", "--review"]);
     assert_eq!(said.code, 2);

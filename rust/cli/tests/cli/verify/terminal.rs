@@ -1,4 +1,4 @@
-//! `--review` with somebody at a terminal, which `script` of util-linux plays.
+//! `--review` with a person at a terminal, which `script` of util-linux plays.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;

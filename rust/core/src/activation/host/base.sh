@@ -68,7 +68,7 @@ boot_id() {
   fi
 }
 
-# The number of the committed generation in $generation; 0 where the file says none, see `check_generation`.
+# Sets $generation to the number of the committed generation; 0 if the file names none, see `check_generation`.
 generation() {
   read_line "$S/generation"
   generation=0
@@ -76,7 +76,7 @@ generation() {
   generation=$line
 }
 
-# The last generation that lies there in $newest, 0 for none.
+# Sets $newest to the last generation on the host; 0 if there is none.
 newest_generation() {
   newest=0
   for ng_directory in "$S"/generations/*; do
@@ -91,7 +91,7 @@ phase() {
   phase=${line:-staged}
 }
 
-# Before anything is changed a phase needs not survive a power cut; later it does.
+# A phase must survive a power cut only after something was changed.
 set_phase() {
   phase=$1
   printf '%s\n' "$1" >"$D/phase"
@@ -101,12 +101,12 @@ save_phase() {
   phase=$1
 }
 
-# --- what the scripts do, and how they fail --------------------------------------------------------
+# --- steps of scripts, and how they fail --------------------------------------------------------
 
 this=    # the step that runs, in words
 rolling= # set while the apply is undone
 
-# begin WORDS: tells in the log what begins.
+# begin WORDS: writes to the log which step begins.
 begin() {
   this=$1
   printf '==> %s\n' "$this"
@@ -150,7 +150,7 @@ try() {
   "$@" || die "\`$this\`: $(last_lines)"
 }
 
-# note_leftover TEXT: what a rollback could not undo. It goes on whatever happens, and tells all of it. $leftovers is set
+# note_leftover TEXT: records what a rollback could not undo. The rollback goes on and reports all of it. $leftovers is set
 # even where the text cannot be written.
 leftovers=
 note_leftover() {

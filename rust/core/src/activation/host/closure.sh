@@ -1,6 +1,6 @@
 
 # --- systems that Nix built ------------------------------------------------------------------------------------------------
-# A system is activated by a program of its own: `bin/switch-to-configuration` (nixos), `activate` (darwin). Until the
+# Each system contains the program that activates it: `bin/switch-to-configuration` (nixos), `activate` (darwin). Until the
 # commit it only runs; what the next boot starts does not move. PATH is a store path, and KIND one of the two words.
 
 nix_state=$ROOT/nix/var/nix
@@ -52,7 +52,7 @@ activate_system() {
   activated=$?
 }
 
-# What the step that runs has printed.
+# Prints the output of the current step.
 step_output() {
   # shellcheck disable=SC2016 # `$` is sed's last line
   tail -c 262144 "$D/log" | sed -n -e '/^==> /{s/.*//;h;d;}' -e 'H;${x;p;}'
@@ -100,7 +100,7 @@ what_it_means() {
   if [ "$activated" -ne 100 ] && [ -n "$wm_words" ]; then means="$means: $wm_words"; fi
 }
 
-# check_system PATH KIND: it is there, all of it, and as it was built.
+# check_system PATH KIND: the system is on the host, complete, and as it was built.
 check_system() {
   begin "closure valid $1"
   if ! nix-store --check-validity "$1"; then
@@ -166,7 +166,7 @@ commit_system() {
     forget_roots "$1" && rm -f "$S/undo"
     return
   fi
-  # A recovery in the meantime takes `activated` for the truth, unless nobody works on it any more.
+  # A recovery in the meantime believes `activated` as long as a process works on the apply.
   : >"$D/committing"
   clock
   set_deadline "$((now + profile_seconds + boot_seconds + 60))" || die "cannot put the dead-man timer off"
@@ -215,7 +215,7 @@ restore_system() {
   if [ "$2" = nixos ]; then restore_boot_default "$1"; fi
   keep_undo
   restore_running_system "$1" "$2"
-  # What that wrote down is how the new system had it.
+  # The old system wrote it again when it was switched back to.
   rm -f "$S/undo"
   undo_live_values
   what_runs
@@ -236,7 +236,7 @@ restore_profile() { # PATH
     fi || note_leftover "the system profile: $(last_lines)"
     flush "${system_profile%/*}"
   fi
-  # The generation that the commit made would stay in the boot menu, and some boot loaders start the newest.
+  # Otherwise the generation that the commit made stays in the boot menu, and some boot loaders start the newest.
   if ! journal_has set_profile "$1"; then return; fi
   for pb_link in "$system_profile"-*-link; do
     if grep -qxF "had ${pb_link##*/}" "$D/checkpoint/generations"; then continue; fi
@@ -276,7 +276,7 @@ restore_running_system() { # PATH KIND
   note_leftover "\`$was_current\`: $means"
 }
 
-# forget_failures: of units that went with the system that had them.
+# forget_failures: resets failed units that only the removed system had.
 forget_failures() {
   if [ "$manager" != systemd ]; then return; fi
   systemctl list-units --state=failed --plain --no-legend --full | while read -r ff_unit ff_load _; do
@@ -284,7 +284,7 @@ forget_failures() {
   done
 }
 
-# keep_undo: what the new system wrote down, once, however often the rollback is begun.
+# keep_undo: keeps what the new system wrote down; once, even if the rollback starts several times.
 keep_undo() {
   if [ -e "$D/undo" ]; then return; fi
   : >>"$S/undo"
@@ -292,8 +292,8 @@ keep_undo() {
   mv -f "$S/undo" "$D/undo" || note_leftover "what the activation had set: $(last_lines)"
 }
 
-# An activation writes down in `undo` how to set back what the system from before may know nothing of: on a Mac, addresses
-# and power management.
+# An activation writes down in `undo` how to restore what the earlier system may not know: on a Mac, addresses and power
+# management.
 undo_live_values() {
   if [ ! -s "$D/undo" ]; then return; fi
   begin "live back"
@@ -304,7 +304,7 @@ undo_live_values() {
   fi
 }
 
-# switch_back PATH KIND ACTION SECONDS: another switch may be at its end.
+# switch_back PATH KIND ACTION SECONDS: retries while another switch still runs.
 switch_back() {
   sb_left=5
   while :; do

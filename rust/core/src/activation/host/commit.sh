@@ -83,7 +83,7 @@ finish_commit() {
       ) >>"$D/log" 2>&1 9>&- || return 1
       (settle_reboot) >>"$D/log" 2>&1 9>&- || :
       rm -f "$D/nonce" "$D"/.[a-z]* "$D/now" "$D/found" "$D/committing"
-      # The dead-man timer may have blamed it in vain.
+      # The dead-man timer may have recorded a failure too late.
       rm -f "$D/failure"
       replace "$D" "$S/generations/$next" 2>>"$D/log" || return 1
       D=$S/generations/$next

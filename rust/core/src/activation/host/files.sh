@@ -25,7 +25,7 @@ parents() {
   umask 077
 }
 
-# note_directory PATH: its directory is to be synced.
+# note_directory PATH: its directory will be synced.
 note_directory() {
   case $directories in *" .${1%/*}/ "*) ;; *) directories="$directories.${1%/*}/ " ;; esac
 }
@@ -36,13 +36,13 @@ temporary_name() {
   temporary=.${1%/*}/.deployctl-$prepared_names.new
 }
 
-# prepare PATH: $temporary is to become it.
+# prepare PATH: $temporary will be renamed to it.
 prepare() {
   prepared="$prepared $temporary .$1"
   note_directory "$1"
 }
 
-# clear PATH: nothing that a rename cannot replace may stand there.
+# clear PATH: removes what a rename cannot replace.
 clear() {
   if [ -d ".$1" ] && [ ! -h ".$1" ]; then try rmdir -- ".$1"; fi
 }
@@ -96,7 +96,7 @@ install_group() { # DIRECTORY MODE OWNER GROUP: of $pa_sources
   (cd "$D/tree" && install -m "$2" $owner_options -t "$ig_to" -- $pa_sources) || die "\`$this\`: $(last_lines)"
 }
 
-# owner_options OWNER GROUP: what `install` is told of them, in $owner_options.
+# owner_options OWNER GROUP: sets $owner_options to the options of `install` for them.
 owner_options() { owner_options="-o $1 -g $2"; }
 
 make_directory() { # PATH MODE OWNER GROUP
@@ -212,7 +212,7 @@ LINE
 }
 
 # recorded_owner_options OWNER GROUP: the same as `owner_options` for those of a record: numbers. Older records have names,
-# and `UNKNOWN` or `_unknown` where there was none; what stands at the path keeps its owner then.
+# and `UNKNOWN` or `_unknown` where there was none; the file at the path then keeps its owner.
 recorded_owner_options() {
   case $1 in UNKNOWN | _unknown) owner_options= ;; _[0-9]*) owner_options="-o ${1#_}" ;; *) owner_options="-o $1" ;; esac
   case $2 in

@@ -1,5 +1,5 @@
 # --- network -------------------------------------------------------------------------------------------------------------
-# What is told of a change follows from what was changed: `netplan` for files of netplan, `networkd` for its own, `any` for
+# The changed files decide which program is notified: `netplan` for files of netplan, `networkd` for its own, `any` for
 # what else a module declares to be of the network.
 
 apply_network() { # netplan|networkd|any…
@@ -54,7 +54,7 @@ network_readable() {
   done
 }
 
-# Below a directory of its own, so that nothing is written for those who run.
+# In a separate directory, so that nothing is written where the running services read.
 netplan_readable() {
   command -v netplan >/dev/null || return 1
   rm -rf "$D/.netplan"

@@ -7,8 +7,8 @@ apt() {
     -o Dpkg::Use-Pty=0 --allow-change-held-packages "$@"
 }
 
-# waiting COMMAND…: again and again as long as others hold a lock of apt or of dpkg, of whatever it is: apt itself only
-# waits for two of them. Fails as the command does.
+# waiting COMMAND…: repeats the command while another process holds a lock of apt or dpkg; apt itself waits for only two of
+# them. Fails as the command does.
 lock_seconds=300
 waiting() {
   clock
@@ -152,7 +152,7 @@ install_packages() {
   apt-mark showhold >"$D/held"
   if [ -n "$may_go" ]; then apt -y install -- "$@"; else apt -y --no-remove install -- "$@"; fi
   pi_status=$?
-  # An upgrade takes a package's hold away; whether it is held is not the upgrade's to say.
+  # An upgrade removes the hold of a package, so the hold is set again.
   if [ -s "$D/held" ]; then waiting xargs -a "$D/held" apt-mark hold -- >/dev/null; fi
   release_services
   if [ "$pi_status" -ne 0 ]; then
@@ -180,7 +180,7 @@ hold_packages() {
 unhold_packages() {
   step "unhold packages $*" unhold_packages "$@"
   lock_seconds=60
-  # What was held before deployctl came is not ours to let go.
+  # A hold from before deployctl stays.
   pu_ours=
   for pu_name in "$@"; do
     if saved "$S/original/holds" "$pu_name" && [ "$value" = held ]; then

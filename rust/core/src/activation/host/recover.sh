@@ -1,7 +1,7 @@
 
 # --- recover -------------------------------------------------------------------------------------------------------------
 
-# recover: what the apply needs by itself. Called by the dead-man timer, at boot, and by the next apply.
+# recover: continues or ends an open apply without a controller. The dead-man timer, the boot and the next apply call it.
 recover() {
   read_meta
   phase
@@ -18,10 +18,10 @@ recover() {
       ;;
     armed | activating | activated)
       if same_boot && time_left && [ "$left" -gt 0 ]; then
-        # In time: so it is left alone, unless nobody is at work who should be.
+        # It has time left, so it goes on, unless its activation should run and does not.
         if { [ "$phase" = activated ] && [ ! -e "$D/committing" ]; } || ! idle; then
           if [ -z "$manager" ] || timer_active || start_timer "$left" || timer_active; then answer 0; fi
-          # A host that goes down starts nothing any more.
+          # A host that shuts down starts nothing.
           if going_down; then set_failure interrupted "the host went down before it was confirmed"; fi
           set_failure arm "the dead-man timer could not be set anew"
           end_run
@@ -34,14 +34,14 @@ recover() {
     *) idle || answer 0 ;;
   esac
   lock_work 60 || {
-    # Somebody is at it. Should that come to nothing, there is another call of this.
+    # Another process works on it. The timer calls this again in case that process fails.
     if [ -n "$manager" ] && ! timer_active; then start_timer 60; fi
     answer 1
   }
   phase
   case $phase in
     committed)
-      # Confirmed while this was about to blame it for being late.
+      # It was confirmed while this was about to call it late.
       rm -f "$D/failure"
       finish_commit || answer 1
       answer 0
@@ -59,7 +59,7 @@ recover() {
   answer_rolled_back
 }
 
-# Nobody works on the apply.
+# idle: no process works on the apply.
 idle() {
   lock_work 0 || return 1
   unlock_work

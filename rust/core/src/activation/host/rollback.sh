@@ -1,8 +1,8 @@
 
 # --- roll back -------------------------------------------------------------------------------------------------------------------
 
-# end_run: stops what works on the apply, children included. A unit that stops already calls `recover` at its end, and
-# that must not wait for the end of its own unit.
+# end_run: stops the processes of the apply, children included. A unit that already stops calls `recover` at its end, and
+# that call must not wait for the same unit.
 end_run() {
   if running; then "${manager}_stop"; fi
 }
@@ -15,7 +15,7 @@ set_failure() {
 
 # roll_back CODE TEXT: under the work lock.
 roll_back() {
-  # Room first; and whatever can or cannot be written from here on, nobody can confirm this any more.
+  # Free the reserved space first. From here on nobody can confirm this apply, even if nothing can be written.
   rm -f "$D/ballast" "$D/nonce"
   set_failure "$1" "$2"
   save_phase rolling-back || rm -f "$D/deadline"
@@ -110,12 +110,12 @@ rollback() { # [--stolen | --abandon | --reason CODE TEXT]
   answer_rolled_back
 }
 
-# one_line TEXT: what others wrote, so that it can stand in the status frame.
+# one_line TEXT: text from other programs, in one line for the status frame.
 one_line() {
   printf '%s' "$1" | tr '\n\t' '  ' | tr -d '\000-\037\177' | cut -c 1-1200
 }
 
-# abandon: a person has looked at what a rollback left, and takes the host as it is. Ends the program.
+# abandon: a person looked at what a rollback left, and accepts the host as it is. Ends the program.
 abandon() {
   read_meta
   lock_work 60 || answer 1

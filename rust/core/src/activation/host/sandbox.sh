@@ -1,8 +1,8 @@
 
 # --- a sandbox: the same program on a directory ---------------------------------------------------------------------------
-# The last words on what may not be done there: no program of the host is called, nothing outside of DEPLOYCTL_ROOT is
-# read or written, and owners mean nothing. What is left out is counted as skipped. DEPLOYCTL_SANDBOX=stand-ins is for
-# tests: what lies in the sandbox's own store and on PATH stands in for Nix, for the systems it built and for launchd.
+# Redefines what a sandbox may not do: it calls no program of the host, reads and writes nothing outside of
+# DEPLOYCTL_ROOT, and ignores owners. What it leaves out is counted as skipped. DEPLOYCTL_SANDBOX=stand-ins is for tests:
+# programs in the sandbox's own store and on PATH replace Nix, the systems that Nix built, and launchd.
 
 skip() {
   printf 'skip(sandbox): %s\n' "$*"

@@ -7,12 +7,12 @@ is_ssh_service() {
   esac
 }
 
-# ssh_action: what $up_action means for sshd, in $up_action. The state of $real is in $un_active.
+# ssh_action: replaces $up_action by the action that suits sshd. The state of $real is in $un_active.
 ssh_action() {
   ssh_socket
   case $up_action:$un_active in
     reload:active)
-      # Its port is systemd's, and it cannot take it over from itself: it would die of the signal.
+      # systemd holds its port, so it cannot reload: it would die of the signal.
       if [ -n "$ssh_socket" ]; then
         printf 'restart instead of reload: %s holds the port\n' "$ssh_socket"
         up_action=restart
@@ -29,7 +29,7 @@ ssh_action() {
   esac
 }
 
-# The socket that starts sshd when somebody comes in, in $ssh_socket; nothing where none is active.
+# Sets $ssh_socket to the active socket that starts sshd for a connection; empty if none is active.
 ssh_socket() {
   ssh_socket=
   for so_socket in ssh.socket sshd.socket; do
@@ -40,7 +40,7 @@ ssh_socket() {
   done
 }
 
-# ssh_port_is_free: a start that meets another sshd on the port fails, and takes away the directory that the other needs.
+# ssh_port_is_free: if another sshd holds the port, a start fails, and systemd removes the directory that the other needs.
 ssh_port_is_free() {
   command -v ss >/dev/null || return 0
   sshd -T 2>/dev/null | sed -n 's/^listenaddress //p' >"$D/.listen"
@@ -61,7 +61,7 @@ ssh_port_is_free() {
   done <"$D/.listen"
 }
 
-# What sshd needs to let anybody in. systemd removes it with a unit that fails, though another sshd may serve.
+# sshd accepts no login without /run/sshd. systemd removes it with a unit that fails, although another sshd may serve.
 checkpoint_run_sshd() {
   if [ -d /run/sshd ]; then : >"$D/checkpoint/run-sshd"; fi
 }

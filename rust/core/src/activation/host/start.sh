@@ -76,15 +76,15 @@ check_layout() {
     case $cl_rest in
       directory*) ;;
       *)
-        # What only has to go from there is gone already.
+        # This apply only removes it, and it is gone already.
         if grep -qxF -e "$cl_path" "$D/leaving"; then continue; fi
         refuse layout "\`$cl_path\` is not a directory"
         ;;
     esac
-    if [ "$cl_user" != 0 ]; then refuse layout "\`$cl_path\` is not owned by root, so what lies in it cannot be managed"; fi
+    if [ "$cl_user" != 0 ]; then refuse layout "\`$cl_path\` is not owned by root, so files in it cannot be managed"; fi
     case $cl_mode in
-      *[2367]) refuse layout "\`$cl_path\` is writable by everybody, so what lies in it cannot be managed" ;;
-      *[2367]?) if [ "$cl_group" != 0 ]; then refuse layout "\`$cl_path\` is writable by its group, so what lies in it cannot be managed"; fi ;;
+      *[2367]) refuse layout "\`$cl_path\` is writable by everybody, so files in it cannot be managed" ;;
+      *[2367]?) if [ "$cl_group" != 0 ]; then refuse layout "\`$cl_path\` is writable by its group, so files in it cannot be managed"; fi ;;
     esac
   done <"$D/.parents"
 }
@@ -109,7 +109,7 @@ take_lease() { # [--steal]
   forget_applies
 }
 
-# end_other [--steal]: the apply that has the lease is over, or is ended, or is named as being in the way. Only its own
+# end_other [--steal]: ends the apply that has the lease if it is not over; if that fails, $D/why names it. Only its own
 # program works on it; here its holder, phase and deadline are read.
 end_other() {
   so_mine=$D
@@ -151,7 +151,8 @@ forget_applies() {
   done
 }
 
-# check_generation: what the host says of itself is what lies there, or a commit would meet a generation of its number.
+# check_generation: compares the number of the generation with the directories on the host. If they differ, a commit would
+# write over a generation with the same number.
 check_generation() {
   generation
   cg_known=$?
@@ -192,7 +193,7 @@ check_running_system() {
   fi
 }
 
-# reserve: room for the rollback, whatever fills the disk meanwhile. Random, since some file systems compress.
+# reserve: keeps room for the rollback, in case the disk becomes full. The bytes are random, since some file systems compress.
 reserve() {
   re_kib=$(du -sk "$D/checkpoint" 2>/dev/null) || re_kib=0
   re_kib=${re_kib%%[!0-9]*}

@@ -1,5 +1,5 @@
 
-# --- what stands at paths ---------------------------------------------------------------------------------
+# --- what is at paths ---------------------------------------------------------------------------------
 
 # account NAME NUMBER: how an owner or a group is called in a plan, in $account: by name, and `_` with the number where
 # it has no name, or one that a plan cannot hold (`first.last`, `DOMAIN\user`). A name that looks like such a number counts as none.
@@ -130,7 +130,7 @@ checkpoint_boot_files() {
   boot_files >"$D/checkpoint/boot-files" || die "cannot save what boots this host"
 }
 
-# works_now WORD COMMAND…: whether the step of a rollback called WORD could be done before anything was changed.
+# works_now WORD COMMAND…: whether the rollback step WORD works before anything is changed.
 works_now() {
   wn_word=$1
   shift
@@ -153,7 +153,7 @@ saved() { # FILE WORD
 }
 
 # --- generation 0: what was there before deployctl ------------------------------------------------------------
-# original/index has lines `GENERATION STATE-LINE`, the bytes lie in original/GENERATION/PATH; sysctls and units are as
+# original/index has lines `GENERATION STATE-LINE`, the bytes are in original/GENERATION/PATH; sysctls and units are as
 # in a checkpoint. A path that was always as we want it was never changed, so it has no line and stays.
 
 # originals: writes down, beside what is there, generation 0 with what this apply's checkpoint holds for the first

@@ -3,7 +3,7 @@
 
 # read_sysctl KEY: the value in $value, blanks made single. KEY is the path below /proc/sys.
 read_sysctl() {
-  # Not by `read`: it asks byte by byte, and these files have an answer only to the first question.
+  # Not with `read`: it reads byte by byte, and these files only answer the first read.
   value=$(cat "/proc/sys/$1" 2>/dev/null) || return 1
   set -f
   value=$(printf '%s ' $value)
@@ -59,7 +59,7 @@ unload_module() { # NAME
 
 # --- follow-ups -------------------------------------------------------------------------------------------------------
 
-# follow_up VERB WORDS COMMAND…: what has to be done for files that changed.
+# follow_up VERB WORDS COMMAND…: runs what changed files require.
 follow_up() {
   step "$2" "$1"
   shift 2
@@ -81,7 +81,7 @@ sweep_accounts() {
     \( -name '.#passwd*' -o -name '.#group*' -o -name '.#shadow*' -o -name '.#gshadow*' \) -delete || :
 }
 
-# A container has none, or may not write to /sys.
+# A container has no udev, or may not write to /sys.
 udev_runs() { command -v udevadm >/dev/null && [ -S /run/udev/control ]; }
 
 reload_devices() {
@@ -128,7 +128,7 @@ systemd_version() {
   systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p'
 }
 
-# load_table FAMILY TABLE FILE…: our table, all at once, and nobody else's.
+# load_table FAMILY TABLE FILE…: replaces our table in one step, and changes no other table.
 load_table() {
   lf_family=$1 lf_table=$2
   shift 2

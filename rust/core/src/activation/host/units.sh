@@ -22,7 +22,7 @@ unit_states() {
 }
 
 # real_name UNIT: its own name in $real where UNIT is an alias, which systemd neither enables nor disables, and which goes
-# along with what it stands for. What is so now in $un_active and $un_load; what is not loaded now, as it was before.
+# along with the unit that it names. Sets $un_active and $un_load to the state now, or to the earlier one if it is not loaded.
 real_name() {
   real=$1 un_active=- un_load=-
   unit_states "$1" >"$D/.unit" || return 1
@@ -75,7 +75,7 @@ unit_down() {
   case $un_load:$un_active in
     not-found:inactive | not-found:failed | masked:inactive | masked:failed)
       printf 'as it should be: %s is %s\n' "$real" "$un_load"
-      # Links that nothing stands behind any more.
+      # Links that lead nowhere now.
       if [ "$1:$un_load" = disable:not-found ]; then systemctl --quiet disable -- "$real" >/dev/null 2>&1 || :; fi
       ;;
     masked:*) if [ "$1" = stop ]; then try systemctl stop -- "$real"; fi ;;
@@ -101,7 +101,7 @@ unit_up() {
     nothing) return ;;
     reload) up_action=reload-or-restart ;;
     *)
-      # A unit that failed often enough is not started again before this.
+      # Without this systemd refuses to start a unit that failed too often.
       systemctl reset-failed -- "$real" 2>/dev/null || :
       ;;
   esac
@@ -111,7 +111,7 @@ unit_up() {
   cat "$D/.systemctl"
   if [ "$up_status" -eq 0 ]; then return; fi
   unit_words "$real" "$up_since"
-  # What systemd says of its own is the cause, unless it only says where to look.
+  # systemd's own message is the cause, unless it only says where to look.
   case $(head -n 1 "$D/.systemctl") in
     '' | 'Job for '*) ;;
     *) words=$(head -n 1 "$D/.systemctl") ;;
@@ -121,7 +121,7 @@ unit_up() {
   die "\`$this\`: ${words:-ended with $up_status}"
 }
 
-# unit_words UNIT SINCE: what UNIT said since then, in one line in $words; where it said nothing, what systemd says of it.
+# unit_words UNIT SINCE: sets $words to what UNIT logged since then, in one line; if it logged nothing, to what systemd says.
 # Not what others did in its control group: without pam_systemd, sessions live in the one of sshd.
 unit_words() {
   journalctl --sync >/dev/null 2>&1 || :
@@ -133,7 +133,7 @@ unit_words() {
   for uw_program in $uw_programs; do
     uw_own="$uw_own + _SYSTEMD_UNIT=$uw_unit SYSLOG_IDENTIFIER=${uw_program##*/}"
   done
-  # The journal cannot say any more to which unit a process belonged that died at once.
+  # The journal does not know the unit of a process that died at once.
   for uw_pid in $uw_pids; do uw_own="$uw_own + _PID=$uw_pid"; done
   words=$(unit_lines $uw_own)
   if [ -z "$words" ]; then
@@ -160,7 +160,7 @@ stop_unit_as_original() {
   esac
 }
 
-# start_unit_as_original UNIT: after its files are back: as far up as it was. One that is gone or masked since stays so.
+# start_unit_as_original UNIT: after its files are back: as far up as it was. A unit that was removed or masked since stays so.
 start_unit_as_original() {
   if ! saved "$S/original/units" "$1"; then return; fi
   uo_was=$value
@@ -239,7 +239,7 @@ touched_unit() {
   return 1
 }
 
-# is_job UNIT: a timer or somebody started it in its own time, and this apply does not touch it.
+# is_job UNIT: a timer or a person started it, and this apply does not touch it.
 is_job() {
   case $1 in *.service) ;; *) return 1 ;; esac
   if saved "$D/checkpoint/units" "$1"; then return 1; fi
@@ -249,7 +249,7 @@ is_job() {
   return 1
 }
 
-# check_started_units: what was started is active, or ended well, and nothing failed that had not failed before.
+# check_started_units: each started unit is active or ended well, and no unit failed that had not failed before.
 check_started_units() {
   if [ "$manager" != systemd ]; then return; fi
   if [ -n "$started" ]; then

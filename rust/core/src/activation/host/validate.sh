@@ -31,7 +31,7 @@ merge_begin() {
 
 merge_file() { # PATH MODE OWNER GROUP
   merged "$1" || return 0
-  # The account may only come with this apply.
+  # The account may be created by this apply.
   install -T -m "$2" -o "$3" -g "$4" -- "$D/tree/.$1" "$merged" 2>/dev/null ||
     install -T -m "$2" -- "$D/tree/.$1" "$merged" || invalid validate "cannot stage \`$1\`: $(last_lines)"
 }
@@ -49,7 +49,7 @@ merge_directory() { # PATH MODE
 merge_removal() { # PATH
   merged "$1" || return 0
   printf '%s\n' "$1" >>"$D/merged/gone"
-  # What overlayfs takes for a hole.
+  # overlayfs reads it as a deleted file.
   if [ -e ".$1" ] || [ -h ".$1" ]; then mknod "$merged" c 0 0 2>/dev/null || merge_copy=1; fi
 }
 
@@ -109,7 +109,7 @@ run_validator() { # COMMAND…
   invalid validate "\`$*\` failed with $va_status: $(last_lines)"
 }
 
-# quietly COMMAND…: what it says is only worth reading when it fails.
+# quietly COMMAND…: its output goes to the log only when it fails.
 quietly() {
   case ${1##*/} in
     systemd-analyze)

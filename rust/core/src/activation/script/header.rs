@@ -23,7 +23,7 @@ pub(super) enum Purpose {
 const HOLDER_CHARS: usize = 100;
 
 impl Scripts<'_> {
-    /// Comment lines: what the script does, of which apply, what that touches, and how it is run.
+    /// Comment lines: what the script does, the apply it belongs to, what that apply touches, and how to run it.
     pub(super) fn header(&self, purpose: Purpose) -> String {
         let (plan, meta) = (self.plan, self.meta);
         let (id, host) = (&meta.apply_id, plan.host.as_str());
@@ -66,7 +66,7 @@ impl Scripts<'_> {
         text
     }
 
-    /// How many of which things the apply touches, in words.
+    /// What the apply touches, with numbers, in words.
     fn touched(&self) -> String {
         let plan = self.plan;
         let mut parts: Vec<String> = [

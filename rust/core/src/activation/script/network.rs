@@ -1,4 +1,4 @@
-//! Which programs of the network are told of a change.
+//! Which network programs are notified of a change.
 
 use std::collections::BTreeSet;
 

@@ -17,7 +17,7 @@ pub(super) fn net(text: &CidrText) -> Option<IpNet> {
     text.as_str().parse().ok()
 }
 
-/// Reports each of `nets` that is none, or whose host bits are set although a network is meant.
+/// Reports each of `nets` that is not a network, or that has host bits set.
 pub(super) fn check_networks<'a>(
     path: &FactPath,
     nets: impl IntoIterator<Item = &'a CidrText>,

@@ -77,7 +77,7 @@ fn check_pins(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
     }
 }
 
-/// Whether `text` fits `glob`, where `*` stands for anything.
+/// Whether `text` matches `glob`, where `*` matches any text.
 fn matches(glob: &str, text: &str) -> bool {
     globset::Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(text))
 }

@@ -1,4 +1,4 @@
-//! The way in: nobody may be locked out of a host by what is declared, or be sent to the wrong one.
+//! Access: no declared value may lock operators out of a host, or send them to another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,7 +12,7 @@ target() {
   v=
   if [ -e "$1" ]; then v=$(readlink -f "$1") && v=${v#"$R"}; fi
 }
-# Whether it lies in the store, complete.
+# Whether it is in the store, complete.
 valid() { [ -e "$R$W" ] && nix-store --check-validity "$W" 2>/dev/null; }
 target "$R/run/current-system"
 current=$v
@@ -21,16 +21,15 @@ current=$v
 /// How an apply reads what the boot loader starts, into `$sys_boot`; it looks below `$ROOT`.
 const BOOT_DEFAULT: &str = include_str!("../../activation/host/boot.sh");
 
-/// Besides, runs a command that writes files of its own, which the cap on what is answered must not cut
-/// off, and says how it ended.
+/// Also runs a command that writes files, which the cap on answers must not cut off, and prints its exit status.
 const FREELY: &str = r#"freely() {
   { (ulimit -f unlimited 2>/dev/null; "$@" </dev/null); echo "status $?"; } | cat
 }
 [ "$current" != "$W" ] && valid || exit 0
 "#;
 
-/// Versions, links and room; where the wanted system lies there and is not the one that runs, also what
-/// both hold and what the switch would do. A host that runs it answers by a few links.
+/// Asks for versions, links and free space; if the wanted system is on the host and does not run, also for the contents
+/// of both and the effect of the switch. A host that runs it answers with a few links.
 pub(super) fn queries(closure: &Closure) -> Vec<Query> {
     // A store path needs no quotes.
     let begin = format!("W={}\n{BEGIN}", closure.toplevel);

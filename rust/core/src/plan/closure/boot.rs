@@ -1,4 +1,4 @@
-//! What only a boot brings: kernel, initrd, modules and command line.
+//! What only a boot puts into effect: kernel, initrd, modules and command line.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the new system says of its own activation before it happens.
+//! What the new system says about its activation before it happens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,7 @@ pub(super) fn inhibitors(wanted: &Closure, there: &WantedSystem) -> Vec<Finding>
         .collect()
 }
 
-/// Units by what happens to them, and what stands in the way of switching.
+/// Returns the units by what happens to them, and what prevents the switch.
 pub(super) fn read(wanted: &Closure, there: &WantedSystem) -> (Units, Vec<Finding>) {
     let Some((status, said)) = &there.dry_activate else {
         return (Units::new(), Vec::new());

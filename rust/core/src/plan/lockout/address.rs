@@ -33,7 +33,7 @@ pub(super) fn findings(
     if let Some(network) = networks.iter().find(|network| network.contains(&address)) {
         return vec![refuse(
             format!(
-                "`{address}`, where we come in, would be nobody's: the interface in its subnet gets `{network}`"
+                "no interface would have `{address}`, which this login uses: the one in its subnet gets `{network}`"
             ),
             "keep the address in `network.interfaces` for one apply, then change `connection.address` and drop it",
         )];
@@ -65,7 +65,7 @@ pub(super) fn findings(
         .collect()
 }
 
-/// Whether the address stands in `text` as a word of its own.
+/// Whether `text` contains the address as a whole word.
 fn mentions(text: &str, address: IpAddr) -> bool {
     text.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'))
         .any(|word| word.parse() == Ok(address))

@@ -32,7 +32,7 @@ struct Denial<'a> {
 }
 
 impl Denial<'_> {
-    /// What planning says of it. A block that this reading cannot judge (`unsure`) may say otherwise; the host's own
+    /// What planning concludes from it. A block that this reading cannot judge (`unsure`) may say otherwise; the host's own
     /// sshd is asked, too.
     fn finding(self, unsure: bool) -> Finding {
         let mut finding = refuse(self.message, self.hint);
@@ -160,7 +160,7 @@ fn groups(effective: &Effective, scene: &Scene<'_>, own: Option<&[String]>) -> O
     ))
 }
 
-/// Under a socket unit systemd listens, whatever sshd's files say.
+/// With a socket unit systemd listens, independently of the files of sshd.
 fn port(effective: &Effective, scene: &Scene<'_>) -> Option<Finding> {
     let ports = effective.get("port")?;
     let own = scene.observed.way_in.port(scene.target.port).to_string();

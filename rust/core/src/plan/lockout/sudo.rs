@@ -1,4 +1,4 @@
-//! Whether the operator could still become root under the new sudoers, with what is at hand.
+//! Whether the operator could still become root under the new sudoers, with the password or key that this run has.
 //!
 //! The host's own sudo has the last word on the same files, in the validation before anything is touched.
 

@@ -61,7 +61,7 @@ pub(super) enum Refusal {
 
 impl Shipments {
     /// `repository`: where artifacts are and are built. `hostprobes`: the probe's build for each
-    /// architecture, or why there is none and how to make one.
+    /// architecture, or why it is missing and how to build it.
     pub fn new(
         repository: PathBuf,
         hostprobes: BTreeMap<Architecture, Result<PathBuf, Problem>>,

@@ -111,7 +111,7 @@ impl Answer {
                 }
                 Some(_) => Err(Trouble::new("sent a chunk longer than its size")),
             },
-            // Trailers, and what nobody asked for.
+            // Trailers, and bytes after the answer.
             State::Done => {
                 self.pending.clear();
                 Ok(false)

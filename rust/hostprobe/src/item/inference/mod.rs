@@ -2,8 +2,8 @@
 //! them: time to the first token, between tokens and to the last, by the pieces of the stream.
 //!
 //! Prompts have a wanted number of tokens by the server's own count: two small requests tell how many
-//! words that takes. No two begin alike, and each has a cache key of its own, so that none is answered out of
-//! the prefix cache. These two, and one like those that are measured, warm the server up.
+//! words that takes. All begin differently, and each has its own cache key, so that none is answered from the
+//! prefix cache. These two, and one like those that are measured, warm the server up.
 
 mod client;
 mod http;
@@ -25,7 +25,7 @@ use crate::sys::process;
 const ITEM: &str = "inference";
 /// Single values kept for each distribution.
 const SAMPLES: usize = 1000;
-/// After so many failed requests no more are made.
+/// After this many failed requests the probe stops.
 const ERRORS: u32 = 3;
 /// Longest key, in bytes.
 const KEY: u64 = 8 << 10;
@@ -256,7 +256,7 @@ fn read_key(path: &Path) -> Result<String, Trouble> {
     let named = |error: std::io::Error| {
         Trouble::new(format!("cannot read the key `{}`: {error}", path.display()))
     };
-    // What holds a key leaves no dump, and is nobody's to read but root's.
+    // A process that holds a key leaves no core dump, and only root may read its memory.
     process::never_dump();
     let mut text = String::new();
     if path.as_os_str() == "-" {

@@ -1,4 +1,4 @@
-//! Prompts of a wanted length, of which no two begin alike.
+//! Prompts of a wanted length that all begin differently.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ pub(super) struct Prompts {
 }
 
 impl Prompts {
-    /// Begins where nobody has begun before: at the clock's nanosecond.
+    /// Starts from the clock's nanosecond, so that no run repeats another.
     pub(super) fn new() -> Self {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -30,7 +30,7 @@ impl Prompts {
         }
     }
 
-    /// A prompt of that many words, the first of which is a number of its own.
+    /// Returns a prompt of that many words; the first word is a new number.
     pub(super) fn next(&mut self, words: usize) -> String {
         let mut text = format!("{:04}", self.random() % 10_000);
         for _ in 1..words.max(1) {

@@ -48,7 +48,7 @@ impl Events {
 /// What one event says.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Piece {
-    /// Whether it brings text: the first event of a stream brings a role alone, which is no token yet.
+    /// Whether it contains text: the first event of a stream has only a role, which is not a token.
     pub(super) token: bool,
     /// Whether the last token has come, be it one without text (the mark of an end).
     pub(super) finished: bool,

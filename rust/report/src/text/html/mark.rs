@@ -38,7 +38,7 @@ impl Mark {
         checks.iter().map(Self::of).max().unwrap_or(Self::Skip)
     }
 
-    /// Whether somebody has to do something.
+    /// Whether a person has to act.
     pub(super) fn is_bad(self) -> bool {
         self > Self::Pass
     }

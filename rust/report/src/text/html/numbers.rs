@@ -11,7 +11,7 @@ use super::plot::{self, Plot, Spark};
 use super::{Px, cut, shown};
 use crate::text::Run;
 
-/// How many of those are told that came near their limits.
+/// How many numbers near their limits are shown.
 const NEAREST: usize = 6;
 
 /// The measurements of one host or link.
@@ -34,7 +34,7 @@ struct Card {
     /// Of which check, and which way on a link.
     of: String,
     anchor: String,
-    /// The statistic that stands for all, and its value with unit.
+    /// The statistic that summarises all, and its value with unit.
     statistic: String,
     value: String,
     /// For who cannot see the drawing.

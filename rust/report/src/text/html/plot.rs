@@ -54,7 +54,7 @@ struct Bar {
     y: Px,
     width: Px,
     height: Px,
-    /// Whether it lies on the wrong side of the limit.
+    /// Whether it is on the wrong side of the limit.
     beyond: bool,
 }
 
@@ -67,13 +67,13 @@ struct Mark {
     label: String,
     /// Whether the limit judges this one.
     judged: bool,
-    /// Whether it is only the end of the scale, with no line of its own.
+    /// Whether it is only the end of the scale, without a line.
     end: bool,
 }
 
 #[derive(Debug, Serialize)]
 struct LimitLine {
-    /// None where it lies far beyond the drawing.
+    /// `None` if it is far outside of the drawing.
     x: Option<Px>,
     label_x: Px,
     label: String,
@@ -252,7 +252,7 @@ fn bar(
     }]
 }
 
-/// The statistic that stands for all: what the limit judges, or the middle, or the first.
+/// The statistic that summarises all: what the limit judges, or the middle, or the first.
 pub(super) fn judged(measurement: &Measurement) -> Option<(&str, f64)> {
     let by_limit = measurement
         .limit

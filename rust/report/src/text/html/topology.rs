@@ -1,5 +1,5 @@
 //! How the hosts are joined: a box for each host, one for each link between them, and lines from one to
-//! the other. Words stand in boxes alone and lines run between columns alone, so that nothing overlaps
+//! the other. Words are only in boxes and lines only between columns, so that nothing overlaps
 //! however many there are. Drawn twice, for a wide page and a narrow one.
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ mod wide;
 use hub::{Hub, hub};
 use node::{Node, node};
 
-/// Size of a name, and of what stands below it, in pixels.
+/// Size of a name, and of the text below it, in pixels.
 const NAME: f64 = 13.0;
 const SMALL: f64 = 11.0;
 /// Height of a host's box.

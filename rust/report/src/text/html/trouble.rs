@@ -40,7 +40,7 @@ struct Trouble {
     hint: Option<String>,
     attempts: u8,
     log: Vec<String>,
-    /// Where the check stands further down.
+    /// The anchor of the check further down.
     anchor: String,
     /// Since when, where earlier runs say so.
     since: Option<String>,

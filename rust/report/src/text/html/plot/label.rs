@@ -19,7 +19,7 @@ pub(in super::super) fn width_of(text: &str, size: f64) -> f64 {
         * size
 }
 
-/// A word that should stand at `x`, and what it belongs to.
+/// A word with its position `x`, and what it belongs to.
 pub(super) struct Label<T> {
     x: f64,
     half: f64,
@@ -36,7 +36,7 @@ impl<T> Label<T> {
     }
 }
 
-/// Where the middle of `text` stands so that it stays between 0 and `width`.
+/// The middle of `text`, chosen so that it stays between 0 and `width`.
 pub(super) fn place_label(x: f64, text: &str, width: f64) -> f64 {
     let half = (width_of(text, SIZE) / 2.0).min(width / 2.0);
     x.clamp(half, width - half)

@@ -7,7 +7,7 @@ const WIDE: f64 = 60.0;
 /// A limit that is this many times the greatest value is not drawn to scale.
 const FAR: f64 = 6.0;
 
-/// Where values stand between 0 and [`WIDTH`].
+/// Maps values to positions between 0 and [`WIDTH`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in super::super) struct Scale {
     /// The least value drawn.
@@ -33,7 +33,7 @@ impl Scale {
             least = least.min(limit);
         }
         let log = !bars && least > 0.0 && most / least > WIDE;
-        // Bars begin at nought, or their lengths would lie. So does whatever comes near it.
+        // Bars begin at zero, so that their lengths are comparable. So do values near zero.
         if !log && (bars || (least > 0.0 && least < most * 0.6)) {
             least = least.min(0.0);
             most = most.max(0.0);
@@ -64,7 +64,7 @@ impl Scale {
         }
     }
 
-    /// Where `value` stands; what lies outside stands at the edge.
+    /// The position of `value`; a value outside of the scale is at its edge.
     pub(super) fn at(&self, value: f64) -> f64 {
         let share = if self.log {
             (value.max(f64::MIN_POSITIVE) / self.low).ln() / self.span()

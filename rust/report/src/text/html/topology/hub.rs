@@ -25,7 +25,7 @@ pub(super) struct Hub {
     pub(super) quantities: Vec<Quantity>,
     /// What is said where nothing was measured.
     pub(super) unmeasured: Option<String>,
-    /// Its hosts among the nodes, and how each stands on it.
+    /// Its hosts among the nodes, each with its status on the link.
     pub(super) hosts: Vec<(usize, Mark)>,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn hub(name: &str, link: Option<&Link>, places: &[Place<'_>], names: 
     }
 }
 
-/// How `host` stands on a link: the worst of the checks that name it.
+/// The status of `host` on a link: the worst of the checks that name it.
 fn mark_of(place: &Place<'_>, host: &str) -> Mark {
     let names = |id: &str| {
         let ends = id.splitn(3, '/').nth(2).unwrap_or_default();
@@ -91,7 +91,7 @@ fn mark_of(place: &Place<'_>, host: &str) -> Mark {
     checks.map(Mark::of).max().unwrap_or(Mark::Skip)
 }
 
-/// A measurement of a link, of which check and which way.
+/// A measurement of a link, with its check and direction.
 struct Measured<'a> {
     check: &'a str,
     way: Option<String>,

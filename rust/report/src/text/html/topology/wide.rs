@@ -1,4 +1,4 @@
-//! Three columns: hosts, links, hosts. Whoever is on no link stands below.
+//! Three columns: hosts, links, hosts. Hosts without a link are below.
 
 use super::{Drawing, Hub, Line, Node, TALL};
 
@@ -82,7 +82,7 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
     }
 }
 
-/// Who stands left and who right: in the order of links, where there is more room.
+/// Puts hosts to the left or right, in the order of links, where there is more room.
 fn sides(nodes: usize, hubs: &[Hub]) -> (Vec<usize>, Vec<usize>) {
     let (mut left, mut right) = (Vec::new(), Vec::new());
     let mut placed = vec![false; nodes];

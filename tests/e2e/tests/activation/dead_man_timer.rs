@@ -70,7 +70,7 @@ fn a_boot_or_a_kill_in_the_window_undoes_it() -> Result<()> {
 }
 
 #[test]
-fn the_dead_man_outlives_its_timer_and_what_hangs() -> Result<()> {
+fn the_dead_man_timer_outlives_its_unit_and_what_hangs() -> Result<()> {
     let world = World::new()?;
     let machine = world.boot(&MachineSpec::new("box"))?;
     machine.wait_for_systemd()?;
