@@ -55,6 +55,7 @@ pub(super) fn findings(
     findings.extend(sudo::findings(&scene));
     findings.extend(access::findings(&scene));
     findings.extend(ssh_units(rendered, plan));
+    findings.extend(own_units(plan));
     findings
 }
 
@@ -107,6 +108,37 @@ fn files_below<'a>(
 
 fn refuse(message: String, hint: impl Into<String>) -> Finding {
     Finding::refuse("lockout", message, hint)
+}
+
+/// Drop-ins that systemd would read for the units by which the host puts itself back, too: the transient timer, its
+/// service, and the unit of the boot (systemd.unit(5): `service.d/` is read for every service).
+fn own_units(plan: &Plan) -> impl Iterator<Item = Finding> {
+    let written = plan
+        .paths
+        .iter()
+        .filter(|change| change.after != PathTarget::Original);
+    let paths = written.map(|change| change.path.as_str());
+    paths.filter(|path| is_read_for_own_units(path)).map(|path| {
+        refuse(
+            format!("systemd reads `{path}` for deployctl's own units, too: with it, the dead-man timer may not start"),
+            "write the drop-in for the units that it is about, such as `web.service.d/`",
+        )
+    })
+}
+
+fn is_read_for_own_units(path: &str) -> bool {
+    let below = [
+        "/etc/systemd/system/",
+        "/run/systemd/system/",
+        "/usr/lib/systemd/system/",
+        "/usr/local/lib/systemd/system/",
+    ];
+    let rest = below.iter().find_map(|folder| path.strip_prefix(folder));
+    let folder = rest
+        .and_then(|rest| rest.split_once(".d/"))
+        .map(|(folder, _)| folder);
+    folder
+        .is_some_and(|unit| unit == "service" || unit == "timer" || unit.starts_with("deployctl-"))
 }
 
 /// Files of keys that are ours must hold one of the operator's, where it is the operator's own.

@@ -364,3 +364,31 @@ fn of_sudo() {
     ]);
     insta::assert_snapshot!(told);
 }
+
+/// What systemd reads for every service, it reads for those of deployctl, too.
+#[test]
+fn of_the_dead_man_timer() {
+    for (drop_in, refused) in [
+        ("/etc/systemd/system/service.d/x.conf", true),
+        ("/etc/systemd/system/timer.d/x.conf", true),
+        ("/usr/local/lib/systemd/system/service.d/x.conf", true),
+        ("/etc/systemd/system/deployctl-.service.d/x.conf", true),
+        (
+            "/etc/systemd/system/deployctl-recover.service.d/x.conf",
+            true,
+        ),
+        ("/etc/systemd/system/web.service.d/x.conf", false),
+        ("/etc/systemd/system/socket.d/x.conf", false),
+        ("/etc/service.d/x.conf", false),
+    ] {
+        let plan = planned(|case| {
+            let content = "[Unit]\n".to_owned();
+            let ownership = ownership(0o644);
+            let entry = Entry::File { content, ownership };
+            case.declare(drop_in, "extra", entry, &[]);
+        });
+        let words = "the dead-man timer may not start";
+        let told = plan.refusals().any(|it| it.message.contains(words));
+        assert_eq!(told, refused, "{drop_in}");
+    }
+}
