@@ -1,5 +1,6 @@
 //! What was said, resolved: where the repository is, which hosts, how to reach them.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -183,12 +184,27 @@ impl Context {
         let failure =
             |what: &str| Failure::usage(format!("{what} the password file `{}`", file.display()));
         let text = std::fs::read(&file).map_err(|error| failure("cannot read").cause(&error))?;
+        self.warn_of_readers(&file);
         let secret = Secret::new(&text).map_err(|error| {
             failure("there is no password in")
                 .cause(&error)
                 .hint("its first line is the password, in the bytes that the host expects")
         })?;
         Ok(Some(secret))
+    }
+
+    /// Warns where others than the owner can read a file with a secret.
+    fn warn_of_readers(&self, file: &Path) {
+        let mode = std::fs::metadata(file).map(|found| found.permissions().mode() & 0o777);
+        if let Ok(mode) = mode
+            && mode & 0o077 != 0
+        {
+            let name = file.display();
+            self.ui.say(&format!(
+                "warning: others can read the password file `{name}` (mode {mode:04o})\n  hint: chmod 600 {}",
+                quote::word(&name.to_string())
+            ));
+        }
     }
 
     /// Seconds since 1970.

@@ -1,5 +1,7 @@
 //! What a user says about the login, checked before any host is asked.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +22,8 @@ fn a_password_that_is_none_is_refused_here() {
     let file = env.path("password");
     let name = file.to_str().unwrap();
     let mut shown = String::new();
+    std::fs::write(&file, "").unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     for bytes in [
         &b""[..],
         b"\nsecond line\n",
@@ -31,6 +35,8 @@ fn a_password_that_is_none_is_refused_here() {
         assert_eq!(said.code, 2, "{}", said.all());
         shown.push_str(&said.err);
     }
+    std::fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    shown.push_str(&status(&env, &[], &["--sudo-password-file", name]).err);
     insta::assert_snapshot!(shown, @"
     error: there is no password in the password file `DIR/password`
       cause: it is empty
@@ -41,6 +47,11 @@ fn a_password_that_is_none_is_refused_here() {
     error: there is no password in the password file `DIR/password`
       cause: it begins with a byte order mark, which would be part of the password
       hint: its first line is the password, in the bytes that the host expects
+    error: there is no password in the password file `DIR/password`
+      cause: it holds a NUL byte
+      hint: its first line is the password, in the bytes that the host expects
+    warning: others can read the password file `DIR/password` (mode 0640)
+      hint: chmod 600 DIR/password
     error: there is no password in the password file `DIR/password`
       cause: it holds a NUL byte
       hint: its first line is the password, in the bytes that the host expects

@@ -17,7 +17,7 @@ pub(super) const PLACES: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/li
 /// comments (`PATH`, NUL, `NUMBER:TEXT`). A link to `/dev/null` hides a file of the same name, so it has
 /// a name as well. Of what units put into an environment only the name is printed: a value may be a secret.
 macro_rules! ask {
-    ($files:literal $(, $first:expr)?) => {
+    ($files:literal $(, $first:expr $(, $last:expr)?)?) => {
         concat!(
             $($first,)?
             "set +f\nset --\nfor f in ",
@@ -30,7 +30,27 @@ done
 [ "$#" -eq 0 ] || grep -aHnZv -e '^[[:space:]]*$' -e '^[[:space:]]*[#;]' -e '^[[:space:]]*//' /dev/null "$@" |
   sed -e 's/^\([^:]*:[[:space:]]*Environment="*[A-Za-z0-9_]*=\).*/\1/' -e 's/^\([^:]*:[[:space:]]*SetCredential\).*/\1=/'
 "#
+            $($(, $last)?)?
         )
+    };
+}
+
+/// The same of netplan's files. They may hold passwords and keys: of their lines only those are printed that name
+/// something to come, or that set one of these values.
+macro_rules! netplan {
+    () => {
+        r#"set --
+for f in /run/netplan/*.yaml /etc/netplan/*.yaml /lib/netplan/*.yaml; do
+  [ -f "$f" ] || continue
+  printf 'file %s\n' "$f"
+  set -- "$@" "$f"
+done
+[ "$#" -eq 0 ] || awk '
+  /^ *"?[A-Za-z0-9_.:-]+"?: *(#.*)?$/ || /^ *"?(renderer|mtu|dhcp4|dhcp6|accept-ra|optional|set-name|macaddress|driver|name)"?: *["'"'"'A-Za-z0-9_.:*?-]+ *(#.*)?$/ {
+    sub(/#.*/, "")
+    printf "%s%c%d:%s\n", FILENAME, 0, FNR, $0
+  }' "$@" || :
+"#
     };
 }
 
@@ -51,7 +71,8 @@ pub const ASK: &str = ask!(
      /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf /run/modprobe.d/*.conf \\\n  \
      /usr/local/lib/modprobe.d/*.conf /usr/lib/modprobe.d/*.conf \\\n  \
      /etc/security/limits.conf /etc/security/limits.d/*.conf",
-    concat!(include_str!("sshd_reads.sh"), "sshd_reads\n")
+    concat!(include_str!("sshd_reads.sh"), "sshd_reads\n"),
+    netplan!()
 );
 /// Those of sshd.
 pub const ASK_SSHD: &str = ask!(

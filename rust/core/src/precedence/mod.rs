@@ -10,6 +10,7 @@ pub mod grub;
 mod ini;
 mod limits;
 mod modules;
+mod netplan;
 mod networkd;
 pub mod sshd;
 pub(crate) mod sudoers;
@@ -102,6 +103,8 @@ enum Syntax {
     Unit,
     /// `.link` and `.network` files.
     Networkd,
+    /// netplan(5).
+    Netplan,
     /// tmpfiles.d(5).
     Tmpfiles,
     /// modules-load.d(5), which modprobe.d(5) may block.
@@ -130,6 +133,8 @@ fn syntax(path: &str) -> Option<Syntax> {
         Some(Syntax::Unit)
     } else if networkd::ending(path).is_some() {
         Some(Syntax::Networkd)
+    } else if netplan::is_one(path) {
+        Some(Syntax::Netplan)
     } else if is_in("/etc/tmpfiles.d/", ".conf") {
         Some(Syntax::Tmpfiles)
     } else if is_in("/etc/modules-load.d/", ".conf") {
@@ -181,6 +186,7 @@ pub fn overruled(
         Some(Syntax::Grub) => return grub::overruled(path, files, is_ours),
         Some(Syntax::Unit) => return units::overruled(path, files, is_ours),
         Some(Syntax::Networkd) => return networkd::overruled(path, files, is_ours),
+        Some(Syntax::Netplan) => return netplan::overruled(path, files, is_ours),
         Some(Syntax::Tmpfiles) => return tmpfiles::overruled(path, files, is_ours),
         Some(Syntax::ModulesLoad) => return modules::blocked(path, files),
         None => return Vec::new(),

@@ -311,6 +311,63 @@ fn networkd_takes_the_first_file_that_matches_and_its_drop_ins() {
 }
 
 #[test]
+fn netplan_takes_the_last_value_and_networkd_the_first_definition() {
+    let ours = "/etc/netplan/60-deployctl-lan0.yaml";
+    let content = "network:\n  version: 2\n  ethernets:\n    lan0:\n      match:\n        macaddress: 02:00:00:00:00:01\n      set-name: lan0\n      addresses:\n        - 192.0.2.7/24\n      mtu: 9000\n      dhcp4: false\n      routes:\n        - to: default\n          via: 192.0.2.1\n";
+    let by = |theirs: &str, content_of: &str| told(ours, &[(ours, content), (theirs, content_of)]);
+    let late = "/etc/netplan/90-x.yaml";
+    let lan0 = |lines: &str| format!("network:\n  ethernets:\n    lan0:\n{lines}");
+    for (theirs, lines, expected) in [
+        (
+            late,
+            "      mtu: 1500\n",
+            vec![format!(
+                "ethernets.lan0.mtu of {ours}:10 is `1500` by {late}:4"
+            )],
+        ),
+        (
+            late,
+            "      \"dhcp4\": yes # for now\n",
+            vec![format!(
+                "ethernets.lan0.dhcp4 of {ours}:11 is `true` by {late}:4"
+            )],
+        ),
+        (late, "      dhcp4: no\n", vec![]),
+        (late, "      addresses: [192.0.2.8/24]\n", vec![]),
+        (
+            "/etc/netplan/50-cloud-init.yaml",
+            "      mtu: 1500\n",
+            vec![],
+        ),
+        ("/etc/netplan/90-x.yaml.bak", "      mtu: 1500\n", vec![]),
+    ] {
+        assert_eq!(by(theirs, &lan0(lines)), expected, "{theirs} {lines}");
+    }
+    // By the name alone it would count as ours.
+    let hidden_by = "/run/netplan/60-deployctl-lan0.yaml";
+    let all = files(&[(ours, content), (hidden_by, &lan0("      mtu: 1500\n"))]);
+    let hidden = overruled(ours, &all, |path| path == ours);
+    assert_eq!(hidden[0].how, How::Matches);
+    assert_eq!(hidden[0].theirs.place.to_string(), format!("{hidden_by}:4"));
+    let other = |name: &str, address: &str| {
+        by(
+            "/etc/netplan/50-cloud-init.yaml",
+            &format!(
+                "network:\n  ethernets:\n    {name}:\n      dhcp4: true\n      match:\n        macaddress: '{address}'\n"
+            ),
+        )
+    };
+    assert_eq!(
+        other("eth0", "02:00:00:00:00:01"),
+        [format!(
+            "ethernets.lan0.match.macaddress of {ours}:6 is `02:00:00:00:00:01` by /etc/netplan/50-cloud-init.yaml:6"
+        )]
+    );
+    assert!(other("zzz", "02:00:00:00:00:01").is_empty());
+    assert!(other("eth0", "02:00:00:00:00:02").is_empty());
+}
+
+#[test]
 fn a_later_drop_in_of_a_unit_counts() {
     let drop_in = "/etc/systemd/system/irqbalance.service.d/10-deployctl.conf";
     let ours = (

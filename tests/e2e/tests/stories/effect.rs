@@ -332,6 +332,20 @@ fn others_have_the_word(cluster: &Cluster, web: &Machine) -> Result<()> {
         .says("extra/overruled/deployctl-story.conf");
     web.ok("rm -r /etc/systemd/system/alpha.service.d /etc/tmpfiles.d/00-x.conf; systemctl daemon-reload")?;
     verify(cluster, "extra/overruled/*")?.expect(0);
+
+    // Only planned: the machine has no netplan.
+    let before = cluster.facts("web")?;
+    web.ok("mkdir -p /etc/netplan
+         printf 'network:\n  ethernets:\n    lan9:\n      mtu: 1500 # by hand\n' >/etc/netplan/90-x.yaml")?;
+    let ours = "network:\n  ethernets:\n    lan9:\n      mtu: 9000\n";
+    cluster.redeclare("web", |facts| {
+        demo::set_file(facts, "/etc/netplan/60-ours.yaml", ours);
+    })?;
+    cluster.deployctl(&["plan", "web"])?.says(
+        "`/etc/netplan/90-x.yaml:4` is read after `/etc/netplan/60-ours.yaml` and sets `ethernets.lan9.mtu` to `1500`",
+    );
+    cluster.declare("web", &before)?;
+    web.ok("rm -r /etc/netplan")?;
     Ok(())
 }
 
