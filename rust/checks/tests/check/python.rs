@@ -208,10 +208,17 @@ fn a_real_python_multiplies() {
             .split("off,")
             .next()
             .unwrap_or_default()
+            .trim_end()
             .to_owned();
         text.push(format!("{what}: {}: {found}", result.status.word()));
     }
-    insta::assert_snapshot!(text.join("\n"));
+    insta::assert_snapshot!(text.join("\n"), @"
+    wrong: fail: NVIDIA GeForce RTX 3090, capability 8.6, PyTorch 2.13.0+cu129 for CUDA 12.9: 1.000000
+    not finite: fail: PyTorch 2.13.0+cu129: ArithmeticError: the product holds what is no finite number
+    capability: fail: NVIDIA GeForce RTX 3090, capability 7.5, PyTorch 2.13.0+cu129 for CUDA 12.9: 0.000000
+    trouble: fail: PyTorch 2.13.0+cu129: ZeroDivisionError: division by zero
+    exit: fail: SystemExit: what a module says as it is imported
+    ");
 }
 
 #[test]
