@@ -102,7 +102,7 @@ impl Context {
 
     /// What hosts can declare.
     pub(crate) fn concerns(&self) -> Result<Concerns, Failure> {
-        Ok(modules::concerns(&self.folders()?)?)
+        Ok(Concerns::read(&self.folders()?)?)
     }
 
     /// The templates, and the facts as they see them.

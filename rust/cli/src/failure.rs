@@ -4,6 +4,7 @@
 use std::error::Error;
 
 use deployctl_checks::SelectionError;
+use deployctl_core::concern::ConcernErrors;
 use deployctl_core::inventory::InventoryErrors;
 use deployctl_core::render::RenderErrors;
 use deployctl_core::select::SelectError;
@@ -99,6 +100,12 @@ impl Failure {
 
 impl From<InventoryErrors> for Failure {
     fn from(errors: InventoryErrors) -> Self {
+        Self::new(Verdict::Usage, errors.to_string())
+    }
+}
+
+impl From<ConcernErrors> for Failure {
+    fn from(errors: ConcernErrors) -> Self {
         Self::new(Verdict::Usage, errors.to_string())
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use deployctl_core::concern::{ConcernErrors, Concerns, Folders};
+use deployctl_core::concern::Folders;
 
 /// Where a repository's own concerns are, below its top.
 const MODULES: &str = "modules";
@@ -64,9 +64,6 @@ pub enum ModulesError {
         /// The concern.
         concern: String,
     },
-    /// Folders that contradict themselves.
-    #[error(transparent)]
-    Invalid(#[from] ConcernErrors),
 }
 
 impl ModulesError {
@@ -113,11 +110,6 @@ pub fn read(top: &Path) -> Result<Folders, ModulesError> {
         }
     }
     Ok(carried.with(MODULES, own))
-}
-
-/// The concerns of `folders`.
-pub fn concerns(folders: &Folders) -> Result<Concerns, ModulesError> {
-    Ok(Concerns::read(folders)?)
 }
 
 /// Rejects `modules/ubuntu/CONCERN/module.toml`, which nothing would read.
@@ -226,6 +218,7 @@ fn read_template(path: &Path) -> Result<Vec<u8>, ModulesError> {
 mod tests {
     use std::fs;
 
+    use deployctl_core::concern::Concerns;
     use deployctl_core::render::TemplateSet;
 
     use super::*;

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use deployctl_core::concern::{Concern, Concerns, Origin};
 use deployctl_core::inventory::{Platform, reference_of, suggest};
 use deployctl_core::render::TemplateSet;
-use deployctl_engine::modules;
 use deployctl_report::Verdict;
 use serde_json::{Value, json};
 
@@ -16,7 +15,7 @@ use crate::ui::Ui;
 
 pub(super) fn run(context: &Context, args: &args::Concern) -> Result<Verdict, Failure> {
     let folders = context.folders()?;
-    let concerns = modules::concerns(&folders)?;
+    let concerns = Concerns::read(&folders)?;
     match args {
         args::Concern::List => list(context, &concerns),
         args::Concern::Show(args) => {

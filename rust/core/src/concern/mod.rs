@@ -17,4 +17,5 @@ mod set;
 pub use error::{ConcernError, ConcernErrors};
 pub use folder::{Folder, Folders, Origin};
 pub use manifest::{Manifest, PlatformUnit};
+pub(crate) use set::line_at;
 pub use set::{Concern, Concerns};

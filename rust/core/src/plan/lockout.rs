@@ -8,6 +8,7 @@ use super::target::Target;
 use super::{Finding, PathTarget, Plan, PlanOptions, UnitAction};
 use crate::observed::{Observed, SSH_UNITS};
 use crate::precedence::ConfigFiles;
+use crate::precedence::units::is_read_for;
 use crate::rendered::{Entry, Rendered};
 
 mod access;
@@ -110,35 +111,28 @@ fn refuse(message: String, hint: impl Into<String>) -> Finding {
     Finding::refuse("lockout", message, hint)
 }
 
-/// Drop-ins that systemd would read for the units by which the host puts itself back, too: the transient timer, its
-/// service, and the unit of the boot (systemd.unit(5): `service.d/` is read for every service).
+/// The units by which a host puts itself back: two of the boot and of the apply, and the transient timer with its service.
+const OWN_UNITS: [&str; 4] = [
+    "deployctl-recover.service",
+    "deployctl-apply-x.service",
+    "deployctl-deadman-x.timer",
+    "deployctl-deadman-x.service",
+];
+
+/// Files that systemd would read for those, too, such as a drop-in in `service.d/`.
 fn own_units(plan: &Plan) -> impl Iterator<Item = Finding> {
     let written = plan
         .paths
         .iter()
         .filter(|change| change.after != PathTarget::Original);
     let paths = written.map(|change| change.path.as_str());
-    paths.filter(|path| is_read_for_own_units(path)).map(|path| {
+    let of_ours = |path: &&str| OWN_UNITS.iter().any(|unit| is_read_for(path, unit));
+    paths.filter(of_ours).map(|path| {
         refuse(
             format!("systemd reads `{path}` for deployctl's own units, too: with it, the dead-man timer may not start"),
             "write the drop-in for the units that it is about, such as `web.service.d/`",
         )
     })
-}
-
-fn is_read_for_own_units(path: &str) -> bool {
-    let below = [
-        "/etc/systemd/system/",
-        "/run/systemd/system/",
-        "/usr/lib/systemd/system/",
-        "/usr/local/lib/systemd/system/",
-    ];
-    let rest = below.iter().find_map(|folder| path.strip_prefix(folder));
-    let folder = rest
-        .and_then(|rest| rest.split_once(".d/"))
-        .map(|(folder, _)| folder);
-    folder
-        .is_some_and(|unit| unit == "service" || unit == "timer" || unit.starts_with("deployctl-"))
 }
 
 /// Files of keys that are ours must hold one of the operator's, where it is the operator's own.

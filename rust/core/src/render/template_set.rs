@@ -10,7 +10,7 @@ use super::error::{Fault, RenderError, RenderErrors};
 use super::module_file::{FileItem, ModuleFile, Text};
 use super::quotes::quoted_value;
 use super::syntax::Syntax;
-use crate::concern::Folders;
+use crate::concern::{Folders, line_at};
 use crate::name::ConcernName;
 
 /// The part of a concern's folder that holds its module for Ubuntu.
@@ -285,9 +285,4 @@ impl Module {
 /// Whether a string of `module.toml` has anything to render.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
-}
-
-/// The line, from 1, of a byte offset.
-fn line_at(source: &str, offset: usize) -> usize {
-    1 + source.bytes().take(offset).filter(|b| *b == b'\n').count()
 }
