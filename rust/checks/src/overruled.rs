@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use deployctl_core::precedence;
 use deployctl_core::query::Query;
-use deployctl_core::rendered::Entry;
+use deployctl_core::rendered::{Entry, ManagedEntry};
 
 use super::answer::{Found, Unreadable};
 use crate::{Check, Declared};
@@ -20,7 +20,7 @@ pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
         .filter(|(path, _)| precedence::is_shared(path.as_str()))
         .map(|(path, managed)| {
             let path = path.to_string();
-            let what = format!("overruled/{}", precedence::name(&path));
+            let what = format!("overruled/{}", name(&path, managed, declared));
             let expected = format!("no other file overrules {path}");
             let ours = ours.clone();
             // Unit files of other programs are not read: they may contain secrets. Our own is known.
@@ -64,4 +64,20 @@ pub(super) fn checks(declared: &Declared<'_>) -> Vec<Check> {
             )
         })
         .collect()
+}
+
+/// The file's name; with its folder where the concern has two files of that name.
+fn name<'a>(path: &'a str, managed: &ManagedEntry, declared: &Declared<'_>) -> &'a str {
+    let name = precedence::name(path);
+    let namesakes = declared.rendered.entries.iter().filter(|(other, entry)| {
+        let other = other.as_str();
+        entry.concern == managed.concern
+            && precedence::is_shared(other)
+            && precedence::name(other) == name
+    });
+    if namesakes.count() > 1 {
+        path.strip_prefix("/etc/").unwrap_or(path)
+    } else {
+        name
+    }
 }

@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use deployctl_checks::{Check, Declared, checks, queries};
+use deployctl_core::concern::Folders;
 use deployctl_core::inventory::{self, Inventory};
-use deployctl_core::name::{
-    AccountName, ConcernName, HostName, ManagedPath, PackageName, UnitName,
-};
+use deployctl_core::name::{HostName, UnitName};
 use deployctl_core::query::{Answers, Section};
-use deployctl_core::rendered::{
-    Entry, ManagedEntry, Mode, OnChange, Ownership, PackageWant, Rendered, UnitWant,
-};
+use deployctl_core::render::{Facts, RenderErrors, Rendering, TemplateSet, render};
+use deployctl_core::rendered::Rendered;
 
 use serde_json::Value;
 
@@ -68,115 +66,20 @@ pub(crate) fn checks_in(
         host: inventory.host(&name).unwrap(),
         concerns: inventory.concerns(),
         cluster: inventory.cluster(),
-        rendered: &rendered(inventory, &name),
+        rendered: &rendered(inventory, &name).unwrap(),
         failed_before,
     })
 }
 
-/// What the templates would add: packages and units.
-fn rendered(inventory: &Inventory, name: &HostName) -> Rendered {
-    let host = inventory.host(name).unwrap();
-    let mut rendered = Rendered::empty(name.clone());
-    let mut package = |concern: &str, name: &PackageName, version: Option<String>, hold| {
-        let concern = ConcernName::new(concern).unwrap();
-        rendered.packages.insert(
-            name.clone(),
-            PackageWant {
-                concern,
-                version,
-                hold,
-                replaces: std::collections::BTreeSet::new(),
-            },
-        );
-    };
-    for (name, version) in host.nvidia.iter().flat_map(|nvidia| &nvidia.packages) {
-        package("nvidia", name, Some(version.to_string()), true);
-    }
-    for (name, version) in host.cuda.iter().flat_map(|cuda| &cuda.packages) {
-        package("cuda", name, Some(version.to_string()), true);
-    }
-    for name in host
-        .extra
-        .iter()
-        .flat_map(|extra| extra.packages.iter().flatten())
-    {
-        package("extra", name.0, None, false);
-    }
-    let declared = |concern: &str| {
-        inventory.value()["hosts"][name.as_str()]
-            .get(concern)
-            .is_some()
-    };
-    let at_boot = host.trading.as_ref().map(|trading| trading.start_at_boot);
-    let yes = Some(true);
-    let units = [
-        ("time", "chrony.service", yes, yes),
-        ("hugepages", "mnt-huge.mount", yes, yes),
-        ("firewall", "nftables.service", None, yes),
-        ("vllm", "vllm.service", yes, yes),
-        (
-            "trading",
-            "trading.service",
-            at_boot.filter(|yes| *yes),
-            at_boot,
-        ),
-    ];
-    for (concern, unit, running, enabled) in units {
-        if !host.platform.is_linux() || !declared(concern) {
-            continue;
-        }
-        let want = UnitWant {
-            concern: ConcernName::new(concern).unwrap(),
-            enabled,
-            running,
-            on_change: OnChange::Restart,
-            watch: BTreeSet::new(),
-            start_timeout_seconds: 90,
-        };
-        rendered.units.insert(UnitName::new(unit).unwrap(), want);
-        // These have files of ours.
-        if matches!(concern, "trading" | "vllm") {
-            let path = ManagedPath::new(format!("/etc/systemd/system/{unit}")).unwrap();
-            let root = AccountName::new("root").unwrap();
-            let ownership = Ownership {
-                mode: Mode::new(0o644).unwrap(),
-                owner: root.clone(),
-                group: root,
-            };
-            let entry = ManagedEntry {
-                concern: ConcernName::new(concern).unwrap(),
-                template: None,
-                facts: BTreeSet::new(),
-                entry: Entry::File {
-                    content: "[Service]\nExecStart=/usr/bin/env\n".to_owned(),
-                    ownership,
-                },
-                follow_ups: BTreeSet::new(),
-                validator: None,
-            };
-            rendered.entries.insert(path, entry);
-        }
-    }
-    if host.platform.is_linux() && declared("network") {
-        let path = ManagedPath::new("/etc/sysctl.d/60-deployctl-network.conf").unwrap();
-        let managed = ManagedEntry {
-            concern: ConcernName::new("network").unwrap(),
-            template: None,
-            facts: BTreeSet::new(),
-            entry: Entry::File {
-                content: "# ours\nnet.core.somaxconn = 4096\n".to_owned(),
-                ownership: Ownership {
-                    mode: Mode::new(0o644).unwrap(),
-                    owner: AccountName::new("root").unwrap(),
-                    group: AccountName::new("root").unwrap(),
-                },
-            },
-            follow_ups: BTreeSet::new(),
-            validator: None,
-        };
-        rendered.entries.insert(path, managed);
-    }
-    rendered
+/// What the built-in modules render for a host; nothing for one whose system Nix builds.
+pub(crate) fn rendered(inventory: &Inventory, name: &HostName) -> Result<Rendered, RenderErrors> {
+    static MODULES: LazyLock<TemplateSet> =
+        LazyLock::new(|| TemplateSet::of(Folders::built_in()).unwrap());
+    let facts = Facts::from_inventory(inventory.value());
+    Ok(match render(&facts, name, &MODULES)? {
+        Rendering::Files(rendered) => *rendered,
+        Rendering::NeedsClosure { .. } => Rendered::empty(name.clone()),
+    })
 }
 
 /// An answer that came in time and whole.

@@ -6,6 +6,7 @@ mod login;
 mod mac;
 mod machine;
 mod own;
+mod rendered;
 mod served;
 mod work;
 
@@ -132,7 +133,9 @@ const ALL: &[(&str, &[Mutation])] = &[
     ("cuda", work::MUTATIONS),
     ("cuda", served::MUTATIONS),
     ("cuda", own::MUTATIONS),
+    ("cuda", rendered::MUTATIONS),
     ("linode", OTHER),
+    ("linode", rendered::OTHER),
     ("mac-mini", mac::MUTATIONS),
 ];
 

@@ -170,9 +170,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "fail",
     ),
     (
-        "firewall/unit/nftables.service",
-        "SubState=exited\nUnitFileState=enabled",
-        "SubState=exited\nUnitFileState=disabled",
+        "firewall/unit/nftables-deployctl.service",
+        "nftables-deployctl.service\nLoadState=loaded\nActiveState=active\nSubState=exited\nUnitFileState=enabled",
+        "nftables-deployctl.service\nLoadState=loaded\nActiveState=active\nSubState=exited\nUnitFileState=disabled",
         "fail",
     ),
     (
