@@ -6,7 +6,7 @@ use deployctl_core::inventory;
 use deployctl_core::select::{SelectError, Selector};
 
 fn select(words: &[&str]) -> Result<String, SelectError> {
-    let inventory = inventory::parse(crate::BASE).expect("the fixture is valid");
+    let inventory = inventory::parse(crate::FIXTURE).expect("the fixture is valid");
     let names = Selector::parse(words)?.select(&inventory)?;
     let names: Vec<&str> = names.into_iter().map(AsRef::as_ref).collect();
     Ok(names.join(" "))
