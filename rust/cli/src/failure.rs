@@ -4,9 +4,7 @@
 use std::error::Error;
 
 use deployctl_checks::SelectionError;
-use deployctl_core::concern::ConcernErrors;
-use deployctl_core::inventory::InventoryErrors;
-use deployctl_core::render::RenderErrors;
+use deployctl_core::errors::{Errors, Hinted};
 use deployctl_core::select::SelectError;
 use deployctl_engine::modules::ModulesError;
 use deployctl_engine::nix::NixError;
@@ -70,6 +68,15 @@ impl Failure {
         }
     }
 
+    /// With the next step, where one is known.
+    #[must_use]
+    pub(crate) fn hint_if_any(self, hint: Option<impl Into<String>>) -> Self {
+        Self {
+            hint: hint.map(Into::into),
+            ..self
+        }
+    }
+
     /// `error: …`, causes, hint; without a line end.
     pub(crate) fn text(&self) -> String {
         let mut text = self.message.clone();
@@ -98,61 +105,33 @@ impl Failure {
     }
 }
 
-impl From<InventoryErrors> for Failure {
-    fn from(errors: InventoryErrors) -> Self {
-        Self::new(Verdict::Usage, errors.to_string())
-    }
-}
-
-impl From<ConcernErrors> for Failure {
-    fn from(errors: ConcernErrors) -> Self {
-        Self::new(Verdict::Usage, errors.to_string())
-    }
-}
-
-impl From<RenderErrors> for Failure {
-    fn from(errors: RenderErrors) -> Self {
+impl<E: Hinted> From<Errors<E>> for Failure {
+    fn from(errors: Errors<E>) -> Self {
         Self::new(Verdict::Usage, errors.to_string())
     }
 }
 
 impl From<ModulesError> for Failure {
     fn from(error: ModulesError) -> Self {
-        let failure = Self::of(Verdict::Usage, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::of(Verdict::Usage, &error).hint_if_any(error.hint())
     }
 }
 
 impl From<NixError> for Failure {
     fn from(error: NixError) -> Self {
-        let failure = Self::of(Verdict::Usage, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::of(Verdict::Usage, &error).hint_if_any(error.hint())
     }
 }
 
 impl From<SelectError> for Failure {
     fn from(error: SelectError) -> Self {
-        let failure = Self::of(Verdict::Usage, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::of(Verdict::Usage, &error).hint_if_any(error.hint())
     }
 }
 
 impl From<SelectionError> for Failure {
     fn from(error: SelectionError) -> Self {
-        let failure = Self::of(Verdict::Usage, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::of(Verdict::Usage, &error).hint_if_any(error.hint())
     }
 }
 
@@ -170,11 +149,7 @@ impl From<TransportError> for Failure {
             | TransportError::Put { .. }
             | TransportError::Local { .. } => Verdict::Internal,
         };
-        let failure = Self::of(verdict, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::of(verdict, &error).hint_if_any(error.hint())
     }
 }
 

@@ -99,9 +99,5 @@ fn adopt_failure(error: AdoptError) -> Failure {
         AdoptError::Other { .. } => Verdict::Refused,
         _ => Verdict::Internal,
     };
-    let failure = Failure::of(verdict, &error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::of(verdict, &error).hint_if_any(hint)
 }

@@ -172,10 +172,7 @@ impl<'a> Chosen<'a> {
             KernelError::Step { last, .. } => failure.causes.push(last.join("\n")),
             _ => {}
         }
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        failure.hint_if_any(error.hint())
     }
 
     /// One text a symbol: where it is declared, what was wanted, what came out, and why.

@@ -182,9 +182,5 @@ fn trouble(error: HistoryError) -> Failure {
         HistoryError::NoGeneration { .. } => Verdict::Usage,
         _ => Verdict::Internal,
     };
-    let failure = Failure::of(verdict, &error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::of(verdict, &error).hint_if_any(hint)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::errors::{Errors, Hinted};
+
 /// One thing that is wrong, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConcernError {
@@ -23,40 +25,11 @@ impl fmt::Display for ConcernError {
 
 impl std::error::Error for ConcernError {}
 
-/// Everything that is wrong, ordered by file and line. Never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConcernErrors(Vec<ConcernError>);
-
-impl ConcernErrors {
-    /// `Ok` when there are none.
-    pub(super) fn check(mut errors: Vec<ConcernError>) -> Result<(), Self> {
-        if errors.is_empty() {
-            return Ok(());
-        }
-        errors.sort();
-        errors.dedup();
-        Err(Self(errors))
-    }
-
-    /// The errors, ordered by file and line.
-    pub fn iter(&self) -> impl Iterator<Item = &ConcernError> {
-        self.0.iter()
+impl Hinted for ConcernError {
+    fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 }
 
-impl fmt::Display for ConcernErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{error}")?;
-            if let Some(hint) = &error.hint {
-                write!(f, "\n  hint: {hint}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConcernErrors {}
+/// Everything that is wrong with folders.
+pub type ConcernErrors = Errors<ConcernError>;

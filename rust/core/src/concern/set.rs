@@ -55,7 +55,7 @@ impl Concerns {
                 Err(found) => errors.extend(found),
             }
         }
-        ConcernErrors::check(errors)?;
+        ConcernErrors::check(errors, Clone::clone)?;
         let place = |it: &Concern| (it.manifest.order.unwrap_or(u32::MAX), it.name.clone());
         concerns.sort_by_cached_key(place);
         Ok(Self(concerns))

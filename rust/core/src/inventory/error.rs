@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::path::{FactPath, Segment};
+use crate::errors::{Errors, Hinted};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,41 +50,14 @@ impl fmt::Display for InventoryError {
 
 impl std::error::Error for InventoryError {}
 
-/// Everything that is wrong, in the order of the files. Never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InventoryErrors(Vec<InventoryError>);
-
-impl InventoryErrors {
-    /// The errors.
-    pub fn iter(&self) -> std::slice::Iter<'_, InventoryError> {
-        self.0.iter()
+impl Hinted for InventoryError {
+    fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 }
 
-impl<'a> IntoIterator for &'a InventoryErrors {
-    type Item = &'a InventoryError;
-    type IntoIter = std::slice::Iter<'a, InventoryError>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl fmt::Display for InventoryErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.0.iter().enumerate() {
-            if i > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{error}")?;
-            if let Some(hint) = &error.hint {
-                write!(f, "\n  hint: {hint}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for InventoryErrors {}
+/// Everything that is wrong with an inventory.
+pub type InventoryErrors = Errors<InventoryError>;
 
 /// Values' paths and where they stand.
 pub(super) type Positions = BTreeMap<String, String>;
@@ -152,11 +126,8 @@ impl<'a> Findings<'a> {
     }
 
     /// `Ok` when nothing was found.
-    pub(super) fn finish(mut self) -> Result<(), InventoryErrors> {
-        if self.errors.is_empty() {
-            return Ok(());
-        }
-        self.errors.sort_by_cached_key(|error| {
+    pub(super) fn finish(self) -> Result<(), InventoryErrors> {
+        InventoryErrors::check(self.errors, |error| {
             let (file, line) = error
                 .position
                 .as_deref()
@@ -164,9 +135,7 @@ impl<'a> Findings<'a> {
                 .unwrap_or_default();
             let line: u32 = line.parse().unwrap_or_default();
             (file.to_owned(), line, error.clone())
-        });
-        self.errors.dedup();
-        Err(InventoryErrors(self.errors))
+        })
     }
 }
 

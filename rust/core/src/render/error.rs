@@ -2,45 +2,11 @@
 
 use std::fmt;
 
+use crate::errors::{Errors, Hinted};
 use crate::name::{HostName, ManagedPath, UnitName};
 
-/// Everything that is wrong, each with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RenderErrors(Vec<RenderError>);
-
-impl RenderErrors {
-    /// `Ok` when there are none. Sorted by place, so that two runs say the same.
-    pub(super) fn check(mut errors: Vec<RenderError>) -> Result<(), Self> {
-        if errors.is_empty() {
-            return Ok(());
-        }
-        errors.sort_by(|a, b| (&a.file, a.line, &a.host).cmp(&(&b.file, b.line, &b.host)));
-        errors.dedup();
-        Err(Self(errors))
-    }
-
-    /// The errors, ordered by file and line.
-    pub fn iter(&self) -> impl Iterator<Item = &RenderError> {
-        self.0.iter()
-    }
-}
-
-impl fmt::Display for RenderErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{error}")?;
-            if let Some(hint) = &error.hint {
-                write!(f, "\n  hint: {hint}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for RenderErrors {}
+/// Everything that is wrong with modules and facts.
+pub type RenderErrors = Errors<RenderError>;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +30,19 @@ impl fmt::Display for RenderError {
             write!(f, "host `{host}`: ")?;
         }
         write!(f, "{}", self.fault)
+    }
+}
+
+impl Hinted for RenderError {
+    fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl RenderError {
+    /// Where it is, to order errors by.
+    pub(super) fn place(&self) -> (String, usize, Option<HostName>) {
+        (self.file.clone(), self.line, self.host.clone())
     }
 }
 

@@ -64,7 +64,7 @@ pub fn render(
                     facts.host_names().collect::<Vec<_>>().join("`, `")
                 )),
             };
-            RenderErrors::check(vec![error])?;
+            RenderErrors::check(vec![error], RenderError::place)?;
         }
     }
     let mut draft = draft::Draft::new(host.clone());
@@ -81,6 +81,6 @@ pub fn render(
         }
     }
     let (rendered, errors) = draft.finish();
-    RenderErrors::check(errors)?;
+    RenderErrors::check(errors, RenderError::place)?;
     Ok(Rendering::Files(Box::new(rendered)))
 }

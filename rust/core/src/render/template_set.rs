@@ -61,7 +61,7 @@ impl TemplateSet {
         for module in modules.values() {
             module.compile(&mut env, &mut errors);
         }
-        RenderErrors::check(errors)?;
+        RenderErrors::check(errors, RenderError::place)?;
         Ok(Self { modules, env })
     }
 

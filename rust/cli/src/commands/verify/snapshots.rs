@@ -110,11 +110,7 @@ impl Snapshots {
 }
 
 fn failure(error: &SnapshotError) -> Failure {
-    let failure = Failure::of(deployctl_report::Verdict::Usage, error);
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::of(deployctl_report::Verdict::Usage, error).hint_if_any(error.hint())
 }
 
 /// Tells what `--accept` did with every host of `report`.
