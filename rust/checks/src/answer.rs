@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use deployctl_core::cpus::NoCpuList;
 use deployctl_core::query::Section;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +28,12 @@ impl Unreadable {
     /// The fragment as given.
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
+    }
+}
+
+impl From<NoCpuList> for Unreadable {
+    fn from(error: NoCpuList) -> Self {
+        Self(error.to_string())
     }
 }
 

@@ -35,12 +35,12 @@ pub struct Check {
     /// Whether the judge also reads the answers of commands that failed.
     pub(super) reads_failures: bool,
     /// The hint if the command is not installed.
-    pub(super) where_missing: &'static str,
+    pub(super) where_missing: String,
     pub(super) judge: Judge,
 }
 
 /// When to ask again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retry {
     /// How often at most; zero for never.
     pub times: u8,
@@ -48,7 +48,7 @@ pub struct Retry {
     pub pause: Duration,
     /// If there are some, it is asked again only while its evidence contains one of these words, which name temporary
     /// states.
-    pub only: &'static [&'static str],
+    pub only: Vec<String>,
 }
 
 impl Retry {
@@ -107,7 +107,7 @@ impl Check {
             needs: None,
             ships: None,
             reads_failures: false,
-            where_missing: "a command that it takes is not installed on the host",
+            where_missing: "a command that it takes is not installed on the host".to_owned(),
             judge: Box::new(judge),
         }
     }
@@ -132,23 +132,18 @@ impl Check {
         self.retry = Retry {
             times,
             pause,
-            only: &[],
+            only: Vec::new(),
         };
         self
     }
 
     /// The same, only while the evidence holds one of `words`.
     #[must_use]
-    pub(super) fn retried_while(
-        mut self,
-        words: &'static [&'static str],
-        times: u8,
-        pause: Duration,
-    ) -> Self {
+    pub(super) fn retried_while(mut self, words: &[&str], times: u8, pause: Duration) -> Self {
         self.retry = Retry {
             times,
             pause,
-            only: words,
+            only: words.iter().map(ToString::to_string).collect(),
         };
         self
     }
@@ -169,8 +164,8 @@ impl Check {
 
     /// Sets the hint for a command that is not installed.
     #[must_use]
-    pub(super) fn where_missing(mut self, hint: &'static str) -> Self {
-        self.where_missing = hint;
+    pub(super) fn where_missing(mut self, hint: &str) -> Self {
+        hint.clone_into(&mut self.where_missing);
         self
     }
 

@@ -108,7 +108,7 @@ fn judge(check: &Check, section: Option<&Section>) -> Judged {
     if status == NOT_FOUND {
         // The command is not installed although the concern is declared: a failure, not an error.
         return Judged::new(CheckStatus::Fail {
-            hint: Some(check.where_missing.to_owned()),
+            hint: Some(check.where_missing.clone()),
         })
         .evidence(String::from_utf8_lossy(&section.stderr));
     }

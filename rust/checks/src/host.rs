@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use deployctl_core::concern::Concern;
+
 use crate::concern::CONCERNS;
-use crate::{Check, Declared, current, next_kernel, overruled, package, sysctl, unit};
+use crate::{Check, Declared, current, folder, next_kernel, overruled, package, sysctl, unit};
 
 /// All checks of a host: its system where Nix built it, per declared concern those of its platform, then
 /// the packages and units of all. A Mac has neither dpkg nor systemd.
 pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
     let mut all = current::checks(declared);
     let linux = declared.host.platform.is_linux();
-    for (_, on_linux, on_macos) in CONCERNS {
-        let concern = if linux { on_linux } else { on_macos };
-        all.extend(concern(declared));
+    for concern in declared.concerns {
+        all.extend(of(concern, declared));
     }
     if linux {
         all.extend(package::checks(declared.rendered));
@@ -22,6 +23,26 @@ pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
         all.extend(overruled::checks(declared));
     }
     all
+}
+
+/// The checks of one concern: those that its folder declares, those of ours in Rust, or its kernel settings.
+fn of(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
+    let linux = declared.host.platform.is_linux();
+    if !concern.is_declared(declared.host) {
+        return Vec::new();
+    }
+    if concern.checks.is_some() {
+        return folder::checks(concern, declared);
+    }
+    match CONCERNS
+        .iter()
+        .find(|(name, ..)| *name == concern.name.as_str())
+    {
+        Some((_, on_linux, _)) if linux => on_linux(declared),
+        Some((_, _, on_macos)) => on_macos(declared),
+        None if linux => sysctl::checks(concern.name.as_str(), [], declared),
+        None => Vec::new(),
+    }
 }
 
 /// The checks that follow from what was rendered alone: live settings, packages, units. For a

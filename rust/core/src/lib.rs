@@ -11,6 +11,7 @@
 pub mod activation;
 pub mod closure;
 pub mod concern;
+pub mod cpus;
 pub mod errors;
 pub mod inventory;
 pub mod kernel;

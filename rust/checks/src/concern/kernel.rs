@@ -28,7 +28,7 @@ pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
         ));
     }
     if !facts.modules.is_empty() {
-        checks.push(modules(CONCERN, &facts.modules));
+        checks.push(modules(CONCERN, &names(&facts.modules)));
     }
     if !facts.symbols.is_empty() {
         checks.push(symbols(&facts.symbols));
@@ -186,8 +186,8 @@ fn release() -> Check {
 }
 
 /// Every module of `names` is loaded or built in; serves other concerns, too.
-pub(super) fn modules(concern: &str, names: &BTreeSet<ModuleName>) -> Check {
-    let words: Vec<String> = names.iter().map(|name| quote(name.as_str())).collect();
+pub(crate) fn modules<S: AsRef<str>>(concern: &str, names: &[S]) -> Check {
+    let words: Vec<String> = names.iter().map(|name| quote(name.as_ref())).collect();
     let query = Query::new(
         format!("{concern}/modules"),
         format!(
@@ -197,7 +197,7 @@ pub(super) fn modules(concern: &str, names: &BTreeSet<ModuleName>) -> Check {
     );
     let wanted: Vec<String> = names
         .iter()
-        .map(|name| name.as_str().replace('-', "_"))
+        .map(|name| name.as_ref().replace('-', "_"))
         .collect();
     let expected = format!("loaded: {}", wanted.join(", "));
     Check::new(concern, "modules", &query, expected, move |answer| {
@@ -215,6 +215,11 @@ pub(super) fn modules(concern: &str, names: &BTreeSet<ModuleName>) -> Check {
         Ok(Found::when(missing.is_empty(), evidence)
             .or_hint("on the host: modprobe -v; the running kernel may not have it"))
     })
+}
+
+/// The names of modules as texts.
+pub(super) fn names(modules: &BTreeSet<ModuleName>) -> Vec<&str> {
+    modules.iter().map(ModuleName::as_str).collect()
 }
 
 fn parse_modules(answer: &Answer<'_>) -> Result<BTreeSet<String>, Unreadable> {

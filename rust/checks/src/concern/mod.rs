@@ -5,8 +5,7 @@ mod darwin;
 mod extra;
 mod firewall;
 mod gateway;
-mod hugepages;
-mod kernel;
+pub(crate) mod kernel;
 mod mlx;
 mod monitoring;
 mod network;
@@ -20,6 +19,8 @@ pub(crate) mod system;
 mod time;
 mod trading;
 mod vllm;
+
+use deployctl_core::concern::{self, Concerns};
 
 use crate::{Check, Declared};
 
@@ -53,7 +54,6 @@ concerns! {
     firewall: [firewall::checks], [];
     storage: [storage::checks], [];
     kernel: [kernel::checks], [];
-    hugepages: [hugepages::checks], [];
     realtime: [realtime::checks], [];
     nvidia: [nvidia::checks], [];
     cuda: [cuda::checks], [];
@@ -75,7 +75,14 @@ fn of<T>(
     facts.map(|facts| make(facts, declared)).unwrap_or_default()
 }
 
-/// The concerns that have a file of checks.
+/// The concerns of ours that have checks, by a folder's `checks.toml` or in Rust.
 pub fn concerns() -> impl Iterator<Item = &'static str> {
-    CONCERNS.iter().map(|(name, ..)| *name)
+    let checked = |concern: &&concern::Concern| {
+        concern.checks.is_some()
+            || CONCERNS
+                .iter()
+                .any(|(name, ..)| *name == concern.name.as_str())
+    };
+    let concerns = Concerns::built_in().iter().filter(checked);
+    concerns.map(|concern| concern.name.as_str())
 }

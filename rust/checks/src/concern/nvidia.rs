@@ -32,7 +32,7 @@ pub(super) fn checks(facts: &Nvidia, _: &Declared<'_>) -> Vec<Check> {
     checks.extend(generation(facts, &query));
     checks.extend(module_checks(facts.open_modules));
     if !facts.modules.is_empty() {
-        checks.push(kernel::modules(CONCERN, &facts.modules));
+        checks.push(kernel::modules(CONCERN, &kernel::names(&facts.modules)));
     }
     checks
 }

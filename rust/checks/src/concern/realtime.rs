@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deployctl_core::cpus;
 use deployctl_core::inventory::realtime::{Governor, RealTime};
 use deployctl_core::query::{Query, quote};
 
 use crate::answer::{Answer, Found, Unreadable, number, value};
 use crate::concern::kernel::NEXT_BOOT;
-use crate::{Check, Declared, cpus, sysctl};
+use crate::{Check, Declared, sysctl};
 
 mod interrupts;
 
@@ -77,7 +78,7 @@ fn cpu_set(text: &str) -> Result<BTreeSet<u32>, Unreadable> {
     if text == "(null)" {
         Ok(BTreeSet::new())
     } else {
-        cpus::parse(text)
+        Ok(cpus::parse(text)?)
     }
 }
 

@@ -7,4 +7,5 @@ pub(super) mod hostprobe;
 pub(super) mod http;
 pub(super) mod interface;
 pub(super) mod openai;
+pub(super) mod prometheus;
 pub(super) mod socket;

@@ -131,7 +131,7 @@ fn assert_has_checks(concern: &str, from: &str) {
     let excused = NO_CHECKS.iter().any(|(name, _)| *name == concern);
     assert!(
         known.contains(concern) != excused,
-        "`{concern}` of {from}: either rust/checks/src/concern/{concern}.rs has its checks or NO_CHECKS says why not"
+        "`{concern}` of {from}: either its checks.toml or rust/checks/src/concern/{concern}.rs has its checks, or NO_CHECKS says why not"
     );
 }
 

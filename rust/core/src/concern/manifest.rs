@@ -24,6 +24,12 @@ pub struct Manifest {
     /// Where its facts put nothing on a host and are only checked, and why.
     #[serde(default)]
     pub checked_only: BTreeMap<Platform, String>,
+    /// Facts of it whose value is a group that it makes on the host, by their paths below the concern.
+    #[serde(default)]
+    pub makes_groups: Vec<String>,
+    /// Facts of it whose value is a group that something on the host has to make.
+    #[serde(default)]
+    pub needs_groups: Vec<String>,
     /// The units that run where the platform's own module makes them; on Ubuntu `ubuntu/module.toml` says them.
     #[serde(default, rename = "unit")]
     pub units: Vec<PlatformUnit>,

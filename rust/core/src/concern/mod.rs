@@ -7,14 +7,23 @@
 //! modules/ ─┘           └─ TemplateSet (ubuntu/)   ── rendering
 //! ```
 
+mod checks;
 mod error;
+mod expression;
+mod filter;
 mod folder;
 mod manifest;
 mod rules;
 mod schema;
 mod set;
 
+pub use checks::{
+    Case, ChecksFile, DeclaredCheck, Failure, Field, FieldKind, Measure, Question, Reader, Retries,
+    Setting,
+};
 pub use error::{ConcernError, ConcernErrors};
+pub use expression::{Expression, NoValue, Text};
+pub use filter::FILTERS;
 pub use folder::{Folder, Folders, Origin};
 pub use manifest::{Manifest, PlatformUnit};
 pub(crate) use set::line_at;

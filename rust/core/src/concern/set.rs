@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use super::checks::{self, ChecksFile};
 use super::error::{ConcernError, ConcernErrors};
 use super::folder::{Folder, Folders, MANIFEST, Origin};
 use super::manifest::Manifest;
@@ -31,6 +32,8 @@ pub struct Concern {
     pub facts: Option<Value>,
     /// What has to hold of its facts and of others.
     pub(crate) rules: Vec<Rule>,
+    /// What a host is asked about it, and what must hold; `None` where the checks are in Rust.
+    pub checks: Option<ChecksFile>,
 }
 
 /// All of them.
@@ -115,6 +118,7 @@ impl Concern {
         Ok(Self {
             facts: schema::read(&name, folder)?,
             rules: rules::read(folder)?,
+            checks: checks::read(folder)?,
             name,
             place: folder.place.clone(),
             origin: folder.origin,

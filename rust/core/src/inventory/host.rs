@@ -11,7 +11,6 @@ use super::extra::Extra;
 use super::firewall::Firewall;
 use super::gateway::Gateway;
 use super::hardware::Hardware;
-use super::hugepages::HugePages;
 use super::image::Image;
 use super::kernel::Kernel;
 use super::mlx::Mlx;
@@ -74,9 +73,6 @@ pub struct Host {
     /// Which kernel, its command line, modules, settings and symbols.
     #[schemars(with = "Kernel", extend("x-optional" = true))]
     pub kernel: Option<Kernel>,
-    /// A pool reserved at boot, and where it is mounted.
-    #[schemars(with = "HugePages", extend("x-optional" = true))]
-    pub hugepages: Option<HugePages>,
     /// Isolated CPUs and the right to `SCHED_FIFO`.
     #[schemars(with = "RealTime", extend("x-optional" = true))]
     pub realtime: Option<RealTime>,
@@ -116,8 +112,8 @@ pub struct Host {
     /// Files, packages and units that no concern covers, so that nobody has to fork.
     #[schemars(with = "Extra", extend("x-optional" = true))]
     pub extra: Option<Extra>,
-    /// The facts of every concern that it declares, as they were written; those of concerns without a type of
-    /// their own are only here.
+    /// Every fact that it declares, as it was written, without those that are null; those of concerns without a
+    /// type of their own are only here.
     #[serde(skip)]
     pub facts: serde_json::Map<String, serde_json::Value>,
 }
@@ -125,9 +121,15 @@ pub struct Host {
 impl Host {
     /// Whether it declares the concern of that name.
     pub fn declares(&self, concern: &str) -> bool {
-        self.facts
-            .get(concern)
-            .is_some_and(|facts| !facts.is_null())
+        self.facts.contains_key(concern)
+    }
+
+    /// The fact at a path such as `hugepages.mount`; `None` where it is not declared.
+    pub fn fact(&self, path: &str) -> Option<&serde_json::Value> {
+        let (concern, rest) = path.split_once('.').unwrap_or((path, ""));
+        let keys = rest.split('.').filter(|key| !key.is_empty());
+        let found = keys.fold(self.facts.get(concern), |at, key| at?.get(key));
+        found.filter(|fact| !fact.is_null())
     }
 }
 

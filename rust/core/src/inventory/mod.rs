@@ -15,7 +15,6 @@ mod forms;
 pub mod gateway;
 pub mod hardware;
 pub mod host;
-pub mod hugepages;
 pub mod image;
 pub mod kernel;
 pub mod mlx;
@@ -237,7 +236,8 @@ fn sound_hosts(raw: &Value, findings: &Findings<'_>) -> BTreeMap<HostName, cross
                 kept.shift_remove(concern);
             }
         }
-        let facts = kept.clone();
+        let mut facts = kept.clone();
+        facts.retain(|_, fact| !fact.is_null());
         kept.retain(|word, _| has_type(word));
         if let Some(host) = read::<Host>(&Value::Object(kept)) {
             let host = Host { facts, ..host };

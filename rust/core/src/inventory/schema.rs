@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Document;
 use super::text::{self, rule_of};
-use crate::concern::Concerns;
+use crate::concern::{Concerns, Origin};
 
 /// The JSON Schema of inventory version 1 with the facts of `concerns`, with definitions, for editors and other tools.
 pub fn schema(concerns: &Concerns) -> Value {
@@ -17,8 +17,17 @@ pub fn schema(concerns: &Concerns) -> Value {
     let host = whole.pointer_mut("/$defs/Host/properties");
     if let Some(host) = host.and_then(Value::as_object_mut) {
         host.extend(open_facts(concerns));
+        in_order(host, concerns);
     }
     whole
+}
+
+/// Sorts the properties of a host: what it is, then its concerns in the order of reports.
+fn in_order(host: &mut Map<String, Value>, concerns: &Concerns) {
+    let place = |name: &String| concerns.get(name).map(|_| concerns.position(name));
+    let mut all: Vec<(String, Value)> = std::mem::take(host).into_iter().collect();
+    all.sort_by_key(|(name, _)| place(name));
+    host.extend(all);
 }
 
 /// The facts of the concerns that bring a schema of their own, by the concern's name.
@@ -44,19 +53,20 @@ pub(super) struct Schema {
 impl Schema {
     /// With the facts of `concerns`, all of them optional.
     pub(super) fn of(concerns: &Concerns) -> Arc<Self> {
-        static TYPED: LazyLock<Arc<Schema>> = LazyLock::new(|| Arc::new(Schema::with([])));
-        let mut open = open_facts(concerns).peekable();
-        if open.peek().is_none() {
-            return Arc::clone(&TYPED);
+        static BUILT_IN: LazyLock<Arc<Schema>> =
+            LazyLock::new(|| Arc::new(Schema::with(Concerns::built_in())));
+        if concerns.iter().all(|it| it.origin == Origin::BuiltIn) {
+            return Arc::clone(&BUILT_IN);
         }
-        Arc::new(Self::with(open))
+        Arc::new(Self::with(concerns))
     }
 
-    fn with(open: impl IntoIterator<Item = (String, Value)>) -> Self {
+    fn with(concerns: &Concerns) -> Self {
         let mut flat = FLAT.clone();
         let host = flat.pointer_mut(&HOST).and_then(Value::as_object_mut);
         let host = host.expect("generated with hosts");
-        host.extend(open);
+        host.extend(open_facts(concerns));
+        in_order(host, concerns);
         let validator = jsonschema::validator_for(&flat);
         Self {
             validator: validator.expect("the parts are schemas without references"),

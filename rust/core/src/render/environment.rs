@@ -1,7 +1,6 @@
 //! The template language as modules use it: strict, and escaping by target syntax.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use minijinja::value::ValueKind;
@@ -121,26 +120,11 @@ fn line(state: &State, value: &str) -> Result<Value, Error> {
 
 /// `[4,5,6,7,12] | cpu_list` is `4-7,12`, the kernel's notation, which every reader of
 /// CPU lists takes.
-fn cpu_list(mut cpus: Vec<u32>) -> String {
-    cpus.sort_unstable();
-    cpus.dedup();
-    let mut text = String::new();
-    let mut rest = cpus.as_slice();
-    while let Some(&first) = rest.first() {
-        let run = (first..)
-            .zip(rest)
-            .take_while(|(want, have)| want == *have)
-            .count();
-        if !text.is_empty() {
-            text.push(',');
-        }
-        let _ = write!(text, "{first}");
-        if run > 1 {
-            let _ = write!(text, "-{}", rest[run - 1]);
-        }
-        rest = &rest[run..];
+fn cpu_list(cpus: Vec<u32>) -> String {
+    if cpus.is_empty() {
+        return String::new();
     }
-    text
+    crate::cpus::show(&cpus.into_iter().collect())
 }
 
 /// `isolated | other_cpus(threads)`: every CPU below `threads` that is not in the list.

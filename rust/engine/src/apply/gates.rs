@@ -90,7 +90,7 @@ fn patience(checks: &[CheckResult], task: &Task) -> (Duration, Duration) {
     };
     let retries = closed.iter().map(|result| {
         let gate = task.gates.iter().find(|gate| gate.id == result.check);
-        gate.map(|gate| gate.retry).unwrap_or_default()
+        gate.map(|gate| gate.retry.clone()).unwrap_or_default()
     });
     let pause = retries.clone().map(|retry| retry.pause).max();
     let time = retries.map(|retry| retry.pause * u32::from(retry.times));

@@ -142,7 +142,7 @@ impl<'a> Survey<'a> {
 
     /// Makes a check, with its retries.
     async fn measure(&mut self, link: &LinkCheck) -> CheckResult {
-        let retry = link.check.retry;
+        let retry = &link.check.retry;
         let mut attempts = 0;
         loop {
             self.tell(link, EventKind::Measuring(described(link)));

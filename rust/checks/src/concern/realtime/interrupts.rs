@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use deployctl_core::cpus;
 use deployctl_core::query::Query;
 
 use super::{CONCERN, NEXT_BOOT};
+use crate::Check;
 use crate::answer::{Answer, Found, Unreadable};
-use crate::{Check, cpus};
 
 /// Where each handled interrupt really goes. The folder with the handler's name exists only for those.
 const INTERRUPTS: &str = r#"echo interrupts

@@ -6,12 +6,13 @@ mod engine;
 mod probe;
 mod rights;
 
+use deployctl_core::cpus;
 use deployctl_core::inventory::trading::Trading;
 use deployctl_core::query::{Query, quote};
 
 use crate::answer::{Found, Unreadable, number, value};
 use crate::concern::realtime;
-use crate::{Check, Declared, cpus};
+use crate::{Check, Declared};
 
 mod inference;
 

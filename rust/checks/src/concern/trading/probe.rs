@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use deployctl_core::inventory::hugepages::HugePages;
+use deployctl_core::cpus;
 use deployctl_core::inventory::trading::{Probe, Trading};
 use deployctl_core::query::{Query, quote};
 
@@ -15,15 +15,15 @@ use super::CONCERN;
 use super::rights;
 use crate::answer::{Answer, Found, Holds, Unreadable};
 use crate::reader::hostprobe::Report;
-use crate::{Bound, Check, Declared, Measurement, Shipment, cpus};
+use crate::{Bound, Check, Declared, Measurement, Shipment};
 
 /// The checks, where the host says how to probe it.
 pub(super) fn checks(facts: &Trading, unit: &str, declared: &Declared<'_>) -> Vec<Check> {
     let Some(probe) = &facts.probe else {
         return Vec::new();
     };
-    let hugepages = declared.host.hugepages.as_ref();
-    let query = query(facts, probe, hugepages, unit);
+    let hugepages = declared.host.fact("hugepages").and_then(Pool::of);
+    let query = query(facts, probe, hugepages.as_ref(), unit);
     let user = rights::who(facts);
     let wanted: BTreeSet<u32> = facts.cpus.iter().map(|cpu| u32::from(*cpu)).collect();
     let cpus = cpus::show(&wanted);
@@ -81,7 +81,24 @@ pub(super) fn checks(facts: &Trading, unit: &str, declared: &Declared<'_>) -> Ve
     checks
 }
 
-fn query(facts: &Trading, probe: &Probe, hugepages: Option<&HugePages>, unit: &str) -> Query {
+/// The pool of huge pages that the engine is to use.
+struct Pool {
+    count: u64,
+    size_kib: u64,
+    mount: String,
+}
+
+impl Pool {
+    fn of(facts: &serde_json::Value) -> Option<Self> {
+        Some(Self {
+            count: facts["count"].as_u64()?,
+            size_kib: facts["size_kib"].as_u64()?,
+            mount: facts["mount"].as_str()?.to_owned(),
+        })
+    }
+}
+
+fn query(facts: &Trading, probe: &Probe, hugepages: Option<&Pool>, unit: &str) -> Query {
     let wake_ups = Duration::from_micros(u64::from(probe.cycles) * u64::from(probe.interval_us));
     // Echoes and pages take seconds at worst; a loaded host may be slower.
     let deadline = wake_ups * 2 + Duration::from_secs(30);
@@ -106,7 +123,7 @@ fn query(facts: &Trading, probe: &Probe, hugepages: Option<&HugePages>, unit: &s
             " --hugepages {} --hugepage-kib {} --hugepage-mount {}",
             pool.count,
             pool.size_kib,
-            quote(pool.mount.as_str()),
+            quote(&pool.mount),
         );
     }
     let _ = write!(

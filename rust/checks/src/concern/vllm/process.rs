@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use deployctl_core::cpus;
 use deployctl_core::query::{Query, quote};
 
 use super::CONCERN;
 use crate::answer::{Found, Unreadable, value};
-use crate::{Check, Declared, cpus};
+use crate::{Check, Declared};
 
 /// Asks the process itself, which may have been started before its unit was changed.
 pub(super) fn check(unit: &str, declared: &Declared<'_>) -> Check {

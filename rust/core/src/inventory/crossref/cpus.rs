@@ -95,23 +95,6 @@ fn check_memory(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
         return;
     };
     let memory_kib = u64::from(hardware.memory_gib) * 1024 * 1024;
-    if let Some(pool) = &host.hugepages
-        && pool.total_kib() * 2 > memory_kib
-    {
-        findings.add_with_hint(
-            at.clone().keys("hugepages.count"),
-            format!(
-                "is {}: {} MiB of huge pages are more than half of the {} GiB of memory",
-                pool.count,
-                pool.total_kib() / 1024,
-                hardware.memory_gib
-            ),
-            format!(
-                "{} pages are half",
-                memory_kib / 2 / u64::from(pool.size_kib)
-            ),
-        );
-    }
     if let Some(limit) = host.mlx.as_ref().and_then(|mlx| mlx.wired_limit_mib)
         && u64::from(limit) * 1024 >= memory_kib
     {

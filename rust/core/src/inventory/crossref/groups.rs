@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::SoundHost;
-use crate::inventory::cluster::Cluster;
+use super::{Facts, SoundHost};
+use crate::concern::{Concern, Manifest};
 use crate::inventory::error::Findings;
 use crate::inventory::path::FactPath;
 use crate::inventory::suggest;
@@ -12,17 +12,18 @@ use crate::name::{AccountName, HostName};
 pub(super) fn check(
     name: &HostName,
     sound: &SoundHost,
-    cluster: Option<&Cluster>,
+    facts: &Facts<'_>,
     findings: &mut Findings<'_>,
 ) {
     // A broken concern, or cluster, may be the one that makes the group.
-    if !sound.broken.is_empty() || cluster.is_none() {
+    if !sound.broken.is_empty() || facts.cluster.is_none() {
         return;
     }
     let host = &sound.host;
     let mut made: BTreeSet<&str> = BTreeSet::from(["root"]);
     made.extend(
-        cluster
+        facts
+            .cluster
             .iter()
             .flat_map(|c| c.operators.keys())
             .map(AccountName::as_str),
@@ -40,29 +41,31 @@ pub(super) fn check(
                 .map(AccountName::as_str),
         );
     }
-    if let Some(trading) = &host.trading {
-        made.extend([trading.user.as_str(), trading.group.as_str()]);
-    }
-    if let Some(vllm) = &host.vllm {
-        made.extend([vllm.user.as_str(), vllm.group.as_str()]);
-    }
-
-    let asked = [
-        ("hugepages.group", host.hugepages.as_ref().map(|c| &c.group)),
-        ("realtime.group", host.realtime.as_ref().map(|c| &c.group)),
-        (
-            "kernel.io_uring_group",
-            host.kernel.as_ref().and_then(|c| c.io_uring_group.as_ref()),
-        ),
-    ];
+    let declared: Vec<&Concern> = facts
+        .concerns
+        .iter()
+        .filter(|it| it.is_declared(host))
+        .collect();
+    let groups = |paths: fn(&Manifest) -> &Vec<String>| {
+        declared.iter().flat_map(move |concern| {
+            let full = |path: &String| format!("{}.{path}", concern.name);
+            paths(&concern.manifest)
+                .iter()
+                .map(full)
+                .filter_map(|path| {
+                    let group = host.fact(&path)?.as_str()?;
+                    Some((path, group))
+                })
+        })
+    };
+    made.extend(groups(|it| &it.makes_groups).map(|(_, group)| group));
+    let asked = groups(|it| &it.needs_groups);
     for (path, group) in asked {
-        if let Some(group) = group
-            && !made.contains(group.as_str())
-        {
+        if !made.contains(group) {
             findings.push(
-                FactPath::host(name).keys(path),
+                FactPath::host(name).join(&path),
                 format!("is `{group}`, which no concern of this host creates"),
-                suggest::hint(group.as_str(), "created here", made.iter().copied()),
+                suggest::hint(group, "created here", made.iter().copied()),
             );
         }
     }

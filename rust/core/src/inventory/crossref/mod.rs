@@ -70,7 +70,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         mdns::check(name, &sound.host, findings);
         cpus::check(name, &sound.host, findings);
         kernel::check(name, &sound.host, findings);
-        groups::check(name, sound, facts.cluster, findings);
+        groups::check(name, sound, facts, findings);
         gpu::check(name, sound, findings);
         services::check(name, sound, findings);
         served::check(name, &sound.host, findings);

@@ -131,16 +131,9 @@ fn check_mounts(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
         let path = at.clone().keys("storage.mounts").key(point);
         if let Some(other) = sources.insert(mount.source.as_str(), point.as_str()) {
             findings.add(
-                path.clone().key("source"),
+                path.key("source"),
                 format!("is `{}`, as of `{other}`", mount.source),
             );
-        }
-        if host
-            .hugepages
-            .as_ref()
-            .is_some_and(|pool| pool.mount == *point)
-        {
-            findings.add(path, "is where `hugepages.mount` goes");
         }
     }
     for point in storage.min_free_gib.keys() {

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::answer::Unreadable;
-
 /// More CPUs than any host has: a hostile range must not be expanded without end.
 const MOST: u32 = 8192;
 
+/// Why a text is no list of CPUs: a lower-case fragment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a list of CPUs")]
+pub struct NoCpuList(String);
+
 /// Reads a list such as `4-7,12-15`; empty text is the empty set.
-pub(super) fn parse(text: &str) -> Result<BTreeSet<u32>, Unreadable> {
-    let wrong = || Unreadable(format!("`{}` is not a list of CPUs", text.trim()));
+///
+/// # Errors
+/// When it is something else, or names a CPU above 8191.
+pub fn parse(text: &str) -> Result<BTreeSet<u32>, NoCpuList> {
+    let wrong = || NoCpuList(text.trim().to_owned());
     let mut cpus = BTreeSet::new();
     for part in text
         .trim()
@@ -28,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeSet<u32>, Unreadable> {
 }
 
 /// Writes a set as the kernel would; `none` for the empty set.
-pub(super) fn show(cpus: &BTreeSet<u32>) -> String {
+pub fn show(cpus: &BTreeSet<u32>) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for &cpu in cpus {
         match runs.last_mut() {

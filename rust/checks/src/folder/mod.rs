@@ -1,0 +1,171 @@
+//! The checks that a concern's folder declares in `checks.toml`, for one host.
+
+mod question;
+mod reader;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deployctl_core::concern::{ChecksFile, Concern, DeclaredCheck, NoValue, Question};
+use deployctl_core::query::Query;
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use crate::answer::Unreadable;
+use crate::concern::kernel;
+use crate::{Check, Declared, Retry, sysctl};
+
+/// What expressions can read, by name.
+type Scope = BTreeMap<String, Value>;
+
+/// The checks of every concern that `declared` declares and whose folder has a `checks.toml`.
+pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
+    let name = concern.name.as_str();
+    let Some(file) = concern
+        .checks
+        .as_ref()
+        .filter(|_| concern.is_declared(declared.host))
+    else {
+        return Vec::new();
+    };
+    let scope = Scope::from([
+        ("host".to_owned(), Value::from(Serde(&declared.host.facts))),
+        (
+            "platform".to_owned(),
+            declared.host.platform.as_str().into(),
+        ),
+    ]);
+    let mut all = Vec::new();
+    for check in &file.checks {
+        match of(name, file, check, &scope, declared) {
+            Ok(made) => all.extend(made),
+            Err(error) => all.push(unaskable(name, &error)),
+        }
+    }
+    if declared.host.platform.is_linux() {
+        match settings(name, file, &scope, declared) {
+            Ok(made) => all.extend(made),
+            Err(error) => all.push(unaskable(name, &error)),
+        }
+        match modules(name, file, &scope) {
+            Ok(made) => all.extend(made),
+            Err(error) => all.push(unaskable(name, &error)),
+        }
+    }
+    all
+}
+
+/// What one entry of the file makes of this host: none, one, or one for each thing.
+fn of(
+    concern: &str,
+    file: &ChecksFile,
+    check: &DeclaredCheck,
+    scope: &Scope,
+    declared: &Declared<'_>,
+) -> Result<Vec<Check>, NoValue> {
+    let question = &file.questions[&check.question];
+    let Some(command) = question.commands.get(&declared.host.platform) else {
+        return Ok(Vec::new());
+    };
+    let mut all = Vec::new();
+    for (part, scope) in question::each(question, scope)? {
+        let context = Value::from(scope.clone());
+        if let Some(when) = &check.when
+            && !when.holds(&context)?
+        {
+            continue;
+        }
+        let id = format!("{concern}/{}{part}", check.question);
+        let query = question::query(question, id, command, &context)?;
+        all.push(one(concern, question, check, &query, scope)?);
+    }
+    Ok(all)
+}
+
+fn one(
+    concern: &str,
+    question: &Question,
+    check: &DeclaredCheck,
+    query: &Query,
+    scope: Scope,
+) -> Result<Check, NoValue> {
+    let context = Value::from(scope.clone());
+    let name = check.name.render(&context)?;
+    let expected = check.expected.render(&context)?;
+    let needs = check.needs.as_ref().map(|it| it.render(&context));
+    let needs = needs.transpose()?.map(|it| format!("{concern}/{it}"));
+    let (asked, declared) = (Arc::new(question.clone()), Arc::new(check.clone()));
+    let judge =
+        move |answer: &crate::answer::Answer<'_>| verdict::judge(&asked, &declared, &scope, answer);
+    let mut made = Check::new(concern, &name, query, expected, judge).gate_if(check.gate);
+    made.load = check.loads;
+    made.needs = needs;
+    made.retry = Retry {
+        times: check.retries.times,
+        pause: Duration::from_secs(check.retries.pause_seconds.into()),
+        only: check.retries.only.clone(),
+    };
+    made.reads_failures = question.failure.is_some();
+    if let Some(hint) = &question.where_missing {
+        made.where_missing.clone_from(hint);
+    }
+    Ok(made)
+}
+
+/// Kernel settings that follow from facts, and those that the concern's templates write.
+fn settings(
+    concern: &str,
+    file: &ChecksFile,
+    scope: &Scope,
+    declared: &Declared<'_>,
+) -> Result<Vec<Check>, NoValue> {
+    let context = Value::from(scope.clone());
+    let (mut wanted, mut no_gates) = (Vec::new(), Vec::new());
+    for (key, setting) in &file.sysctl {
+        if let Some(when) = &setting.when
+            && !when.holds(&context)?
+        {
+            continue;
+        }
+        wanted.push((key.as_str(), setting.value.evaluate(&context)?.to_string()));
+        if !setting.gate {
+            no_gates.push(format!("{concern}/sysctl/{key}"));
+        }
+    }
+    let checks = sysctl::checks(concern, wanted, declared).into_iter();
+    let checks = checks.map(|check| {
+        let decides = !no_gates.contains(&check.id);
+        check.gate_if(decides)
+    });
+    Ok(checks.collect())
+}
+
+/// The kernel modules that must be loaded.
+fn modules(concern: &str, file: &ChecksFile, scope: &Scope) -> Result<Vec<Check>, NoValue> {
+    let Some(expression) = &file.modules else {
+        return Ok(Vec::new());
+    };
+    let names = expression.evaluate(&Value::from(scope.clone()))?;
+    let wrong = |_| expression.fault("is no list of module names");
+    let names = names.try_iter().map_err(wrong)?.map(|it| it.to_string());
+    let names: Vec<String> = names.collect();
+    Ok(if names.is_empty() {
+        Vec::new()
+    } else {
+        vec![kernel::modules(concern, &names)]
+    })
+}
+
+/// A check that cannot be made of this host's facts: an error that names the place in the file.
+fn unaskable(concern: &str, error: &NoValue) -> Check {
+    let reason = error.to_string();
+    let line = error.place.rsplit(':').next().unwrap_or_default();
+    let query = Query::inline("nothing", ":");
+    let expected = format!("the checks of `{concern}` can be made of the host's facts");
+    let what = format!("declared-in-line-{line}");
+    Check::new(concern, &what, &query, expected, move |_| {
+        Err(Unreadable(reason.clone()))
+    })
+}

@@ -1,0 +1,155 @@
+//! What a declared check makes of an answer.
+
+use deployctl_core::concern::{Case, DeclaredCheck, Failure, Measure, NoValue, Question};
+use minijinja::Value;
+use regex::Regex;
+
+use super::{Scope, reader};
+use crate::answer::{Answer, Found, Holds, Unreadable};
+use crate::{Bound, Measurement};
+
+impl From<NoValue> for Unreadable {
+    fn from(error: NoValue) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Judges `answer`, which came whole and in time.
+pub(super) fn judge(
+    question: &Question,
+    check: &DeclaredCheck,
+    scope: &Scope,
+    answer: &Answer<'_>,
+) -> Result<Found, Unreadable> {
+    if let Some(failure) = &question.failure {
+        if (answer.status != 0 || failure.any_status)
+            && let Some(found) = said(failure, answer)?
+        {
+            return Ok(found);
+        }
+        if answer.status != 0 {
+            let status = answer.status;
+            return Err(Unreadable(format!("the query ended with status {status}")));
+        }
+    }
+    let context = context(question, check, scope, answer)?;
+    if let Some(reason) = first(&check.unreadable, &context)? {
+        return Err(Unreadable(reason));
+    }
+    let mut found = Found::when(false, check.found.render(&context)?);
+    for measure in &check.measures {
+        found = found.measuring([number(measure, &context)?]);
+    }
+    found.holds = holds(check, &context)?;
+    Ok(found)
+}
+
+fn holds(check: &DeclaredCheck, context: &Value) -> Result<Holds, Unreadable> {
+    if let Some(reason) = first(&check.skip, context)? {
+        return Ok(Holds::PassedOver(reason));
+    }
+    if check.expect.holds(context)? {
+        return Ok(Holds::Yes);
+    }
+    if let Some(reason) = first(check.pending_reboot.as_slice(), context)? {
+        return Ok(Holds::AfterReboot(reason));
+    }
+    Ok(Holds::No(first(&check.hints, context)?))
+}
+
+/// What expressions read: the host, the answer, and the names of `let`.
+fn context(
+    question: &Question,
+    check: &DeclaredCheck,
+    scope: &Scope,
+    answer: &Answer<'_>,
+) -> Result<Value, Unreadable> {
+    let mut scope = scope.clone();
+    let text = answer.text()?;
+    let text = if question.asks_boot {
+        let (rest, boot) = without_boot(text);
+        scope.insert("answer".to_owned(), reader::read(&question.reader, &rest)?);
+        scope.insert("boot".to_owned(), boot?);
+        None
+    } else {
+        Some(text)
+    };
+    if let Some(text) = text {
+        scope.insert("answer".to_owned(), reader::read(&question.reader, text)?);
+    }
+    scope.insert("status".to_owned(), answer.status.into());
+    for (name, expression) in &check.names {
+        let value = expression.evaluate(&Value::from(scope.clone()))?;
+        scope.insert(name.clone(), value);
+    }
+    Ok(Value::from(scope.clone()))
+}
+
+/// The answer without the two command lines, and these as lists of words.
+fn without_boot(text: &str) -> (String, Result<Value, Unreadable>) {
+    let (mut rest, mut running, mut next) = (String::new(), None, "");
+    for line in text.lines() {
+        if let Some(words) = line.strip_prefix("running=") {
+            running = Some(words);
+        } else if let Some(words) = line.strip_prefix("next=") {
+            next = words;
+        } else {
+            rest.push_str(line);
+            rest.push('\n');
+        }
+    }
+    let words = |line: &str| line.split_whitespace().collect::<Value>();
+    let boot = running
+        .map(|running| Value::from_pairs([("running", words(running)), ("next", words(next))]))
+        .ok_or_else(|| Unreadable::new("no running command line in the answer"));
+    (rest, boot)
+}
+
+/// The first case that fits.
+fn first(cases: &[Case], context: &Value) -> Result<Option<String>, Unreadable> {
+    for case in cases {
+        let fits = match &case.when {
+            Some(when) => when.holds(context)?,
+            None => true,
+        };
+        if fits {
+            return Ok(Some(case.text.render(context)?));
+        }
+    }
+    Ok(None)
+}
+
+fn number(measure: &Measure, context: &Value) -> Result<Measurement, Unreadable> {
+    let float = |expression: &deployctl_core::concern::Expression| {
+        let value = expression.evaluate(context)?;
+        let number = f64::try_from(value).ok().filter(|it| it.is_finite());
+        number.ok_or_else(|| expression.fault("is no finite number"))
+    };
+    let what = measure.what.render(context)?;
+    let measured =
+        Measurement::new(&what, &measure.unit).statistic("value", float(&measure.value)?);
+    Ok(match (&measure.at_least, &measure.at_most) {
+        (Some(least), _) => measured.limit("value", Bound::AtLeast, float(least)?),
+        (None, Some(most)) => measured.limit("value", Bound::AtMost, float(most)?),
+        (None, None) => measured,
+    })
+}
+
+/// What the command says is wrong; `None` where it says nothing of the kind.
+fn said(failure: &Failure, answer: &Answer<'_>) -> Result<Option<Found>, Unreadable> {
+    let regex = Regex::new(&failure.line).map_err(|error| Unreadable(error.to_string()))?;
+    let words = answer.everything();
+    let Some(line) = words.lines().find(|line| regex.is_match(line)) else {
+        return Ok(None);
+    };
+    let part = |pairs: &[(String, String)]| {
+        let found = pairs.iter().find(|(part, _)| line.contains(part));
+        found.map(|(_, text)| text.clone())
+    };
+    let mut found = Found::when(false, line);
+    found.holds = match part(&failure.pending_reboot) {
+        Some(reason) => Holds::AfterReboot(reason),
+        None => Holds::No(part(&failure.hints).or_else(|| failure.hint.clone())),
+    };
+    Ok(Some(found))
+}

@@ -1,0 +1,109 @@
+//! A question to a host, and how its answer is read.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::concern::expression::Expression;
+use crate::inventory::Platform;
+
+/// One question, or one for each of several things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// POSIX sh, by platform. Facts reach it in its variables and arguments only.
+    pub commands: BTreeMap<Platform, String>,
+    /// How long it may take, in seconds; zero for what cannot hang (builtins over /proc and local files).
+    pub deadline_seconds: u16,
+    /// Most of the answer that is read, in KiB.
+    pub cap_kib: u16,
+    /// A list or an attribute set: it is asked once for each of its entries, as `key` and `value`.
+    pub each: Option<Expression>,
+    /// The command's variables.
+    pub variables: BTreeMap<String, Expression>,
+    /// Its positional parameters: a list.
+    pub arguments: Option<Expression>,
+    /// How the answer is read.
+    pub reader: Reader,
+    /// Whether the running and the next boot's command lines are asked with it, as `boot.running` and `boot.next`.
+    pub asks_boot: bool,
+    /// What to do where its command is not installed.
+    pub where_missing: Option<String>,
+    /// How it looks when the command says itself what is wrong.
+    pub failure: Option<Failure>,
+}
+
+/// How an answer is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reader {
+    /// As one text.
+    Text,
+    /// As a list of lines that hold more than blanks, trimmed.
+    Lines {
+        /// The first line, which tells an answer of nothing from no answer; it is no part of what is read.
+        begins_with: Option<String>,
+    },
+    /// As an attribute set of `key<separator>value` lines; other lines are left out, and the first of equal keys wins.
+    Pairs {
+        /// Between key and value.
+        separator: String,
+        /// The keys that must be there, and what their values are; other values are texts.
+        fields: BTreeMap<String, Field>,
+    },
+    /// As a list of attribute sets, one for each line.
+    Columns {
+        /// The first line, as of `lines`.
+        begins_with: Option<String>,
+        /// Between columns; left out: blanks.
+        separator: Option<String>,
+        /// The names of the columns.
+        columns: Vec<String>,
+        /// What the values are that are no texts.
+        fields: BTreeMap<String, Field>,
+    },
+    /// As JSON.
+    Json,
+    /// As a list of samples (`name`, `labels`, `value`) in Prometheus' text format; other lines are left out.
+    Prometheus,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Its kind.
+    pub kind: FieldKind,
+    /// Whether it may be missing (`none` then).
+    pub optional: bool,
+}
+
+/// Kinds of values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldKind {
+    /// Any text.
+    Text,
+    /// A whole number from zero on.
+    Count,
+    /// A finite number.
+    Number,
+    /// A size in kB, as /proc/meminfo writes it: `2048 kB`.
+    Kb,
+    /// A list of CPUs.
+    Cpus,
+    /// Words with blanks between them.
+    Words,
+}
+
+/// How it looks when a command says itself what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A regular expression: the line of either stream that says it, which becomes the evidence.
+    pub line: String,
+    /// Whether a command that succeeded can say it, too.
+    pub any_status: bool,
+    /// Parts of that line, and what to do about each.
+    pub hints: Vec<(String, String)>,
+    /// What to do about another one.
+    pub hint: Option<String>,
+    /// Parts of that line that a reboot cures, and what waits for it.
+    pub pending_reboot: Vec<(String, String)>,
+}

@@ -1,0 +1,244 @@
+//! Expressions and texts of `rules.toml` and `checks.toml`: minijinja, with a set of filters of its own, and bounded.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use toml::Spanned;
+
+use super::error::ConcernError;
+use super::filter;
+use super::set::line_at;
+
+/// Longest expression or text, in bytes: with it, and without blocks, what one can build stays small.
+const LONGEST: usize = 1000;
+
+/// What one evaluation may take, in instructions of the template language and bytes of new strings.
+const FUEL: u64 = 5_000_000;
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_formatter(write_value);
+    filter::add(&mut environment);
+    environment
+});
+
+/// An expression that compiles, and reads only names that it may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    source: String,
+    /// `modules/web/rules.toml:3`.
+    pub(super) place: String,
+    reads: BTreeSet<String>,
+}
+
+/// A text with `{{ … }}`, which compiles, and reads only names that it may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    source: String,
+    place: String,
+    reads: BTreeSet<String>,
+}
+
+/// Why an expression or a text has no value: its place, and what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct NoValue {
+    /// `modules/web/checks.toml:12`.
+    pub place: String,
+    /// A lower-case fragment.
+    pub problem: String,
+}
+
+impl Expression {
+    /// The names that it reads, with what it reads of them: `host.web.port`.
+    pub(super) fn reads(&self) -> &BTreeSet<String> {
+        &self.reads
+    }
+
+    /// Its value.
+    ///
+    /// # Errors
+    /// When it reads what is not there, or has no value.
+    pub fn evaluate(&self, context: &Value) -> Result<Value, NoValue> {
+        let compiled = ENVIRONMENT.compile_expression(&self.source);
+        compiled
+            .and_then(|it| it.eval(context))
+            .map_err(|error| no_value(&self.place, &error))
+    }
+
+    /// Whether its value is true: neither false, zero, none nor empty.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub fn holds(&self, context: &Value) -> Result<bool, NoValue> {
+        self.evaluate(context).map(|value| value.is_true())
+    }
+
+    /// That it has no value, in words.
+    pub fn fault(&self, problem: impl Into<String>) -> NoValue {
+        NoValue {
+            place: self.place.clone(),
+            problem: problem.into(),
+        }
+    }
+}
+
+impl Text {
+    /// The names that it reads.
+    pub(super) fn reads(&self) -> &BTreeSet<String> {
+        &self.reads
+    }
+
+    /// The text, with the values of its expressions.
+    ///
+    /// # Errors
+    /// When it reads what is not there, or a value cannot be written.
+    pub fn render(&self, context: &Value) -> Result<String, NoValue> {
+        let rendered = ENVIRONMENT.render_str(&self.source, context);
+        rendered.map_err(|error| no_value(&self.place, &error))
+    }
+}
+
+fn no_value(place: &str, error: &Error) -> NoValue {
+    NoValue {
+        place: place.to_owned(),
+        problem: said(error),
+    }
+}
+
+fn said(error: &Error) -> String {
+    let kind = error.kind().to_string();
+    let words = error.detail().map_or(kind, str::to_owned);
+    words.replace('\n', " ")
+}
+
+/// What `{{ value }}` writes: what can be read as one word or number. minijinja would write Python's `True`.
+fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
+    let text = match value.kind() {
+        ValueKind::Bool => if value.is_true() { "true" } else { "false" }.to_owned(),
+        ValueKind::String => value.as_str().unwrap_or_default().to_owned(),
+        ValueKind::Number => filter::number_text(value),
+        kind => {
+            let message = format!("a text cannot hold a {kind}; join or count it");
+            return Err(Error::new(ErrorKind::BadEscape, message));
+        }
+    };
+    out.write_str(&text).map_err(Error::from)
+}
+
+/// Compiles the expressions of one file, and collects what is wrong with them.
+pub(super) struct Compiler<'a> {
+    file: String,
+    source: &'a str,
+    pub(super) errors: Vec<ConcernError>,
+}
+
+impl<'a> Compiler<'a> {
+    /// For the file that messages call `file`.
+    pub(super) fn new(file: &str, source: &'a str) -> Self {
+        Self {
+            file: file.to_owned(),
+            source,
+            errors: Vec::new(),
+        }
+    }
+
+    /// `modules/web/rules.toml:3`, for a byte offset.
+    pub(super) fn place(&self, offset: usize) -> String {
+        format!("{}:{}", self.file, line_at(self.source, offset))
+    }
+
+    /// Notes what is wrong at a byte offset.
+    pub(super) fn fail(&mut self, offset: usize, problem: impl Into<String>) {
+        self.errors.push(ConcernError {
+            file: self.file.clone(),
+            line: line_at(self.source, offset),
+            problem: problem.into(),
+            hint: None,
+        });
+    }
+
+    /// An expression over `roots`. What is wrong is noted, and the expression is then without any name.
+    pub(super) fn expression(&mut self, text: &Spanned<String>, roots: &[&str]) -> Expression {
+        let (place, offset) = (self.place(text.span().start), text.span().start);
+        let text = text.get_ref();
+        let reads = check_length(text)
+            .and_then(|()| {
+                ENVIRONMENT
+                    .compile_expression(text)
+                    .map_err(|error| said(&error))
+            })
+            .map(|it| it.undeclared_variables(true));
+        let reads = self.known(reads, roots, offset);
+        Expression {
+            source: text.clone(),
+            place,
+            reads,
+        }
+    }
+
+    /// The same of a text.
+    pub(super) fn text(&mut self, text: &Spanned<String>, roots: &[&str]) -> Text {
+        let (place, offset) = (self.place(text.span().start), text.span().start);
+        let text = text.get_ref();
+        let reads = check_length(text)
+            .and_then(|()| without_blocks(text))
+            .and_then(|()| {
+                ENVIRONMENT
+                    .template_from_str(text)
+                    .map_err(|error| said(&error))
+            })
+            .map(|it| it.undeclared_variables(true));
+        let reads = self.known(reads, roots, offset);
+        Text {
+            source: text.clone(),
+            place,
+            reads,
+        }
+    }
+
+    fn known(
+        &mut self,
+        reads: Result<impl IntoIterator<Item = String>, String>,
+        roots: &[&str],
+        offset: usize,
+    ) -> BTreeSet<String> {
+        let names: BTreeSet<String> = match reads {
+            Ok(names) => names.into_iter().collect(),
+            Err(problem) => {
+                self.fail(offset, problem);
+                return BTreeSet::new();
+            }
+        };
+        for name in &names {
+            if !roots.contains(&root(name)) {
+                let known = roots.join("`, `");
+                self.fail(offset, format!("reads `{name}`; it can read `{known}`"));
+            }
+        }
+        names
+    }
+}
+
+/// `host` of `host.web.port`.
+pub(super) fn root(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
+}
+
+fn check_length(text: &str) -> Result<(), String> {
+    if text.len() > LONGEST {
+        return Err(format!("is longer than {LONGEST} bytes"));
+    }
+    Ok(())
+}
+
+fn without_blocks(text: &str) -> Result<(), String> {
+    if text.contains("{%") {
+        return Err("a text holds `{{ … }}` alone, no `{% … %}`".to_owned());
+    }
+    Ok(())
+}

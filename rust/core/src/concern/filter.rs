@@ -1,0 +1,145 @@
+//! The filters that expressions have beside minijinja's own. docs/concerns.md lists them; a test compares.
+
+use minijinja::{Environment, Error, ErrorKind, Value};
+use regex::Regex;
+
+use crate::cpus;
+
+/// Names and meanings, for the documentation.
+pub const FILTERS: &[(&str, &str)] = &[
+    ("number", "the number that a text is"),
+    (
+        "fixed(n)",
+        "a number with n digits after the point, as text",
+    ),
+    (
+        "kib",
+        "a size such as `2M`, `4G` or `512k` in KiB; bytes without a unit",
+    ),
+    ("cpus", "the CPUs of a list such as `0-3,8`"),
+    (
+        "cpu_list",
+        "CPUs as such a list; `none` where there are none",
+    ),
+    ("without(other)", "what is in a list and not in the other"),
+    ("common(other)", "what is in both lists"),
+    (
+        "parameter(name)",
+        "the value of the last `name=…` among words; none where there is none",
+    ),
+    ("matches(regex)", "whether a text has a match"),
+    (
+        "capture(regex)",
+        "the first group of the first match in a text; none where there is none",
+    ),
+    (
+        "glob(pattern)",
+        "whether a text matches a pattern, where `*` is any text",
+    ),
+    (
+        "lookup(pairs)",
+        "of a list of [text, value], the value of the first text that is part of this one; none where there is none",
+    ),
+];
+
+pub(super) fn add(environment: &mut Environment<'static>) {
+    environment.add_filter("number", |value: Value| number(&value));
+    environment.add_filter("fixed", fixed);
+    environment.add_filter("kib", |text: &str| {
+        kib(text).ok_or_else(|| wrong(format!("`{text}` is no size")))
+    });
+    environment.add_filter("cpus", |text: &str| {
+        cpus::parse(text).map_err(|error| wrong(error.to_string()))
+    });
+    environment.add_filter("cpu_list", |set: Vec<u32>| {
+        cpus::show(&set.into_iter().collect())
+    });
+    environment.add_filter("without", |list: Vec<Value>, other: Vec<Value>| {
+        kept(list, |it| !other.contains(it))
+    });
+    environment.add_filter("common", |list: Vec<Value>, other: Vec<Value>| {
+        kept(list, |it| other.contains(it))
+    });
+    environment.add_filter("parameter", |words: Vec<String>, name: &str| {
+        parameter(&words, name)
+    });
+    environment.add_filter("matches", |text: &str, pattern: &str| {
+        Ok::<bool, Error>(regex(pattern)?.is_match(text))
+    });
+    environment.add_filter("capture", capture);
+    environment.add_filter("glob", glob);
+    environment.add_filter("lookup", lookup);
+}
+
+fn wrong(problem: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, problem.into())
+}
+
+/// Nix versions differ in whether they print 1.0 as `1` or `1.0`.
+pub(super) fn number_text(value: &Value) -> String {
+    let text = value.to_string();
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+fn number(value: &Value) -> Result<Value, Error> {
+    if value.is_number() {
+        return Ok(value.clone());
+    }
+    let text = value.as_str().unwrap_or_default().trim();
+    if let Ok(whole) = text.parse::<i64>() {
+        return Ok(whole.into());
+    }
+    let number = text.parse().ok().filter(|it: &f64| it.is_finite());
+    let number = number.ok_or_else(|| wrong(format!("`{text}` is not a number")))?;
+    Ok(number.into())
+}
+
+fn fixed(value: f64, digits: usize) -> String {
+    format!("{value:.*}", digits.min(12))
+}
+
+/// A size in KiB, as mount options and `/proc` write it.
+fn kib(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let number: u64 = digits.parse().ok()?;
+    match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" => Some(number / 1024),
+        "k" | "kb" | "kib" => Some(number),
+        "m" | "mb" | "mib" => number.checked_mul(1024),
+        "g" | "gb" | "gib" => number.checked_mul(1024 * 1024),
+        _ => None,
+    }
+}
+
+fn kept(list: Vec<Value>, keep: impl Fn(&Value) -> bool) -> Vec<Value> {
+    list.into_iter().filter(|it| keep(it)).collect()
+}
+
+fn parameter(words: &[String], name: &str) -> Option<String> {
+    let prefix = format!("{name}=");
+    let mut values = words.iter().rev().filter_map(|it| it.strip_prefix(&prefix));
+    values.next().map(str::to_owned)
+}
+
+fn regex(pattern: &str) -> Result<Regex, Error> {
+    Regex::new(pattern).map_err(|_| wrong(format!("`{pattern}` is no regular expression")))
+}
+
+fn capture(text: &str, pattern: &str) -> Result<Option<String>, Error> {
+    let found = regex(pattern)?.captures(text).and_then(|it| it.get(1));
+    Ok(found.map(|it| it.as_str().to_owned()))
+}
+
+fn glob(text: &str, pattern: &str) -> Result<bool, Error> {
+    let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
+    Ok(regex(&format!("^(?s:{})$", parts.join(".*")))?.is_match(text))
+}
+
+fn lookup(text: &str, pairs: Vec<Vec<Value>>) -> Option<Value> {
+    let mut found = pairs.into_iter().filter_map(|pair| match &pair[..] {
+        [part, value] if text.contains(part.as_str()?) => Some(value.clone()),
+        _ => None,
+    });
+    found.next()
+}
