@@ -47,7 +47,7 @@ impl Ask {
         self.0.retry = Retry {
             times,
             pause,
-            only: &[],
+            only: Vec::new(),
         };
         self
     }

@@ -94,7 +94,7 @@ async fn load_checks_that_share_a_question_load_once() {
     ];
     shared[0].0.query.command = format!("cd \"$HERE\" || exit\n{}", from_time("runs", 2));
     shared[1].0.query = shared[0].0.query.clone();
-    shared[0].0.retry = shared[1].0.retry;
+    shared[0].0.retry = shared[1].0.retry.clone();
     "second".clone_into(&mut shared[1].0.id);
     let told = World::new(&["cuda"]).told(vec![("cuda", shared)], Vec::new());
     insta::assert_snapshot!(told.await, @r#"

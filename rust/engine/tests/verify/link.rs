@@ -256,7 +256,7 @@ async fn each_attempt_has_a_server_of_its_own() {
     link.check.retry = deployctl_checks::Retry {
         times: 3,
         pause: std::time::Duration::from_secs(4),
-        only: &[],
+        only: Vec::new(),
     };
     insta::assert_snapshot!(told_with_log(World::new(&HOSTS), link).await, @r#"
        0s cuda ! Measuring("lan: throughput mac-mini → cuda")
