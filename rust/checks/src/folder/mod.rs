@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deployctl_core::concern::{ChecksFile, Concern, DeclaredCheck, NoValue, Question};
+use deployctl_core::concern::{ChecksFile, Concern, DeclaredCheck, Expression, NoValue, Question};
 use deployctl_core::query::Query;
 use minijinja::Value;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, ValueKind};
 
 use crate::answer::Unreadable;
 use crate::concern::kernel;
@@ -70,18 +70,58 @@ fn of(
         return Ok(Vec::new());
     };
     let mut all = Vec::new();
-    for (part, scope) in question::each(question, scope)? {
-        let context = Value::from(scope.clone());
-        if let Some(when) = &check.when
-            && !when.holds(&context)?
-        {
-            continue;
-        }
+    for (part, scope) in each(question.each.as_ref(), scope, ["key", "value"])? {
         let id = format!("{concern}/{}{part}", check.question);
-        let query = question::query(question, id, command, &context)?;
-        all.push(one(concern, question, check, &query, scope)?);
+        let query = question::query(question, id, command, &Value::from(scope.clone()))?;
+        for (_, scope) in each(check.each.as_ref(), &scope, ["item_key", "item"])? {
+            let wanted = check.when.as_ref();
+            let wanted = wanted.map(|it| it.holds(&Value::from(scope.clone())));
+            if wanted.transpose()?.unwrap_or(true) {
+                all.push(one(concern, question, check, &query, scope)?);
+            }
+        }
     }
     Ok(all)
+}
+
+/// `scope` for each entry of a list or an attribute set, with the entry by two more names, and the part of an id
+/// that tells it from the others; `scope` alone where there is no such expression.
+fn each(
+    things: Option<&Expression>,
+    scope: &Scope,
+    names: [&str; 2],
+) -> Result<Vec<(String, Scope)>, NoValue> {
+    let Some(expression) = things else {
+        return Ok(vec![(String::new(), scope.clone())]);
+    };
+    let things = expression.evaluate(&Value::from(scope.clone()))?;
+    let is_map = things.kind() == ValueKind::Map;
+    let keys = things
+        .try_iter()
+        .map_err(|_| expression.fault("is neither a list nor an attribute set"))?;
+    let mut all = Vec::new();
+    for (index, key) in keys.enumerate() {
+        let value = if is_map {
+            let value = things.get_item(&key);
+            value.map_err(|error| expression.fault(error.to_string()))?
+        } else {
+            key.clone()
+        };
+        let part = part(&key, index);
+        let mut scope = scope.clone();
+        scope.extend(names.map(str::to_owned).into_iter().zip([key, value]));
+        all.push((part, scope));
+    }
+    Ok(all)
+}
+
+/// The key, where an id can hold it, or else its place.
+fn part(key: &Value, index: usize) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    match key.as_str() {
+        Some(key) if !key.is_empty() && key.chars().all(allowed) => format!("/{key}"),
+        _ => format!("/{}", index + 1),
+    }
 }
 
 fn one(

@@ -9,45 +9,6 @@ use deployctl_core::query::{Query, quote};
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::Scope;
-
-/// What a question is asked for: the part of its id that tells it from the others, and what expressions read.
-pub(super) fn each(question: &Question, scope: &Scope) -> Result<Vec<(String, Scope)>, NoValue> {
-    let Some(each) = &question.each else {
-        return Ok(vec![(String::new(), scope.clone())]);
-    };
-    let things = each.evaluate(&Value::from(scope.clone()))?;
-    let is_map = things.kind() == ValueKind::Map;
-    let keys = things
-        .try_iter()
-        .map_err(|_| each.fault("is neither a list nor an attribute set"))?;
-    let mut all = Vec::new();
-    for (index, key) in keys.enumerate() {
-        let value = if is_map {
-            things
-                .get_item(&key)
-                .map_err(|error| each.fault(error.to_string()))?
-        } else {
-            key.clone()
-        };
-        let mut scope = scope.clone();
-        let part = part(&key, index);
-        scope.insert("key".to_owned(), key);
-        scope.insert("value".to_owned(), value);
-        all.push((part, scope));
-    }
-    Ok(all)
-}
-
-/// The key, where an id can hold it, or else its place.
-fn part(key: &Value, index: usize) -> String {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-    match key.as_str() {
-        Some(key) if !key.is_empty() && key.chars().all(allowed) => format!("/{key}"),
-        _ => format!("/{}", index + 1),
-    }
-}
-
 /// The query: variables and arguments, quoted, then the command as it was written.
 pub(super) fn query(
     question: &Question,

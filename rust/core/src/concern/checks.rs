@@ -24,6 +24,8 @@ pub(super) const CHECKS: &str = "checks.toml";
 const HOST: &[&str] = &["host", "platform"];
 /// What it can read for each of several things.
 const EACH: &[&str] = &["key", "value"];
+/// What a check can read that is made once for each of several things of one answer.
+const ITEM: &[&str] = &["item_key", "item"];
 /// What it can read of an answer.
 const ANSWER: &[&str] = &["answer", "status", "boot"];
 
@@ -47,6 +49,8 @@ pub struct DeclaredCheck {
     pub name: Text,
     /// The question whose answer it reads.
     pub question: String,
+    /// A list or an attribute set: there is one such check for each of its entries, as `item_key` and `item`.
+    pub each: Option<Expression>,
     /// Whether there is such a check; left out: there is.
     pub when: Option<Expression>,
     /// Names for values of the answer, each after those that it reads.

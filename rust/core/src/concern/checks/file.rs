@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::question::{Failure, Field, FieldKind, Question, Reader};
 use super::{
-    ANSWER, Case, ChecksFile, DeclaredCheck, EACH, HOST, Measure, Retries, Setting, is_name,
+    ANSWER, Case, ChecksFile, DeclaredCheck, EACH, HOST, ITEM, Measure, Retries, Setting, is_name,
 };
 use crate::concern::expression::{Compiler, Expression, root};
 use crate::inventory::Platform;
@@ -73,6 +73,7 @@ struct FailureItem {
 struct CheckItem {
     name: Phrase,
     query: Phrase,
+    each: Option<Phrase>,
     when: Option<Phrase>,
     #[serde(default, rename = "let")]
     names: BTreeMap<Spanned<String>, Phrase>,
@@ -364,7 +365,11 @@ impl CheckItem {
             );
         }
         let each = asked.is_some_and(|it| it.each.is_some());
-        let before = roots(&[HOST, if each { EACH } else { &[] }]);
+        let mut before = roots(&[HOST, if each { EACH } else { &[] }]);
+        let each = self.each.map(|it| compiler.expression(&it, &before));
+        if each.is_some() {
+            before.extend(ITEM);
+        }
         let mut after = before.clone();
         after.extend(ANSWER);
         let given: Vec<String> = self.names.keys().map(|it| it.get_ref().clone()).collect();
@@ -391,6 +396,7 @@ impl CheckItem {
         DeclaredCheck {
             name: compiler.text(&self.name, &before),
             question,
+            each,
             when: self.when.map(|it| compiler.expression(&it, &before)),
             names,
             unreadable: cases(self.unreadable, &all, compiler),
