@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use deployctl_core::name::UnitName;
+use deployctl_core::observed::starts_at_boot;
 use deployctl_core::query::{Query, quote};
 use deployctl_core::rendered::{OnChange, UnitWant};
 
@@ -132,24 +133,14 @@ fn judge(
     let evidence = format!("{load}, {active} ({sub}), {file}");
     let off = running != Some(true) && enabled != Some(true);
     if load == "not-found" {
-        let hint = if ours {
-            format!("`{unit}` is not there: apply writes it")
-        } else {
-            format!("`{unit}` is not there: install what brings it, or take it out of the facts")
-        };
         // What should neither run nor start, and is not there, does neither; but a file of ours should be there.
         let holds = off && !ours && active == "inactive";
-        return Ok(Found::when(holds, evidence).or_hint(hint));
+        return Ok(Found::when(holds, evidence).or_hint(not_there(unit, ours)));
     }
     // A oneshot that ended well stays `active (exited)` only with RemainAfterExit=; `activating` is
     // no success yet.
     let runs = active == "active" || active == "reloading";
-    // `static`, `generated` and the like start when something asks for them: neither yes nor no.
-    let starts = match file {
-        "enabled" | "enabled-runtime" | "linked" | "alias" => Some(true),
-        "disabled" | "masked" | "masked-runtime" => Some(false),
-        _ => None,
-    };
+    let starts = starts_at_boot(file);
     // Skipped by its own condition: its purpose has separate checks, which say what is missing.
     let passed_over = state.get("ConditionResult") == Some(&"no")
         && state
@@ -179,6 +170,14 @@ fn judge(
         format!("on the host: systemctl status {unit}; journalctl -u {unit} -b")
     };
     Ok(Found::when(holds, evidence).or_hint(hint))
+}
+
+fn not_there(unit: &str, ours: bool) -> String {
+    if ours {
+        format!("`{unit}` is not there: apply writes it")
+    } else {
+        format!("`{unit}` is not there: install what brings it, or take it out of the facts")
+    }
 }
 
 /// The block of `unit`: systemctl separates them by empty lines, and names every alias.

@@ -197,6 +197,30 @@ pub struct ObservedUnit {
     pub alias_of: Option<UnitName>,
 }
 
+impl ObservedUnit {
+    /// Whether it is up, or on its way there.
+    pub(crate) fn is_active(&self) -> bool {
+        is_active(&self.active)
+    }
+}
+
+/// Whether a unit with this `ActiveState` is up, or on its way there.
+fn is_active(state: &str) -> bool {
+    matches!(state, "active" | "reloading" | "activating")
+}
+
+/// Whether the next boot starts a unit with this `UnitFileState` by itself. `None` where that depends on others, as
+/// with a `static` or `generated` one.
+pub fn starts_at_boot(state: &str) -> Option<bool> {
+    match state {
+        "enabled" | "alias" => Some(true),
+        // What is enabled in /run is gone by then, and a unit file that is linked in is not enabled.
+        "disabled" | "masked" | "masked-runtime" | "enabled-runtime" | "linked"
+        | "linked-runtime" => Some(false),
+        _ => None,
+    }
+}
+
 /// An apply that is still open on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingApply {

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use deployctl_core::closure::StorePath;
 use deployctl_core::name::HostName;
+use deployctl_engine::connect::Connector;
+use deployctl_engine::event::Sink;
 use deployctl_engine::fleet::{self, broken};
 use deployctl_engine::nix::deployer::DeployError;
 use deployctl_engine::prepare::undeployed;
@@ -27,25 +30,7 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
     let connector = context.connector(&inventory)?;
     let work = |host: HostName, state: Result<TargetState, Box<HostReport>>| {
         let (sink, connector) = (Arc::clone(&sink), Arc::clone(&connector));
-        async move {
-            let Some(system) = state?.system else {
-                let reason = "it is given files; `deployctl render` shows them".to_owned();
-                return Err(Box::new(HostReport::ended(
-                    host,
-                    Outcome::Skipped { reason },
-                )));
-            };
-            let Some(derivation) = &system.source.derivation else {
-                unreachable!("it was evaluated just now");
-            };
-            let store = connector.store(&host).await;
-            system
-                .deployer
-                .build(&host, &system.host, derivation, store.as_ref(), &sink)
-                .await
-                .map_err(|error| Box::new(undeployed(host.clone(), &DeployError::System(error))))?;
-            Ok((host, derivation.out.clone()))
-        }
+        async move { build(host, state?, &*connector, &sink).await }
     };
     let ends = fleet::each(states, context.jobs(), work, |host, panic| {
         Err(Box::new(broken(host, &panic)))
@@ -64,20 +49,47 @@ pub(super) async fn run(context: &Context, args: &args::Hosts) -> Result<Verdict
         }
     }
     let report = Report::new("build", others);
+    print(context, &built, &report, width(&hosts));
+    Ok(report.verdict(false))
+}
+
+/// Builds the system of one host; returns where it is in the store.
+async fn build(
+    host: HostName,
+    state: TargetState,
+    connector: &dyn Connector,
+    sink: &Sink,
+) -> Result<(HostName, StorePath), Box<HostReport>> {
+    let Some(system) = state.system else {
+        let reason = "it is given files; `deployctl render` shows them".to_owned();
+        let skipped = Outcome::Skipped { reason };
+        return Err(Box::new(HostReport::ended(host, skipped)));
+    };
+    let Some(derivation) = &system.source.derivation else {
+        unreachable!("it was evaluated just now");
+    };
+    let store = connector.store(&host).await;
+    system
+        .deployer
+        .build(&host, &system.host, derivation, store.as_ref(), sink)
+        .await
+        .map_err(|error| Box::new(undeployed(host.clone(), &DeployError::System(error))))?;
+    Ok((host, derivation.out.clone()))
+}
+
+fn print(context: &Context, built: &BTreeMap<HostName, StorePath>, report: &Report, width: usize) {
     if context.ui.json {
         Ui::print_json(
             &serde_json::json!({ "version": 1, "built": built, "others": report.hosts }),
         );
     } else {
-        let width = width(&hosts);
         let text = built.iter().fold(String::new(), |mut text, (host, path)| {
             let _ = writeln!(text, "{host:width$}  {path}");
             text
         });
         context.ui.print(&text);
         if !report.hosts.is_empty() {
-            context.ui.say(show::report(&report).trim_end());
+            context.ui.say(show::report(report).trim_end());
         }
     }
-    Ok(report.verdict(false))
 }

@@ -1,7 +1,9 @@
 //! `deployctl image HOST`: what a host is installed from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use deployctl_core::inventory::host::Host;
+use deployctl_core::name::HostName;
 use deployctl_engine::nix::deployer::DeployError;
 use deployctl_engine::nix::{Image, image};
 use deployctl_engine::prepare::undeployed;
@@ -17,18 +19,7 @@ pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict
     let inventory = context.inventory().await?;
     let name = one_host(&inventory, &args.host)?;
     let host = inventory.host(&name).expect("selected from the inventory");
-    if !host.platform.is_linux() {
-        return Err(Failure::usage(format!(
-            "`{name}` is a Mac: it is not installed from an image"
-        ))
-        .hint("docs/nix.md says how nix-darwin gets there first"));
-    }
-    if host.image.is_none() {
-        return Err(
-            Failure::usage(format!("`{name}` does not say what it is installed from"))
-                .hint("declare `image` in its facts: `deployctl inventory --schema` says how"),
-        );
-    }
+    installable(&name, host)?;
     let kind = if args.installer {
         Image::Installer
     } else {
@@ -51,17 +42,7 @@ pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict
             return Ok(report.verdict(false));
         }
     };
-    let store = Path::new(built.out.as_str());
-    let mut files = image::files(store).map_err(|error| {
-        let message = format!("cannot read `{}`", store.display());
-        Failure::new(Verdict::Internal, message).cause(&error)
-    })?;
-    if let Some(out) = &args.out {
-        files = image::copy(&files, out).map_err(|error| {
-            let message = format!("cannot copy the image to `{}`", out.display());
-            Failure::new(Verdict::Internal, message).cause(&error)
-        })?;
-    }
+    let files = files(Path::new(built.out.as_str()), args.out.as_deref())?;
     if context.ui.json {
         Ui::print_json(
             &serde_json::json!({ "version": 1, "host": name, "store_path": built.out, "files": files }),
@@ -75,6 +56,37 @@ pub(super) async fn run(context: &Context, args: &args::Image) -> Result<Verdict
         }
     }
     Ok(Verdict::Done)
+}
+
+fn installable(name: &HostName, host: &Host) -> Result<(), Failure> {
+    if !host.platform.is_linux() {
+        return Err(Failure::usage(format!(
+            "`{name}` is a Mac: it is not installed from an image"
+        ))
+        .hint("docs/nix.md says how nix-darwin gets there first"));
+    }
+    if host.image.is_none() {
+        return Err(
+            Failure::usage(format!("`{name}` does not say what it is installed from"))
+                .hint("declare `image` in its facts: `deployctl inventory --schema` says how"),
+        );
+    }
+    Ok(())
+}
+
+/// The files of the built image, or their copies in the folder `out`.
+fn files(store: &Path, out: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
+    let files = image::files(store).map_err(|error| {
+        let message = format!("cannot read `{}`", store.display());
+        Failure::new(Verdict::Internal, message).cause(&error)
+    })?;
+    let Some(out) = out else {
+        return Ok(files);
+    };
+    image::copy(&files, out).map_err(|error| {
+        let message = format!("cannot copy the image to `{}`", out.display());
+        Failure::new(Verdict::Internal, message).cause(&error)
+    })
 }
 
 /// What one does with such a file.

@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Parser as _;
-use deployctl_core::inventory::{Inventory, Platform};
+use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_engine::history::HistoryError;
 use deployctl_engine::interrupt::Interrupt;
@@ -160,8 +160,8 @@ fn askable(
 ) -> (Vec<HostName>, Vec<(HostName, String)>) {
     let files_only = context.global.sandbox.is_some();
     let given_files = |name: &HostName| {
-        let platform = inventory.host(name).map(|host| host.platform);
-        platform == Some(Platform::Ubuntu)
+        let host = inventory.host(name);
+        host.is_some_and(|host| !host.platform.runs_closure())
     };
     let (asked, others): (Vec<_>, Vec<_>) = hosts
         .iter()

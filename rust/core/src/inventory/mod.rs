@@ -137,32 +137,13 @@ pub fn parse(bytes: &[u8]) -> Result<Inventory, InventoryErrors> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse_with(bytes: &[u8], concerns: &Concerns) -> Result<Inventory, InventoryErrors> {
-    let mut raw: Value = match serde_json::from_slice(bytes) {
-        Ok(value) => value,
-        Err(error) => return Err(only(format!("is not JSON: {error}"))),
-    };
-    match raw.get("version") {
-        Some(version) if *version == 1 => {}
-        Some(other) => {
-            return Err(only(format!(
-                "has version {}; this deployctl reads version 1",
-                structure::show(other)
-            )));
-        }
-        None => return Err(only("is not an inventory: it has no `version`".to_owned())),
-    }
-    whole_numbers(&mut raw);
-
-    let positions: Positions = raw
-        .get("positions")
-        .and_then(Value::as_object)
-        .map(|entries| {
-            entries
-                .iter()
-                .filter_map(|(path, at)| Some((path.clone(), at.as_str()?.to_owned())))
-                .collect()
-        })
-        .unwrap_or_default();
+    let raw = document(bytes)?;
+    let entries = raw.get("positions").and_then(Value::as_object);
+    let positions: Positions = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|(path, at)| Some((path.clone(), at.as_str()?.to_owned())))
+        .collect();
 
     let mut findings = Findings::new(&positions);
     control::check(&FactPath::default(), &raw, &mut findings);
@@ -202,6 +183,24 @@ pub fn parse_with(bytes: &[u8], concerns: &Concerns) -> Result<Inventory, Invent
         concerns: concerns.clone(),
         raw,
     })
+}
+
+/// The JSON of a version that this program reads.
+fn document(bytes: &[u8]) -> Result<Value, InventoryErrors> {
+    let mut raw: Value =
+        serde_json::from_slice(bytes).map_err(|error| only(format!("is not JSON: {error}")))?;
+    match raw.get("version") {
+        Some(version) if *version == 1 => {}
+        Some(other) => {
+            return Err(only(format!(
+                "has version {}; this deployctl reads version 1",
+                structure::show(other)
+            )));
+        }
+        None => return Err(only("is not an inventory: it has no `version`".to_owned())),
+    }
+    whole_numbers(&mut raw);
+    Ok(raw)
 }
 
 fn only(problem: String) -> InventoryErrors {

@@ -40,16 +40,7 @@ fn report(
         }
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            let wanted = holder
-                .get("properties")
-                .and_then(|properties| properties.get(name))
-                .map_or_else(|| "a value".to_owned(), expectation);
-            let near = slip_of(document, &path, name, holder);
-            findings.push(
-                path.key(name),
-                format!("is missing; expected {wanted}"),
-                near.map(|near| format!("is `{near}` meant to be it?")),
-            );
+            missing(document, &path, name, holder, findings);
         }
         Kind::AnyOf { context } => {
             // A nullable attribute set: the branch that is not `null` has the reasons.
@@ -68,16 +59,9 @@ fn report(
             }
         }
         Kind::UniqueItems => {
-            let twice = error
-                .instance()
-                .as_array()
-                .and_then(|items| {
-                    items
-                        .iter()
-                        .enumerate()
-                        .find(|(i, item)| items[..*i].contains(item))
-                })
-                .map_or_else(String::new, |(_, item)| show(item));
+            let items = error.instance().as_array();
+            let twice = items.and_then(|items| twice(items));
+            let twice = twice.map_or_else(String::new, show);
             findings.add(path, format!("names {twice} twice"));
         }
         Kind::MinItems { .. } => findings.add(path, "is empty; expected at least one"),
@@ -85,6 +69,32 @@ fn report(
         _ if error.instance().is_string() && findings.touches(&path) => {}
         _ => wrong_value(&path, error.instance(), holder, findings),
     }
+}
+
+fn missing(
+    document: &Value,
+    path: &FactPath,
+    name: &str,
+    holder: &Value,
+    findings: &mut Findings<'_>,
+) {
+    let wanted = holder
+        .get("properties")
+        .and_then(|properties| properties.get(name))
+        .map_or_else(|| "a value".to_owned(), expectation);
+    let near = slip_of(document, path, name, holder);
+    findings.push(
+        path.clone().key(name),
+        format!("is missing; expected {wanted}"),
+        near.map(|near| format!("is `{near}` meant to be it?")),
+    );
+}
+
+/// The first item that was there before.
+fn twice(items: &[Value]) -> Option<&Value> {
+    let mut all = items.iter().enumerate();
+    all.find(|(i, item)| items[..*i].contains(item))
+        .map(|(_, item)| item)
 }
 
 fn wrong_value(path: &FactPath, value: &Value, schema: &Value, findings: &mut Findings<'_>) {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::config::{Config, Missed};
 use super::expression::Expression;
 use super::fragment::Wanted;
-use super::kconfig::Kconfig;
+use super::kconfig::{Definition, Kconfig};
 use super::value::Value;
 use crate::inventory::suggest;
 
@@ -136,25 +136,42 @@ fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {
         let near = nearest(symbol, kconfig);
         return vec![Reason::Unknown { near }];
     }
-    if missed.got.strength() > missed.wanted.value.strength() {
-        let on = |when: Option<&Expression>| when.is_none_or(|when| when.value(config) > 0);
-        let mut by: Vec<String> = kconfig
-            .selecting(symbol)
-            .filter(|(by, when)| config.value(by).strength() >= missed.got.strength() && on(*when))
-            .map(|(by, _)| by.to_owned())
-            .collect();
-        by.dedup();
-        if !by.is_empty() {
-            return vec![Reason::Selected { by }];
-        }
+    if let Some(selected) = selected(missed, config, kconfig) {
+        return vec![selected];
     }
+    let unmet = unmet(&missed.wanted.value, definitions, config);
+    if !unmet.is_empty() {
+        return unmet;
+    }
+    let otherwise = || unasked(definitions, config);
+    let reason = choice(symbol, definitions, config, kconfig).or_else(otherwise);
+    reason.into_iter().collect()
+}
+
+/// Others that are on and select it.
+fn selected(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Option<Reason> {
+    if missed.got.strength() <= missed.wanted.value.strength() {
+        return None;
+    }
+    let on = |when: Option<&Expression>| when.is_none_or(|when| when.value(config) > 0);
+    let mut by: Vec<String> = kconfig
+        .selecting(&missed.wanted.symbol)
+        .filter(|(by, when)| config.value(by).strength() >= missed.got.strength() && on(*when))
+        .map(|(by, _)| by.to_owned())
+        .collect();
+    by.dedup();
+    (!by.is_empty()).then_some(Reason::Selected { by })
+}
+
+/// What it depends on and does not have.
+fn unmet(wanted: &Value, definitions: &[Definition], config: &Config) -> Vec<Reason> {
     let mut unmet: Vec<Reason> = definitions
         .iter()
         .flat_map(|definition| {
             let needed = if definition.switch {
-                missed.wanted.value.strength().min(1)
+                wanted.strength().min(1)
             } else {
-                missed.wanted.value.strength()
+                wanted.strength()
             };
             definition
                 .depends
@@ -174,10 +191,17 @@ fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {
         .collect();
     // A symbol may say again what the menu around it says.
     unmet.dedup();
-    if !unmet.is_empty() {
-        return unmet;
-    }
-    let chosen = definitions.iter().find_map(|definition| {
+    unmet
+}
+
+/// Another member of its choice that is taken.
+fn choice(
+    symbol: &str,
+    definitions: &[Definition],
+    config: &Config,
+    kconfig: &Kconfig,
+) -> Option<Reason> {
+    definitions.iter().find_map(|definition| {
         let taken = kconfig
             .members(definition.choice?)
             .find(|name| *name != symbol && config.value(name) == Value::Y)?;
@@ -185,10 +209,11 @@ fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {
             taken: taken.to_owned(),
             at: definition.at.clone(),
         })
-    });
-    if let Some(chosen) = chosen {
-        return vec![chosen];
-    }
+    })
+}
+
+/// Nobody can set it: it has no prompt, or none under this configuration.
+fn unasked(definitions: &[Definition], config: &Config) -> Option<Reason> {
     let unasked = |prompt_if: &Option<Expression>| {
         let when = prompt_if.as_ref()?;
         (when.value(config) == 0).then(|| when.words())
@@ -197,15 +222,15 @@ fn reasons(missed: &Missed, config: &Config, kconfig: &Kconfig) -> Vec<Reason> {
         .iter()
         .all(|d| !d.prompt || unasked(&d.prompt_if).is_some());
     if !closed {
-        return Vec::new();
+        return None;
     }
     let asked_sometimes = definitions.iter().find_map(|definition| {
         let when = unasked(&definition.prompt_if)?;
         let at = definition.at.clone();
         Some(Reason::Unasked { when, at })
     });
-    let hidden = Reason::Hidden {
+    let hidden = || Reason::Hidden {
         at: definitions[0].at.clone(),
     };
-    vec![asked_sometimes.unwrap_or(hidden)]
+    Some(asked_sometimes.unwrap_or_else(hidden))
 }

@@ -26,8 +26,7 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
     let mut facts = HostFacts::default();
     let mut os_lines = String::new();
     let (mut disks, mut free) = (Vec::new(), Vec::new());
-    let mut lease = BTreeMap::new();
-    let (mut open, mut left) = (Vec::new(), BTreeMap::new());
+    let mut applies = Applies::default();
     for line in String::from_utf8_lossy(section).lines() {
         let (key, value) = line.split_once(' ').unwrap_or((line, ""));
         let value = printable_line(value.as_bytes(), VALUE_CAP);
@@ -45,21 +44,7 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
             "read-only" => {
                 facts.read_only.insert(value);
             }
-            "lease" => {
-                if let Some((key, value)) = value.split_once(' ') {
-                    lease.insert(key.to_owned(), value.to_owned());
-                }
-            }
-            "open" => {
-                if let Some((apply, phase)) = value.split_once(' ') {
-                    open.push((apply.to_owned(), phase.to_owned()));
-                }
-            }
-            "left" => {
-                if let Some((apply, seconds)) = value.split_once(' ') {
-                    left.insert(apply.to_owned(), seconds.parse().ok());
-                }
-            }
+            "lease" | "open" | "left" => applies.read(key, &value),
             _ => {
                 facts.words.insert(key.to_owned(), value);
             }
@@ -85,45 +70,55 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
         machine_id_sha256: machine.clone(),
         hostname: facts.words.get("hostname").cloned().unwrap_or_default(),
     });
-    facts.pending = pending(
-        &lease,
-        &open,
-        facts.words.get("overdue").map(String::as_str),
-    );
-    if let Some(pending) = &mut facts.pending {
-        pending.left_seconds = left.get(&pending.apply).copied().flatten();
-    }
+    let overdue = facts.words.get("overdue");
+    facts.pending = applies.pending(overdue.map(String::as_str));
     facts
 }
 
-/// The open apply: the one that has the lease, else one that was left in the middle. An apply that
-/// was only staged or validated has changed nothing and blocks no other once its lease is gone.
-fn pending(
-    lease: &BTreeMap<String, String>,
-    open: &[(String, String)],
-    late: Option<&str>,
-) -> Option<PendingApply> {
-    let holder = lease.get("holder").cloned().unwrap_or_default();
-    let leased = lease.get("apply").and_then(|id| {
-        open.iter()
-            .find(|(apply, _)| apply == id)
-            .map(|(apply, phase)| (apply.clone(), phase.clone(), holder))
-    });
-    let is_late = |apply: &str| late.is_some_and(|late| late == apply);
-    leased
-        .map(|(apply, phase, holder)| (is_late(&apply), apply, phase, holder))
-        .or_else(|| {
-            open.iter()
-                .find(|(_, phase)| phase != "staged" && phase != "validated")
-                .map(|(apply, phase)| (false, apply.clone(), phase.clone(), String::new()))
-        })
-        .map(|(overdue, apply, phase, holder)| PendingApply {
-            apply,
-            phase,
-            holder,
-            overdue,
-            left_seconds: None,
-        })
+/// What the host says of applies.
+#[derive(Debug, Default)]
+struct Applies {
+    lease: BTreeMap<String, String>,
+    /// Each with its phase.
+    open: Vec<(String, String)>,
+    /// Seconds that each has left.
+    left: BTreeMap<String, Option<u32>>,
+}
+
+impl Applies {
+    fn read(&mut self, key: &str, value: &str) {
+        let Some((first, rest)) = value.split_once(' ') else {
+            return;
+        };
+        match key {
+            "lease" => drop(self.lease.insert(first.to_owned(), rest.to_owned())),
+            "open" => self.open.push((first.to_owned(), rest.to_owned())),
+            _ => drop(self.left.insert(first.to_owned(), rest.parse().ok())),
+        }
+    }
+
+    /// The open apply: the one that has the lease, else one that was left in the middle. An apply that
+    /// was only staged or validated has changed nothing and blocks no other once its lease is gone.
+    fn pending(&self, overdue: Option<&str>) -> Option<PendingApply> {
+        let of = |(apply, phase): &(String, String)| PendingApply {
+            apply: apply.clone(),
+            phase: phase.clone(),
+            holder: String::new(),
+            overdue: false,
+            left_seconds: self.left.get(apply).copied().flatten(),
+        };
+        let has_lease = |(apply, _): &&(String, String)| self.lease.get("apply") == Some(apply);
+        if let Some(leased) = self.open.iter().find(has_lease) {
+            return Some(PendingApply {
+                holder: self.lease.get("holder").cloned().unwrap_or_default(),
+                overdue: overdue == Some(leased.0.as_str()),
+                ..of(leased)
+            });
+        }
+        let in_the_middle =
+            |(_, phase): &&(String, String)| phase != "staged" && phase != "validated";
+        self.open.iter().find(in_the_middle).map(of)
+    }
 }
 
 /// Reads `ID` and `VERSION_ID` out of os-release(5): shell assignments, perhaps quoted.

@@ -20,11 +20,35 @@ pub(super) fn parse(section: &[u8]) -> Result<Found, String> {
         return Ok(found);
     }
     let mut reader = Fields { rest: section };
+    let mut files = entries(&mut reader, &mut found)?;
+    for line in reader.text("the hashes")?.lines() {
+        let Some((sha256, path)) = line.split_once("  ") else {
+            return Err("a line of hashes without a path".to_owned());
+        };
+        let sha256 = Sha256Hex::from_hex(sha256).ok_or("a hash that is none")?;
+        if let Some((path, ownership)) = managed(path).and_then(|path| files.remove_entry(&path)) {
+            found
+                .states
+                .insert(path, PathState::File { sha256, ownership });
+        }
+    }
+    if let Some(path) = files.keys().next() {
+        return Err(format!("`{path}` could not be hashed"));
+    }
+    found.contents = contents(&mut reader);
+    Ok(found)
+}
+
+/// What `find` printed. Returns the files, which have no hash yet.
+fn entries(
+    reader: &mut Fields<'_>,
+    found: &mut Found,
+) -> Result<BTreeMap<ManagedPath, Ownership>, String> {
     let mut files = BTreeMap::new();
     loop {
         let kind = reader.text("a type")?;
         if kind.is_empty() {
-            break;
+            return Ok(files);
         }
         let mode = reader.text("a mode")?;
         let owner = account(
@@ -45,41 +69,20 @@ pub(super) fn parse(section: &[u8]) -> Result<Found, String> {
             owner,
             group,
         };
-        match kind.as_str() {
+        let state = match kind.as_str() {
             "f" => {
                 found.bytes = found.bytes.saturating_add(size.parse().unwrap_or(0));
                 files.insert(path, ownership);
+                continue;
             }
-            "d" => {
-                found
-                    .states
-                    .insert(path, PathState::Directory { ownership });
-            }
-            "l" => {
-                found.states.insert(path, PathState::Symlink { target });
-            }
-            other => {
-                let letter = other.chars().next().unwrap_or('U');
-                found.states.insert(path, PathState::Other { letter });
-            }
-        }
-    }
-    for line in reader.text("the hashes")?.lines() {
-        let Some((sha256, path)) = line.split_once("  ") else {
-            return Err("a line of hashes without a path".to_owned());
+            "d" => PathState::Directory { ownership },
+            "l" => PathState::Symlink { target },
+            other => PathState::Other {
+                letter: other.chars().next().unwrap_or('U'),
+            },
         };
-        let sha256 = Sha256Hex::from_hex(sha256).ok_or("a hash that is none")?;
-        if let Some((path, ownership)) = managed(path).and_then(|path| files.remove_entry(&path)) {
-            found
-                .states
-                .insert(path, PathState::File { sha256, ownership });
-        }
+        found.states.insert(path, state);
     }
-    if let Some(path) = files.keys().next() {
-        return Err(format!("`{path}` could not be hashed"));
-    }
-    found.contents = contents(&mut reader);
-    Ok(found)
 }
 
 /// Texts for diffs. A diff is a courtesy: one that was cut, or changed while it was read, ends the list.

@@ -136,19 +136,17 @@ pub struct SshUnit {
 }
 
 impl SshUnit {
-    /// Whether it is up.
+    /// Whether it is up, or on its way there.
     pub(crate) fn is_active(&self) -> bool {
-        matches!(self.active.as_str(), "active" | "reloading" | "activating")
+        super::is_active(&self.active)
     }
 
     /// Whether the next boot starts it; `None` where that depends on others.
     pub fn starts_at_boot(&self) -> Option<bool> {
         match self.file.as_str() {
-            "enabled" | "generated" => Some(true),
-            // `enabled-runtime` is gone with /run.
-            "disabled" | "masked" | "masked-runtime" | "enabled-runtime" | "linked-runtime"
-            | "" => Some(false),
-            _ => None,
+            "generated" => Some(true),
+            "" => Some(false),
+            other => super::starts_at_boot(other),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Drift;
 use crate::observed::{Observed, normalise};
 use crate::precedence;
-use crate::rendered::{Ownership, PathState};
+use crate::rendered::{Manifest, Ownership, PathState};
 
 /// Differences between the committed manifest and what is there.
 pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
@@ -11,6 +11,16 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
         return Vec::new();
     };
     let mut drift = system(observed, manifest);
+    paths(observed, manifest, &mut drift);
+    sysctls(observed, manifest, &mut drift);
+    if !observed.unanswered.contains_key("packages") {
+        packages(observed, manifest, &mut drift);
+    }
+    units(observed, manifest, &mut drift);
+    drift
+}
+
+fn paths(observed: &Observed, manifest: &Manifest, drift: &mut Vec<Drift>) {
     for (path, committed) in &manifest.paths {
         if let Some(found) = observed.paths.get(path)
             && found != committed
@@ -33,6 +43,9 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
             ),
         });
     }
+}
+
+fn sysctls(observed: &Observed, manifest: &Manifest, drift: &mut Vec<Drift>) {
     for (key, committed) in &manifest.sysctls {
         if let Some(found) = observed.sysctls.get(key)
             && normalise(found) != normalise(committed)
@@ -55,14 +68,14 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
             });
         }
     }
-    if !observed.unanswered.contains_key("packages") {
-        packages(observed, manifest, &mut drift);
-    }
+}
+
+fn units(observed: &Observed, manifest: &Manifest, drift: &mut Vec<Drift>) {
     for (unit, want) in &manifest.units {
         let Some(state) = observed.units.get(unit) else {
             continue;
         };
-        let active = matches!(state.active.as_str(), "active" | "activating" | "reloading");
+        let active = state.is_active();
         if want.running.is_some_and(|running| running != active) && !state.passed_over {
             drift.push(Drift {
                 subject: unit.to_string(),
@@ -81,11 +94,10 @@ pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
             });
         }
     }
-    drift
 }
 
 /// Another system than the committed one, running or at the next boot.
-fn system(observed: &Observed, manifest: &crate::rendered::Manifest) -> Vec<Drift> {
+fn system(observed: &Observed, manifest: &Manifest) -> Vec<Drift> {
     let (Some(system), Some(committed)) = (&observed.system, &manifest.closure) else {
         return Vec::new();
     };
@@ -110,7 +122,7 @@ fn system(observed: &Observed, manifest: &crate::rendered::Manifest) -> Vec<Drif
         .collect()
 }
 
-fn packages(observed: &Observed, manifest: &crate::rendered::Manifest, drift: &mut Vec<Drift>) {
+fn packages(observed: &Observed, manifest: &Manifest, drift: &mut Vec<Drift>) {
     for (name, want) in &manifest.packages {
         let installed = observed.packages.get(name).filter(|p| p.installed);
         let found = installed.map_or("not installed", |package| package.version.as_str());

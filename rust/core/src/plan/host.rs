@@ -124,7 +124,7 @@ fn system(target: &Target, observed: &Observed, given: Platform) -> Vec<Finding>
             "log in as root, or set `connection.become` to `sudo`",
         ));
     }
-    if !observed.systemd && given != Platform::Darwin {
+    if !observed.systemd && given.is_linux() {
         findings.push(Finding::refuse(
             "systemd",
             format!("systemd does not run on `{}`", target.host),
@@ -133,7 +133,7 @@ fn system(target: &Target, observed: &Observed, given: Platform) -> Vec<Finding>
     }
     if observed.root {
         // A system that Nix builds has its own `/etc`, which may be an image.
-        let ours = |directory: &&String| given == Platform::Ubuntu || *directory != "/etc";
+        let ours = |directory: &&String| !given.runs_closure() || *directory != "/etc";
         for directory in observed.read_only.iter().filter(ours) {
             findings.push(Finding::refuse(
                 "read-only",

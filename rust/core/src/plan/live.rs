@@ -24,29 +24,8 @@ pub(super) fn sysctls(
         if before.is_some_and(|before| normalise(before) == value) {
             continue;
         }
-        if before.is_none()
-            && let Some(interface) = key.interface()
-            && !observed.interfaces.contains(&interface)
-        {
-            findings.push(waits_for_interface(key, &interface, observed.udev));
-            continue;
-        }
-        if before.is_none() && !may_appear {
-            findings.push(Finding::warn(
-                "sysctl",
-                format!("the running kernel has no `{key}`, so it stays unset"),
-                Some("load the module that brings it, or remove it from the facts".to_owned()),
-            ));
-            continue;
-        }
-        if let Some(point) = read_only(key, observed) {
-            findings.push(Finding::refuse(
-                "sysctl",
-                format!(
-                    "`{key}` cannot be set: `{point}` is mounted read-only there, as in a container"
-                ),
-                "set it on the machine that runs the container, or take it out of the facts",
-            ));
+        if let Some(finding) = obstacle(key, observed, may_appear) {
+            findings.push(finding);
             continue;
         }
         changes.push(SysctlChange {
@@ -70,6 +49,30 @@ pub(super) fn sysctls(
     }
     changes.sort_by(|a, b| a.key.cmp(&b.key));
     (changes, findings)
+}
+
+/// Why a setting cannot be written now.
+fn obstacle(key: &SysctlKey, observed: &Observed, may_appear: bool) -> Option<Finding> {
+    let missing = !observed.sysctls.contains_key(key);
+    if missing
+        && let Some(interface) = key.interface()
+        && !observed.interfaces.contains(&interface)
+    {
+        return Some(waits_for_interface(key, &interface, observed.udev));
+    }
+    if missing && !may_appear {
+        return Some(Finding::warn(
+            "sysctl",
+            format!("the running kernel has no `{key}`, so it stays unset"),
+            Some("load the module that brings it, or remove it from the facts".to_owned()),
+        ));
+    }
+    let point = read_only(key, observed)?;
+    Some(Finding::refuse(
+        "sysctl",
+        format!("`{key}` cannot be set: `{point}` is mounted read-only there, as in a container"),
+        "set it on the machine that runs the container, or take it out of the facts",
+    ))
 }
 
 /// The read-only mount that holds the setting: containers are given such.

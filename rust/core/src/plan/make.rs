@@ -46,18 +46,7 @@ pub fn plan(
         findings: Vec::new(),
     };
     if options.sandbox {
-        // Nothing but files is looked at, so nothing else can be said to have changed.
-        let files_alone = Observed {
-            manifest: observed.manifest.clone().map(|mut manifest| {
-                manifest.packages.clear();
-                manifest.units.clear();
-                manifest.sysctls.clear();
-                manifest.closure = None;
-                manifest
-            }),
-            ..observed.clone()
-        };
-        plan.drift = drift::drift(&files_alone);
+        plan.drift = drift::drift(&files_alone(observed));
     } else {
         findings.extend(live_changes(&mut plan, target, rendered, observed));
         plan.drift = drift::drift(observed);
@@ -79,6 +68,20 @@ pub fn plan(
     plan.findings = findings;
     seal(&mut plan);
     plan
+}
+
+/// Nothing but files is looked at in a sandbox, so nothing else can be said to have changed.
+fn files_alone(observed: &Observed) -> Observed {
+    Observed {
+        manifest: observed.manifest.clone().map(|mut manifest| {
+            manifest.packages.clear();
+            manifest.units.clear();
+            manifest.sysctls.clear();
+            manifest.closure = None;
+            manifest
+        }),
+        ..observed.clone()
+    }
 }
 
 /// Puts the findings in order and gives the plan the id of what it says.

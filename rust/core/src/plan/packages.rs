@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::debian_version::compare;
 use super::{Finding, PackageAction, PackageChange};
+use crate::name::PackageName;
 use crate::observed::Observed;
 use crate::rendered::Rendered;
 
@@ -18,13 +19,6 @@ pub(super) fn changes(
     if observed.unanswered.contains_key("packages") {
         return (changes, findings);
     }
-    let was_held = |name| {
-        observed
-            .manifest
-            .as_ref()
-            .and_then(|manifest| manifest.packages.get(name))
-            .is_some_and(|want| want.hold)
-    };
     for (name, want) in &rendered.packages {
         let known = observed.packages.get(name);
         let installed = known.filter(|package| package.installed);
@@ -43,17 +37,7 @@ pub(super) fn changes(
             (None, version) => changes.push(change(PackageAction::Install, version.as_ref())),
             (Some(package), Some(version)) => match compare(version, &package.version) {
                 Ordering::Greater => changes.push(change(PackageAction::Install, Some(version))),
-                Ordering::Less => findings.push(Finding::refuse(
-                    "package",
-                    format!(
-                        "`{name}` is installed in version `{}`, newer than the declared `{version}`; packages only go forward",
-                        package.version
-                    ),
-                    format!(
-                        "declare `{}`, or downgrade it by hand on the host",
-                        package.version
-                    ),
-                )),
+                Ordering::Less => findings.push(newer(name, &package.version, version)),
                 Ordering::Equal => {}
             },
             (Some(_), None) => {}
@@ -61,26 +45,46 @@ pub(super) fn changes(
         let held = known.is_some_and(|package| package.held);
         if want.hold && !held {
             changes.push(change(PackageAction::Hold, None));
-        } else if !want.hold && held && was_held(name) {
+        } else if !want.hold && held && was_held(observed, name) {
             changes.push(change(PackageAction::Unhold, None));
         }
     }
-    for name in observed.manifest.iter().flat_map(|m| m.packages.keys()) {
-        let held = observed.packages.get(name).filter(|package| package.held);
-        if let Some(package) = held
-            && was_held(name)
-            && !rendered.packages.contains_key(name)
-        {
-            changes.push(PackageChange {
-                name: name.clone(),
-                concern: None,
-                before: Some(package.version.clone()),
-                after: None,
-                action: PackageAction::Unhold,
-                replaces: BTreeSet::new(),
-            });
-        }
-    }
+    changes.extend(let_go(rendered, observed));
     changes.sort_by(|a, b| a.name.cmp(&b.name));
     (changes, findings)
+}
+
+/// Whether the last committed generation holds the package.
+fn was_held(observed: &Observed, name: &PackageName) -> bool {
+    let manifest = observed.manifest.as_ref();
+    manifest
+        .and_then(|manifest| manifest.packages.get(name))
+        .is_some_and(|want| want.hold)
+}
+
+fn newer(name: &PackageName, installed: &str, declared: &str) -> Finding {
+    Finding::refuse(
+        "package",
+        format!(
+            "`{name}` is installed in version `{installed}`, newer than the declared `{declared}`; packages only go forward"
+        ),
+        format!("declare `{installed}`, or downgrade it by hand on the host"),
+    )
+}
+
+/// The holds of packages that are no longer declared.
+fn let_go(rendered: &Rendered, observed: &Observed) -> impl Iterator<Item = PackageChange> {
+    let committed = observed.manifest.iter().flat_map(|m| m.packages.keys());
+    committed.filter_map(|name| {
+        let package = observed.packages.get(name).filter(|package| package.held)?;
+        let ours = was_held(observed, name) && !rendered.packages.contains_key(name);
+        ours.then(|| PackageChange {
+            name: name.clone(),
+            concern: None,
+            before: Some(package.version.clone()),
+            after: None,
+            action: PackageAction::Unhold,
+            replaces: BTreeSet::new(),
+        })
+    })
 }

@@ -80,9 +80,8 @@ fn change(
         actions.push(action);
         reasons.push(reason.to_owned());
     }
-    let active = matches!(state.active.as_str(), "active" | "activating" | "reloading");
     let changed = changed_for(unit, want, observed, paths);
-    match (want.running, active) {
+    match (want.running, state.is_active()) {
         (Some(true), false) if state.passed_over && changed.is_empty() => {
             note = Some(passed_over(unit));
         }
@@ -109,22 +108,13 @@ fn change(
         }
         (Some(true) | None, true) => {
             let reason = format!("{} changed", some_of(&changed));
-            let starts_anew = || changed.iter().any(|path| is_read(unit, path, observed));
-            match want.on_change {
-                // Nothing reloads what systemd itself reads: it counts at the next start.
-                OnChange::Reload if starts_anew() => {
-                    actions.push(UnitAction::Restart);
+            let read = || changed.iter().any(|path| is_read(unit, path, observed));
+            match on_change(want.on_change, read) {
+                Some(action) => {
+                    actions.push(action);
                     reasons.push(reason);
                 }
-                OnChange::Restart => {
-                    actions.push(UnitAction::Restart);
-                    reasons.push(reason);
-                }
-                OnChange::Reload => {
-                    actions.push(UnitAction::Reload);
-                    reasons.push(reason);
-                }
-                OnChange::Nothing => note = Some(not_restarted(unit, &reason)),
+                None => note = Some(not_restarted(unit, &reason)),
             }
         }
     }
@@ -138,14 +128,25 @@ fn change(
     (change, note)
 }
 
+/// What a unit that runs does about its changed files, with `read` whether systemd itself reads one of them.
+fn on_change(declared: OnChange, read: impl Fn() -> bool) -> Option<UnitAction> {
+    match declared {
+        // Nothing reloads what systemd itself reads: it counts at the next start.
+        OnChange::Reload if !read() => Some(UnitAction::Reload),
+        OnChange::Restart | OnChange::Reload => Some(UnitAction::Restart),
+        OnChange::Nothing => None,
+    }
+}
+
 /// What has to change for the unit's start at boot, and why.
 fn at_boot(want: &UnitWant, state: &ObservedUnit) -> Option<(UnitAction, &'static str)> {
     match (want.enabled, state.file.as_str()) {
         (Some(true), "disabled" | "enabled-runtime" | "linked" | "linked-runtime" | "") => {
             Some((UnitAction::Enable, "does not start at boot"))
         }
-        (Some(false), "enabled" | "enabled-runtime") => {
-            Some((UnitAction::Disable, "starts at boot"))
+        (Some(false), "enabled") => Some((UnitAction::Disable, "starts at boot")),
+        (Some(false), "enabled-runtime") => {
+            Some((UnitAction::Disable, "is enabled until the next boot"))
         }
         _ => None,
     }

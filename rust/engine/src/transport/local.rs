@@ -1,11 +1,13 @@
 //! A directory in place of a host: scripts run here, and every absolute path is below it.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use async_trait::async_trait;
 use deployctl_core::name::HostName;
+use tokio::process::{Child, Command};
 
 use super::input::Input;
 use super::markers::Markers;
@@ -78,30 +80,9 @@ impl Local {
         input: &[u8],
         limits: Limits,
     ) -> Result<Output, TransportError> {
-        let local = |source| TransportError::Local {
-            action: format!("run a script in `{}`", self.root.display()),
-            source,
-        };
         let markers = Markers::new("sandbox");
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a transport owns the shell it talks to"
-        )]
-        let mut child = tokio::process::Command::new("/bin/sh")
-            .arg("-c")
-            .arg(format!("echo {}; {then}", markers.ready.trim_end()))
-            .env("LC_ALL", "C")
-            .env("DEPLOYCTL_ROOT", &self.root)
-            .env("DEPLOYCTL_SANDBOX", "1")
-            .current_dir(&self.root)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C reaches only deployctl, and the whole group can be ended.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(local)?;
+        let command = format!("echo {}; {then}", markers.ready.trim_end());
+        let mut child = self.spawn(&command).map_err(|error| self.failed(error))?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -117,9 +98,8 @@ impl Local {
             let status = child.wait().await.map_err(PumpError::Io)?;
             Ok((heard, status))
         };
-        let ended = match tokio::time::timeout(limits.deadline, talk).await {
+        let error = match tokio::time::timeout(limits.deadline, talk).await {
             Ok(Ok((heard, status))) => {
-                use std::os::unix::process::ExitStatusExt as _;
                 return Ok(Output {
                     status: status
                         .code()
@@ -128,15 +108,7 @@ impl Local {
                     stderr: heard.stderr,
                 });
             }
-            Ok(Err(PumpError::TooMuch(cap))) => TransportError::TooMuch {
-                address: self.describe(),
-                cap,
-            },
-            Ok(Err(PumpError::Noise)) => TransportError::TooMuch {
-                address: self.describe(),
-                cap: pump::NOISE,
-            },
-            Ok(Err(PumpError::Io(source))) => local(source),
+            Ok(Err(error)) => self.unheard(error),
             Err(_) => TransportError::Timeout {
                 address: self.describe(),
                 seconds: limits.deadline.as_secs(),
@@ -145,7 +117,47 @@ impl Local {
         if let Some(group) = child.id() {
             end_group(group).await;
         }
-        Err(ended)
+        Err(error)
+    }
+
+    fn spawn(&self, command: &str) -> io::Result<Child> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a transport owns the shell it talks to"
+        )]
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", command])
+            .env("LC_ALL", "C")
+            .env("DEPLOYCTL_ROOT", &self.root)
+            .env("DEPLOYCTL_SANDBOX", "1")
+            .current_dir(&self.root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C reaches only deployctl, and the whole group can be ended.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+    }
+
+    fn failed(&self, source: io::Error) -> TransportError {
+        TransportError::Local {
+            action: format!("run a script in `{}`", self.root.display()),
+            source,
+        }
+    }
+
+    fn unheard(&self, error: PumpError) -> TransportError {
+        let cap = match error {
+            PumpError::TooMuch(cap) => cap,
+            PumpError::Noise => pump::NOISE,
+            PumpError::Io(source) => return self.failed(source),
+        };
+        TransportError::TooMuch {
+            address: self.describe(),
+            cap,
+        }
     }
 }
 
@@ -169,7 +181,7 @@ async fn end_group(group: u32) {
         clippy::disallowed_methods,
         reason = "a transport ends the shell it talks to"
     )]
-    let _ = tokio::process::Command::new("/bin/sh")
+    let _ = Command::new("/bin/sh")
         .args(["-c", "kill -s KILL -- \"-$0\"", &group.to_string()])
         .stderr(Stdio::null())
         .status()

@@ -110,63 +110,68 @@ impl Ssh {
         body: &[u8],
         limits: Limits,
     ) -> Result<Option<Output>, TransportError> {
-        let becoming = &self.target.becoming;
         let prompted = self.prompted.load(Ordering::Relaxed);
-        let command = self.markers.command(becoming, prompted, then);
-        let conversation = async {
-            let mut child = self
-                .session
-                .raw_command(&command)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .await
-                .map_err(|error| self.no_session(&error))?;
-            let (Some(stdin), Some(stdout), Some(stderr)) = (
-                child.stdin().take(),
-                child.stdout().take(),
-                child.stderr().take(),
-            ) else {
-                unreachable!("all three were piped");
-            };
-            let password = self.password();
-            let input = Input {
-                markers: &self.markers,
-                password,
-                body,
-            };
-            let mut heard = pump::pump(stdin, stdout, stderr, input, limits)
-                .await
-                .map_err(|error| self.unheard(error))?;
-            if heard.prompted.is_some() {
-                self.prompted.store(true, Ordering::Relaxed);
-            }
-            if let Some(stdout) = heard.stdout.take() {
-                return Ok(Some(Output {
-                    status: self.status(child).await?,
-                    stdout,
-                    stderr: heard.stderr,
-                }));
-            }
-            if heard.handover.refusal() == Some(Refusal::Late) {
-                return Ok(None);
-            }
-            // A sudo that refused a password need not end by itself.
-            let status = tokio::time::timeout(LAST_STATUS, self.status(child)).await;
-            let (user, password) = (&self.target.user, password.is_some());
-            Err(match status {
-                Ok(Err(lost)) if !heard.shell => lost,
-                Ok(status) => no_root::why(&self.describe(), user, password, status.ok(), &heard),
-                Err(_) => no_root::why(&self.describe(), user, password, None, &heard),
-            })
-        };
-        tokio::time::timeout(limits.deadline, conversation)
+        let command = self.markers.command(&self.target.becoming, prompted, then);
+        tokio::time::timeout(limits.deadline, self.converse(&command, body, limits))
             .await
             .map_err(|_| TransportError::Timeout {
                 address: self.describe(),
                 seconds: limits.deadline.as_secs(),
             })?
+    }
+
+    async fn converse(
+        &self,
+        command: &str,
+        body: &[u8],
+        limits: Limits,
+    ) -> Result<Option<Output>, TransportError> {
+        let mut child = self
+            .session
+            .raw_command(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .await
+            .map_err(|error| self.no_session(&error))?;
+        let (Some(stdin), Some(stdout), Some(stderr)) = (
+            child.stdin().take(),
+            child.stdout().take(),
+            child.stderr().take(),
+        ) else {
+            unreachable!("all three were piped");
+        };
+        let password = self.password();
+        let input = Input {
+            markers: &self.markers,
+            password,
+            body,
+        };
+        let mut heard = pump::pump(stdin, stdout, stderr, input, limits)
+            .await
+            .map_err(|error| self.unheard(error))?;
+        if heard.prompted.is_some() {
+            self.prompted.store(true, Ordering::Relaxed);
+        }
+        if let Some(stdout) = heard.stdout.take() {
+            return Ok(Some(Output {
+                status: self.status(child).await?,
+                stdout,
+                stderr: heard.stderr,
+            }));
+        }
+        if heard.handover.refusal() == Some(Refusal::Late) {
+            return Ok(None);
+        }
+        // A sudo that refused a password need not end by itself.
+        let status = tokio::time::timeout(LAST_STATUS, self.status(child)).await;
+        let (user, password) = (&self.target.user, password.is_some());
+        Err(match status {
+            Ok(Err(lost)) if !heard.shell => lost,
+            Ok(status) => no_root::why(&self.describe(), user, password, status.ok(), &heard),
+            Err(_) => no_root::why(&self.describe(), user, password, None, &heard),
+        })
     }
 
     fn password(&self) -> Option<&Password> {

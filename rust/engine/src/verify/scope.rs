@@ -7,7 +7,7 @@ use deployctl_checks::link::{self, LinkCheck};
 use deployctl_checks::{
     Check, Chosen, Declared, LeftOut, Offered, Selection, SelectionError, checks,
 };
-use deployctl_core::inventory::{Inventory, Platform};
+use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::BlackoutWindow;
 use deployctl_core::rendered::Rendered;
@@ -134,7 +134,7 @@ fn of_host(inventory: &Inventory, rendered: &Rendered) -> Vec<Check> {
 /// Whether all checks of the host are known: a system that was never evaluated has some that are not.
 fn is_known(inventory: &Inventory, rendered: &Rendered) -> bool {
     let facts = inventory.host(&rendered.host);
-    rendered.closure.is_some() || facts.is_some_and(|facts| facts.platform == Platform::Ubuntu)
+    rendered.closure.is_some() || facts.is_some_and(|facts| !facts.platform.runs_closure())
 }
 
 /// The checks that `host` answers, as its accepted state names them.

@@ -111,13 +111,25 @@ fn check_login(
             format!("is `none`, but `{user}` is not root"),
         );
     }
-    let Some(ssh) = &sound.host.ssh else {
-        return;
-    };
+    if let Some(ssh) = &sound.host.ssh {
+        check_sshd(cluster, name, &sound.host, ssh, findings);
+    }
+}
+
+/// Whether sshd, as it is declared, lets the connection in.
+fn check_sshd(
+    cluster: Option<&Cluster>,
+    name: &HostName,
+    host: &Host,
+    ssh: &Ssh,
+    findings: &mut Findings<'_>,
+) {
+    let connection = &host.connection;
+    let user = connection.user.as_str();
     // Elsewhere sshd listens at both while the port is on the move; on a Mac launchd listens.
-    if connection.port != ssh.port && sound.host.platform == Platform::Darwin {
+    if connection.port != ssh.port && host.platform == Platform::Darwin {
         findings.add(
-            path.clone().key("port"),
+            FactPath::host(name).keys("connection.port"),
             format!(
                 "is {}; the host's `ssh.port` is {}",
                 connection.port.number(),
@@ -133,9 +145,9 @@ fn check_login(
         );
     }
     if let Some(cluster) = cluster {
-        check_allowed(cluster, name, &sound.host, ssh, findings);
+        check_allowed(cluster, name, host, ssh, findings);
     }
-    if root && ssh.permit_root_login != RootLogin::ProhibitPassword {
+    if user == "root" && ssh.permit_root_login != RootLogin::ProhibitPassword {
         findings.add(
             FactPath::host(name).keys("ssh.permit_root_login"),
             "does not let root in, as which deployctl connects".to_owned(),

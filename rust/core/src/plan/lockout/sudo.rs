@@ -52,25 +52,32 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         "sudo would ask `{user}` for a password (`{}`)",
         then.place()
     );
-    match account.and_then(|account| account.has_password) {
-        Some(false) => vec![refuse(
+    let has_password = account.and_then(|account| account.has_password);
+    vec![asking(scene, &asks, has_password)]
+}
+
+/// That sudo will ask for a password, which it did not so far.
+fn asking(scene: &Scene<'_>, asks: &str, has_password: Option<bool>) -> Finding {
+    let user = &scene.target.user;
+    match has_password {
+        Some(false) => refuse(
             format!("{asks}, and the account has none"),
             format!(
                 "leave `system.sudo_passwordless` true, or give it one first: `passwd {user}` on the host"
             ),
-        )],
-        _ if !scene.options.password => vec![refuse(
+        ),
+        _ if !scene.options.password => refuse(
             format!("{asks}, and none was given: the apply could not be confirmed"),
             "`--ask-sudo-password`, or `--sudo-password-file`",
-        )],
+        ),
         // A plan cannot try it: sudo takes no password that it does not ask for.
-        _ => vec![Finding::warn(
+        _ => Finding::warn(
             "lockout",
             format!(
                 "{asks}; the one that was given is not tried before, since sudo does not ask now"
             ),
             Some("where it is wrong, the new login fails and everything is put back".to_owned()),
-        )],
+        ),
     }
 }
 

@@ -149,36 +149,7 @@ impl Measured {
             .value("errors", self.errors)
             .value("cache_salt", self.extended)
             .value("ignore_eos", self.extended);
-        let usages: Vec<_> = self
-            .answers
-            .iter()
-            .filter_map(|answered| answered.usage)
-            .collect();
-        let ends = |numbers: Vec<u64>| {
-            numbers
-                .iter()
-                .min()
-                .copied()
-                .zip(numbers.iter().max().copied())
-        };
-        if let Some((min, max)) = ends(usages.iter().map(|usage| usage.prompt_tokens).collect()) {
-            item = item
-                .value("prompt_tokens_min", min)
-                .value("prompt_tokens_max", max);
-        }
-        if let Some((min, max)) = ends(usages.iter().map(|usage| usage.completion_tokens).collect())
-        {
-            item = item
-                .value("answer_tokens_min", min)
-                .value("answer_tokens_max", max);
-        }
-        let cached = usages
-            .iter()
-            .filter_map(|usage| usage.prompt_tokens_details?.cached_tokens)
-            .max();
-        if let Some(most) = cached {
-            item = item.value("cached_tokens_max", most);
-        }
+        item = tokens(item, &self.answers);
         let of = |each: fn(&Answered) -> Vec<Duration>| {
             self.answers.iter().flat_map(each).collect::<Vec<_>>()
         };
@@ -191,6 +162,39 @@ impl Measured {
         item = SERVER_FIRST.of(item, of(|answered| duration(answered.server_first_ms)));
         SERVER_BETWEEN.of(item, of(|answered| duration(answered.server_between_ms)))
     }
+}
+
+/// How many tokens the server counted, where it does.
+fn tokens(mut item: Item, answers: &[Answered]) -> Item {
+    let usages: Vec<_> = answers
+        .iter()
+        .filter_map(|answered| answered.usage)
+        .collect();
+    let ends = |numbers: Vec<u64>| {
+        numbers
+            .iter()
+            .min()
+            .copied()
+            .zip(numbers.iter().max().copied())
+    };
+    if let Some((min, max)) = ends(usages.iter().map(|usage| usage.prompt_tokens).collect()) {
+        item = item
+            .value("prompt_tokens_min", min)
+            .value("prompt_tokens_max", max);
+    }
+    if let Some((min, max)) = ends(usages.iter().map(|usage| usage.completion_tokens).collect()) {
+        item = item
+            .value("answer_tokens_min", min)
+            .value("answer_tokens_max", max);
+    }
+    let cached = usages
+        .iter()
+        .filter_map(|usage| usage.prompt_tokens_details?.cached_tokens)
+        .max();
+    if let Some(most) = cached {
+        item = item.value("cached_tokens_max", most);
+    }
+    item
 }
 
 /// A server's milliseconds, where they make sense.

@@ -211,66 +211,23 @@ impl Hub {
     }
 
     pub(super) fn draw(&self, x: f64, y: f64, width: f64) -> Box {
-        let room = width - 2.0 * INSIDE;
-        let mut words = Vec::new();
-        let mut line = y + 21.0;
-        let mut add = |class, x: f64, y: f64, anchor, text: String, mark| {
-            words.push(Words {
-                class,
-                x: x.into(),
-                y: y.into(),
-                anchor,
-                text,
-                mark,
-            });
-        };
         let (left, right) = (x + INSIDE, x + width - INSIDE);
-        add(
-            "name",
-            left,
-            line,
-            "start",
-            fit(&self.name, room - 20.0, NAME),
-            None,
-        );
+        let room = right - left;
+        let mut line = y + 21.0;
+        let name = fit(&self.name, room - 20.0, NAME);
+        let mut words = vec![word("name", left, line, name)];
         if !self.facts.is_empty() {
             line += 16.0;
-            add(
-                "dim",
-                left,
-                line,
-                "start",
-                fit(&self.facts, room, SMALL),
-                None,
-            );
+            words.push(word("dim", left, line, fit(&self.facts, room, SMALL)));
         }
         if let Some(text) = &self.unmeasured {
             line += 18.0;
-            add("dim", left, line, "start", fit(text, room, SMALL), None);
+            words.push(word("dim", left, line, fit(text, room, SMALL)));
         }
         for quantity in &self.quantities {
             line += 19.0;
-            let limit = fit(&quantity.limit, room * 0.6, SMALL);
-            let rest = room - width_of(&limit, SMALL) - 8.0;
-            add(
-                "dim",
-                left,
-                line,
-                "start",
-                fit(&quantity.what, rest, SMALL),
-                None,
-            );
-            add("dim", right, line, "end", limit, None);
+            words.extend(quantity.draw(left, right, line));
             line += 17.0;
-            let share = room / float(quantity.ways.len().max(1));
-            let mut at = left;
-            for way in &quantity.ways {
-                let mark = if way.held { Mark::Pass } else { Mark::Fail };
-                let class = if way.held { "value" } else { "value bad" };
-                let text = fit(&way.text, share - 18.0, NAME);
-                add(class, at + 16.0, line, "start", text, Some(mark));
-                at += share;
-            }
         }
         Box {
             class: if self.asked { "link" } else { "link unasked" },
@@ -283,5 +240,46 @@ impl Hub {
             height: self.height().into(),
             words,
         }
+    }
+}
+
+impl Quantity {
+    /// Its name and limit in a line at `y`, and its values in the next one.
+    fn draw(&self, left: f64, right: f64, y: f64) -> Vec<Words> {
+        let room = right - left;
+        let limit = fit(&self.limit, room * 0.6, SMALL);
+        let rest = room - width_of(&limit, SMALL) - 8.0;
+        let mut words = vec![
+            word("dim", left, y, fit(&self.what, rest, SMALL)),
+            Words {
+                anchor: "end",
+                ..word("dim", right, y, limit)
+            },
+        ];
+        let share = room / float(self.ways.len().max(1));
+        let mut at = left;
+        for way in &self.ways {
+            let class = if way.held { "value" } else { "value bad" };
+            let text = fit(&way.text, share - 18.0, NAME);
+            let mark = if way.held { Mark::Pass } else { Mark::Fail };
+            words.push(Words {
+                mark: Some(mark),
+                ..word(class, at + 16.0, y + 17.0, text)
+            });
+            at += share;
+        }
+        words
+    }
+}
+
+/// A text that begins at `x`.
+fn word(class: &'static str, x: f64, y: f64, text: String) -> Words {
+    Words {
+        class,
+        x: x.into(),
+        y: y.into(),
+        anchor: "start",
+        text,
+        mark: None,
     }
 }

@@ -43,31 +43,7 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
         }
         y += hub.height() + GAP;
     }
-    // Below, whoever is on no link.
-    let alone: Vec<usize> = (0..nodes.len()).filter(|&n| at[n].is_none()).collect();
-    let top = if tall > 0.0 && !alone.is_empty() {
-        tall + GAP * 1.5
-    } else {
-        tall
-    };
-    let mut end = top;
-    for (n, &node) in alone.iter().enumerate() {
-        let step = (WIDTH - HOST) / 2.0;
-        let column = if n % ROW == 0 {
-            0.0
-        } else if n % ROW == 1 {
-            step
-        } else {
-            2.0 * step
-        };
-        if n % ROW == 0 && n > 0 {
-            end += TALL + GAP;
-        }
-        at[node] = Some((column, end));
-    }
-    if !alone.is_empty() {
-        end += TALL;
-    }
+    let end = place_alone(&mut at, tall);
     for (node, place) in nodes.iter().zip(&at) {
         if let Some((x, y)) = place {
             boxes.push(node.draw(*x, *y, HOST));
@@ -80,6 +56,23 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
         lines,
         boxes,
     }
+}
+
+/// Places in rows below `tall` whatever is on no link; returns where the last row ends.
+fn place_alone(at: &mut [Option<(f64, f64)>], tall: f64) -> f64 {
+    let top = if tall > 0.0 { tall + GAP * 1.5 } else { tall };
+    let step = (WIDTH - HOST) / 2.0;
+    let (mut x, mut y, mut end) = (0.0, top, tall);
+    for (n, place) in at.iter_mut().filter(|it| it.is_none()).enumerate() {
+        if n % ROW == 0 && n > 0 {
+            x = 0.0;
+            y += TALL + GAP;
+        }
+        *place = Some((x, y));
+        x += step;
+        end = y + TALL;
+    }
+    end
 }
 
 /// Puts hosts to the left or right, in the order of links, where there is more room.
