@@ -14,7 +14,7 @@ use super::handover::Refusal;
 use super::input::Input;
 use super::markers::Markers;
 use super::pump::{self, PumpError};
-use super::root_shell::{OPENING, Pipes, RootShell, become_ready};
+use super::root_shell::{OPENING, Pipes, RootShell, SshPipes, become_ready};
 use super::ssh_files::{SshChain, SshFiles};
 use super::{Limits, Output, Password, Transport, TransportError, master, no_root};
 use crate::causes::in_full;
@@ -135,13 +135,11 @@ impl Ssh {
             .spawn()
             .await
             .map_err(|error| self.no_session(&error))?;
-        let (Some(stdin), Some(stdout), Some(stderr)) = (
-            child.stdin().take(),
-            child.stdout().take(),
-            child.stderr().take(),
-        ) else {
-            unreachable!("all three were piped");
-        };
+        let Pipes {
+            stdin,
+            stdout,
+            stderr,
+        } = pipes(&mut child);
         let password = self.password();
         let input = Input {
             markers: &self.markers,
@@ -237,6 +235,22 @@ impl Ssh {
     }
 }
 
+/// All three pipes of a child that was started with them.
+fn pipes<S>(child: &mut Child<S>) -> SshPipes {
+    let (Some(stdin), Some(stdout), Some(stderr)) = (
+        child.stdin().take(),
+        child.stdout().take(),
+        child.stderr().take(),
+    ) else {
+        unreachable!("all three were piped");
+    };
+    Pipes {
+        stdin,
+        stdout,
+        stderr,
+    }
+}
+
 #[async_trait]
 impl Transport for Ssh {
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
@@ -268,18 +282,7 @@ impl Transport for Ssh {
             .spawn()
             .await
             .map_err(|error| self.no_session(&error))?;
-        let (Some(stdin), Some(stdout), Some(stderr)) = (
-            child.stdin().take(),
-            child.stdout().take(),
-            child.stderr().take(),
-        ) else {
-            unreachable!("all three were piped");
-        };
-        let mut pipes = Pipes {
-            stdin,
-            stdout,
-            stderr,
-        };
+        let mut pipes = pipes(&mut child);
         let input = Input {
             markers: &self.markers,
             password: self.password(),
