@@ -121,9 +121,15 @@ fn judge(check: &Check, section: Option<&Section>) -> Judged {
         Ok(found) => Judged {
             status: match found.holds {
                 Holds::Yes => CheckStatus::Pass,
-                Holds::No(hint) => CheckStatus::Fail { hint },
-                Holds::AfterReboot(reason) => CheckStatus::Stale { reason },
-                Holds::PassedOver(reason) => CheckStatus::Skip { reason },
+                Holds::No(hint) => CheckStatus::Fail {
+                    hint: hint.map(|it| line(&it)),
+                },
+                Holds::AfterReboot(reason) => CheckStatus::Stale {
+                    reason: line(&reason),
+                },
+                Holds::PassedOver(reason) => CheckStatus::Skip {
+                    reason: line(&reason),
+                },
             },
             evidence: found.evidence,
             measurements: found.measured,

@@ -4,21 +4,20 @@ mod question;
 mod reader;
 mod verdict;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deployctl_core::concern::{ChecksFile, Concern, DeclaredCheck, Expression, NoValue, Question};
+use deployctl_core::concern::{
+    ChecksFile, Concern, DeclaredCheck, Expression, NoValue, Question, Scope,
+};
+use deployctl_core::inventory::Segment;
 use deployctl_core::query::Query;
 use minijinja::Value;
-use minijinja::value::{Serde, ValueKind};
+use minijinja::value::Serde;
 
 use crate::answer::Unreadable;
 use crate::concern::kernel;
 use crate::{Check, Declared, Retry, sysctl};
-
-/// What expressions can read, by name.
-type Scope = BTreeMap<String, Value>;
 
 /// The checks of every concern that `declared` declares and whose folder has a `checks.toml`.
 pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
@@ -72,11 +71,11 @@ fn of(
     let mut all = Vec::new();
     for (part, scope) in each(question.each.as_ref(), scope, ["key", "value"])? {
         let id = format!("{concern}/{}{part}", check.question);
-        let query = question::query(question, id, command, &Value::from(scope.clone()))?;
         for (_, scope) in each(check.each.as_ref(), &scope, ["item_key", "item"])? {
-            let wanted = check.when.as_ref();
-            let wanted = wanted.map(|it| it.holds(&Value::from(scope.clone())));
+            let context = Value::from(scope.clone());
+            let wanted = check.when.as_ref().map(|it| it.holds(&context));
             if wanted.transpose()?.unwrap_or(true) {
+                let query = question::query(question, id.clone(), command, &context)?;
                 all.push(one(concern, question, check, &query, scope)?);
             }
         }
@@ -94,25 +93,21 @@ fn each(
     let Some(expression) = things else {
         return Ok(vec![(String::new(), scope.clone())]);
     };
-    let things = expression.evaluate(&Value::from(scope.clone()))?;
-    let is_map = things.kind() == ValueKind::Map;
-    let keys = things
-        .try_iter()
-        .map_err(|_| expression.fault("is neither a list nor an attribute set"))?;
-    let mut all = Vec::new();
-    for (index, key) in keys.enumerate() {
-        let value = if is_map {
-            let value = things.get_item(&key);
-            value.map_err(|error| expression.fault(error.to_string()))?
-        } else {
-            key.clone()
-        };
-        let part = part(&key, index);
-        let mut scope = scope.clone();
-        scope.extend(names.map(str::to_owned).into_iter().zip([key, value]));
-        all.push((part, scope));
-    }
-    Ok(all)
+    let entries = expression.entries(&Value::from(scope.clone()))?;
+    let entries = entries
+        .into_iter()
+        .enumerate()
+        .map(|(index, (entry, value))| {
+            let key = match entry {
+                Segment::Key(key) => key.into(),
+                Segment::Index(_) => value.clone(),
+            };
+            let part = part(&key, index);
+            let mut scope = scope.clone();
+            scope.extend(names.map(str::to_owned).into_iter().zip([key, value]));
+            (part, scope)
+        });
+    Ok(entries.collect())
 }
 
 /// The key, where an id can hold it, or else its place.
@@ -147,7 +142,7 @@ fn one(
         pause: Duration::from_secs(check.retries.pause_seconds.into()),
         only: check.retries.only.clone(),
     };
-    made.reads_failures = question.failure.is_some();
+    made.reads_failures = question.failure.is_some() || question.any_status;
     if let Some(hint) = &question.where_missing {
         made.where_missing.clone_from(hint);
     }

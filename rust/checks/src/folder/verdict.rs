@@ -27,7 +27,7 @@ pub(super) fn judge(
         {
             return Ok(found);
         }
-        if answer.status != 0 {
+        if answer.status != 0 && !question.any_status {
             let status = answer.status;
             return Err(Unreadable(format!("the query ended with status {status}")));
         }
@@ -65,24 +65,23 @@ fn context(
     answer: &Answer<'_>,
 ) -> Result<Value, Unreadable> {
     let mut scope = scope.clone();
-    let text = answer.text()?;
-    let text = if question.asks_boot {
-        let (rest, boot) = without_boot(text);
-        scope.insert("answer".to_owned(), reader::read(&question.reader, &rest)?);
-        scope.insert("boot".to_owned(), boot?);
-        None
-    } else {
-        Some(text)
-    };
-    if let Some(text) = text {
-        scope.insert("answer".to_owned(), reader::read(&question.reader, text)?);
-    }
     scope.insert("status".to_owned(), answer.status.into());
-    for (name, expression) in &check.names {
-        let value = expression.evaluate(&Value::from(scope.clone()))?;
-        scope.insert(name.clone(), value);
-    }
-    Ok(Value::from(scope.clone()))
+    scope.insert("said".to_owned(), answer.everything().into());
+    let read = |text: &str| reader::read(&question.reader, text);
+    let read = if answer.status != 0 {
+        Value::from(())
+    } else if question.asks_boot {
+        let (rest, boot) = without_boot(answer.text()?);
+        let read = read(&rest)?;
+        scope.insert("boot".to_owned(), boot?);
+        read
+    } else {
+        read(answer.text()?)?
+    };
+    scope.insert("answer".to_owned(), read);
+    question.names.add_to(&mut scope)?;
+    check.names.add_to(&mut scope)?;
+    Ok(Value::from(scope))
 }
 
 /// The answer without the two command lines, and these as lists of words.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::error::ConcernError;
 use super::expression::{Compiler, Expression, Text};
 use super::folder::Folder;
+use super::names::Names;
 use crate::name::SysctlKey;
 
 mod file;
@@ -27,7 +28,7 @@ const EACH: &[&str] = &["key", "value"];
 /// What a check can read that is made once for each of several things of one answer.
 const ITEM: &[&str] = &["item_key", "item"];
 /// What it can read of an answer.
-const ANSWER: &[&str] = &["answer", "status", "boot"];
+const ANSWER: &[&str] = &["answer", "status", "said", "boot"];
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +54,8 @@ pub struct DeclaredCheck {
     pub each: Option<Expression>,
     /// Whether there is such a check; left out: there is.
     pub when: Option<Expression>,
-    /// Names for values of the answer, each after those that it reads.
-    pub names: Vec<(String, Expression)>,
+    /// Names for values of the answer, beside those of the question.
+    pub names: Names,
     /// When the answer is no answer, and why.
     pub unreadable: Vec<Case>,
     /// When it is neither right nor wrong, and why.
@@ -149,11 +150,4 @@ pub(super) fn read(folder: &Folder) -> Result<Option<ChecksFile>, Vec<ConcernErr
     } else {
         Err(compiler.errors)
     }
-}
-
-/// Whether `name` can be the name of a value or a variable.
-fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(|b| b.is_ascii_lowercase())
-        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }

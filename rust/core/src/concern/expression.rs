@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::error::ConcernError;
 use super::filter;
 use super::set::line_at;
+use crate::inventory::Segment;
 
 /// Longest expression or text, in bytes: with it, and without blocks, what one can build stays small.
 const LONGEST: usize = 1000;
@@ -76,6 +77,27 @@ impl Expression {
     /// As [`Self::evaluate`].
     pub fn holds(&self, context: &Value) -> Result<bool, NoValue> {
         self.evaluate(context).map(|value| value.is_true())
+    }
+
+    /// The entries of its value, an attribute set or a list.
+    ///
+    /// # Errors
+    /// When it is neither, and as [`Self::evaluate`].
+    pub fn entries(&self, context: &Value) -> Result<Vec<(Segment, Value)>, NoValue> {
+        let things = self.evaluate(context)?;
+        let is_map = things.kind() == ValueKind::Map;
+        let keys = things
+            .try_iter()
+            .map_err(|_| self.fault("is neither a list nor an attribute set"))?;
+        let entry = |(index, key): (usize, Value)| {
+            if !is_map {
+                return Ok((Segment::Index(index), key));
+            }
+            let value = things.get_item(&key);
+            let value = value.map_err(|error| self.fault(error.to_string()))?;
+            Ok((Segment::Key(key.to_string()), value))
+        };
+        keys.enumerate().map(entry).collect()
     }
 
     /// That it has no value, in words.

@@ -66,10 +66,17 @@ impl FactPath {
 
     /// The steps of another path below this one; this one where it is no path.
     #[must_use]
-    pub fn join(mut self, below: &str) -> Self {
-        if let Some(below) = Self::parse(below) {
-            self.0.extend(below.0);
+    pub fn join(self, below: &str) -> Self {
+        match Self::parse(below) {
+            Some(below) => self.below(&below),
+            None => self,
         }
+    }
+
+    /// The steps of `path` below this one.
+    #[must_use]
+    pub fn below(mut self, path: &Self) -> Self {
+        self.0.extend(path.0.iter().cloned());
         self
     }
 

@@ -6,10 +6,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::question::{Failure, Field, FieldKind, Question, Reader};
-use super::{
-    ANSWER, Case, ChecksFile, DeclaredCheck, EACH, HOST, ITEM, Measure, Retries, Setting, is_name,
-};
-use crate::concern::expression::{Compiler, Expression, root};
+use super::{ANSWER, Case, ChecksFile, DeclaredCheck, EACH, HOST, ITEM, Measure, Retries, Setting};
+use crate::concern::expression::Compiler;
+use crate::concern::names::{Lists, Names, Values, is_name};
 use crate::inventory::Platform;
 use crate::name::SysctlKey;
 
@@ -51,6 +50,12 @@ struct QueryItem {
     fields: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     asks_boot: bool,
+    #[serde(default)]
+    any_status: bool,
+    #[serde(default, rename = "let")]
+    values: Values,
+    #[serde(default)]
+    list: Lists,
     where_missing: Option<String>,
     failure: Option<FailureItem>,
 }
@@ -76,7 +81,9 @@ struct CheckItem {
     each: Option<Phrase>,
     when: Option<Phrase>,
     #[serde(default, rename = "let")]
-    names: BTreeMap<Spanned<String>, Phrase>,
+    values: Values,
+    #[serde(default)]
+    list: Lists,
     #[serde(default)]
     unreadable: Vec<CaseItem>,
     #[serde(default)]
@@ -218,6 +225,8 @@ impl QueryItem {
             );
         }
         let reader = self.reader(compiler);
+        let all = [roots, ANSWER].concat();
+        let names = Names::compile(&self.values, &self.list, &all, compiler);
         let mut variables = BTreeMap::new();
         for (name, value) in self.variables {
             if !is_name(name.get_ref()) || name.get_ref().starts_with("shipped") {
@@ -235,6 +244,8 @@ impl QueryItem {
             arguments: self.arguments.map(|it| compiler.expression(&it, roots)),
             reader,
             asks_boot: self.asks_boot,
+            any_status: self.any_status,
+            names,
             where_missing: self.where_missing,
             failure: self.failure.map(|it| it.compile(compiler)),
         }
@@ -372,33 +383,15 @@ impl CheckItem {
         }
         let mut after = before.clone();
         after.extend(ANSWER);
-        let given: Vec<String> = self.names.keys().map(|it| it.get_ref().clone()).collect();
-        let all: Vec<&str> = after
-            .iter()
-            .copied()
-            .chain(given.iter().map(String::as_str))
-            .collect();
-        for name in self.names.keys() {
-            let word = name.get_ref();
-            if !is_name(word) || after.contains(&word.as_str()) {
-                compiler.fail(
-                    name.span().start,
-                    format!("`{word}` cannot be the name of a value here"),
-                );
-            }
-        }
-        let names = self.names.into_iter().map(|(name, text)| {
-            let value = compiler.expression(&text, &all);
-            (name, value)
-        });
-        let names = names.collect();
-        let names = in_order(names, &given, compiler);
+        let shared = asked.map(|it| &it.names);
+        after.extend(shared.into_iter().flat_map(Names::words));
+        let names = Names::compile(&self.values, &self.list, &after, compiler);
+        let all: Vec<&str> = after.iter().copied().chain(names.words()).collect();
         DeclaredCheck {
             name: compiler.text(&self.name, &before),
             question,
             each,
             when: self.when.map(|it| compiler.expression(&it, &before)),
-            names,
             unreadable: cases(self.unreadable, &all, compiler),
             skip: cases(self.skip, &all, compiler),
             expect: compiler.expression(&self.expect, &all),
@@ -415,6 +408,7 @@ impl CheckItem {
             loads: self.loads,
             needs: self.needs.map(|it| compiler.text(&it, &before)),
             retries: self.retries,
+            names,
         }
     }
 }
@@ -464,33 +458,6 @@ fn hints(
         text: compiler.text(text, roots),
     }));
     all
-}
-
-/// The names of `let`, each after those that it reads: TOML's tables have no order.
-fn in_order(
-    mut left: Vec<(Phrase, Expression)>,
-    given: &[String],
-    compiler: &mut Compiler<'_>,
-) -> Vec<(String, Expression)> {
-    let mut ordered: Vec<(String, Expression)> = Vec::new();
-    while !left.is_empty() {
-        let known = |name: &str| ordered.iter().any(|(done, _)| done == name);
-        let ready = left.iter().position(|(_, value)| {
-            let mut reads = value.reads().iter().map(|name| root(name));
-            reads.all(|name| known(name) || !given.iter().any(|it| it == name))
-        });
-        let Some(ready) = ready else {
-            let (name, _) = &left[0];
-            compiler.fail(
-                name.span().start,
-                format!("`{}` reads itself", name.get_ref()),
-            );
-            break;
-        };
-        let (name, value) = left.remove(ready);
-        ordered.push((name.into_inner(), value));
-    }
-    ordered
 }
 
 fn roots<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {

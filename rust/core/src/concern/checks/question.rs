@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::concern::expression::Expression;
+use crate::concern::names::Names;
 use crate::inventory::Platform;
 
 /// One question, or one for each of several things.
@@ -26,6 +27,11 @@ pub struct Question {
     pub reader: Reader,
     /// Whether the running and the next boot's command lines are asked with it, as `boot.running` and `boot.next`.
     pub asks_boot: bool,
+    /// Whether the answer of a command that failed is read, too: `answer` is none then, `said` is what it printed on
+    /// both streams, and `status` how it ended.
+    pub any_status: bool,
+    /// Names for values of the answer, for every check that reads it.
+    pub names: Names,
     /// What to do where its command is not installed.
     pub where_missing: Option<String>,
     /// How it looks when the command says itself what is wrong.

@@ -3,6 +3,7 @@
 use minijinja::Value;
 use minijinja::value::Serde;
 
+use crate::concern::Scope;
 use crate::inventory::error::Findings;
 use crate::inventory::path::FactPath;
 
@@ -23,18 +24,21 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         let declared = with_rules
             .iter()
             .filter(|concern| concern.is_declared(&sound.host));
-        let context = minijinja::context! {
-            host => Value::from(Serde(&sound.host.facts)),
-            hosts => hosts.clone(),
-            cluster => cluster.clone(),
-            name => name.as_str(),
-        };
+        let scope = Scope::from(
+            [
+                ("host", Value::from(Serde(&sound.host.facts))),
+                ("hosts", hosts.clone()),
+                ("cluster", cluster.clone()),
+                ("name", name.as_str().into()),
+            ]
+            .map(|(root, value)| (root.to_owned(), value)),
+        );
         for rule in declared.flat_map(|concern| &concern.rules) {
             if sound.broken.iter().any(|broken| rule.reads(broken)) {
                 continue;
             }
-            if let Some(objection) = rule.judge(&context) {
-                let blamed = FactPath::host(name).join(&rule.blames);
+            for objection in rule.judge(&scope) {
+                let blamed = FactPath::host(name).below(&objection.blamed);
                 findings.push(blamed, objection.problem, objection.hint);
             }
         }
