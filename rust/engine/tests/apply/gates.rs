@@ -6,15 +6,11 @@ use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::{Call, Reply};
 
 use crate::ask::Ask;
-use crate::host::{Story, frame};
+use crate::host::{Story, as_planned, frame};
 
 /// An apply that waits for its gates.
 fn story(gates: Vec<Ask>) -> Story {
-    let mut story = Story::new(|call, _| match call {
-        Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
-        Call::Run(script) if script.contains("rollback") => frame("rolled-back", 0, ""),
-        _ => frame("activated", 0, ""),
-    });
+    let mut story = Story::new(|call, _| as_planned(call));
     story.gates = gates.into_iter().map(|ask| ask.0).collect();
     for gate in &mut story.gates {
         gate.gate = true;
@@ -140,7 +136,7 @@ async fn a_way_in_that_is_shut_is_tried_at_growing_intervals_and_every_reason_is
             back = true;
             frame("rolled-back", 0, "")
         }
-        _ => frame("activated", 0, ""),
+        other => as_planned(other),
     });
     insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
       put /var/lib/deployctl/applies/1795392000-abcdef
@@ -174,9 +170,7 @@ fn moving(n: u32) -> Story {
                 hint: None,
             })
         }
-        Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
-        Call::Run(script) if script.contains("rollback") => frame("rolled-back", 0, ""),
-        _ => frame("activated", 0, ""),
+        other => as_planned(other),
     });
     story.new_port = Some(2222);
     story

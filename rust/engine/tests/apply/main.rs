@@ -18,7 +18,7 @@ use deployctl_core::activation::command;
 use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::{Call, Reply};
-use host::{Story, frame, lost, refused_connection};
+use host::{Story, as_planned, frame, lost, refused_connection};
 
 #[tokio::test]
 async fn everything_goes_well() {
@@ -54,13 +54,13 @@ async fn everything_goes_well() {
 async fn the_way_in_is_gone_so_it_goes_back_at_once() {
     let mut back = false;
     let story = Story::new(move |call, _| match call {
-        Call::Reconnect if !back => Reply::Fail(refused_connection()),
+        Call::Reconnect if !back => refused_connection(),
         Call::Reconnect => Reply::says(""),
         Call::Run(script) if script.contains("rollback") => {
             back = true;
             frame("rolled-back", 0, "")
         }
-        _ => frame("activated", 0, ""),
+        other => as_planned(other),
     });
     insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
       put /var/lib/deployctl/applies/1795392000-abcdef
@@ -84,14 +84,13 @@ async fn the_link_is_lost_and_the_host_comes_through() {
     let mut away = 0;
     let story = Story::new(move |call, n| match call {
         Call::Run(script) if script.contains("start") => frame("activating", 0, ""),
-        Call::Run(script) if script.contains("confirm") => frame("committed", 1, ""),
         Call::Run(_) if n == 2 => Reply::Fail(lost()),
         Call::Reconnect if away < 2 => {
             away += 1;
-            Reply::Fail(refused_connection())
+            refused_connection()
         }
         Call::Reconnect => Reply::says(""),
-        _ => frame("activated", 0, ""),
+        other => as_planned(other),
     });
     insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
       put /var/lib/deployctl/applies/1795392000-abcdef
@@ -142,7 +141,7 @@ async fn a_host_that_never_comes_back_is_open_and_not_waited_for_for_ever() {
     let story = Story::new(|call, n| match call {
         Call::Run(script) if script.contains("start") => frame("activating", 0, ""),
         Call::Run(_) if n == 2 => Reply::Fail(lost()),
-        _ => Reply::Fail(refused_connection()),
+        _ => refused_connection(),
     });
     insta::assert_snapshot!(story.told(Interrupt::never()).await);
 }
@@ -302,7 +301,7 @@ async fn a_start_that_ended_badly_is_not_asked_about_for_ever() {
 async fn a_rollback_that_the_host_denies_calls_for_a_person() {
     for status in [1, 5, 6, 9] {
         let story = Story::new(move |call, _| match call {
-            Call::Reconnect => Reply::Fail(refused_connection()),
+            Call::Reconnect => refused_connection(),
             Call::Run(script) if script.contains("rollback") => {
                 frame("activated", 0, "").exiting(status)
             }
@@ -361,7 +360,7 @@ async fn a_phase_that_does_not_end_is_left_after_its_time() {
 #[tokio::test]
 async fn a_rollback_request_that_changes_nothing_ends() {
     let story = Story::new(|call, _| match call {
-        Call::Reconnect => Reply::Fail(refused_connection()),
+        Call::Reconnect => refused_connection(),
         _ => frame("activated", 0, ""),
     });
     let told = story.told(Interrupt::never()).await;

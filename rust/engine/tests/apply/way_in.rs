@@ -4,14 +4,10 @@ use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::transport::TransportError;
 use deployctl_engine::transport::fake::{Call, Reply};
 
-use crate::host::{Story, failed, frame, refused_connection};
+use crate::host::{Story, failed, frame, no_connection, refused_connection};
 
 fn reset() -> Reply {
-    Reply::Fail(TransportError::Connect {
-        address: "op@host".to_owned(),
-        cause: "Connection reset".to_owned(),
-        hint: None,
-    })
+    no_connection("Connection reset")
 }
 
 fn no_root() -> Reply {
@@ -102,7 +98,7 @@ async fn a_ban_for_a_while_is_waited_for() {
 #[tokio::test]
 async fn a_directory_logs_nobody_in() {
     let story = Story::new(|call, _| match call {
-        Call::Reconnect => Reply::Fail(refused_connection()),
+        Call::Reconnect => refused_connection(),
         other => put_back(other),
     });
     let told = story.sandboxed().told(Interrupt::never()).await;

@@ -49,6 +49,23 @@ fn between(ask: Ask, from: &str, peer: &str, start: &str, stop: &str) -> LinkChe
     }
 }
 
+/// A check of `cuda` without a server.
+fn plain(ask: Ask) -> LinkCheck {
+    between(ask, "cuda", "mac-mini", "", "")
+}
+
+/// A ping that is answered.
+fn ping(from: &str, peer: &str) -> LinkCheck {
+    let ask = good(&format!("lan/ping/{from}-to-{peer}"));
+    between(ask, from, peer, "", "")
+}
+
+/// A check of `cuda` by a server that is started and stopped like this.
+fn served(start: &str, stop: &str) -> LinkCheck {
+    let ask = asking("lan/x/cuda-to-mac-mini", "echo good");
+    between(ask, "cuda", "mac-mini", start, stop)
+}
+
 /// A check with a server.
 fn throughput(command: &str) -> LinkCheck {
     let ask = asking("lan/throughput/mac-mini-to-cuda", command);
@@ -210,14 +227,7 @@ async fn a_server_that_cannot_be_stopped_is_said() {
     running: false
     "#);
 
-    let link = asking("lan/x/cuda-to-mac-mini", "echo good");
-    let link = between(
-        link,
-        "cuda",
-        "mac-mini",
-        "echo 42",
-        "echo stuck >&2; exit 1",
-    );
+    let link = served("echo 42", "echo stuck >&2; exit 1");
     insta::assert_snapshot!(told_with_log(World::new(&HOSTS), link).await, @r#"
        0s cuda ! Measuring("lan: x cuda → mac-mini")
        0s mac-mini: ask lan/x/cuda-to-mac-mini/start
@@ -241,9 +251,7 @@ async fn a_server_that_does_not_start_is_an_error_and_no_question_is_asked() {
         ("mute", ":"),
         ("wordy", "echo two words"),
     ] {
-        let link = asking("lan/x/cuda-to-mac-mini", "echo good");
-        let link = between(link, "cuda", "mac-mini", start, ":");
-        let told = told_with_log(World::new(&HOSTS), link).await;
+        let told = told_with_log(World::new(&HOSTS), served(start, ":")).await;
         let _ = writeln!(pages, "-- {story}\n{told}");
     }
     insta::assert_snapshot!(pages);
@@ -284,7 +292,6 @@ async fn each_attempt_has_a_server_of_its_own() {
 
 #[tokio::test]
 async fn links_need_links_before_them() {
-    let plain = |ask: Ask| between(ask, "cuda", "mac-mini", "", "");
     let links = vec![
         plain(good("lan/route/cuda-to-mac-mini")),
         plain(good("lan/ping/cuda-to-mac-mini").needing("lan/route/cuda-to-mac-mini")),
@@ -304,8 +311,7 @@ async fn an_end_that_cannot_be_reached_makes_errors_and_is_tried_once() {
         *counted.lock().unwrap() += 1;
         None
     });
-    let plain = |id: &str| between(good(id), "cuda", "mac-mini", "", "");
-    let links = vec![plain("lan/ping/cuda-to-mac-mini"), plain("lan/mtu/cuda")];
+    let links = vec![ping("cuda", "mac-mini"), plain(good("lan/mtu/cuda"))];
     let hosts = vec![("cuda", vec![Ask::new("a", "echo good")])];
     insta::assert_snapshot!(world.told(hosts, links).await, @"
        0s cuda: ask a lease
@@ -323,7 +329,7 @@ async fn an_end_that_cannot_be_reached_makes_errors_and_is_tried_once() {
     // Selected itself, and found away then already.
     let world = World::new(&["cuda"]);
     let hosts = vec![("mac-mini", vec![Ask::new("a", "echo good")])];
-    let links = vec![plain("lan/ping/cuda-to-mac-mini")];
+    let links = vec![ping("cuda", "mac-mini")];
     insta::assert_snapshot!(world.told(hosts, links).await, @r#"
 
     => mac-mini: Unreachable { reason: Problem { message: "no connection to `op@mac-mini:22`: Connection refused", hint: None } }
@@ -336,22 +342,7 @@ async fn an_end_that_cannot_be_reached_makes_errors_and_is_tried_once() {
 #[tokio::test]
 async fn links_of_other_hosts_are_left_out_and_one_selected_end_is_enough() {
     let world = World::new(&["cuda", "mac-mini", "linode"]);
-    let links = vec![
-        between(
-            good("lan/ping/cuda-to-mac-mini"),
-            "cuda",
-            "mac-mini",
-            "",
-            "",
-        ),
-        between(
-            good("lan/ping/mac-mini-to-linode"),
-            "mac-mini",
-            "linode",
-            "",
-            "",
-        ),
-    ];
+    let links = vec![ping("cuda", "mac-mini"), ping("mac-mini", "linode")];
     let hosts = vec![("cuda", Vec::new())];
     insta::assert_snapshot!(world.told(hosts, links).await, @r#"
        0s cuda ! Measuring("lan: ping cuda → mac-mini")
@@ -376,13 +367,7 @@ async fn a_link_is_not_loaded_while_a_session_is_open_at_either_end() {
     world.sessions.insert(name("mac-mini"), vec![guard]);
     let mut link = throughput("echo good");
     link.check.load = true;
-    let ping = between(
-        good("lan/ping/cuda-to-mac-mini"),
-        "cuda",
-        "mac-mini",
-        "",
-        "",
-    );
+    let ping = ping("cuda", "mac-mini");
     insta::assert_snapshot!(world.told(nobody(), vec![ping, link]).await, @r#"
        0s cuda ! Measuring("lan: ping cuda → mac-mini")
        0s cuda: ask a
@@ -421,8 +406,7 @@ async fn a_connection_that_is_refused_again_is_not_waited_for_at_every_check() {
         "reconnect" => Some(Reply::Fail(refused("cuda"))),
         _ => Some(lost()),
     });
-    let plain = |id: &str| between(good(id), "cuda", "mac-mini", "", "");
-    let links = ["lan/a/cuda", "lan/b/cuda", "lan/c/cuda"].map(plain);
+    let links = ["lan/a/cuda", "lan/b/cuda", "lan/c/cuda"].map(|id| plain(good(id)));
     insta::assert_snapshot!(world.told(nobody(), links.into()).await, @r#"
        0s cuda ! Measuring("lan: a cuda")
        0s cuda: ask a
