@@ -4,8 +4,8 @@ inputs: {
   mkInventory = import ./inventory.nix;
 
   # mkCluster { hosts; modules; }: the outputs that this flake has for its hosts/, for another folder.
-  # `modules` is a folder of concerns, added to ours, of which it replaces those of the same name; where it
-  # is left out, the folder modules/ beside `hosts` is taken, if there is one. mkCluster FOLDER does that, too.
+  # `modules` is a folder of concerns. They are added to ours, and replace those of the same name. Without
+  # it, the folder modules/ beside `hosts` is taken, if there is one. mkCluster FOLDER does that, too.
   mkCluster =
     given:
     let

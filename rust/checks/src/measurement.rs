@@ -32,7 +32,7 @@ pub struct Statistic {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
-    /// Of which statistic.
+    /// The statistic that it limits.
     pub statistic: String,
     /// Whether it is the most or the least that passes.
     pub bound: Bound,
@@ -44,9 +44,9 @@ pub struct Limit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bound {
-    /// Up to and including it.
+    /// It or less.
     AtMost,
-    /// From it on.
+    /// It or more.
     AtLeast,
 }
 

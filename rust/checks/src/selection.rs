@@ -49,7 +49,7 @@ pub enum SelectionError {
     /// Everything that was offered is left out.
     #[error("nothing is left to check; left out: {why}")]
     Nothing {
-        /// By what.
+        /// The options that leave it out.
         why: String,
     },
 }

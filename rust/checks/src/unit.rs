@@ -156,7 +156,7 @@ fn judge(
             measured: Vec::new(),
         });
     }
-    // A masked unit cannot start: as it should be where it should not.
+    // A masked unit cannot start, which is right for one that should not run.
     let usable = load == "loaded" || (load == "masked" && off);
     let holds = usable && running.is_none_or(|wanted| wanted == runs) && startable;
     if booting && !holds {

@@ -55,7 +55,7 @@ pub use way_in::{
 
 /// What to ask a host for.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
+pub struct ObserveScope<'a> {
     /// What the host should hold.
     pub rendered: &'a Rendered,
     /// Whether it is a directory: files only. The directory itself is the environment's

@@ -201,7 +201,7 @@ pub enum FollowUp {
     Initramfs,
     /// `update-grub`.
     Bootloader,
-    /// In effect only after a reboot.
+    /// The change is in effect only after a reboot.
     Reboot,
 }
 

@@ -65,8 +65,8 @@ impl SelectError {
     }
 }
 
-/// Words that select hosts: a name, a glob, `@tag`, each taken away by a leading `!`. No words, or
-/// only words that take away, start from all hosts.
+/// Words that select hosts: a name, a glob, `@tag`, each excluded by a leading `!`. No words, or
+/// only excluding ones, start from all hosts.
 #[derive(Debug, Clone)]
 pub struct Selector {
     words: Vec<Word>,

@@ -17,7 +17,9 @@ use std::process::{Command, Stdio};
 use deployctl_core::name::{
     AccountName, ConcernName, HostName, ManagedPath, ModuleName, SysctlKey,
 };
-use deployctl_core::observed::{ObserveError, Observed, Scope, generation_lists, queries, read};
+use deployctl_core::observed::{
+    ObserveError, ObserveScope, Observed, generation_lists, queries, read,
+};
 use deployctl_core::query::{Marker, parse, script};
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
@@ -33,14 +35,14 @@ fn sysctl(value: &str) -> SysctlWant {
     }
 }
 
-fn observe(shell: &[&str], root: Option<&Path>, scope: &Scope<'_>) -> Observed {
+fn observe(shell: &[&str], root: Option<&Path>, scope: &ObserveScope<'_>) -> Observed {
     try_observe(shell, root, scope).unwrap()
 }
 
 fn try_observe(
     shell: &[&str],
     root: Option<&Path>,
-    scope: &Scope<'_>,
+    scope: &ObserveScope<'_>,
 ) -> Result<Observed, ObserveError> {
     let marker = Marker::new([9; 16]);
     let mut command = Command::new(shell[0]);
@@ -173,7 +175,7 @@ fn root() -> tempfile::TempDir {
 fn a_directory_is_observed_by_files_alone() {
     let root = root();
     let rendered = rendered();
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: true,
         timezones: &[],
@@ -219,7 +221,7 @@ fn the_committed_generation_adds_its_own_paths_and_an_open_apply_is_seen() {
     }
     fs::write(state.join("lease"), "apply b2\nholder ann@laptop\n").unwrap();
     let rendered = Rendered::empty(HostName::new("box").unwrap());
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: true,
         timezones: &[],
@@ -250,7 +252,7 @@ fn the_committed_generation_adds_its_own_paths_and_an_open_apply_is_seen() {
 fn an_empty_directory_is_a_host_that_has_nothing() {
     let root = tempfile::tempdir().unwrap();
     let rendered = rendered();
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: true,
         timezones: &[],
@@ -310,7 +312,7 @@ fn a_round_starts_few_processes() {
             start_timeout_seconds: 90,
         },
     );
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: false,
         timezones: &[],
@@ -336,7 +338,7 @@ fn a_round_starts_few_processes() {
 #[test]
 fn a_number_that_is_none_is_told_with_the_newest_generation() {
     let rendered = Rendered::empty(HostName::new("box").unwrap());
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: true,
         timezones: &[],
@@ -418,7 +420,7 @@ fn this_machine_answers_whatever_it_is() {
             start_timeout_seconds: 90,
         },
     );
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: false,
         timezones: &["UTC", "Mars/Olympus"],
@@ -469,7 +471,7 @@ fn this_machine_answers_whatever_it_is() {
 fn the_observing_script_is_clean_by_shellcheck() {
     let mut rendered = rendered();
     firewall(&mut rendered);
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: false,
         timezones: &["UTC"],

@@ -16,7 +16,7 @@ use std::process::Command;
 use deployctl_core::closure::{Closure, StorePath};
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::HostName;
-use deployctl_core::observed::{Observed, Scope, queries, read};
+use deployctl_core::observed::{ObserveScope, Observed, queries, read};
 use deployctl_core::precedence;
 use deployctl_core::query::{Answers, Section};
 use deployctl_core::rendered::Rendered;
@@ -110,7 +110,7 @@ fn ask(
     programs: Programs,
 ) -> (Vec<String>, Observed) {
     let (_folder, path) = path(programs);
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered,
         sandbox: false,
         timezones: &["Australia/Sydney", "Mars/Olympus"],
@@ -357,7 +357,7 @@ fn a_rehearsal_that_fails_says_how() {
 #[test]
 fn a_mac_is_asked_by_its_own_programs() {
     let rendered = rendered(Platform::Darwin, NEW);
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: false,
         timezones: &[],
@@ -422,7 +422,7 @@ fn a_mac_is_asked_by_its_own_programs() {
 #[test]
 fn its_questions_are_clean_by_shellcheck() {
     let rendered = rendered(Platform::Nixos, NEW);
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &rendered,
         sandbox: false,
         timezones: &["UTC"],

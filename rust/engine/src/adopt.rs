@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use deployctl_core::name::HostName;
-use deployctl_core::observed::{self, Scope};
+use deployctl_core::observed::{self, ObserveScope};
 use deployctl_core::query::Query;
 use deployctl_core::rendered::Rendered;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ pub async fn identify(
         SshFiles::write(runtime, &routes, user_config).map_err(|source| local(&host, source))?;
     let connection = Ssh::connect(target, Arc::new(files)).await?;
     let empty = Rendered::empty(host.clone());
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &empty,
         sandbox: false,
         timezones: &[],

@@ -20,7 +20,7 @@ use deployctl_core::activation::status::{Failure, FailureCode};
 use deployctl_core::activation::{ApplyId, Bundle, command};
 use deployctl_core::name::HostName;
 use deployctl_report::{Outcome, Problem};
-use hearing::Heard;
+use hearing::LastStatus;
 use log_tail::LogTail;
 use patience::{Patience, Seen};
 
@@ -80,7 +80,7 @@ pub async fn apply(connection: Box<dyn Transport>, task: &Task, context: &RunCon
         task,
         context,
         log: LogTail::default(),
-        heard: Heard::default(),
+        heard: LastStatus::default(),
         checks: Vec::new(),
         rollback: None,
         last_requests: 0,
@@ -105,7 +105,7 @@ struct Run<'a> {
     task: &'a Task,
     context: &'a RunContext,
     log: LogTail,
-    heard: Heard,
+    heard: LastStatus,
     checks: Vec<CheckResult>,
     /// Why a rollback is requested, once it is.
     rollback: Option<Failure>,

@@ -7,7 +7,7 @@ use deployctl_core::name::HostName;
 /// Something happened. Past tense.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// On which host.
+    /// The host that it happened on.
     pub host: HostName,
     /// What.
     pub kind: EventKind,
@@ -50,7 +50,7 @@ pub enum EventKind {
     Checked {
         /// How many are settled by now.
         settled: usize,
-        /// Of how many.
+        /// How many there are.
         of: usize,
     },
     /// Checks failed and are asked once more after a pause.

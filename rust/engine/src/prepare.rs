@@ -5,7 +5,7 @@ mod takeover;
 use std::sync::Arc;
 
 use deployctl_core::name::HostName;
-use deployctl_core::observed::{self, Observed, PendingApply, Scope};
+use deployctl_core::observed::{self, ObserveScope, Observed, PendingApply};
 use deployctl_core::plan::{Overrides, Plan, PlanOptions, new_port, plan};
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem, Report};
@@ -294,7 +294,7 @@ pub fn undeployed(host: HostName, error: &DeployError) -> HostReport {
 
 async fn observe(connection: &dyn Transport, state: &TargetState) -> Result<Observed, Outcome> {
     let zones = state.target.timezones();
-    let scope = Scope {
+    let scope = ObserveScope {
         rendered: &state.rendered,
         sandbox: connection.is_sandbox(),
         timezones: &zones,

@@ -2,7 +2,7 @@
 
 use deployctl_core::name::HostName;
 
-use super::{Accepted, Entry, Found, Status};
+use super::{Accepted, Entry, RunResults, Status};
 
 /// One check that is not as accepted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -38,7 +38,7 @@ pub struct Difference {
 }
 
 /// The differences between `found` and `accepted`, by id. A check that was not asked does not differ.
-pub fn diff(accepted: &Accepted, found: &Found) -> Vec<Change> {
+pub fn diff(accepted: &Accepted, found: &RunResults) -> Vec<Change> {
     let mut changes: Vec<Change> = found
         .entries
         .iter()

@@ -95,7 +95,7 @@ impl Entry {
 
 /// The results of one run for a host.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
+pub struct RunResults {
     /// What was asked.
     pub entries: BTreeMap<String, Entry>,
     /// Every check that the host has, asked or not; `None` if only some were selected. An accepted check
@@ -103,7 +103,7 @@ pub struct Found {
     pub declared: Option<BTreeSet<String>>,
 }
 
-impl Found {
+impl RunResults {
     /// Adds results, under `prefix` before their ids.
     pub fn add(&mut self, prefix: &str, results: &[CheckResult], redaction: &Redaction) {
         for result in results {

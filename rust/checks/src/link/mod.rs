@@ -34,7 +34,7 @@ use end::{End, Line};
 /// The word that replaces the concern in the results of link checks.
 pub const CONCERN: &str = "link";
 
-/// A check of a link: `from` asks, and `peer` is whom it asks about.
+/// A check of a link: `from` asks about `peer`.
 #[derive(Debug)]
 pub struct LinkCheck {
     /// Which link.

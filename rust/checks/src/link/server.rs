@@ -23,7 +23,7 @@ pub(super) const SILENT: &str = "silent";
 pub(super) const WORDS: &str = "absent | taken | silent";
 
 /// Bytes that iperf3 may write to a file, which a query's cap also limits: it keeps a block of each stream's
-/// data in one that has no name, and is killed where that is not let grow.
+/// data in a file without a name, and is killed if that cannot grow.
 pub(super) const FILE: usize = 1024 * 1024;
 
 /// Seconds that a server outlives the deadline of its check.

@@ -164,7 +164,7 @@ impl Hints {
         }
     }
 
-    /// Where one of the programs did not run at all; `text` is the whole answer.
+    /// The verdict if one of the programs did not run at all; `text` is the whole answer.
     fn of_program(&self, text: &str) -> Option<Found> {
         let Self {
             client,
@@ -227,7 +227,7 @@ struct Report {
     intervals: Vec<Interval>,
 }
 
-/// Empty where the test did not take place.
+/// The end of the JSON; empty if the test did not take place.
 #[derive(Deserialize)]
 struct Ending {
     sum_received: Option<Sum>,

@@ -58,7 +58,7 @@ pub enum Reason {
         /// File and line.
         at: String,
     },
-    /// Nobody is asked for it.
+    /// It has no prompt.
     Hidden {
         /// File and line.
         at: String,
@@ -212,7 +212,7 @@ fn choice(
     })
 }
 
-/// Nobody can set it: it has no prompt, or none under this configuration.
+/// That no prompt sets it: it has none, or none under this configuration.
 fn unasked(definitions: &[Definition], config: &Config) -> Option<Reason> {
     let unasked = |prompt_if: &Option<Expression>| {
         let when = prompt_if.as_ref()?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Scope;
+use super::ObserveScope;
 use crate::name::AccountName;
 use crate::rendered::{Entry, Rendered};
 
@@ -92,7 +92,7 @@ pub(crate) fn files(
 }
 
 /// What asks for owners and groups of files, and for what sysusers.d declares.
-pub(super) fn ask(scope: &Scope<'_>) -> String {
+pub(super) fn ask(scope: &ObserveScope<'_>) -> String {
     let (mut users, mut groups) = (BTreeSet::new(), BTreeSet::new());
     for managed in scope.rendered.entries.values() {
         if let Entry::File { ownership, .. } | Entry::Directory { ownership } = &managed.entry {

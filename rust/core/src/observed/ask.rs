@@ -6,7 +6,7 @@ use std::time::Duration;
 mod system;
 
 use super::root::BEGIN;
-use super::{Scope, apt, places, way_in};
+use super::{ObserveScope, apt, places, way_in};
 use crate::precedence;
 use crate::precedence::grub::NEXT_BOOT;
 use crate::query::{Query, quote};
@@ -52,7 +52,7 @@ pub fn generation_lists(manifest: &Manifest) -> [(&'static str, String); 4] {
 
 /// Whether the question `id` belongs to the round. A host that is given its system by Nix is asked for
 /// paths, packages, units and settings only where such are declared: its tools may be others.
-pub(super) fn asked(scope: &Scope<'_>, id: &str) -> bool {
+pub(super) fn asked(scope: &ObserveScope<'_>, id: &str) -> bool {
     let rendered = scope.rendered;
     let declared = match id {
         "paths" | "places" => !rendered.entries.is_empty(),
@@ -71,13 +71,13 @@ pub(super) fn asked(scope: &Scope<'_>, id: &str) -> bool {
 
 /// Every question of the round. Few processes: files are looked at by one `find` and one
 /// `sha256sum`, packages by one `dpkg-query`, units by one `systemctl show`, the rest by the shell.
-pub fn queries(scope: &Scope<'_>) -> Vec<Query> {
+pub fn queries(scope: &ObserveScope<'_>) -> Vec<Query> {
     let mut queries = all(scope);
     queries.retain(|query| asked(scope, &query.id));
     queries
 }
 
-fn all(scope: &Scope<'_>) -> Vec<Query> {
+fn all(scope: &ObserveScope<'_>) -> Vec<Query> {
     let rendered = scope.rendered;
     let mut queries = vec![
         Query::inline("host", host(scope.sandbox)),
@@ -272,7 +272,7 @@ if [ -e /run/reboot-required ]; then say reboot-required yes; fi
 }
 
 /// Makes every managed path, declared or of the newest generation, an argument of the script (`.` before it).
-pub(super) fn managed_paths(scope: &Scope<'_>) -> String {
+pub(super) fn managed_paths(scope: &ObserveScope<'_>) -> String {
     let mut arguments = String::new();
     for path in scope.rendered.entries.keys() {
         let _ = write!(arguments, " \\\n  .{path}");
@@ -294,7 +294,7 @@ fi
 ///
 /// Three parts, each ended by a NUL where a type or size would stand: nine NUL-ended fields a path;
 /// `sha256sum` lines; size, path and bytes a text.
-fn paths(scope: &Scope<'_>) -> String {
+fn paths(scope: &ObserveScope<'_>) -> String {
     let mut wanted = String::new();
     for (path, entry) in &scope.rendered.entries {
         // The text of a file that others may not read never leaves the host.
@@ -348,7 +348,7 @@ fi
 }
 
 /// `path:value` a line for every key that the kernel has; `.` and `/` change places between key and path.
-fn sysctls(scope: &Scope<'_>) -> String {
+fn sysctls(scope: &ObserveScope<'_>) -> String {
     let mut names = String::new();
     for key in scope.rendered.sysctls.keys() {
         let _ = write!(names, " \\\n  {}", key.below_proc_sys());
@@ -373,7 +373,7 @@ exit 0
 }
 
 /// Names of loaded or built-in modules; the kernel spells all of them with `_`.
-fn modules(scope: &Scope<'_>) -> String {
+fn modules(scope: &ObserveScope<'_>) -> String {
     let mut names = String::new();
     for module in scope.rendered.modules.keys() {
         let _ = write!(names, " {}", module.as_str().replace('-', "_"));

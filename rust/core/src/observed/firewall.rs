@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::Scope;
+use super::ObserveScope;
 use crate::query::{printable_line, quote};
 use crate::rendered::{Entry, FollowUp};
 
@@ -40,7 +40,7 @@ pub struct OtherFilter {
 ///
 /// Parts begin with a line `= NAME STATUS`, which no line of nft's begins with. The files are loaded in a
 /// network namespace that ends with the question, so they are listed by the same nft in the same spelling.
-pub(super) fn ask(scope: &Scope<'_>) -> String {
+pub(super) fn ask(scope: &ObserveScope<'_>) -> String {
     let files = scope
         .rendered
         .entries

@@ -7,15 +7,15 @@ use crate::rendered::{Mode, Ownership, PathState, Sha256Hex};
 
 /// What the section says.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct PathsSection {
     pub(super) states: BTreeMap<ManagedPath, PathState>,
     pub(super) contents: BTreeMap<ManagedPath, String>,
     pub(super) bytes: u64,
 }
 
 /// Reads the section that the `paths` query prints; an error says what is wrong with it.
-pub(super) fn parse(section: &[u8]) -> Result<Found, String> {
-    let mut found = Found::default();
+pub(super) fn parse(section: &[u8]) -> Result<PathsSection, String> {
+    let mut found = PathsSection::default();
     if section.is_empty() {
         return Ok(found);
     }
@@ -42,7 +42,7 @@ pub(super) fn parse(section: &[u8]) -> Result<Found, String> {
 /// What `find` printed. Returns the files, which have no hash yet.
 fn entries(
     reader: &mut Fields<'_>,
-    found: &mut Found,
+    found: &mut PathsSection,
 ) -> Result<BTreeMap<ManagedPath, Ownership>, String> {
     let mut files = BTreeMap::new();
     loop {

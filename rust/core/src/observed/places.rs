@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::Accounts;
 use super::ask::managed_paths;
 use super::root::BEGIN;
-use super::{Scope, accounts, firewall};
+use super::{ObserveScope, accounts, firewall};
 use crate::name::ManagedPath;
 use crate::query::{Query, printable_line};
 
@@ -61,7 +61,7 @@ impl Places {
 
 /// The question, together with that of accounts and of the firewall: each question with a deadline costs three
 /// processes. Parts are ended by an empty line.
-pub(super) fn query(scope: &Scope<'_>) -> Query {
+pub(super) fn query(scope: &ObserveScope<'_>) -> Query {
     Query::new(
         "places",
         format!(

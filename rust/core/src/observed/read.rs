@@ -6,8 +6,8 @@ use super::ask::asked;
 use super::host::HostFacts;
 use super::reading::Reading;
 use super::{
-    Clocks, Identity, Observed, OsRelease, Scope, WayIn, apt, firewall, host, packages, paths,
-    places, settings, system, units, way_in,
+    Clocks, Identity, ObserveScope, Observed, OsRelease, WayIn, apt, firewall, host, packages,
+    paths, places, settings, system, units, way_in,
 };
 use crate::precedence::{self, ConfigFiles};
 use crate::query::{Answers, printable_line};
@@ -57,7 +57,7 @@ fn no_number(found: &str, newest: u32) -> String {
 ///
 /// What one unanswered query would have told is in [`Observed::unanswered`]; planning refuses where
 /// it needs that. Only a host that says nothing, or whose own record is broken, is an error.
-pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveError> {
+pub fn read(answers: &Answers, scope: &ObserveScope<'_>) -> Result<Observed, ObserveError> {
     let mut reading = Reading::of(answers);
     let host = match reading.answer("host") {
         Some(section) => host::parse(&section.stdout),
@@ -96,10 +96,10 @@ pub fn read(answers: &Answers, scope: &Scope<'_>) -> Result<Observed, ObserveErr
 /// The states of all paths that are asked about, and what else was found about them.
 fn files(
     reading: &mut Reading<'_>,
-    scope: &Scope<'_>,
+    scope: &ObserveScope<'_>,
     manifest: Option<&Manifest>,
-) -> paths::Found {
-    let mut found = paths::Found::default();
+) -> paths::PathsSection {
+    let mut found = paths::PathsSection::default();
     if let Some(section) = reading.asked_answer(scope, "paths", &[0]) {
         match paths::parse(&section.stdout) {
             Ok(parsed) => found = parsed,
@@ -166,7 +166,7 @@ fn begun(host: HostFacts, uid: u32) -> Observed {
 }
 
 /// Packages, units, settings, the way in, files that are read together, and the clocks.
-fn parts(reading: &mut Reading<'_>, scope: &Scope<'_>, observed: &mut Observed) {
+fn parts(reading: &mut Reading<'_>, scope: &ObserveScope<'_>, observed: &mut Observed) {
     // dpkg-query says 1 when it does not know a name: an answer all the same.
     if let Some(section) = reading.asked_answer(scope, "packages", &[0, 1]) {
         observed.packages = packages::parse(&section.stdout);
@@ -207,7 +207,7 @@ fn config(section: &[u8]) -> (ConfigFiles, String) {
 }
 
 /// What decides whether a plan can be carried out, and what runs beside its files.
-fn live(reading: &mut Reading<'_>, scope: &Scope<'_>, observed: &mut Observed) {
+fn live(reading: &mut Reading<'_>, scope: &ObserveScope<'_>, observed: &mut Observed) {
     if let Some(section) = reading.asked_answer(scope, "places", &[0]) {
         let (places, accounts) = places::parse(&section.stdout);
         observed.places = Some(places);
@@ -269,7 +269,7 @@ fn committed(section: &[u8]) -> Result<(u32, Option<Manifest>), ObserveError> {
 /// In a sandbox everything belongs to whoever runs it: owners count as right.
 fn disown(
     states: &mut BTreeMap<crate::name::ManagedPath, PathState>,
-    scope: &Scope<'_>,
+    scope: &ObserveScope<'_>,
     manifest: Option<&Manifest>,
 ) {
     for (path, state) in states {
@@ -346,7 +346,7 @@ mod tests {
         let rendered = empty();
         read(
             &answers(changed),
-            &Scope {
+            &ObserveScope {
                 rendered: &rendered,
                 sandbox: false,
                 timezones: &[],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Scope;
+use super::ObserveScope;
 use super::ask::asked;
 use crate::query::{Answers, Section, printable_line};
 
@@ -23,7 +23,7 @@ impl<'a> Reading<'a> {
     /// The section where it was to be asked, as [`Self::answer_with`].
     pub(super) fn asked_answer(
         &mut self,
-        scope: &Scope<'_>,
+        scope: &ObserveScope<'_>,
         id: &str,
         statuses: &[i32],
     ) -> Option<&'a Section> {

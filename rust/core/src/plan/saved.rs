@@ -33,7 +33,7 @@ pub enum SavedPlanError {
     /// Changed after it was saved.
     #[error("the saved plan of `{host}` does not match its id `{id}`")]
     Altered {
-        /// Whose plan.
+        /// The host of the plan.
         host: String,
         /// The id it bears.
         id: String,

@@ -85,7 +85,7 @@ impl Target {
         }
     }
 
-    /// Time zones whose clock has to be asked for, for [`crate::observed::Scope`].
+    /// Time zones whose clock has to be asked for, for [`crate::observed::ObserveScope`].
     pub fn timezones(&self) -> Vec<&str> {
         let windows = self.blackouts.iter();
         let zones: BTreeSet<_> = windows.map(|window| window.timezone.as_str()).collect();

@@ -92,7 +92,7 @@ pub const ASK_GRUB: &str = ask!("/etc/default/grub /etc/default/grub.d/*.cfg");
 pub struct ConfigFiles(BTreeMap<String, BTreeMap<u32, String>>);
 
 impl ConfigFiles {
-    /// The same host once `rendered` is in place and `gone` are taken away.
+    /// The same host once `rendered` is in place and `gone` are removed.
     pub(crate) fn with(
         &self,
         rendered: &Rendered,

@@ -28,7 +28,7 @@ pub use files::{ASK, ASK_GRUB, ASK_SSHD, ASK_SYSCTL, ConfigFiles, parse};
 pub struct Setting {
     /// What is set, in a form in which equal settings are equal.
     pub key: String,
-    /// To what.
+    /// The value that it is set to.
     pub value: String,
     /// Where.
     pub place: Place,
@@ -80,7 +80,7 @@ pub enum How {
 /// A setting of ours that another file overrules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overruled {
-    /// In which way.
+    /// How the other file wins.
     pub how: How,
     /// What we set, and where.
     pub ours: Setting,

@@ -20,7 +20,7 @@ const QUESTION: Duration = Duration::from_secs(30);
 
 /// The last status, and when it arrived.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct LastStatus {
     /// The status frame.
     pub(super) status: Option<Status>,
     /// When, in seconds since 1970.
@@ -31,7 +31,7 @@ pub(super) struct Heard {
     nonsense: u32,
 }
 
-impl Heard {
+impl LastStatus {
     /// The phase of the apply.
     pub(super) fn phase(&self) -> Option<Phase> {
         Some(self.status.as_ref()?.apply.as_ref()?.phase)

@@ -55,7 +55,7 @@ pub enum SystemError {
     Evaluation {
         /// What was evaluated.
         attribute: String,
-        /// With file and line.
+        /// Nix's message, with file and line.
         message: String,
     },
     /// There is no builder for that kind of computer.

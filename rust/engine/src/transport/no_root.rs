@@ -2,7 +2,7 @@
 
 use super::TransportError;
 use super::handover::Refusal;
-use super::pump::Heard;
+use super::pump::Transcript;
 use super::ssh_words::printable;
 
 /// Determines why a script never ran. `password`: there was one to hand over.
@@ -11,7 +11,7 @@ pub(super) fn why(
     user: &str,
     password: bool,
     status: Option<i32>,
-    heard: &Heard,
+    heard: &Transcript,
 ) -> TransportError {
     if !heard.shell {
         return no_shell(address, status, heard);
@@ -36,7 +36,12 @@ pub(super) fn why(
 }
 
 /// The causes with a password.
-fn refused(refusal: Refusal, user: &str, heard: &Heard, words: &str) -> (String, Option<String>) {
+fn refused(
+    refusal: Refusal,
+    user: &str,
+    heard: &Transcript,
+    words: &str,
+) -> (String, Option<String>) {
     // Not every sudo expands `%p`.
     let named = |account: &&str| !account.is_empty() && !account.contains('%');
     let other = heard.prompted.as_deref().filter(named);
@@ -124,7 +129,7 @@ fn or_status(words: String, status: Option<i32>) -> String {
 }
 
 /// The login shell never ran the command.
-fn no_shell(address: &str, status: Option<i32>, heard: &Heard) -> TransportError {
+fn no_shell(address: &str, status: Option<i32>, heard: &Transcript) -> TransportError {
     let said: Vec<String> = [&heard.stderr, &heard.before]
         .into_iter()
         .map(|bytes| printable(bytes))
@@ -151,15 +156,15 @@ mod tests {
     use super::super::handover::Handover;
     use super::*;
 
-    fn heard(stderr: &[u8]) -> Heard {
-        Heard {
+    fn heard(stderr: &[u8]) -> Transcript {
+        Transcript {
             shell: true,
             stderr: stderr.to_vec(),
-            ..Heard::default()
+            ..Transcript::default()
         }
     }
 
-    fn told(shown: &mut String, password: bool, status: i32, heard: &Heard) {
+    fn told(shown: &mut String, password: bool, status: i32, heard: &Transcript) {
         let error = why("op@cuda:22", "op", password, Some(status), heard);
         let hint = error.hint().unwrap_or_else(|| "(none)".to_owned());
         let _ = write!(shown, "{error}\n  hint: {hint}\n");
@@ -207,7 +212,7 @@ mod tests {
             ),
             (Refusal::Earlier, Some("op"), ""),
         ] {
-            let heard = Heard {
+            let heard = Transcript {
                 prompted: account.map(str::to_owned),
                 handover: Handover::Refused(refusal),
                 ..heard(words.as_bytes())
@@ -230,10 +235,10 @@ mod tests {
             ("", "sh: 1: Syntax error: Unterminated quoted string\n", 2),
             ("", "", 0),
         ] {
-            let heard = Heard {
+            let heard = Transcript {
                 before: before.into(),
                 stderr: stderr.into(),
-                ..Heard::default()
+                ..Transcript::default()
             };
             told(&mut shown, false, status, &heard);
         }

@@ -18,7 +18,7 @@ const KEPT: usize = 4 << 10;
 
 /// The output.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct Transcript {
     /// Standard output after the ready line; `None` if that never came, or too late, and nothing ran.
     pub(super) stdout: Option<Vec<u8>>,
     /// The beginning of the output before it.
@@ -52,7 +52,7 @@ pub(super) async fn pump(
     stderr: impl AsyncRead + Unpin,
     input: Input<'_>,
     limits: Limits,
-) -> Result<Heard, PumpError> {
+) -> Result<Transcript, PumpError> {
     let (signal, signals) = mpsc::channel(16);
     let mut said = Said::default();
     let mut complaints = Vec::new();
@@ -85,7 +85,7 @@ pub(super) async fn pump(
         }
     };
     let (prompted, stderr) = without_prompts(&complaints, input.markers);
-    Ok(Heard {
+    Ok(Transcript {
         stdout: (said.ready && handover.refusal().is_none()).then_some(said.heard),
         before: said.before,
         stderr,
@@ -213,7 +213,7 @@ fn without_prompts(heard: &[u8], markers: &Markers) -> (Option<String>, Vec<u8>)
 mod tests {
     use super::*;
 
-    async fn hear(stdout: &[u8], limits: Limits) -> Result<Heard, PumpError> {
+    async fn hear(stdout: &[u8], limits: Limits) -> Result<Transcript, PumpError> {
         let input = Input {
             markers: &Markers::new("x"),
             password: None,

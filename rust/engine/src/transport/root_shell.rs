@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::handover::{Refusal, hand_over};
 use super::input::{Input, Signal};
-use super::pump::{Heard, NOISE, find};
+use super::pump::{NOISE, Transcript, find};
 use super::{Limits, Output, Transport, TransportError};
 use crate::random;
 
@@ -118,7 +118,7 @@ impl<G: Send + Sync> Transport for RootShell<G> {
 pub(super) async fn become_ready<I, O, E>(
     pipes: &mut Pipes<I, O, E>,
     input: &Input<'_>,
-) -> Result<(), Heard>
+) -> Result<(), Transcript>
 where
     I: AsyncWrite + Unpin,
     O: AsyncRead + Unpin,
@@ -146,18 +146,18 @@ where
         }
     };
     let Some(((ready, before), handover)) = heard else {
-        return Err(Heard::default());
+        return Err(Transcript::default());
     };
     // Standard input stays open here, so a password that was taken late is as good.
     if ready && matches!(handover.refusal(), None | Some(Refusal::Late)) {
         return Ok(());
     }
-    Err(Heard {
+    Err(Transcript {
         shell: find(&before, &input.markers.shell, 0).is_some(),
         before,
         stderr,
         handover,
-        ..Heard::default()
+        ..Transcript::default()
     })
 }
 

@@ -30,7 +30,7 @@ use crate::event::{Event, EventKind};
 use crate::fleet;
 use crate::run_context::RunContext;
 
-pub use scope::{Coverage, Held, Scope};
+pub use scope::{Coverage, Held, VerifyScope};
 pub use shipment::Shipments;
 
 /// The checks of one host.

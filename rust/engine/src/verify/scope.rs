@@ -17,7 +17,7 @@ use super::{HostWork, Work};
 
 /// The checks of one run of `verify`, and what its results cover.
 #[derive(Debug)]
-pub struct Scope {
+pub struct VerifyScope {
     /// The checks to make.
     pub work: Work,
     /// What its results cover.
@@ -52,7 +52,7 @@ impl Coverage {
 /// The checks of a selected host, or its outcome before it was asked.
 pub type Held<'a> = (&'a HostName, Result<&'a Rendered, &'a HostReport>);
 
-impl Scope {
+impl VerifyScope {
     /// Builds all checks of the selected `hosts`, and keeps those that are selected. `held` is in the order of `hosts`.
     ///
     /// # Errors

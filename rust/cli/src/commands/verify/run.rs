@@ -8,7 +8,7 @@ use deployctl_checks::{LeftOut, Selection};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_engine::connect::{ConnectionPool, Connector};
-use deployctl_engine::verify::{Held, Scope};
+use deployctl_engine::verify::{Held, VerifyScope};
 use deployctl_engine::{repository, runs};
 use deployctl_report::text::{self, About, Beside};
 use deployctl_report::{Report, Verdict};
@@ -36,7 +36,7 @@ pub(super) struct VerifyRun<'a> {
     pages: Pages,
     connector: Arc<dyn Connector>,
     /// The scope of the first round, until it is asked.
-    first: Option<Scope>,
+    first: Option<VerifyScope>,
 }
 
 /// One round.
@@ -85,8 +85,8 @@ impl<'a> VerifyRun<'a> {
     }
 
     /// What one round asks.
-    fn scope(&self) -> Result<Scope, Failure> {
-        Ok(Scope::new(
+    fn scope(&self) -> Result<VerifyScope, Failure> {
+        Ok(VerifyScope::new(
             &self.inventory,
             &self.hosts,
             held(&self.states),
@@ -98,7 +98,7 @@ impl<'a> VerifyRun<'a> {
     /// Asks everything that is selected.
     pub(super) async fn once(&mut self) -> Result<Round, Failure> {
         let first = self.first.take();
-        let Scope { work, coverage } = first.map_or_else(|| self.scope(), Ok)?;
+        let VerifyScope { work, coverage } = first.map_or_else(|| self.scope(), Ok)?;
         let connector = Arc::clone(&self.connector);
         let mut report = asking::ask(self.context, connector, work, self.args).await?;
         coverage.drop_idle(&mut report);

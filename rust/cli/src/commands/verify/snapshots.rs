@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use deployctl_checks::accepted::{
-    self, Accepted, Change, Difference, Found, LINK_PREFIX, Redaction,
+    self, Accepted, Change, Difference, LINK_PREFIX, Redaction, RunResults,
 };
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
@@ -54,7 +54,7 @@ impl Snapshots {
 
     /// What `report` says otherwise, host by host.
     pub(super) fn differences(&self, report: &Report, coverage: &Coverage) -> Vec<Difference> {
-        let mut found: BTreeMap<&HostName, Found> = BTreeMap::new();
+        let mut found: BTreeMap<&HostName, RunResults> = BTreeMap::new();
         for host in &report.hosts {
             if host.outcome == Outcome::Verified {
                 let found = found.entry(&host.host).or_default();

@@ -155,7 +155,7 @@ fn check_sshd(
     }
 }
 
-/// Who may log in has to be somebody: one who left the operators, or a name that is misspelt, is not.
+/// Rejects allowed users who do not exist: an operator who left, or a name that is misspelt.
 fn check_allowed(
     cluster: &Cluster,
     name: &HostName,

@@ -36,9 +36,9 @@ pub(super) struct Answered {
     pub(super) first: Duration,
     /// From one token to the next; see [`shares`].
     pub(super) between: Vec<Duration>,
-    /// Without any text, once there was some.
+    /// The longest pause after the first text.
     pub(super) longest_wait: Option<Duration>,
-    /// To the end of the stream.
+    /// From the request to the end of the stream.
     pub(super) whole: Duration,
     pub(super) usage: Option<Usage>,
     pub(super) server_first_ms: Option<f64>,
@@ -78,7 +78,7 @@ impl Client<'_> {
         stream.set_write_timeout(Some(TIMEOUT)).map_err(told)?;
         stream.write_all(&request).map_err(told)?;
 
-        let mut heard = Heard::default();
+        let mut heard = Received::default();
         let mut chunk = [0; 16 << 10];
         let mut total = 0;
         while !heard.is_done() {
@@ -140,7 +140,7 @@ impl Client<'_> {
 
 /// What has come so far.
 #[derive(Debug, Default)]
-struct Heard {
+struct Received {
     answer: Answer,
     events: Events,
     error: Vec<u8>,
@@ -152,7 +152,7 @@ struct Heard {
     done: bool,
 }
 
-impl Heard {
+impl Received {
     fn is_done(&self) -> bool {
         self.done || self.answer.is_done()
     }
@@ -268,7 +268,7 @@ mod tests {
         let event = |text: &str| {
             format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
         };
-        let mut heard = Heard::default();
+        let mut heard = Received::default();
         for (at, piece) in [
             (5, "HTTP/1.1 200 OK\r\n\r\n: keepalive\n\n".to_owned()),
             (9, event("")),
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(answered.usage.unwrap().completion_tokens, 4);
 
         // The mark of an end alone.
-        let mut heard = Heard::default();
+        let mut heard = Received::default();
         let end =
             "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"length\"}]}\n\n";
         let count =
@@ -308,7 +308,7 @@ mod tests {
         let told: Vec<String> = [401, 404, 500, 503]
             .iter()
             .map(|status| {
-                let mut heard = Heard::default();
+                let mut heard = Received::default();
                 let answer = format!(
                     "HTTP/1.1 {status} No\r\n\r\n{{\"error\":\n{{\"message\":\"why\u{1b}\"}}}}"
                 );

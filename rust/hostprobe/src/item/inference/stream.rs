@@ -65,11 +65,11 @@ pub(super) struct Piece {
 /// How many tokens there were.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(super) struct Usage {
-    /// Of the prompt, the template of the chat included.
+    /// Tokens of the prompt, the template of the chat included.
     pub(super) prompt_tokens: u64,
-    /// Of the answer.
+    /// Tokens of the answer.
     pub(super) completion_tokens: u64,
-    /// Of which the prefix cache held some.
+    /// How many of the prompt the prefix cache held.
     pub(super) prompt_tokens_details: Option<Cached>,
 }
 

@@ -22,7 +22,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// Of one check.
+    /// The mark of one check.
     pub(super) fn of(check: &CheckResult) -> Self {
         match check.status {
             CheckStatus::Pass => Self::Pass,

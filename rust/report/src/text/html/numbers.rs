@@ -31,7 +31,7 @@ struct Card {
     mark: Mark,
     /// `time to first token`.
     what: String,
-    /// Of which check, and which way on a link.
+    /// Its check, and on a link its direction.
     of: String,
     anchor: String,
     /// The statistic that summarises all, and its value with unit.
@@ -190,7 +190,7 @@ pub(super) struct Near {
     anchor: String,
     /// `95.1 of 100 ms`.
     told: String,
-    /// In percent.
+    /// How much of the limit is used, in percent.
     used: Px,
 }
 

@@ -1,4 +1,4 @@
-//! From values to places.
+//! Maps values to places in the drawing.
 
 use super::{WIDTH, ends};
 
