@@ -12,7 +12,6 @@ mod network;
 pub(crate) mod nvidia;
 mod power;
 mod python;
-mod realtime;
 mod ssh;
 mod storage;
 pub(crate) mod system;
@@ -54,7 +53,6 @@ concerns! {
     firewall: [firewall::checks], [];
     storage: [storage::checks], [];
     kernel: [kernel::checks], [];
-    realtime: [realtime::checks], [];
     nvidia: [nvidia::checks], [];
     cuda: [cuda::checks], [];
     python: [python::checks], [];

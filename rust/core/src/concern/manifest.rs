@@ -30,6 +30,13 @@ pub struct Manifest {
     /// Facts of it whose value is a group that something on the host has to make.
     #[serde(default)]
     pub needs_groups: Vec<String>,
+    /// Parameters of the kernel's command line that it writes, each with the fact that decides it, by the fact's path
+    /// below the concern: no other concern may set them.
+    #[serde(default)]
+    pub kernel_parameters: BTreeMap<String, String>,
+    /// Kernel settings that it writes, in the same way.
+    #[serde(default)]
+    pub kernel_settings: BTreeMap<String, String>,
     /// The units that run where the platform's own module makes them; on Ubuntu `ubuntu/module.toml` says them.
     #[serde(default, rename = "unit")]
     pub units: Vec<PlatformUnit>,

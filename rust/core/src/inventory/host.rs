@@ -20,7 +20,6 @@ use super::nix::Nix;
 use super::nvidia::Nvidia;
 use super::power::Power;
 use super::python::Python;
-use super::realtime::RealTime;
 use super::ssh::Ssh;
 use super::storage::Storage;
 use super::system::System;
@@ -73,9 +72,6 @@ pub struct Host {
     /// Which kernel, its command line, modules, settings and symbols.
     #[schemars(with = "Kernel", extend("x-optional" = true))]
     pub kernel: Option<Kernel>,
-    /// Isolated CPUs and the right to `SCHED_FIFO`.
-    #[schemars(with = "RealTime", extend("x-optional" = true))]
-    pub realtime: Option<RealTime>,
     /// The driver and the GPU.
     #[schemars(with = "Nvidia", extend("x-optional" = true))]
     pub nvidia: Option<Nvidia>,

@@ -25,7 +25,6 @@ pub mod nvidia;
 mod path;
 pub mod power;
 pub mod python;
-pub mod realtime;
 mod reference;
 mod schema;
 pub mod ssh;

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 mod engine;
 mod probe;
 mod rights;
+mod scheduling;
 
 use deployctl_core::cpus;
 use deployctl_core::inventory::trading::Trading;
 use deployctl_core::query::{Query, quote};
 
 use crate::answer::{Found, Unreadable, number, value};
-use crate::concern::realtime;
 use crate::{Check, Declared};
 
 mod inference;
@@ -202,7 +202,7 @@ fn process(facts: &Trading, unit: &str) -> Vec<Check> {
             if answer.text()?.trim() == "absent" {
                 return Ok(Found::when(false, "the engine does not run"));
             }
-            let found = realtime::parse_scheduling(answer)?;
+            let found = scheduling::parse(answer)?;
             let holds =
                 found.policy == "SCHED_FIFO" && found.priority == priority && found.cpus == wanted;
             let cpus = cpus::show(&found.cpus);

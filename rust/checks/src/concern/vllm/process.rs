@@ -20,10 +20,11 @@ pub(super) fn check(unit: &str, declared: &Declared<'_>) -> Check {
     );
     let isolated: BTreeSet<u32> = declared
         .host
-        .realtime
-        .iter()
-        .flat_map(|realtime| &realtime.isolated_cpus)
-        .map(|cpu| u32::from(*cpu))
+        .fact("realtime.isolated_cpus")
+        .and_then(|cpus| cpus.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|cpu| u32::try_from(cpu.as_u64()?).ok())
         .collect();
     let expected = if isolated.is_empty() {
         "it may lock memory without limit".to_owned()

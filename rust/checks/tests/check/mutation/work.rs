@@ -124,7 +124,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     (
         "realtime/isolated",
         "",
-        "isolated=\nnohz_full=(null)\nmanager=0-15\n",
+        "isolated=\nnohz_full=(null)\nmanager=0-15\nrunning=ro\n",
         "fail",
     ),
     (
@@ -142,7 +142,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     (
         "realtime/manager",
         "",
-        "isolated=\nnohz_full=(null)\nmanager=0-15\n",
+        "isolated=\nnohz_full=(null)\nmanager=0-15\nrunning=ro\n",
         "fail",
     ),
     ("realtime/manager", "manager=0-3,8-11", "manager=", "error"),

@@ -69,7 +69,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         platform::check(name, sound, facts.concerns, findings);
         mdns::check(name, &sound.host, findings);
         cpus::check(name, &sound.host, findings);
-        kernel::check(name, &sound.host, findings);
+        kernel::check(name, &sound.host, facts.concerns, findings);
         groups::check(name, sound, facts, findings);
         gpu::check(name, sound, findings);
         services::check(name, sound, findings);
