@@ -7,15 +7,12 @@ mod firewall;
 mod gateway;
 pub(crate) mod kernel;
 mod mlx;
-mod monitoring;
 mod network;
 pub(crate) mod nvidia;
-mod power;
 mod python;
 mod ssh;
 mod storage;
 pub(crate) mod system;
-mod time;
 mod trading;
 mod vllm;
 
@@ -48,7 +45,6 @@ macro_rules! concerns {
 concerns! {
     system: [system::checks], [darwin::system::checks];
     ssh: [ssh::checks], [darwin::ssh::checks];
-    time: [time::checks], [];
     network: [network::checks], [darwin::network::checks];
     firewall: [firewall::checks], [];
     storage: [storage::checks], [];
@@ -60,8 +56,6 @@ concerns! {
     mlx: [], [mlx::checks];
     gateway: [gateway::checks], [];
     trading: [trading::checks], [];
-    power: [power::checks], [darwin::power::checks, power::checks];
-    monitoring: [monitoring::checks], [monitoring::checks];
     extra: [extra::checks], [extra::checks];
 }
 

@@ -29,13 +29,16 @@ pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
     else {
         return Vec::new();
     };
-    let scope = Scope::from([
+    let mut scope = Scope::from([
         ("host".to_owned(), Value::from(Serde(&declared.host.facts))),
         (
             "platform".to_owned(),
             declared.host.platform.as_str().into(),
         ),
     ]);
+    if let Err(error) = file.names.add_to(&mut scope) {
+        return vec![unaskable(name, &error)];
+    }
     let mut all = Vec::new();
     for check in &file.checks {
         match of(name, file, check, &scope, declared) {

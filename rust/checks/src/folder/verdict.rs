@@ -32,9 +32,12 @@ pub(super) fn judge(
             return Err(Unreadable(format!("the query ended with status {status}")));
         }
     }
-    let context = context(question, check, scope, answer)?;
-    if let Some(reason) = first(&check.unreadable, &context)? {
-        return Err(Unreadable(reason));
+    let (context, unnamed) = context(question, check, scope, answer)?;
+    match (first(&check.unreadable, &context), unnamed) {
+        (Ok(Some(reason)), _) => return Err(Unreadable(reason)),
+        (_, Some(error)) => return Err(error.into()),
+        (Err(error), None) => return Err(error),
+        (Ok(None), None) => {}
     }
     let mut found = Found::when(false, check.found.render(&context)?);
     for measure in &check.measures {
@@ -57,15 +60,17 @@ fn holds(check: &DeclaredCheck, context: &Value) -> Result<Holds, Unreadable> {
     Ok(Holds::No(first(&check.hints, context)?))
 }
 
-/// What expressions read: the host, the answer, and the names of `let`.
+/// What expressions read: the host, the answer, and the names of `let`. And why one of these has no value: the check
+/// may have better words for it.
 fn context(
     question: &Question,
     check: &DeclaredCheck,
     scope: &Scope,
     answer: &Answer<'_>,
-) -> Result<Value, Unreadable> {
+) -> Result<(Value, Option<NoValue>), Unreadable> {
     let mut scope = scope.clone();
     scope.insert("status".to_owned(), answer.status.into());
+    scope.insert("errors".to_owned(), answer.errors().into());
     scope.insert("said".to_owned(), answer.everything().into());
     let read = |text: &str| reader::read(&question.reader, text);
     let read = if answer.status != 0 {
@@ -79,9 +84,9 @@ fn context(
         read(answer.text()?)?
     };
     scope.insert("answer".to_owned(), read);
-    question.names.add_to(&mut scope)?;
-    check.names.add_to(&mut scope)?;
-    Ok(Value::from(scope))
+    let named = question.names.add_to(&mut scope);
+    let named = named.and_then(|()| check.names.add_to(&mut scope));
+    Ok((Value::from(scope), named.err()))
 }
 
 /// The answer without the two command lines, and these as lists of words.

@@ -13,7 +13,9 @@ use super::folder::Folder;
 use super::names::Names;
 use crate::name::SysctlKey;
 
+mod check;
 mod file;
+mod query;
 mod question;
 
 pub use question::{Failure, Field, FieldKind, Question, Reader};
@@ -28,11 +30,13 @@ const EACH: &[&str] = &["key", "value"];
 /// What a check can read that is made once for each of several things of one answer.
 const ITEM: &[&str] = &["item_key", "item"];
 /// What it can read of an answer.
-const ANSWER: &[&str] = &["answer", "status", "said", "boot"];
+const ANSWER: &[&str] = &["answer", "status", "said", "errors", "boot"];
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChecksFile {
+    /// Names for values that follow from facts.
+    pub names: Names,
     /// What is asked, by name.
     pub questions: BTreeMap<String, Question>,
     /// What must hold, in the order of the file.

@@ -60,6 +60,13 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("common", |list: Vec<Value>, other: Vec<Value>| {
         kept(list, |it| other.contains(it))
     });
+    environment.add_filter("begins_none", |list: Vec<String>, texts: Vec<String>| {
+        let begins_none = |it: &String| !texts.iter().any(|text| text.starts_with(it.as_str()));
+        list.into_iter().filter(begins_none).collect::<Vec<_>>()
+    });
+    environment.add_filter("authority", |address: &str, port: u16| {
+        authority(address, port)
+    });
     environment.add_filter("parameter", |words: Vec<String>, name: &str| {
         parameter(&words, name)
     });
@@ -67,6 +74,8 @@ pub(super) fn add(environment: &mut Environment<'static>) {
         Ok::<bool, Error>(regex(pattern)?.is_match(text))
     });
     environment.add_filter("capture", capture);
+    environment.add_filter("expand", expand);
+    environment.add_filter("sections", sections);
     environment.add_filter("glob", glob);
     environment.add_filter("lookup", lookup);
 }
@@ -85,7 +94,10 @@ fn number(value: &Value) -> Result<Value, Error> {
     if value.is_number() {
         return Ok(value.clone());
     }
-    let text = value.as_str().unwrap_or_default().trim();
+    let text = value
+        .as_str()
+        .ok_or_else(|| wrong(format!("{} is no text with a number", value.kind())))?
+        .trim();
     if let Ok(whole) = text.parse::<i64>() {
         return Ok(whole.into());
     }
@@ -112,6 +124,14 @@ fn kib(text: &str) -> Option<u64> {
     }
 }
 
+fn authority(address: &str, port: u16) -> String {
+    if address.contains(':') {
+        format!("[{address}]:{port}")
+    } else {
+        format!("{address}:{port}")
+    }
+}
+
 fn kept(list: Vec<Value>, keep: impl Fn(&Value) -> bool) -> Vec<Value> {
     list.into_iter().filter(|it| keep(it)).collect()
 }
@@ -129,6 +149,30 @@ fn regex(pattern: &str) -> Result<Regex, Error> {
 fn capture(text: &str, pattern: &str) -> Result<Option<String>, Error> {
     let found = regex(pattern)?.captures(text).and_then(|it| it.get(1));
     Ok(found.map(|it| it.as_str().to_owned()))
+}
+
+fn expand(text: &str, pattern: &str, template: &str) -> Result<Option<String>, Error> {
+    let found = regex(pattern)?.captures(text).map(|captures| {
+        let mut expanded = String::new();
+        captures.expand(template, &mut expanded);
+        expanded
+    });
+    Ok(found)
+}
+
+fn sections(text: &str, pattern: &str) -> Result<Vec<String>, Error> {
+    let title = regex(pattern)?;
+    let mut sections: Vec<String> = Vec::new();
+    for line in text.lines() {
+        if title.is_match(line) {
+            sections.push(String::new());
+        }
+        if let Some(section) = sections.last_mut() {
+            section.push_str(line);
+            section.push('\n');
+        }
+    }
+    Ok(sections)
 }
 
 fn glob(text: &str, pattern: &str) -> Result<bool, Error> {

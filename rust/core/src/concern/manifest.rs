@@ -37,9 +37,34 @@ pub struct Manifest {
     /// Kernel settings that it writes, in the same way.
     #[serde(default)]
     pub kernel_settings: BTreeMap<String, String>,
+    /// What it serves by TCP.
+    #[serde(default)]
+    pub listens: Vec<Listener>,
     /// The units that run where the platform's own module makes them; on Ubuntu `ubuntu/module.toml` says them.
     #[serde(default, rename = "unit")]
     pub units: Vec<PlatformUnit>,
+}
+
+/// Something that listens by TCP at an address and a port of its facts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// A fact of the concern that is an attribute set of such servers; left out: the concern is one.
+    #[serde(default)]
+    pub each: Option<String>,
+    /// What each of these is called.
+    #[serde(default)]
+    pub called: Option<String>,
+    /// The fact with its address.
+    pub address: String,
+    /// The fact with its port.
+    pub port: String,
+    /// Whether its address must be of a declared interface even where no interface is declared.
+    #[serde(default)]
+    pub on_declared_interface: bool,
+    /// Whether the hosts at the other ends of links ask it.
+    #[serde(default)]
+    pub for_peers: bool,
 }
 
 /// A unit that a platform's module makes.

@@ -26,7 +26,7 @@ pub use error::{ConcernError, ConcernErrors};
 pub use expression::{Expression, NoValue, Text};
 pub use filter::FILTERS;
 pub use folder::{Folder, Folders, Origin};
-pub use manifest::{Manifest, PlatformUnit};
+pub use manifest::{Listener, Manifest, PlatformUnit};
 pub use names::{Names, Scope};
 pub(crate) use set::line_at;
 pub use set::{Concern, Concerns};

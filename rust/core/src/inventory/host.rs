@@ -14,17 +14,14 @@ use super::hardware::Hardware;
 use super::image::Image;
 use super::kernel::Kernel;
 use super::mlx::Mlx;
-use super::monitoring::Monitoring;
 use super::network::Network;
 use super::nix::Nix;
 use super::nvidia::Nvidia;
-use super::power::Power;
 use super::python::Python;
 use super::ssh::Ssh;
 use super::storage::Storage;
 use super::system::System;
 use super::text::{Label, Line, PublicKey, Sha256Text, SshAddress, Version};
-use super::time::Time;
 use super::trading::Trading;
 use super::vllm::Vllm;
 use crate::name::{AccountName, HostName};
@@ -57,9 +54,6 @@ pub struct Host {
     /// The way in. Keys only; passwords are never an option.
     #[schemars(with = "Ssh", extend("x-optional" = true))]
     pub ssh: Option<Ssh>,
-    /// Chrony and its sources.
-    #[schemars(with = "Time", extend("x-optional" = true))]
-    pub time: Option<Time>,
     /// Interfaces with their addresses, and the kernel's network settings.
     #[schemars(with = "Network", extend("x-optional" = true))]
     pub network: Option<Network>,
@@ -93,12 +87,6 @@ pub struct Host {
     /// Inference on Apple silicon.
     #[schemars(with = "Mlx", extend("x-optional" = true))]
     pub mlx: Option<Mlx>,
-    /// Sleep, what happens when power comes back, and the battery that bridges the time.
-    #[schemars(with = "Power", extend("x-optional" = true))]
-    pub power: Option<Power>,
-    /// What it tells Prometheus.
-    #[schemars(with = "Monitoring", extend("x-optional" = true))]
-    pub monitoring: Option<Monitoring>,
     /// How `NixOS` comes onto its disk the first time.
     #[schemars(with = "Image", extend("x-optional" = true))]
     pub image: Option<Image>,

@@ -3,6 +3,5 @@
 //! Everything runs by absolute path: what comes first in a login's PATH may be GNU's or Homebrew's.
 
 pub(super) mod network;
-pub(super) mod power;
 pub(super) mod ssh;
 pub(super) mod system;

@@ -138,14 +138,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ("gateway/closed", "status 401", "status 404", "fail"),
     (
         "monitoring/node",
-        "sample node_load1 0.52\nsample node_load15 0.38\n",
+        "node_load1 0.52\nnode_load15 0.38\n",
         "",
         "fail",
     ),
     // A line that says what it would be is no sample.
     (
         "monitoring/node",
-        "sample node_load1 0.52\nsample node_load15 0.38\n",
+        "node_load1 0.52\nnode_load15 0.38\n",
         "# HELP node_load1 1m load average.\n# TYPE node_load1 gauge\n",
         "fail",
     ),
@@ -153,7 +153,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ("monitoring/gpu", "nvidia_smi_", "dcgm_fi_", "fail"),
     ("monitoring/gpu", "status 200", "status 0", "fail"),
     ("monitoring/ups", "status 200", "status 503", "fail"),
-    ("monitoring/ups", "samples 41\n", "", "error"),
+    ("monitoring/ups", "deployctl_samples 41\n", "", "error"),
     ("power/ups-answers", "", "Error: Data stale\n", "error"),
     (
         "power/ups",

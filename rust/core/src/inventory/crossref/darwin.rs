@@ -29,20 +29,6 @@ pub(super) fn check(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
             );
         }
     }
-    if let Some(power) = &host.power {
-        let at = |key| FactPath::host(name).key("power").key(key);
-        for (key, present) in [
-            ("computer_sleep", power.computer_sleep.is_some()),
-            (
-                "restart_after_power_failure",
-                power.restart_after_power_failure.is_some(),
-            ),
-        ] {
-            if !present {
-                findings.add(at(key), "is missing; a macOS host needs it");
-            }
-        }
-    }
     if let Some(network) = &host.network {
         check_network(name, network, findings);
     }

@@ -73,7 +73,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         groups::check(name, sound, facts, findings);
         gpu::check(name, sound, findings);
         services::check(name, sound, findings);
-        served::check(name, &sound.host, findings);
+        served::check(name, sound, facts.concerns, findings);
         python::check(name, sound, findings);
         packages::check(name, &sound.host, findings);
         extra::check(name, &sound.host, findings);

@@ -43,7 +43,6 @@ pub(super) fn check(
     }
     if platform.is_linux() {
         linux_needs(name, host, findings);
-        check_power(name, host, findings);
         check_release(name, host, findings);
     } else {
         darwin::check(name, host, findings);
@@ -88,27 +87,6 @@ fn linux_needs(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
             need(
                 at("required_for_boot"),
                 interface.required_for_boot.is_some(),
-            );
-        }
-    }
-}
-
-/// What only macOS sets.
-fn check_power(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
-    let Some(power) = &host.power else {
-        return;
-    };
-    let at = |key| FactPath::host(name).key("power").key(key);
-    let restart = power.restart_after_power_failure.is_some();
-    for (key, declared) in [
-        ("computer_sleep", power.computer_sleep.is_some()),
-        ("restart_after_power_failure", restart),
-    ] {
-        if declared {
-            findings.add_with_hint(
-                at(key),
-                "is macOS's to set",
-                "on Linux the firmware has the say",
             );
         }
     }

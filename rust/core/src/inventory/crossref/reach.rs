@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use super::served::{self, Server};
 use super::{Facts, addresses};
-use crate::inventory::cluster::{Endpoint, Port};
+use crate::inventory::cluster::Endpoint;
 use crate::inventory::error::Findings;
 use crate::inventory::firewall::{Firewall, Protocol, Verdict};
-use crate::inventory::host::Host;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
@@ -33,10 +33,11 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
                 .filter(|(peer, _)| *peer != name)
                 .collect();
             let mut wanted = vec![(
-                link.measure.port,
+                link.measure.port.number(),
                 format!("throughput of link `{link_name}` is measured there (`measure.port`)"),
             )];
-            wanted.extend(served(&sound.host, end));
+            let servers = served::servers(name, &sound.host, facts.concerns);
+            wanted.extend(servers.into_iter().filter_map(|server| asked(&server, end)));
             for (port, why) in wanted {
                 let refused = refused(firewall, end, &peers, port);
                 if !refused.is_empty() {
@@ -52,12 +53,11 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// The ports that peers ask `host` for inference on, and what for.
-fn served(host: &Host, end: &Endpoint) -> Option<(Port, String)> {
-    let gateway = host.gateway.as_ref()?;
-    let address: IpAddr = gateway.address.as_str().parse().ok()?;
+/// The port that peers ask `server` on at this end of their link, and what for.
+fn asked(server: &Server<'_>, end: &Endpoint) -> Option<(u16, String)> {
+    let address = server.address().filter(|_| server.listener.for_peers)?;
     let here = address.is_unspecified() || end.address.as_str().parse() == Ok(address);
-    here.then(|| (gateway.port, "`gateway` listens there".to_owned()))
+    here.then(|| (server.port, format!("{} listens there", server.what)))
 }
 
 /// The peers that do not come through on `port`, with their addresses.
@@ -65,7 +65,7 @@ fn refused(
     firewall: &Firewall,
     end: &Endpoint,
     peers: &[(&HostName, &Endpoint)],
-    port: Port,
+    port: u16,
 ) -> Vec<String> {
     if firewall.input == Verdict::Accept {
         return Vec::new();
@@ -77,26 +77,26 @@ fn refused(
         .collect()
 }
 
-fn not_admitted(refused: &str, end: &Endpoint, port: Port, why: &str) -> String {
-    let (port, interface) = (port.number(), &end.interface);
+fn not_admitted(refused: &str, end: &Endpoint, port: u16, why: &str) -> String {
+    let interface = &end.interface;
     format!("does not let {refused} in on TCP port {port} of `{interface}`: {why}")
 }
 
-fn service_for(end: &Endpoint, port: Port) -> String {
-    let (port, interface) = (port.number(), &end.interface);
+fn service_for(end: &Endpoint, port: u16) -> String {
+    let interface = &end.interface;
     format!(
         "a service of protocol `tcp` with `ports = [ {port} ]`, `from` their network, `interfaces = [ \"{interface}\" ]`"
     )
 }
 
-fn admits(firewall: &Firewall, end: &Endpoint, peer: &Endpoint, port: Port) -> bool {
+fn admits(firewall: &Firewall, end: &Endpoint, peer: &Endpoint, port: u16) -> bool {
     let Ok(address) = peer.address.as_str().parse::<IpAddr>() else {
         // Said elsewhere.
         return true;
     };
     firewall.services.iter().any(|service| {
         service.protocol == Protocol::Tcp
-            && service.ports.contains(&port)
+            && service.ports.iter().any(|it| it.number() == port)
             && (service.interfaces.is_empty() || service.interfaces.contains(&end.interface))
             && (service.from.is_empty()
                 || service

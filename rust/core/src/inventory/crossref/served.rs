@@ -3,68 +3,116 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::addresses;
+use serde_json::Value;
+
+use super::{SoundHost, addresses};
+use crate::concern::{Concern, Concerns, Listener};
 use crate::inventory::error::Findings;
 use crate::inventory::host::Host;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
-pub(super) fn check(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
-    let at = FactPath::host(name);
-    let mut taken: BTreeMap<(IpAddr, u16), String> = BTreeMap::new();
-    // What may be wrong with the address of `mlx` is said among the services.
-    if let Some(mlx) = &host.mlx
-        && let Ok(address) = mlx.host.as_str().parse()
-    {
-        taken.insert((address, mlx.port.number()), "`mlx`".to_owned());
+/// A server as a concern's facts declare it.
+pub(super) struct Server<'a> {
+    /// Where its facts are, below the host.
+    path: FactPath,
+    /// ``exporter `node` ``.
+    pub(super) what: String,
+    pub(super) listener: &'a Listener,
+    address: &'a str,
+    pub(super) port: u16,
+}
+
+impl Server<'_> {
+    /// Its address, where it is one.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address.parse().ok()
     }
-    let gateway = host.gateway.iter().map(|gateway| {
-        (
-            at.clone().key("gateway"),
-            "`gateway`".to_owned(),
-            &gateway.address,
-            gateway.port.number(),
-        )
-    });
-    let exporters = host
-        .monitoring
+}
+
+/// What the concerns of `host` serve, in the order of reports.
+pub(super) fn servers<'a>(
+    name: &HostName,
+    host: &'a Host,
+    concerns: &'a Concerns,
+) -> Vec<Server<'a>> {
+    let declared = concerns
         .iter()
-        .flat_map(|monitoring| &monitoring.exporters)
-        .map(|(label, exporter)| {
-            (
-                at.clone().keys("monitoring.exporters").key(label),
-                format!("exporter `{label}`"),
-                &exporter.address,
-                exporter.port.number(),
-            )
-        });
-    for (path, what, text, port) in gateway.chain(exporters) {
-        let Ok(address) = text.as_str().parse::<IpAddr>() else {
-            findings.add(
-                path.key("address"),
-                format!("is `{text}`; expected an IP address"),
-            );
+        .filter(|it| it.is_for(host.platform) && it.is_declared(host));
+    declared
+        .flat_map(|concern| {
+            let listeners = concern.manifest.listens.iter();
+            listeners.flat_map(|listener| of(name, host, concern, listener))
+        })
+        .collect()
+}
+
+fn of<'a>(
+    name: &HostName,
+    host: &'a Host,
+    concern: &Concern,
+    listener: &'a Listener,
+) -> Vec<Server<'a>> {
+    let word = concern.name.as_str();
+    let facts = &host.facts[word];
+    let at = FactPath::host(name).key(word);
+    let server = |path: FactPath, what: String, facts: &'a Value| {
+        Some(Server {
+            path,
+            what,
+            listener,
+            address: facts[listener.address.as_str()].as_str()?,
+            port: u16::try_from(facts[listener.port.as_str()].as_u64()?).ok()?,
+        })
+    };
+    let Some(each) = &listener.each else {
+        return server(at, format!("`{word}`"), facts).into_iter().collect();
+    };
+    let called = listener.called.as_deref().unwrap_or(word);
+    let all = facts[each.as_str()].as_object().into_iter().flatten();
+    all.filter_map(|(key, facts)| {
+        let path = at.clone().key(each).key(key);
+        server(path, format!("{called} `{key}`"), facts)
+    })
+    .collect()
+}
+
+pub(super) fn check(
+    name: &HostName,
+    sound: &SoundHost,
+    concerns: &Concerns,
+    findings: &mut Findings<'_>,
+) {
+    let mut taken: BTreeMap<(IpAddr, u16), String> = BTreeMap::new();
+    for server in servers(name, &sound.host, concerns) {
+        let listener = server.listener;
+        let path = server.path.clone().key(&listener.address);
+        let Some(address) = server.address() else {
+            let text = server.address;
+            findings.add(path, format!("is `{text}`; expected an IP address"));
             continue;
         };
-        if !may_have(host, address) {
+        let strict = listener.on_declared_interface && !sound.broken.contains("network");
+        if !may_have(&sound.host, address, strict) {
             findings.add(
-                path.clone().key("address"),
+                path,
                 format!("is `{address}`, which no interface of this host has"),
             );
         }
+        let port = server.port;
         if let Some(other) = taken.get(&(address, port)) {
             findings.add(
-                path.key("port"),
+                server.path.key(&listener.port),
                 format!("is {port}, which {other} has at `{address}`"),
             );
         } else {
-            taken.insert((address, port), what);
+            taken.insert((address, port), server.what);
         }
     }
 }
 
 /// Whether an address is the host's own, as far as its facts tell: not all interfaces are declared everywhere.
-fn may_have(host: &Host, address: IpAddr) -> bool {
+fn may_have(host: &Host, address: IpAddr, strict: bool) -> bool {
     let mut declared = host
         .network
         .iter()
@@ -72,7 +120,7 @@ fn may_have(host: &Host, address: IpAddr) -> bool {
         .flat_map(|interface| &interface.addresses)
         .filter_map(addresses::net)
         .peekable();
-    declared.peek().is_none()
+    (declared.peek().is_none() && !strict)
         || address.is_loopback()
         || address.is_unspecified()
         || declared.any(|net| net.addr() == address)

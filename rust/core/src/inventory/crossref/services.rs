@@ -1,11 +1,10 @@
 //! Services: sockets and addresses that something of this host serves, rules that can match.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use super::{SoundHost, addresses};
 use crate::inventory::error::Findings;
-use crate::inventory::host::{Host, Platform};
+use crate::inventory::host::Host;
 use crate::inventory::path::FactPath;
 use crate::inventory::suggest;
 use crate::name::HostName;
@@ -16,17 +15,6 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
     check_firewall(&at, host, findings);
     check_trading(&at, sound, findings);
     check_mounts(&at, host, findings);
-    if let Some(time) = &host.time
-        && time.pools.is_empty()
-        && time.servers.is_empty()
-    {
-        findings.add(at.clone().key("time"), "names neither a pool nor a server");
-    }
-    if let Some(mlx) = &host.mlx
-        && host.platform == Platform::Darwin
-    {
-        check_mlx_address(&at, host, mlx.host.as_str(), sound, findings);
-    }
 }
 
 fn check_firewall(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
@@ -149,36 +137,5 @@ fn check_mounts(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
                 format!("did you mean `{near}`?"),
             );
         }
-    }
-}
-
-fn check_mlx_address(
-    at: &FactPath,
-    host: &Host,
-    text: &str,
-    sound: &SoundHost,
-    findings: &mut Findings<'_>,
-) {
-    let path = at.clone().keys("mlx.host");
-    let Ok(address) = text.parse::<IpAddr>() else {
-        findings.add(path, format!("is `{text}`; expected an IP address"));
-        return;
-    };
-    let own = host
-        .network
-        .iter()
-        .flat_map(|network| network.interfaces.values())
-        .flat_map(|interface| &interface.addresses)
-        .filter_map(addresses::net)
-        .any(|net| net.addr() == address);
-    if !own
-        && !address.is_loopback()
-        && !address.is_unspecified()
-        && !sound.broken.contains("network")
-    {
-        findings.add(
-            path,
-            format!("is `{address}`, which no interface of this host has"),
-        );
     }
 }
