@@ -118,7 +118,30 @@ fn what_is_no_inventory_at_all() {
             )
         })
         .collect();
-    insta::assert_snapshot!(said.join("\n\n"));
+    insta::assert_snapshot!(said.join("\n\n"), @r#"
+    "":
+    `inventory` is not JSON: EOF while parsing a value at line 1 column 0
+
+    "nonsense":
+    `inventory` is not JSON: expected ident at line 1 column 2
+
+    "{":
+    `inventory` is not JSON: EOF while parsing an object at line 1 column 1
+
+    "[]":
+    `inventory` is not an inventory: it has no `version`
+
+    "{}":
+    `inventory` is not an inventory: it has no `version`
+
+    "{\"version\": 2}":
+    `inventory` has version 2; this deployctl reads version 1
+
+    "{\"version\": 1}":
+    `cluster` is missing; expected an attribute set
+    `hosts` is missing; expected an attribute set
+    `positions` is missing; expected an attribute set
+    "#);
 }
 
 #[test]

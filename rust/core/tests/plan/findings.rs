@@ -200,7 +200,29 @@ fn of_paths_and_units() {
             }),
         ),
     ]);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    ## a pipe, a directory, a file in the way
+    drift /etc/app/app.conf: file 0644 root:root 9259f773c285 -> something else (`p`)
+    drift /etc/app/key: file 0600 root:root 46a9d5bde718 -> directory 0755 root:root
+    refuse [path] `/etc/app/app.conf` is a named pipe
+        look at `/etc/app/app.conf` on the host and move it out of the way
+    refuse [path] `/etc/app/dir` is not a directory, and one is declared there
+        look at `/etc/app/dir` on the host and move it out of the way
+    refuse [path] `/etc/app/key` is a directory
+        look at `/etc/app/key` on the host and move it out of the way
+
+    ## masked
+    refuse [unit] `lib.service` is masked on the host, and declared to run
+        `systemctl unmask lib.service` on the host, or declare it neither enabled nor running
+
+    ## nothing brings it
+    refuse [unit] there is no `lib.service` on the host, and nothing declared provides it
+        declare the package or the file that holds it
+
+    ## a package may bring it
+    package lib Install: None -> None
+    unit lib.service [Enable, Start]: does not start at boot, is new
+    ");
 }
 
 #[test]

@@ -200,7 +200,29 @@ fn settings_and_devices() {
             }),
         ),
     ]);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @r#"
+    ## read-only, and another value is declared
+    drift vm.swappiness: 1 -> 60
+    refuse [sysctl] `vm.swappiness` cannot be set: `/proc/sys` is mounted read-only there, as in a container
+        set it on the machine that runs the container, or take it out of the facts
+
+    ## read-only, and as declared
+    nothing
+
+    ## read-only, and declared no more
+    nothing
+
+    ## writable again below
+    sysctl net.ipv4.tcp_mtu_probing: Some("0") -> Some("1")
+
+    ## files for udev, which does not run
+    path /etc/systemd/network/10-x.link: absent -> file 0644 root:root 76fbef3b0193
+        @@ -0,0 +1 @@
+        +[Match]
+    follow-ups {Udev}
+    warn [udev] udev does not run on `box`: its rules and link files are not read there
+        in a container, the machine that runs it names and sets up the devices
+    "#);
 }
 
 #[test]

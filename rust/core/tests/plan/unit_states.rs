@@ -69,7 +69,27 @@ fn names() {
             planned(|case| case.unit("x@1.service", "app", OnChange::Restart, &[])),
         ),
     ]);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    ## an alias
+    note [unit] `sshd.service` is another name of `ssh.service`
+
+    ## an alias, and the unit as well
+    refuse [unit] `sshd.service` and `ssh.service` are one unit, and both are declared
+        declare `ssh.service` alone
+
+    ## an alias that is declared no more
+    unit sshd.service [Original]: no longer declared
+
+    ## an alias in whose place the unit is declared
+    nothing
+
+    ## a template
+    refuse [unit] `x@.service` is a template, and only instances of a template run
+        declare an instance of it: `x@NAME.service`
+
+    ## an instance
+    nothing
+    ");
 }
 
 #[test]

@@ -97,7 +97,32 @@ async fn a_gate_is_only_asked_once_what_it_needs_has_passed() {
         Ask::new("b", "echo good; : >\"$HERE/asked\"").needing("a"),
         from_time("c", 1),
     ];
-    insta::assert_snapshot!("needs_unmet", story(closed).told(Interrupt::never()).await);
+    insta::assert_snapshot!(story(closed).told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activated")
+      reconnect
+       0.0s Reached("op@host")
+      ask gates
+      ask gates
+      ask gates
+      ask gates
+      ask gates
+      ask gates
+      ask gates
+      ask gates
+      ask gates
+      ask gates
+      ask gates
+      run rollback 1795392000-abcdef --reason gate 'gate `a` failed: bad'
+      10.0s PhaseEntered("rolled-back")
+      reconnect
+    => RolledBack { reason: "gate `a` failed: bad", login: true }
+       connection/op@host: Pass, asked 11×
+       a: Fail { hint: Some("`good` is not in its answer") }, asked 11×
+       b: Skip { reason: "not asked: `a` did not pass" }
+       c: Pass, asked 11×
+    "#);
 }
 
 #[tokio::test]

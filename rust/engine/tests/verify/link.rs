@@ -299,7 +299,30 @@ async fn links_need_links_before_them() {
         plain(good("lan/full-ping/cuda-to-mac-mini").needing("lan/mtu/cuda")),
         plain(good("lan/http/cuda-to-mac-mini").needing("lan/not-selected/cuda")),
     ];
-    insta::assert_snapshot!(World::new(&HOSTS).told(nobody(), links).await);
+    insta::assert_snapshot!(World::new(&HOSTS).told(nobody(), links).await, @r#"
+       0s cuda ! Measuring("lan: route cuda → mac-mini")
+       0s cuda: ask a
+       0s cuda ! Measuring("lan: ping cuda → mac-mini")
+       0s cuda: ask a
+       0s cuda ! Measuring("lan: mtu cuda")
+       0s cuda: ask a
+       0s cuda ! Measuring("lan: http cuda → mac-mini")
+       0s cuda: ask a
+    => cuda
+    => mac-mini
+    => link lan
+       lan/route/cuda-to-mac-mini pass, asked 1×
+          good
+       lan/ping/cuda-to-mac-mini pass, asked 1×
+          good
+       lan/mtu/cuda fail, asked 1×
+          `good` is not in its answer
+          bad
+       lan/full-ping/cuda-to-mac-mini skip, asked 0×
+          not asked: `lan/mtu/cuda` did not pass
+       lan/http/cuda-to-mac-mini pass, asked 1×
+          good
+    "#);
 }
 
 #[tokio::test]
