@@ -151,14 +151,12 @@ impl Reader<'_> {
                 "help" | "---help---" => {
                     // Its text is what is indented at least as far as its first line.
                     let mut margin = None;
-                    while let Some((_, next)) = lines.peek() {
-                        let indent = indent(next);
-                        let blank = next.trim().is_empty();
-                        if !blank && (indent == 0 || indent < *margin.get_or_insert(indent)) {
-                            break;
-                        }
-                        lines.next();
-                    }
+                    let mut is_text = |(_, line): &(usize, String)| {
+                        let indent = indent(line);
+                        let blank = line.trim().is_empty();
+                        blank || (indent > 0 && indent >= *margin.get_or_insert(indent))
+                    };
+                    while lines.next_if(&mut is_text).is_some() {}
                 }
                 _ => self.attribute(&mut entry, word, rest),
             }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Facts, SoundHost};
-use crate::concern::{Concern, Manifest};
+use crate::concern::Manifest;
 use crate::inventory::error::Findings;
+use crate::inventory::host::Host;
 use crate::inventory::path::FactPath;
 use crate::inventory::suggest;
 use crate::name::{AccountName, HostName};
@@ -20,47 +21,9 @@ pub(super) fn check(
         return;
     }
     let host = &sound.host;
-    let mut made: BTreeSet<&str> = BTreeSet::from(["root"]);
-    made.extend(
-        facts
-            .cluster
-            .iter()
-            .flat_map(|c| c.operators.keys())
-            .map(AccountName::as_str),
-    );
-    if let Some(users) = host
-        .system
-        .as_ref()
-        .and_then(|system| system.users.as_ref())
-    {
-        made.extend(users.keys().map(AccountName::as_str));
-        made.extend(
-            users
-                .values()
-                .flat_map(|u| &u.groups)
-                .map(AccountName::as_str),
-        );
-    }
-    let declared: Vec<&Concern> = facts
-        .concerns
-        .iter()
-        .filter(|it| it.is_declared(host))
-        .collect();
-    let groups = |paths: fn(&Manifest) -> &Vec<String>| {
-        declared.iter().flat_map(move |concern| {
-            let full = |path: &String| format!("{}.{path}", concern.name);
-            paths(&concern.manifest)
-                .iter()
-                .map(full)
-                .filter_map(|path| {
-                    let group = host.fact(&path)?.as_str()?;
-                    Some((path, group))
-                })
-        })
-    };
-    made.extend(groups(|it| &it.makes_groups).map(|(_, group)| group));
-    let asked = groups(|it| &it.needs_groups);
-    for (path, group) in asked {
+    let mut made = accounts(host, facts);
+    made.extend(groups(host, facts, |it| &it.makes_groups).map(|(_, group)| group));
+    for (path, group) in groups(host, facts, |it| &it.needs_groups) {
         if !made.contains(group) {
             findings.push(
                 FactPath::host(name).join(&path),
@@ -69,4 +32,33 @@ pub(super) fn check(
             );
         }
     }
+}
+
+/// The groups of accounts, and those that users of the host are in.
+fn accounts<'a>(host: &'a Host, facts: &Facts<'a>) -> BTreeSet<&'a str> {
+    let operators = facts.cluster.into_iter().flat_map(|it| it.operators.keys());
+    let users = host.system.iter().filter_map(|it| it.users.as_ref());
+    let own = users.flatten().flat_map(|(name, user)| {
+        let others = user.groups.iter();
+        std::iter::once(name).chain(others)
+    });
+    let named = operators.chain(own).map(AccountName::as_str);
+    named.chain(["root"]).collect()
+}
+
+/// The groups at the paths that each declared concern names, with their paths.
+fn groups<'a>(
+    host: &'a Host,
+    facts: &Facts<'a>,
+    paths: fn(&Manifest) -> &Vec<String>,
+) -> impl Iterator<Item = (String, &'a str)> {
+    let declared = facts.concerns.iter().filter(|it| it.is_declared(host));
+    declared.flat_map(move |concern| {
+        let paths = paths(&concern.manifest).iter();
+        paths.filter_map(move |path| {
+            let path = format!("{}.{path}", concern.name);
+            let group = host.fact(&path)?.as_str()?;
+            Some((path, group))
+        })
+    })
 }
