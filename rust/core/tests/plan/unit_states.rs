@@ -154,5 +154,34 @@ fn states() {
             }),
         ),
     ]);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    ## masked, and declared to run
+    refuse [unit] `x.service` is masked on the host, and declared to run
+        `systemctl unmask x.service` on the host, or declare it neither enabled nor running
+
+    ## masked, and declared off
+    nothing
+
+    ## masked while it runs, and declared off
+    unit x.timer [Stop]: is running
+
+    ## gone, and declared off
+    nothing
+
+    ## gone, and declared no more
+    unit x.service [Original]: no longer declared, and not on the host any more
+    drift x.service: running -> inactive
+
+    ## a bad file of the host's
+    refuse [unit] systemd cannot load `x.service` (bad-setting)
+        `systemd-analyze verify x.service` on the host says what is wrong with its file
+
+    ## a bad file that this plan replaces
+    path /etc/systemd/system/x.service: absent -> file 0644 root:root d4fded2cad02
+        @@ -0,0 +1,2 @@
+        +[Service]
+        +ExecStart=/bin/true
+    unit x.service [Start]: is inactive
+    follow-ups {DaemonReload}
+    ");
 }

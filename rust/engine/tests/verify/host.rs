@@ -33,7 +33,30 @@ async fn all_that_can_be_asked_at_once_is_one_exec_and_what_needs_them_the_next(
         Ask::new("h", "exit 3"),
     ];
     let told = World::new(&["cuda"]).told(vec![("cuda", checks)], Vec::new());
-    insta::assert_snapshot!(told.await);
+    insta::assert_snapshot!(told.await, @"
+       0s cuda: ask a d g h lease
+       0s cuda: ask b
+       0s cuda: ask c
+    => cuda
+       a pass, asked 1×
+          good
+       b pass, asked 1×
+          good
+       c pass, asked 1×
+          good
+       d fail, asked 1×
+          `good` is not in its answer
+          bad
+       e skip, asked 0×
+          not asked: `d` did not pass
+       f skip, asked 0×
+          not asked: `e` did not pass
+       g pass, asked 1×
+          good
+       h fail, asked 1×
+          its command should end with status 0
+          status 3:
+    ");
 }
 
 #[tokio::test]
@@ -82,7 +105,32 @@ async fn what_loads_is_asked_alone_and_last() {
         Ask::new("bad", "echo bad"),
     ];
     let told = World::new(&["cuda"]).told(vec![("cuda", checks)], Vec::new());
-    insta::assert_snapshot!(told.await);
+    insta::assert_snapshot!(told.await, @r#"
+       0s cuda: ask a b bad lease
+       0s cuda ! Measuring("gpu")
+       0s cuda: ask gpu
+       0s cuda: ask after
+       0s cuda ! Measuring("wire")
+       0s cuda: ask wire
+       7s cuda ! Measuring("wire")
+       7s cuda: ask wire
+    => cuda
+       gpu pass, asked 1×
+          good
+       wire pass, asked 2×
+          good
+       a pass, asked 1×
+          good
+       after pass, asked 1×
+          good
+       b pass, asked 1×
+          good
+       vain skip, asked 0×
+          not asked: `bad` did not pass
+       bad fail, asked 1×
+          `good` is not in its answer
+          bad
+    "#);
 }
 
 #[tokio::test]

@@ -276,7 +276,32 @@ async fn a_probe_that_is_not_there_or_for_another_machine_is_an_error_with_a_way
             .tell(vec![("cuda", vec![probe("a")])], Vec::new())
             .await,
     );
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(told.join("\n"), @"
+
+    => cuda
+       a error, asked 0×
+          there is no static hostprobe for x86_64; build it: `nix build .#hostprobe`
+
+    => cuda
+       a error, asked 0×
+          `DIR/probe` is a build of hostprobe for aarch64, and the host is x86_64
+
+    => cuda
+       a error, asked 0×
+          `DIR/probe` is no build of hostprobe: it is a script
+
+    => cuda
+       a error, asked 0×
+          `DIR/probe` is no build of hostprobe: its ELF cannot be read: Invalid ELF header size or alignment
+
+    => cuda
+       a error, asked 0×
+          cannot read hostprobe: `DIR/probe`: No such file or directory (os error 2)
+
+    => cuda
+       a error, asked 0×
+          there is no build of hostprobe for x86_64
+    ");
 }
 
 #[tokio::test]
