@@ -36,6 +36,7 @@ mod reader;
 mod selection;
 mod span;
 mod sysctl;
+pub mod trial;
 mod unit;
 
 pub use concern::concerns;

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod concern;
 mod verify;
 
+pub(crate) use concern::{Concern, ConcernNew, ConcernTest};
 pub(crate) use verify::Verify;
 
 /// Says what each machine is, shows what would change, applies it without losing a machine, and checks it.
@@ -284,23 +286,6 @@ pub(crate) struct Why {
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
-}
-
-/// Show what hosts can declare, and from where it comes
-#[derive(Debug, Subcommand)]
-pub(crate) enum Concern {
-    /// List the concerns: those that are built in, and those of the repository
-    List,
-    /// Show a concern: its platforms, what it puts where, its facts
-    Show(ConcernShow),
-}
-
-/// Show a concern: its platforms, what it puts where, its facts
-#[derive(Debug, Args)]
-pub(crate) struct ConcernShow {
-    /// The concern
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
 }
 
 /// Configure and build a host's own kernel

@@ -18,12 +18,14 @@ use deployctl_engine::nix::Nix;
 use deployctl_engine::nix::cache::EvaluationCache;
 use deployctl_engine::nix::deployer::ClosureDeployer;
 use deployctl_engine::transport::Secret;
-use deployctl_engine::{modules, nix};
+use deployctl_engine::{modules, nix, repository};
 use deployctl_report::Verdict;
+use deployctl_report::text::About;
 
 use crate::args::Global;
 use crate::env_vars;
 use crate::failure::Failure;
+use crate::moment::rfc3339;
 use crate::ui::Ui;
 
 /// Everything a command needs beside its own arguments.
@@ -210,6 +212,21 @@ impl Context {
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         self.clock.unix_seconds()
+    }
+
+    /// What pages say of a run that ended `at` so many seconds since 1970.
+    pub(crate) async fn about(&self, at: u64) -> About {
+        let state = match self.repo() {
+            Ok(top) => repository::state(&top).await,
+            Err(_) => None,
+        };
+        About {
+            at: rfc3339(at),
+            dirty: state.as_ref().is_some_and(|state| state.dirty),
+            commit: state.and_then(|state| state.commit),
+            command: self.said.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 
     /// How many hosts at a time.

@@ -23,3 +23,4 @@ pub mod query;
 pub mod render;
 pub mod rendered;
 pub mod select;
+pub mod trial;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use deployctl_core::concern::Folders;
@@ -110,6 +110,59 @@ pub fn read(top: &Path) -> Result<Folders, ModulesError> {
         }
     }
     Ok(carried.with(MODULES, own))
+}
+
+/// Writes the folder of a new concern into the `modules/` of the repository at `top`: all of its files, or none.
+///
+/// # Errors
+/// When there is something of that name, or the disk does not take it.
+pub fn add(top: &Path, name: &str, files: &BTreeMap<String, String>) -> Result<(), AddError> {
+    let modules = top.join(MODULES);
+    let path = modules.join(name);
+    if !is_absent(&path) {
+        return Err(AddError::Exists { path });
+    }
+    let write = || -> io::Result<()> {
+        std::fs::create_dir_all(&modules)?;
+        let beside = tempfile::Builder::new()
+            .prefix(".deployctl-")
+            .permissions(std::fs::Permissions::from_mode(0o777))
+            .tempdir_in(&modules)?;
+        for (below, text) in files {
+            let file = beside.path().join(below);
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(file, text)?;
+        }
+        std::fs::rename(beside.path(), &path)?;
+        // It has its name now, and is no longer temporary.
+        let _ = beside.keep();
+        Ok(())
+    };
+    write().map_err(|source| AddError::Write {
+        path: path.clone(),
+        source,
+    })
+}
+
+/// Why a new concern could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// There is something already.
+    #[error("`{}` exists already", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The disk did not take it.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 /// Rejects `modules/ubuntu/CONCERN/module.toml`, which nothing would read.

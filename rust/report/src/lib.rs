@@ -5,4 +5,4 @@
 mod report;
 pub mod text;
 
-pub use report::{HostReport, LinkReport, Outcome, Problem, Report, Verdict};
+pub use report::{ConcernReport, HostReport, LinkReport, Outcome, Problem, Report, Verdict};

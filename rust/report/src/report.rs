@@ -2,7 +2,7 @@
 
 use deployctl_checks::CheckResult;
 use deployctl_checks::gate::{self, Decision, Tally};
-use deployctl_core::name::HostName;
+use deployctl_core::name::{ConcernName, HostName};
 use deployctl_core::plan::Plan;
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +119,21 @@ pub struct Report {
     /// Links between them, where they were checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkReport>,
+    /// Folders of concerns, where they were tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<ConcernReport>,
+}
+
+/// What was found of one concern's folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConcernReport {
+    /// Which.
+    pub concern: ConcernName,
+    /// Where it is: `modules/web`, `deployctl:modules/ssh`.
+    pub folder: String,
+    /// What was tried, or skipped for a reason.
+    pub checks: Vec<CheckResult>,
 }
 
 /// What was found of one link.
@@ -241,6 +256,13 @@ impl LinkReport {
     }
 }
 
+impl ConcernReport {
+    /// What this concern's trials mean for the exit code.
+    pub fn verdict(&self) -> Verdict {
+        verdict_of(&self.checks)
+    }
+}
+
 /// Whether any check is not as it should be.
 fn verdict_of(checks: &[CheckResult]) -> Verdict {
     if Tally::of(checks).good() {
@@ -258,6 +280,7 @@ impl Report {
             command: command.into(),
             hosts,
             links: Vec::new(),
+            concerns: Vec::new(),
         }
     }
 
@@ -277,13 +300,14 @@ impl Report {
         }
     }
 
-    /// The worst of all hosts and links. Without `changes_count`, changes made or pending are as good as none.
+    /// The worst of all hosts, links and concerns. Without `changes_count`, changes made or pending are as good as none.
     pub fn verdict(&self, changes_count: bool) -> Verdict {
         let worst = self
             .hosts
             .iter()
             .map(HostReport::verdict)
             .chain(self.links.iter().map(LinkReport::verdict))
+            .chain(self.concerns.iter().map(ConcernReport::verdict))
             .max_by_key(|verdict| verdict.badness())
             .unwrap_or(Verdict::Done);
         if worst == Verdict::Pending && !changes_count {

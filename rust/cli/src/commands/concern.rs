@@ -1,8 +1,11 @@
 //! `deployctl concern`: what hosts can declare, and from where it comes.
 
+mod new;
+mod test;
+
 use std::fmt::Write as _;
 
-use deployctl_core::concern::{Concern, Concerns, Origin};
+use deployctl_core::concern::{Concern, Concerns, Folders, Origin};
 use deployctl_core::inventory::{Platform, reference_of, suggest};
 use deployctl_core::render::TemplateSet;
 use deployctl_report::Verdict;
@@ -13,25 +16,27 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
-pub(super) fn run(context: &Context, args: &args::Concern) -> Result<Verdict, Failure> {
-    let folders = context.folders()?;
-    let concerns = Concerns::read(&folders)?;
+pub(super) async fn run(context: &Context, args: &args::Concern) -> Result<Verdict, Failure> {
     match args {
-        args::Concern::List => list(context, &concerns),
+        args::Concern::List => list(context, &context.concerns()?),
         args::Concern::Show(args) => {
+            let folders = context.folders()?;
+            let concerns = Concerns::read(&folders)?;
             let concern = concerns
                 .get(&args.name)
-                .ok_or_else(|| unknown(&args.name, &concerns))?;
+                .ok_or_else(|| unknown(&args.name, &folders))?;
             let templates = TemplateSet::of(&folders)?;
             show(context, concern, &templates);
         }
+        args::Concern::New(args) => new::run(context, args)?,
+        args::Concern::Test(args) => return test::run(context, args).await,
     }
     Ok(Verdict::Done)
 }
 
-fn unknown(name: &str, concerns: &Concerns) -> Failure {
+fn unknown(name: &str, folders: &Folders) -> Failure {
     let failure = Failure::usage(format!("there is no concern `{name}`"));
-    let known = concerns.iter().map(|concern| concern.name.as_str());
+    let known = folders.iter().map(|(name, _)| name);
     match suggest::hint(name, "concerns", known) {
         Some(hint) => failure.hint(hint),
         None => failure,

@@ -10,6 +10,7 @@ mod history;
 mod image;
 mod inventory;
 mod kernel;
+mod pages;
 mod plan;
 mod render;
 mod rollback;
@@ -136,7 +137,7 @@ async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
         Command::Diff(args) => diff::run(context, &args).await,
         Command::Adopt(args) => adopt::run(context, &args).await,
         Command::Why(args) => why::run(context, &args).await,
-        Command::Concern(args) => concern::run(context, &args),
+        Command::Concern(args) => concern::run(context, &args).await,
         Command::Kernel(args) => kernel::run(context, &args).await,
         Command::Completions(args) => Ok(completions::run(&args)),
     }

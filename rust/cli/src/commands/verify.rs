@@ -1,7 +1,6 @@
 //! `deployctl verify`
 
 mod asking;
-mod pages;
 mod review;
 mod run;
 mod snapshots;

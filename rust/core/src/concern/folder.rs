@@ -77,6 +77,19 @@ impl Folders {
         self.0.extend(added);
     }
 
+    /// These, and `folder` under that name.
+    #[must_use]
+    pub(crate) fn with_folder(mut self, name: &str, folder: Folder) -> Self {
+        self.0.insert(name.to_owned(), folder);
+        self
+    }
+
+    /// Those whose name fits.
+    pub(crate) fn only(&self, fits: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| fits(name));
+        Self(kept.map(|(name, it)| (name.clone(), it.clone())).collect())
+    }
+
     /// Name and folder, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Folder)> {
         self.0.iter().map(|(name, folder)| (name.as_str(), folder))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::inventory::Platform;
 use crate::name::UnitName;
@@ -40,6 +41,9 @@ pub struct Manifest {
     /// What it serves by TCP.
     #[serde(default)]
     pub listens: Vec<Listener>,
+    /// What the hosts say on which its examples are tried, beside them: facts that the examples need.
+    #[serde(default)]
+    pub example_host: Map<String, Value>,
     /// The units that run where the platform's own module makes them; on Ubuntu `ubuntu/module.toml` says them.
     #[serde(default, rename = "unit")]
     pub units: Vec<PlatformUnit>,

@@ -15,6 +15,7 @@ mod folder;
 mod manifest;
 mod names;
 mod rules;
+mod scaffold;
 mod schema;
 mod set;
 
@@ -28,5 +29,6 @@ pub use filter::FILTERS;
 pub use folder::{Folder, Folders, Origin};
 pub use manifest::{Listener, Manifest, PlatformUnit};
 pub use names::{Names, Scope};
+pub use scaffold::{NameTaken, scaffold};
 pub(crate) use set::line_at;
 pub use set::{Concern, Concerns};

@@ -35,6 +35,7 @@ pub mod trading;
 pub mod vllm;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -49,7 +50,7 @@ pub use self::path::{FactPath, Segment};
 pub use self::reference::{reference, reference_of};
 use self::schema::Schema;
 pub use self::schema::schema;
-pub(crate) use self::schema::{has_type, kinds};
+pub(crate) use self::schema::{facts_schema, has_type, kinds};
 use crate::concern::Concerns;
 use crate::name::HostName;
 
@@ -133,7 +134,32 @@ pub fn parse(bytes: &[u8]) -> Result<Inventory, InventoryErrors> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse_with(bytes: &[u8], concerns: &Concerns) -> Result<Inventory, InventoryErrors> {
-    let raw = document(bytes)?;
+    checked(document(bytes)?, concerns, &Schema::of(concerns))
+}
+
+/// Reads any number of inventories whose hosts may declare the same concerns.
+pub(crate) struct Reader<'a> {
+    concerns: &'a Concerns,
+    schema: Arc<Schema>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(concerns: &'a Concerns) -> Self {
+        Self {
+            concerns,
+            schema: Schema::of(concerns),
+        }
+    }
+
+    /// Reads one of version 1 from its JSON; see [`parse_with`].
+    pub(crate) fn read(&self, mut raw: Value) -> Result<Inventory, InventoryErrors> {
+        whole_numbers(&mut raw);
+        checked(raw, self.concerns, &self.schema)
+    }
+}
+
+/// The inventory of a document, if nothing is wrong with it.
+fn checked(raw: Value, concerns: &Concerns, schema: &Schema) -> Result<Inventory, InventoryErrors> {
     let entries = raw.get("positions").and_then(Value::as_object);
     let positions: Positions = entries
         .into_iter()
@@ -143,7 +169,7 @@ pub fn parse_with(bytes: &[u8], concerns: &Concerns) -> Result<Inventory, Invent
 
     let mut findings = Findings::new(&positions);
     control::check(&FactPath::default(), &raw, &mut findings);
-    structure::check(&raw, &Schema::of(concerns), &mut findings);
+    structure::check(&raw, schema, &mut findings);
 
     let cluster = sound_cluster(&raw, &findings);
     let hosts = sound_hosts(&raw, &findings);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Document;
 use super::text::{self, rule_of};
-use crate::concern::{Concerns, Origin};
+use crate::concern::{Concern, Concerns, Origin};
 
 /// The JSON Schema of inventory version 1 with the facts of `concerns`, with definitions, for editors and other tools.
 pub fn schema(concerns: &Concerns) -> Value {
@@ -96,6 +96,19 @@ pub(crate) fn has_type(name: &str) -> bool {
     FLAT.pointer(&HOST)
         .and_then(|host| host.get(name))
         .is_some()
+}
+
+/// The schema of a concern's facts, without references, wherever it comes from.
+pub(crate) fn facts_schema(concern: &Concern) -> &Value {
+    let typed = || {
+        FLAT.pointer(&HOST)
+            .and_then(|host| host.get(concern.name.as_str()))
+    };
+    concern
+        .facts
+        .as_ref()
+        .or_else(typed)
+        .unwrap_or(&Value::Null)
 }
 
 fn generate(flat: bool) -> Value {

@@ -21,6 +21,7 @@ const PART: &str = "ubuntu";
 pub struct TemplateSet {
     pub(super) modules: BTreeMap<ConcernName, Module>,
     pub(super) env: Environment<'static>,
+    syntaxes: Arc<BTreeMap<String, Syntax>>,
 }
 
 /// One concern's folder.
@@ -57,12 +58,22 @@ impl TemplateSet {
         for module in modules.values() {
             module.assign_syntaxes(&mut syntaxes, &mut errors);
         }
-        let mut env = environment(Arc::new(syntaxes));
+        let syntaxes = Arc::new(syntaxes);
+        let mut env = environment(Arc::clone(&syntaxes));
         for module in modules.values() {
             module.compile(&mut env, &mut errors);
         }
         RenderErrors::check(errors, RenderError::place)?;
-        Ok(Self { modules, env })
+        Ok(Self {
+            modules,
+            env,
+            syntaxes,
+        })
+    }
+
+    /// The syntax in which the values of a template are written; `template` is its path, as entries name it.
+    pub(crate) fn syntax(&self, template: &str) -> Option<Syntax> {
+        self.syntaxes.get(template).copied()
     }
 
     /// The paths that the module of `concern` can put on a host, as its declaration writes them.

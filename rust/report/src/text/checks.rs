@@ -63,7 +63,7 @@ pub fn checks(report: &Report, beside: &Beside<'_>, style: Style) -> String {
         let tally = Tally::of(block.checks);
         tally.pass + tally.fail + tally.error + tally.stale > 0
     });
-    if report.hosts.len() + report.links.len() > 1 || listed {
+    if report.hosts.len() + report.links.len() + report.concerns.len() > 1 || listed {
         let _ = write!(text, "\n{}", summary(report, style));
     }
     text
@@ -82,7 +82,11 @@ fn summary(report: &Report, style: Style) -> String {
         .links
         .iter()
         .map(|link| format!("link {}: {}", shown(&link.link), tally(&link.checks, style)));
-    let parts: Vec<_> = hosts.chain(links).collect();
+    let concerns = report
+        .concerns
+        .iter()
+        .map(|it| format!("{}: {}", it.concern, tally(&it.checks, style)));
+    let parts: Vec<_> = hosts.chain(links).chain(concerns).collect();
     format!("{}\n", parts.join(" · "))
 }
 
@@ -92,7 +96,7 @@ struct Block<'a> {
     checks: &'a [CheckResult],
 }
 
-/// Hosts that were asked, then links.
+/// Hosts that were asked, then links, then concerns.
 fn blocks(report: &Report) -> Vec<Block<'_>> {
     let hosts = report
         .hosts
@@ -106,7 +110,11 @@ fn blocks(report: &Report) -> Vec<Block<'_>> {
         name: format!("link {}", shown(&link.link)),
         checks: &link.checks,
     });
-    hosts.chain(links).collect()
+    let concerns = report.concerns.iter().map(|it| Block {
+        name: it.concern.to_string(),
+        checks: &it.checks,
+    });
+    hosts.chain(links).chain(concerns).collect()
 }
 
 /// `12 passed, 1 failed`, in the colour of what it means.

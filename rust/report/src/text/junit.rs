@@ -10,7 +10,7 @@ use deployctl_core::query::printable_line;
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use super::{About, outcome};
-use crate::report::{HostReport, LinkReport, Report};
+use crate::report::{ConcernReport, HostReport, LinkReport, Report};
 
 /// Longest text kept of one thing that was said, in characters.
 const CAP: usize = 2000;
@@ -28,6 +28,8 @@ pub fn junit(report: &Report, about: &About) -> String {
     }
     document.add_test_suites(report.hosts.iter().map(|host| of_host(host, about, at)));
     document.add_test_suites(report.links.iter().map(|link| of_link(link, about, at)));
+    let concerns = report.concerns.iter();
+    document.add_test_suites(concerns.map(|it| of_concern(it, about, at)));
     if document.test_suites.is_empty() {
         let mut suite = suite("deployctl", about, at);
         suite.add_test_case(nothing("nothing was checked"));
@@ -81,6 +83,13 @@ fn of_link(link: &LinkReport, about: &About, at: Option<DateTime<FixedOffset>>) 
     if suite.test_cases.is_empty() {
         suite.add_test_case(nothing(outcome::WITHOUT_CHECKS));
     }
+    suite
+}
+
+fn of_concern(it: &ConcernReport, about: &About, at: Option<DateTime<FixedOffset>>) -> TestSuite {
+    let mut suite = suite(&format!("concern {}", it.concern), about, at);
+    suite.add_property(property("folder", &it.folder));
+    suite.add_test_cases(it.checks.iter().map(of_check));
     suite
 }
 

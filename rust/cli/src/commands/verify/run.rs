@@ -8,14 +8,14 @@ use deployctl_checks::{LeftOut, Selection};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_engine::connect::{ConnectionPool, Connector};
+use deployctl_engine::runs;
 use deployctl_engine::verify::{Held, VerifyScope};
-use deployctl_engine::{repository, runs};
-use deployctl_report::text::{self, About, Beside};
+use deployctl_report::text::{self, Beside};
 use deployctl_report::{Report, Verdict};
 
+use super::super::pages::Pages;
 use super::super::target_states::{Systems, TargetStates, target_states};
 use super::asking;
-use super::pages::Pages;
 use super::snapshots::Snapshots;
 use crate::args;
 use crate::context::{Context, select};
@@ -57,7 +57,7 @@ impl<'a> VerifyRun<'a> {
         let selection = Selection::parse(&args.only, &args.skip)?
             .gates(args.gate)
             .quick(args.quick);
-        let pages = Pages::new(args)?;
+        let pages = Pages::new(args.junit.as_deref(), args.html.as_deref())?;
         let inventory = context.inventory().await?;
         let hosts = select(&inventory, &args.hosts.hosts)?;
         let needed = args.accept || args.review || args.exit_code;
@@ -177,14 +177,7 @@ impl<'a> VerifyRun<'a> {
         if self.pages.is_empty() {
             return Ok(());
         }
-        let state = repository::state(&self.context.repo()?).await;
-        let about = About {
-            at: rfc3339(done.at),
-            dirty: state.as_ref().is_some_and(|state| state.dirty),
-            commit: state.and_then(|state| state.commit),
-            command: self.context.said.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
+        let about = self.context.about(done.at).await;
         let mut earlier = Vec::new();
         if self.pages.html()
             && let Some(folder) = self.runs()

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use deployctl_engine::files;
 
-use crate::args;
 use crate::failure::Failure;
 
 /// What is written after every run, however it ended.
@@ -15,19 +14,18 @@ pub(super) struct Pages {
 
 impl Pages {
     /// Looks whether the files can be written, before anybody is asked.
-    pub(super) fn new(args: &args::Verify) -> Result<Self, Failure> {
-        let files = [("--junit", &args.junit), ("--html", &args.html)];
-        for (option, path) in files {
+    pub(super) fn new(junit: Option<&Path>, html: Option<&Path>) -> Result<Self, Failure> {
+        for (option, path) in [("--junit", junit), ("--html", html)] {
             if let Some(path) = path {
                 files::replaceable(path).map_err(|error| unwritable(option, path, &error))?;
             }
         }
-        if args.junit.is_some() && args.junit == args.html {
+        if junit.is_some() && junit == html {
             return Err(Failure::usage("`--junit` and `--html` name the same file"));
         }
         Ok(Self {
-            junit: args.junit.clone(),
-            html: args.html.clone(),
+            junit: junit.map(Path::to_owned),
+            html: html.map(Path::to_owned),
         })
     }
 

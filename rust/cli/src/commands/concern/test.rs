@@ -1,0 +1,69 @@
+//! `deployctl concern test`
+
+use deployctl_checks::trial;
+use deployctl_core::concern::{Folder, Folders, Origin};
+use deployctl_core::name::ConcernName;
+use deployctl_core::trial::Bench;
+use deployctl_report::text::{self, Beside};
+use deployctl_report::{ConcernReport, Report, Verdict};
+
+use super::super::pages::Pages;
+use crate::args;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::show;
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<Verdict, Failure> {
+    let pages = Pages::new(args.junit.as_deref(), None)?;
+    let folders = context.folders()?;
+    let chosen = chosen(&folders, &args.names)?;
+    let bench = Bench::new(&folders);
+    let mut report = Report::new("concern test", Vec::new());
+    for (name, folder) in chosen {
+        let concern = ConcernName::new(name).map_err(|error| {
+            Failure::of(Verdict::Usage, &error).hint(format!("rename `{}`", folder.place))
+        })?;
+        let trials = bench.trials(name);
+        let checks = trials.iter().map(|it| trial::result(&concern, it));
+        report.concerns.push(ConcernReport {
+            checks: checks.collect(),
+            folder: folder.place.clone(),
+            concern,
+        });
+    }
+    if context.ui.json {
+        Ui::print_json(&report);
+    } else {
+        context.ui.print(&show::checks(&report, &Beside::default()));
+    }
+    let about = context.about(context.now()).await;
+    pages.write(|| text::junit(&report, &about), String::new)?;
+    Ok(report.verdict(false))
+}
+
+/// The folders that `names` name; where they name none, all of the repository.
+fn chosen<'a>(
+    folders: &'a Folders,
+    names: &'a [String],
+) -> Result<Vec<(&'a str, &'a Folder)>, Failure> {
+    let own = |folder: &Folder| folder.origin != Origin::BuiltIn;
+    let chosen: Vec<_> = folders
+        .iter()
+        .filter(|(name, folder)| {
+            let named = names.iter().any(|it| it == name);
+            named || (names.is_empty() && own(folder))
+        })
+        .collect();
+    let missing = names
+        .iter()
+        .find(|name| !chosen.iter().any(|(it, _)| it == name));
+    if let Some(missing) = missing {
+        return Err(super::unknown(missing, folders));
+    }
+    if chosen.is_empty() {
+        return Err(Failure::usage("the repository has no concerns of its own")
+            .hint("`deployctl concern new NAME` writes one; `deployctl concern test time` tries one that is built in"));
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,75 @@
+//! Trials of a concern's folder: what our own tests prove of the concerns that the program contains, for any folder.
+//!
+//! ```text
+//! Folders ─ Bench ─┬─ Example hosts (facts: `examples` of the schema) ─┬─ slips, rules ────── [Trial]
+//!                  └─ TemplateSet ─────────────────────────────────────┴─ ubuntu, hostile ── [Trial]
+//! ```
+//!
+//! Nix modules are evaluated by the engine, on the same example hosts.
+
+mod bench;
+mod example;
+mod hostile;
+mod slips;
+mod ubuntu;
+mod walk;
+
+pub use bench::Bench;
+pub use example::Example;
+pub use hostile::HOSTILE;
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// What, in words joined by `/`: `examples`, `ubuntu/paths`.
+    pub what: &'static str,
+    /// What has to be true, for people.
+    pub expected: String,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is true; what was seen.
+    Proven(String),
+    /// It is not.
+    Refuted {
+        /// What was seen.
+        found: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// It was not tried, and why: that proves nothing.
+    NotTried(String),
+}
+
+impl Outcome {
+    /// Refuted, with the next step.
+    fn refuted(found: impl Into<String>, hint: &str) -> Self {
+        Self::Refuted {
+            found: found.into(),
+            hint: Some(hint.to_owned()),
+        }
+    }
+}
+
+impl Trial {
+    fn new(what: &'static str, expected: impl Into<String>, outcome: Outcome) -> Self {
+        Self {
+            what,
+            expected: expected.into(),
+            outcome,
+        }
+    }
+}
+
+/// `1 file`, `2 files`.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}
