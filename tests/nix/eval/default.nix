@@ -4,4 +4,4 @@
 #   printed    platform → host → concern → text
 #   breaches   where they leave the contract: texts
 #   one        platform → host → concern → what that module sets
-import ./modules.nix { modulesLib = import ./lib.nix; }
+import ./modules.nix { modulesLib = import ../../../modules/evaluate/lib.nix; }

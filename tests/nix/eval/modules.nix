@@ -1,7 +1,7 @@
 # The contents of default.nix; modules get `modulesLib` as their `lib`: ours, or nixpkgs' own.
 { modulesLib }:
 let
-  lib = import ./lib.nix;
+  lib = import ../../../modules/evaluate/lib.nix;
   inventory = import ../../../hosts;
   # Platform → concern → its module.
   platforms = lib.genAttrs [ "nixos" "darwin" ] (
@@ -20,17 +20,20 @@ let
       host = (hostsOf platform).${hostName};
       system =
         if platform == "darwin" then "${host.architecture}-darwin" else "${host.architecture}-linux";
-      pkgs = import ./pkgs.nix { inherit lib system; };
+      pkgs = import ../../../modules/evaluate/pkgs.nix {
+        inherit lib system;
+        names = import ./packages.nix;
+      };
     in
     builtins.addErrorContext "while evaluating ${platform} modules for ${hostName}" (
-      import ./evaluate.nix {
+      import ../../../modules/evaluate/evaluate.nix {
         inherit lib modules;
         arguments = {
           inherit host hostName pkgs;
           lib = modulesLib;
           inherit (inventory) cluster hosts;
         };
-        stubs = (import ./stubs.nix { inherit host pkgs; }).${platform};
+        stubs = (import ../../../modules/evaluate/stubs.nix { inherit host pkgs; }).${platform};
         isLines = import ./lines.nix platform;
       }
     );
@@ -79,7 +82,7 @@ let
     ) examined
   );
 
-  print = import ./print.nix lib;
+  print = import ../../../modules/evaluate/print.nix lib;
 in
 {
   inherit one breaches;

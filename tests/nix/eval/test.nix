@@ -1,14 +1,15 @@
 # The names of the cases in which the evaluator of modules differs from nixpkgs' evaluator: [ ].
 let
-  lib = import ./lib.nix;
-  pkgs = import ./pkgs.nix {
+  lib = import ../../../modules/evaluate/lib.nix;
+  pkgs = import ../../../modules/evaluate/pkgs.nix {
+    names = import ./packages.nix;
     inherit lib;
     system = "x86_64-linux";
   };
-  print = import ./print.nix lib;
+  print = import ../../../modules/evaluate/print.nix lib;
   evaluate =
     modules:
-    import ./evaluate.nix {
+    import ../../../modules/evaluate/evaluate.nix {
       inherit lib modules;
       arguments = { inherit pkgs; };
       stubs.networking.hostName = "stub";

@@ -4,8 +4,8 @@
 #   deployctl   the program that `rust/package.nix` would build
 { deployctl }:
 let
-  lib = import ../eval/lib.nix;
-  print = import ../eval/print.nix lib;
+  lib = import ../../../modules/evaluate/lib.nix;
+  print = import ../../../modules/evaluate/print.nix lib;
 
   # builds SYSTEM NAME ENVIRONMENT SCRIPT
   builds =
@@ -29,7 +29,10 @@ let
   pkgsOf =
     system:
     let
-      marks = import ../eval/pkgs.nix { inherit lib system; };
+      marks = import ../../../modules/evaluate/pkgs.nix {
+        inherit lib system;
+        names = import ../eval/packages.nix;
+      };
       # A package that is only named.
       named = name: builds system name { } "touch $out";
       pkgs =
@@ -157,13 +160,13 @@ let
       host = specialArgs.host or { };
       pkgs = pkgsOf set.nixpkgs.hostPlatform;
       inherit
-        (import ../eval/evaluate.nix {
+        (import ../../../modules/evaluate/evaluate.nix {
           inherit lib modules;
           arguments = specialArgs // {
             inherit pkgs;
             modulesPath = ./modules;
           };
-          stubs = (import ../eval/stubs.nix { inherit host pkgs; }).${kind};
+          stubs = (import ../../../modules/evaluate/stubs.nix { inherit host pkgs; }).${kind};
           isLines = import ../eval/lines.nix kind;
         })
         set

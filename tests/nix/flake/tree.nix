@@ -1,7 +1,7 @@
 # Every output as a line of text, each derivation instantiated on the way.
 outputs:
 let
-  lib = import ../eval/lib.nix;
+  lib = import ../../../modules/evaluate/lib.nix;
 
   derivation = value: builtins.seq value.drvPath "${value.name} for ${value.system}";
   names = set: lib.concatStringsSep " " (builtins.attrNames set);

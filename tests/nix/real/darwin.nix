@@ -43,9 +43,10 @@ let
     )
   ) (filesBelow (darwin + "/modules"));
 
-  ours = import ../eval/pkgs.nix {
+  ours = import ../../../modules/evaluate/pkgs.nix {
+    names = import ../eval/packages.nix;
     inherit system;
-    lib = import ../eval/lib.nix;
+    lib = import ../../../modules/evaluate/lib.nix;
   };
   # A derivation's arguments must evaluate; nothing is built.
   derivation =

@@ -1,12 +1,21 @@
 # A `pkgs` of marks: a package that a module uses is `<pkgs.NAME>` in goldens, and a text that a
-# module writes with it is kept.
-{ lib, system }:
+# module writes with it is kept. NAMES are attribute paths in nixpkgs; WORDS are names that are a package wherever
+# they stand, below `pkgs` or below another package.
+{
+  lib,
+  system,
+  names ? [ ],
+  words ? [ ],
+}:
 let
   inherit (builtins) toJSON;
 
+  # What a word is below another package: that package's own, such as `python3Packages.numpy`.
+  below = mark: lib.genAttrs words (word: package "${mark}.${word}" { });
   package =
     mark: rest:
-    {
+    below mark
+    // {
       type = "derivation";
       name = baseNameOf mark;
       pname = baseNameOf mark;
@@ -58,7 +67,7 @@ let
         pname = short;
       }
     )
-  ) { } (import ./packages.nix);
+  ) { } names;
 
   # Packages inside of a set that is a package too, such as kernel packages.
   finish =
@@ -110,56 +119,59 @@ let
   ];
   isDarwin = lib.hasSuffix "darwin" system;
 
-  pkgs = builtins.mapAttrs (_: finish) named // {
-    # As in nixpkgs: prevents printing all of it.
-    _type = "pkgs";
-    inherit lib system;
-    stdenv = finish named.stdenv // {
-      hostPlatform = {
-        inherit system isDarwin;
-        isLinux = !isDarwin;
-        isx86_64 = lib.hasPrefix "x86_64" system;
-        isAarch64 = lib.hasPrefix "aarch64" system;
+  pkgs =
+    lib.genAttrs words (word: package "pkgs.${word}" { })
+    // builtins.mapAttrs (_: finish) named
+    // {
+      # As in nixpkgs: prevents printing all of it.
+      _type = "pkgs";
+      inherit lib system;
+      stdenv = finish (named.stdenv or { }) // {
+        hostPlatform = {
+          inherit system isDarwin;
+          isLinux = !isDarwin;
+          isx86_64 = lib.hasPrefix "x86_64" system;
+          isAarch64 = lib.hasPrefix "aarch64" system;
+        };
       };
-    };
-    config = { };
-    formats = lib.genAttrs formats format;
+      config = { };
+      formats = lib.genAttrs formats format;
 
-    writeText = written "writeText";
-    writeScript = written "writeScript";
-    writeShellScript = written "writeShellScript";
-    writeScriptBin = written "writeScriptBin";
-    writeShellScriptBin = written "writeShellScriptBin";
-    writeShellApplication =
-      {
-        name,
-        text,
-        ...
-      }:
-      written "writeShellApplication" name text;
-    writeTextFile =
-      {
-        name,
-        text,
-        ...
-      }:
-      written "writeTextFile" name text;
-    writeTextDir = written "writeTextDir";
-    runCommand =
-      name: _: script:
-      written "runCommand" name script;
-    runCommandLocal =
-      name: _: script:
-      written "runCommand" name script;
-    symlinkJoin = set: package "symlinkJoin ${set.name or set.pname} ${show set.paths}" { };
-    buildEnv = set: package "buildEnv ${set.name} ${show set.paths}" { };
-    linkFarm = name: entries: package "linkFarm ${name} ${show entries}" { };
-    linuxPackages = kernelPackages "pkgs.linuxPackages" pkgs.linux;
-    linuxPackages_6_18 = kernelPackages "pkgs.linuxPackages_6_18" pkgs.linux_6_18;
-    linuxPackagesFor = kernel: kernelPackages "pkgs.linuxPackagesFor ${kernel}" kernel;
-    linuxManualConfig = _: package "pkgs.linuxManualConfig" { };
-    callPackage = path: arguments: package "callPackage ${baseNameOf path} ${show arguments}" { };
-    fetchurl = { url, ... }: package "fetchurl ${url}" { };
-  };
+      writeText = written "writeText";
+      writeScript = written "writeScript";
+      writeShellScript = written "writeShellScript";
+      writeScriptBin = written "writeScriptBin";
+      writeShellScriptBin = written "writeShellScriptBin";
+      writeShellApplication =
+        {
+          name,
+          text,
+          ...
+        }:
+        written "writeShellApplication" name text;
+      writeTextFile =
+        {
+          name,
+          text,
+          ...
+        }:
+        written "writeTextFile" name text;
+      writeTextDir = written "writeTextDir";
+      runCommand =
+        name: _: script:
+        written "runCommand" name script;
+      runCommandLocal =
+        name: _: script:
+        written "runCommand" name script;
+      symlinkJoin = set: package "symlinkJoin ${set.name or set.pname} ${show set.paths}" { };
+      buildEnv = set: package "buildEnv ${set.name} ${show set.paths}" { };
+      linkFarm = name: entries: package "linkFarm ${name} ${show entries}" { };
+      linuxPackages = kernelPackages "pkgs.linuxPackages" pkgs.linux;
+      linuxPackages_6_18 = kernelPackages "pkgs.linuxPackages_6_18" pkgs.linux_6_18;
+      linuxPackagesFor = kernel: kernelPackages "pkgs.linuxPackagesFor ${kernel}" kernel;
+      linuxManualConfig = _: package "pkgs.linuxManualConfig" { };
+      callPackage = path: arguments: package "callPackage ${baseNameOf path} ${show arguments}" { };
+      fetchurl = { url, ... }: package "fetchurl ${url}" { };
+    };
 in
 pkgs
