@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod concern;
+mod concern_trial;
 #[path = "../../../../tests/lib/demand.rs"]
 mod demand;
 mod environment;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::environment::TestEnv;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "inventory",
     "render",
     "plan",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 13] = [
     "diff",
     "adopt",
     "why",
+    "concern",
     "kernel",
     "completions",
 ];
@@ -33,10 +34,12 @@ fn every_command_explains_itself() {
         assert_eq!(said.code, 0, "{}", said.err);
         let _ = write!(text, "\n## {command}\n\n{}", said.out);
     }
-    for step in ["fragment", "config", "build"] {
-        let said = env.bare(&["kernel", step, "-h"]);
+    let steps = ["list", "show", "new", "test"].map(|step| ["concern", step]);
+    let kernel = ["fragment", "config", "build"].map(|step| ["kernel", step]);
+    for [command, step] in steps.into_iter().chain(kernel) {
+        let said = env.bare(&[command, step, "-h"]);
         assert_eq!(said.code, 0, "{}", said.err);
-        let _ = write!(text, "\n## kernel {step}\n\n{}", said.out);
+        let _ = write!(text, "\n## {command} {step}\n\n{}", said.out);
     }
     insta::assert_snapshot!(text);
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::schema::{FLAT, expectation};
+use super::schema::{FLAT, expectation, facts_schema};
 use crate::concern::{Concern, Concerns};
 
 /// Markdown: every fact of `concerns` and of the host itself, with what it may be and what it means.
@@ -42,14 +42,8 @@ pub fn reference(concerns: &Concerns) -> String {
 
 /// Markdown: the facts of one concern.
 pub fn reference_of(concern: &Concern) -> String {
-    let root = &FLAT["properties"];
-    let typed = &map_value(&root["hosts"])["properties"][concern.name.as_str()];
     let mut page = String::new();
-    section(
-        &mut page,
-        concern.name.as_str(),
-        concern.facts.as_ref().unwrap_or(typed),
-    );
+    section(&mut page, concern.name.as_str(), facts_schema(concern));
     page
 }
 
@@ -60,6 +54,47 @@ fn section(page: &mut String, name: &str, schema: &Value) {
     for (key, property) in properties(&schema["properties"]) {
         rows(page, key, property, !required.contains(&key));
     }
+    for example in schema["examples"].as_array().into_iter().flatten() {
+        let _ = write!(page, "\n```nix\n{name} = {};\n```\n", nix(example, ""));
+    }
+}
+
+/// A value as `hosts/` would say it.
+fn nix(value: &Value, indent: &str) -> String {
+    let deeper = format!("{indent}  ");
+    match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            let mut text = "{\n".to_owned();
+            for (key, inner) in entries {
+                let key = if is_nix_name(key) {
+                    key.clone()
+                } else {
+                    nix_text(key)
+                };
+                let _ = writeln!(text, "{deeper}{key} = {};", nix(inner, &deeper));
+            }
+            text + indent + "}"
+        }
+        Value::Object(_) => "{ }".to_owned(),
+        Value::Array(items) if items.is_empty() => "[ ]".to_owned(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| nix(item, indent)).collect();
+            format!("[ {} ]", items.join(" "))
+        }
+        Value::String(text) => nix_text(text),
+        other => other.to_string(),
+    }
+}
+
+fn nix_text(text: &str) -> String {
+    Value::from(text).to_string().replace("${", "\\${")
+}
+
+/// Whether Nix takes `key` without quotes.
+fn is_nix_name(key: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let rest = |c: char| letter(c) || c.is_ascii_digit() || c == '-';
+    key.starts_with(letter) && key.chars().all(rest)
 }
 
 fn header(page: &mut String) {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::example::{Example, Judge};
 use super::{Outcome, Trial, counted, hostile, slips, ubuntu};
 use crate::concern::{Concern, Concerns, Folders};
-use crate::inventory::{InventoryErrors, Platform};
+use crate::errors::{Errors, Hinted};
+use crate::inventory::Platform;
 use crate::render::TemplateSet;
 
 /// The folders, read.
@@ -18,20 +19,18 @@ pub struct Bench {
 
 impl Bench {
     /// Reads every folder by itself, so that one that is wrong keeps none of the others from being tried.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "folders that were read one by one are read together"
+    )]
     pub fn new(folders: &Folders) -> Self {
         let mut broken = BTreeMap::new();
         for (name, folder) in folders.iter() {
             let alone = Folders::default().with_folder(name, folder.clone());
-            let errors: Vec<_> = match Concerns::read(&alone) {
-                Err(errors) => errors
-                    .iter()
-                    .map(|it| (it.to_string(), it.hint.clone()))
-                    .collect(),
+            let errors = match Concerns::read(&alone) {
+                Err(errors) => told(&errors),
                 Ok(_) => match TemplateSet::of(&alone) {
-                    Err(errors) => errors
-                        .iter()
-                        .map(|it| (it.to_string(), it.hint.clone()))
-                        .collect(),
+                    Err(errors) => told(&errors),
                     Ok(_) => continue,
                 },
             };
@@ -106,34 +105,38 @@ fn read_examples(concern: &Concern, examples: &[Example], judge: &Judge<'_>) -> 
     } else {
         let wrong = examples.iter().find_map(|example| {
             let errors = judge.errors(example)?;
-            Some(format!("on {}: {}", example.platform, first(&errors)))
+            Some((example.platform, first(&errors)))
         });
-        match wrong {
-            Some(found) => Outcome::refuted(
-                found,
-                "change the example; other facts that it needs go into `[example_host]` of concern.toml",
-            ),
-            None => {
-                let platforms: Vec<&str> = Platform::ALL
-                    .into_iter()
-                    .filter(|platform| concern.is_for(*platform))
-                    .map(Platform::as_str)
-                    .collect();
-                let count = examples.len() / platforms.len().max(1);
-                Outcome::Proven(format!(
-                    "{} on {}",
-                    counted(count, "example"),
-                    platforms.join(", ")
-                ))
-            }
+        if let Some((platform, (found, hint))) = wrong {
+            let hint = hint.unwrap_or_else(|| NEEDS.to_owned());
+            Outcome::refuted(format!("on {platform}: {found}"), &hint)
+        } else {
+            let platforms: Vec<&str> = Platform::ALL
+                .into_iter()
+                .filter(|platform| concern.is_for(*platform))
+                .map(Platform::as_str)
+                .collect();
+            let count = examples.len() / platforms.len().max(1);
+            let platforms = platforms.join(", ");
+            Outcome::Proven(format!("{} on {platforms}", counted(count, "example")))
         }
     };
     let sound = matches!(outcome, Outcome::Proven(_));
     (Trial::new("examples", expected, outcome), sound)
 }
 
-/// The first of several errors, in one line.
-pub(super) fn first(errors: &InventoryErrors) -> String {
-    let first = errors.iter().next();
-    first.map(ToString::to_string).unwrap_or_default()
+/// What an example may lack.
+const NEEDS: &str =
+    "change the example; other facts that it needs go into `[example_host]` of concern.toml";
+
+/// Errors with their hints.
+fn told<E: Hinted>(errors: &Errors<E>) -> Vec<(String, Option<String>)> {
+    let each = errors.iter();
+    each.map(|it| (it.to_string(), it.hint().map(str::to_owned)))
+        .collect()
+}
+
+/// The first of several errors, and its hint.
+pub(super) fn first<E: Hinted>(errors: &Errors<E>) -> (String, Option<String>) {
+    told(errors).swap_remove(0)
 }

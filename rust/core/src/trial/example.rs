@@ -9,7 +9,7 @@ use crate::concern::{Concern, Concerns};
 use crate::inventory::{InventoryErrors, Platform, Reader, facts_schema};
 use crate::name::HostName;
 
-/// `cluster`, a host of every platform, and facts of every concern that has a type in Rust.
+/// `cluster`, a host of every platform, and facts of our own concerns whose schema has no examples.
 static DATA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("example.json")).expect("a test reads it"));
 
@@ -33,19 +33,21 @@ impl Example {
     pub(super) fn of(concern: &Concern, platform: Platform) -> Vec<Self> {
         let name = concern.name.as_str();
         let mut host = object(&DATA["base"][platform.as_str()]);
-        let examples = if concern.facts.is_some() {
-            let schema = facts_schema(concern);
-            schema["examples"].as_array().cloned().unwrap_or_default()
-        } else {
-            // The facts of typed concerns fit one another, and not each has a meaning alone.
+        let own = facts_schema(concern)["examples"].as_array();
+        let examples = own.cloned().unwrap_or_else(|| {
+            // The facts of our own concerns fit one another, and not each has a meaning alone.
             let family = if platform.is_linux() {
                 "linux"
             } else {
                 "darwin"
             };
-            host.extend(object(&DATA["typed"][family]));
-            host.get(name).cloned().into_iter().collect()
-        };
+            let all = object(&DATA["facts"][family]);
+            let facts = all.get(name).or_else(|| host.get(name)).cloned();
+            if facts.is_some() {
+                host.extend(all);
+            }
+            facts.into_iter().collect()
+        });
         for (fact, value) in &concern.manifest.example_host {
             merge(host.entry(fact).or_insert(Value::Null), value);
         }
@@ -59,7 +61,7 @@ impl Example {
     }
 
     /// The host's name.
-    pub fn name() -> HostName {
+    pub(super) fn name() -> HostName {
         HostName::new(NAME).expect("a constant")
     }
 

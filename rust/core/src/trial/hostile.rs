@@ -1,5 +1,8 @@
 //! Facts that mean something to a program that reads a file: each is rejected, or written so that it is one value.
 
+use std::cell::LazyCell;
+use std::ops::Deref;
+
 use serde_json::Value;
 
 use super::example::{Example, Judge};
@@ -7,7 +10,7 @@ use super::walk::{self, Steps};
 use super::{Outcome, Trial, counted, ubuntu};
 use crate::concern::Concern;
 use crate::inventory::Platform;
-use crate::render::TemplateSet;
+use crate::render::{Syntax, TemplateSet};
 use crate::rendered::{Entry, Rendered};
 
 /// A word that is in every hostile value, and in nothing else.
@@ -44,6 +47,8 @@ struct Tally {
     templates: usize,
     /// Written so that its reader gets it as it is.
     escaped: usize,
+    /// In a file of plain syntax, which no program reads.
+    plain: usize,
     /// The whole content of a file, which is a fact as it stands.
     literal: usize,
     /// Accepted, and in no file.
@@ -54,19 +59,22 @@ struct Tally {
 
 impl Tally {
     /// The count of values that are where `tree` has the mark.
-    fn place_of(&mut self, tree: &Rendered) -> &mut usize {
+    fn place_of(&mut self, tree: &Rendered, templates: &TemplateSet) -> &mut usize {
         let mut places = tree
             .entries
             .values()
             .filter_map(|entry| match &entry.entry {
                 Entry::File { content, .. } if content.contains(MARK) => {
-                    Some(entry.template.is_some())
+                    Some(entry.template.as_ref())
                 }
                 _ => None,
             });
         match places.next() {
-            Some(true) => &mut self.escaped,
-            Some(false) => &mut self.literal,
+            Some(Some(template)) if templates.syntax(template) == Some(Syntax::Plain) => {
+                &mut self.plain
+            }
+            Some(Some(_)) => &mut self.escaped,
+            Some(None) => &mut self.literal,
             None => &mut self.nowhere,
         }
     }
@@ -76,6 +84,7 @@ impl Tally {
             (self.facts, "rejected as facts"),
             (self.templates, "rejected by templates"),
             (self.escaped, "escaped"),
+            (self.plain, "as they are in a `plain` file"),
             (self.literal, "as a file's whole content"),
             (self.nowhere, "in no file"),
         ];
@@ -138,24 +147,44 @@ struct TryOne<'a> {
 impl TryOne<'_> {
     /// Tries one text, alone and behind what the example has there.
     fn place(&self, steps: &Steps, text: &str, tally: &mut Tally) {
-        // As a hostile value changes conditions, but harmless.
-        let benign = [MARK.to_owned(), format!("{text}{MARK}")]
-            .iter()
-            .find_map(|value| self.tree(steps, value).ok().flatten());
+        // Changes conditions as a hostile value does, and is harmless.
+        let benign = LazyCell::new(|| {
+            [MARK.to_owned(), format!("{text}{MARK}")]
+                .iter()
+                .find_map(|value| self.tree(steps, value).ok().flatten())
+        });
         for hostile in HOSTILE {
-            for value in [hostile.to_owned(), format!("{text}{hostile}")] {
-                match self.tree(steps, &value) {
-                    Ok(None) => tally.facts += 1,
-                    Err(()) => tally.templates += 1,
-                    Ok(Some(tree)) => match self.fault(&tree, benign.as_ref(), &value) {
-                        None => *tally.place_of(&tree) += 1,
-                        Some(fault) => {
-                            let place = walk::shown(self.concern.name.as_str(), steps);
-                            tally.bad.push(format!("`{place}` = {value:?}: {fault}"));
-                        }
-                    },
+            let alone = hostile.to_owned();
+            match self.tree(steps, &alone) {
+                // Another beginning may be all that was missing.
+                Ok(None) => {
+                    let behind = format!("{text}{hostile}");
+                    let tree = self.tree(steps, &behind);
+                    self.count(steps, &behind, tree, &benign, tally);
                 }
+                tree => self.count(steps, &alone, tree, &benign, tally),
             }
+        }
+    }
+
+    fn count(
+        &self,
+        steps: &Steps,
+        value: &str,
+        tree: Result<Option<Rendered>, ()>,
+        benign: &impl Deref<Target = Option<Rendered>>,
+        tally: &mut Tally,
+    ) {
+        match tree {
+            Ok(None) => tally.facts += 1,
+            Err(()) => tally.templates += 1,
+            Ok(Some(tree)) => match self.fault(&tree, benign.as_ref(), value) {
+                None => *tally.place_of(&tree, self.templates) += 1,
+                Some(fault) => {
+                    let place = walk::shown(self.concern.name.as_str(), steps);
+                    tally.bad.push(format!("`{place}` = {value:?}: {fault}"));
+                }
+            },
         }
     }
 

@@ -5,11 +5,12 @@
 //!                  └─ TemplateSet ─────────────────────────────────────┴─ ubuntu, hostile ── [Trial]
 //! ```
 //!
-//! Nix modules are evaluated by the engine, on the same example hosts.
+//! The engine lets Nix evaluate the modules on the same example hosts; [`nix_trials`] judges what they set.
 
 mod bench;
 mod example;
 mod hostile;
+mod nix;
 mod slips;
 mod ubuntu;
 mod walk;
@@ -17,6 +18,7 @@ mod walk;
 pub use bench::Bench;
 pub use example::Example;
 pub use hostile::HOSTILE;
+pub use nix::{Evaluated, nix_trials};
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::bench::first;
 use super::example::Example;
 use super::{Outcome, Trial, counted};
 use crate::concern::Concern;
@@ -72,12 +73,12 @@ pub(super) fn trials(
             tree(concern, &inventory, templates),
         ) {
             (Ok(first), Ok(second)) if first == second => trees.push(first),
-            (Ok(_), Ok(_)) => wrong = Some("two renders differ".to_owned()),
-            (Err(errors), _) | (_, Err(errors)) => wrong = Some(errors.to_string()),
+            (Ok(_), Ok(_)) => wrong = Some(("two renders differ".to_owned(), None)),
+            (Err(errors), _) | (_, Err(errors)) => wrong = Some(first(&errors)),
         }
     }
-    if let Some(found) = wrong {
-        let outcome = Outcome::Refuted { found, hint: None };
+    if let Some((found, hint)) = wrong {
+        let outcome = Outcome::Refuted { found, hint };
         return vec![Trial::new("ubuntu/render", expected, outcome)];
     }
     let count = |of: fn(&Rendered) -> usize| trees.iter().map(of).max().unwrap_or_default();

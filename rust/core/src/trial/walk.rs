@@ -1,5 +1,7 @@
 //! The values inside of a concern's facts, by the steps that lead to them.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 /// A step into a value.
@@ -80,7 +82,7 @@ pub(super) fn shown(concern: &str, steps: &[Step]) -> String {
                 text.push_str(key);
             }
             Step::Index(index) => {
-                text.push_str(&format!("[{index}]"));
+                let _ = write!(text, "[{index}]");
             }
         }
     }

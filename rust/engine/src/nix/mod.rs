@@ -15,6 +15,7 @@ mod derivation;
 mod error;
 pub mod image;
 mod inventory;
+mod modules;
 mod progress;
 mod system;
 mod words;

@@ -1,9 +1,11 @@
 //! `deployctl concern test`
 
 use deployctl_checks::trial;
-use deployctl_core::concern::{Folder, Folders, Origin};
+use deployctl_core::concern::{Concern, Folder, Folders, Origin};
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::ConcernName;
-use deployctl_core::trial::Bench;
+use deployctl_core::trial::{Bench, Evaluated, Trial, nix_trials};
+use deployctl_engine::nix::Nix;
 use deployctl_report::text::{self, Beside};
 use deployctl_report::{ConcernReport, Report, Verdict};
 
@@ -24,7 +26,10 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
         let concern = ConcernName::new(name).map_err(|error| {
             Failure::of(Verdict::Usage, &error).hint(format!("rename `{}`", folder.place))
         })?;
-        let trials = bench.trials(name);
+        let mut trials = bench.trials(name);
+        if let Some(concern) = bench.concern(name) {
+            trials.extend(nix(context, &bench, concern).await);
+        }
         let checks = trials.iter().map(|it| trial::result(&concern, it));
         report.concerns.push(ConcernReport {
             checks: checks.collect(),
@@ -42,6 +47,27 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
     Ok(report.verdict(false))
 }
 
+/// Tries the modules of `concern` for the platforms that Nix builds.
+async fn nix(context: &Context, bench: &Bench, concern: &Concern) -> Vec<Trial> {
+    let top = context.repo().ok();
+    // The program contains no modules for Nix.
+    let folder = top.filter(|_| concern.origin != Origin::BuiltIn);
+    let folder = folder.map(|top| top.join(&concern.place));
+    let mut trials = Vec::new();
+    for platform in Platform::ALL.into_iter().filter(|it| it.runs_closure()) {
+        let inventories = bench.nix_inventories(concern, platform);
+        let evaluated = match &folder {
+            Some(folder) if concern.is_for(platform) => {
+                let nix = Nix::default();
+                nix.evaluate_module(folder, platform, &inventories).await
+            }
+            _ => Evaluated::NoModule,
+        };
+        trials.extend(nix_trials(concern, platform, &evaluated));
+    }
+    trials
+}
+
 /// The folders that `names` name; where they name none, all of the repository.
 fn chosen<'a>(
     folders: &'a Folders,
@@ -51,8 +77,8 @@ fn chosen<'a>(
     let chosen: Vec<_> = folders
         .iter()
         .filter(|(name, folder)| {
-            let named = names.iter().any(|it| it == name);
-            named || (names.is_empty() && own(folder))
+            let asked_for = names.iter().any(|it| it == name);
+            asked_for || (names.is_empty() && own(folder))
         })
         .collect();
     let missing = names

@@ -1,0 +1,265 @@
+//! `deployctl concern new` and `deployctl concern test`: a folder from nothing to green, and what turns it red.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::demand::demand;
+use crate::environment::{Said, TestEnv};
+
+/// A repository from the template, and the concern `web` as `new` writes it.
+fn with_new() -> TestEnv {
+    let env = TestEnv::from_template();
+    let said = env.run(&["concern", "new", "web"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    env
+}
+
+fn edit(env: &TestEnv, file: &str, from: &str, to: &str) {
+    let path = env.repo().join("modules/web").join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} has no {from:?}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+/// What is tried without Nix: no program is on the `PATH`.
+fn without_nix(env: &TestEnv) -> Said {
+    env.with_programs("/nowhere", &["concern", "test", "web"])
+}
+
+const NIX: &str = "nix (package nix-bin)";
+
+fn has_nix() -> Option<()> {
+    Path::new("/usr/bin/nix").exists().then_some(())
+}
+
+/// The part of the output that says what failed.
+fn failures(said: &Said) -> String {
+    let (_, failures) = said.out.split_once("\n\n").unwrap_or_default();
+    format!("exit code: {}\n{failures}", said.code)
+}
+
+#[test]
+fn a_new_concern_is_sound() {
+    let env = TestEnv::from_template();
+    insta::assert_snapshot!(env.run(&["concern", "new", "web"]).all());
+    insta::assert_snapshot!(without_nix(&env).all());
+    // As a host declares it, it is planned like any other.
+    let text = fs::read(env.path("inventory.json")).unwrap();
+    let inventory: Value = serde_json::from_slice(&text).unwrap();
+    let mut host = inventory["hosts"]["web"].clone();
+    host["web"] = json!({ "message": "it's \"here\"", "interval_seconds": 5 });
+    env.edit("/hosts/web", host);
+    let why = env.run(&["why", "/etc/web.conf"]);
+    assert_eq!(why.code, 0, "{}", why.all());
+    assert!(
+        why.out.contains("modules/web/ubuntu/etc/web.conf"),
+        "{}",
+        why.out
+    );
+}
+
+#[test]
+fn the_modules_of_a_new_concern_evaluate() {
+    if demand(has_nix(), NIX).is_none() {
+        return;
+    }
+    let env = with_new();
+    let said = env.run(&["concern", "test"]);
+    let nix = said
+        .out
+        .lines()
+        .filter(|line| line.contains("nixos/") || line.contains("darwin/"));
+    insta::assert_snapshot!(nix.collect::<Vec<_>>().join("\n"), @"
+    pass   web/nixos/module       sets environment.etc, systemd.services
+    pass   web/nixos/undeclared   sets nothing there
+    pass   web/darwin/module      sets environment.etc, launchd.daemons
+    pass   web/darwin/undeclared  sets nothing there
+    ");
+    assert_eq!(said.code, 0, "{}", said.all());
+
+    edit(
+        &env,
+        "nixos.nix",
+        "toString facts.interval_seconds",
+        "toString facts.interval",
+    );
+    edit(&env, "darwin.nix", "lib.mkIf (host ? web)", "lib.mkIf true");
+    insta::assert_snapshot!(failures(&env.run(&["concern", "test"])), @"
+    exit code: 4
+    web
+      fail   web/nixos/module   modules/web/nixos.nix:7:33: attribute 'interval' missing
+             expected  nixos.nix evaluates with every example, and sets something
+      fail   web/darwin/module  modules/web/darwin.nix:4:11: attribute 'web' missing
+             expected  darwin.nix evaluates with every example, and sets something
+
+    web: 8 passed, 2 failed
+    ");
+
+    edit(
+        &env,
+        "nixos.nix",
+        "toString facts.interval",
+        "toString config.services.nginx.port",
+    );
+    edit(
+        &env,
+        "nixos.nix",
+        "{ host, lib, ... }",
+        "{ host, lib, config, ... }",
+    );
+    let said = env.run(&["concern", "test"]);
+    let skipped = said.out.lines().filter(|line| line.contains("skipped: "));
+    let skipped: Vec<&str> = skipped.map(str::trim).collect();
+    insta::assert_snapshot!(skipped.join("\n"), @"
+    1 check skipped: it reads `config.services`, which only nixpkgs has; build the host to try it
+    ");
+}
+
+/// The trials that a folder of anybody's stands, on those of this repository, which the program contains.
+#[test]
+fn every_concern_of_our_own_stands_its_trials() {
+    let env = TestEnv::new();
+    let said = env.run(&["concern", "test"]);
+    let (listed, _) = said.out.split_once("\n\n").unwrap();
+    // Numbers change with every fact; that each is tried does not.
+    let mut tried = String::new();
+    for line in listed.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["pass", check, ..] => tried.push_str(check),
+            [_, "check" | "checks", "skipped:", ..] => tried.push_str(line),
+            _ => continue,
+        }
+        tried.push('\n');
+    }
+    assert_eq!(said.code, 0, "{}", failures(&said));
+    if demand(has_nix(), NIX).is_some() {
+        insta::assert_snapshot!(tried);
+    }
+}
+
+#[test]
+fn a_new_concern_takes_no_name_that_is_taken() {
+    let env = with_new();
+    let mut text = String::new();
+    for name in ["web", "time", "tags", "name", "with", "my-web", "../web"] {
+        let said = env.run(&["concern", "new", name]);
+        assert_eq!(said.code, 2, "{name}");
+        text.push_str(&said.err);
+    }
+    insta::assert_snapshot!(text, @"
+    error: `DIR/repo/modules/web` exists already
+    error: the program contains a concern `time`
+      hint: take another name, or write the folder by hand: it replaces the built-in concern as a whole
+    error: `tags` is a fact of every host
+      hint: take another name
+    error: `name` is a fact of every host
+      hint: take another name
+    error: `with` is a word of the Nix language, where `host.with` is an error
+      hint: take another name
+    error: `my-web` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
+    error: `../web` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
+    ");
+    let left = fs::read_dir(env.repo().join("modules")).unwrap().count();
+    assert_eq!(left, 1, "no half of a folder");
+}
+
+#[test]
+fn a_new_concern_needs_a_repository() {
+    let env = TestEnv::from_template();
+    let nowhere = env.path("elsewhere");
+    fs::create_dir(&nowhere).unwrap();
+    let said = env.bare(&["--repo", nowhere.to_str().unwrap(), "concern", "new", "web"]);
+    insta::assert_snapshot!(said.all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: `DIR/elsewhere` is no repository of deployctl: it has no `hosts/default.nix`
+    ");
+    assert_eq!(fs::read_dir(nowhere).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_wrong_with_a_folder_is_said_with_its_cure() {
+    let env = with_new();
+    let mut text = String::new();
+    for (file, from, to) in [
+        ("facts.schema.json", "\"type\": \"integer\",", ""),
+        ("facts.schema.json", "\"still here\"", "12"),
+        ("facts.schema.json", "\"examples\"", "\"x-examples\""),
+        ("facts.schema.json", "\"still here\"", "\"example\""),
+        ("rules.toml", "holds = \"", "holds = \"1 / 0 == "),
+        (
+            "ubuntu/module.toml",
+            "[[unit]]",
+            "[[directory]]\npath = \"/root/web\"\n\n[[unit]]",
+        ),
+        (
+            "ubuntu/module.toml",
+            "name = \"web.service\"",
+            "name = \"webb.service\"",
+        ),
+        ("ubuntu/etc/web.conf", "host.web.message", "host.web.mesage"),
+        (
+            "ubuntu/module.toml",
+            "syntax = \"unit\"",
+            "syntax = \"plain\"",
+        ),
+    ] {
+        let path = env.repo().join("modules/web").join(file);
+        let sound = fs::read_to_string(&path).unwrap();
+        edit(&env, file, from, to);
+        let told = failures(&without_nix(&env));
+        let _ = write!(text, "== {file}: {to}\n{told}");
+        fs::write(path, sound).unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn programs_read_the_results() {
+    let env = with_new();
+    let junit = env.path("junit.xml");
+    let said = env.with_programs(
+        "/nowhere",
+        &[
+            "concern",
+            "test",
+            "--json",
+            "--junit",
+            junit.to_str().unwrap(),
+        ],
+    );
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["command"], "concern test");
+    assert_eq!(report["concerns"][0]["folder"], "modules/web");
+    let checks = report["concerns"][0]["checks"].as_array().unwrap();
+    assert!(checks.iter().any(|it| it["check"] == "web/ubuntu/hostile"));
+    let xml = fs::read_to_string(junit).unwrap();
+    assert!(xml.contains("<testsuite name=\"concern web\""), "{xml}");
+    assert!(xml.contains("name=\"web/ubuntu/hostile\""), "{xml}");
+}
+
+#[test]
+fn only_what_is_there_is_tried() {
+    let env = TestEnv::from_template();
+    let nothing = env.run(&["concern", "test"]);
+    let unknown = env.run(&["concern", "test", "tiem"]);
+    let built_in = env.run(&["concern", "test", "time"]);
+    assert_eq!(built_in.code, 0, "{}", built_in.all());
+    insta::assert_snapshot!(format!("{}{}", nothing.all(), unknown.all()), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: the repository has no concerns of its own
+      hint: `deployctl concern new NAME` writes one; `deployctl concern test time` tries one that is built in
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: there is no concern `tiem`
+      hint: did you mean `time`?
+    ");
+}
