@@ -19,6 +19,7 @@ use crate::rendered::{Manifest, PathState, Rendered};
 mod accounts;
 mod apt;
 mod ask;
+mod complaints;
 mod firewall;
 mod host;
 mod lease;
@@ -40,6 +41,8 @@ pub(crate) use accounts::{
 pub use apt::{Holder, ObservedApt};
 pub(crate) use ask::clock_query;
 pub use ask::{generation_lists, queries};
+pub use complaints::Complaint;
+pub(crate) use complaints::NETPLAN;
 pub use firewall::{FIREWALL_TABLE, ObservedFirewall, OtherFilter};
 pub use host::parse_os_release;
 pub use lease::{ask_lease, read_lease};
@@ -141,6 +144,9 @@ pub struct Observed {
     /// Files that are read together, ours and others.
     #[serde(default)]
     pub config: ConfigFiles,
+    /// Lines that the programs which read our files do not take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub complaints: Vec<Complaint>,
     /// The command line that the boot loader's first entry gives the next kernel; empty if it gives none.
     #[serde(default)]
     pub next_command_line: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 mod system;
 
 use super::root::BEGIN;
-use super::{ObserveScope, apt, places, way_in};
+use super::{ObserveScope, apt, complaints, places, way_in};
 use crate::precedence;
 use crate::precedence::grub::NEXT_BOOT;
 use crate::query::{Query, quote};
@@ -62,6 +62,9 @@ pub(super) fn asked(scope: &ObserveScope<'_>, id: &str) -> bool {
         "modules" => !rendered.modules.is_empty(),
         // A system of Nix has its files in the store, and its own ways to boot.
         "way-in" | "config" => false,
+        "complaints" => {
+            return complaints::is_asked(scope) && rendered.closure.is_none() && !scope.sandbox;
+        }
         "apt" => return !rendered.packages.is_empty() && !scope.sandbox,
         _ => true,
     };
@@ -121,6 +124,7 @@ fn all(scope: &ObserveScope<'_>) -> Vec<Query> {
         way_in::query(),
         Query::inline("config", format!("{}{NEXT_BOOT}\n", precedence::ASK)).with_cap(1 << 20),
         places::query(scope),
+        complaints::query(scope),
         apt::query(),
     ];
     if let Some(closure) = &rendered.closure {

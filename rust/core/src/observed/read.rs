@@ -6,7 +6,7 @@ use super::ask::asked;
 use super::host::HostFacts;
 use super::reading::Reading;
 use super::{
-    Clocks, Identity, ObserveScope, Observed, OsRelease, WayIn, apt, firewall, host, packages,
+    Clocks, Identity, ObserveScope, Observed, OsRelease, WayIn, apt, complaints, firewall, host, packages,
     paths, places, settings, system, units, way_in,
 };
 use crate::precedence::{self, ConfigFiles};
@@ -160,6 +160,7 @@ fn begun(host: HostFacts, uid: u32) -> Observed {
         system: None,
         way_in: WayIn::default(),
         config: ConfigFiles::default(),
+        complaints: Vec::new(),
         next_command_line: String::new(),
         unanswered: BTreeMap::new(),
     }
@@ -216,6 +217,9 @@ fn live(reading: &mut Reading<'_>, scope: &ObserveScope<'_>, observed: &mut Obse
             Ok(found) => observed.firewall = found,
             Err(cause) => reading.miss("firewall", cause),
         }
+    }
+    if let Some(section) = reading.asked_answer(scope, "complaints", &[0]) {
+        observed.complaints = complaints::parse(&section.stdout);
     }
     if let Some(section) = reading.asked_answer(scope, "apt", &[0]) {
         observed.apt = Some(apt::parse(&section.stdout));

@@ -206,7 +206,7 @@ fn unanswered(rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
         "sysctls" => !rendered.sysctls.is_empty(),
         "modules" => !rendered.modules.is_empty(),
         // The guard, and the change of a system, say themselves what they miss; apt does when it is called.
-        "apt" | "clock" | "closures" | "inhibitors" => false,
+        "apt" | "clock" | "complaints" | "closures" | "inhibitors" => false,
         _ => true,
     };
     observed

@@ -70,7 +70,7 @@ pub(super) fn gone(plan: &Plan) -> impl Iterator<Item = &str> {
 }
 
 /// Whether sshd loads anything by this plan.
-fn touches_sshd(plan: &Plan) -> bool {
+pub(super) fn touches_sshd(plan: &Plan) -> bool {
     plan.units
         .iter()
         .any(|change| SSH_UNITS.contains(&change.unit.as_str()))

@@ -3,8 +3,8 @@
 use super::target::Target;
 use super::{
     Drift, Finding, LiveChange, PathTarget, Plan, PlanOptions, RebootReason, accounts, apt,
-    blackout, closure, disk, drift, firewall, host, interfaces, live, lockout, overruled, packages,
-    paths, places, reboot, record, sshd, units,
+    blackout, closure, disk, drift, firewall, foreign, host, interfaces, live, lockout, overruled,
+    packages, paths, places, reboot, record, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -113,6 +113,7 @@ fn live_changes(
     findings.extend(found);
     findings.extend(sshd::settle(plan, target, rendered, observed));
     findings.extend(overruled::findings(plan, target, rendered, observed));
+    findings.extend(foreign::findings(plan, rendered, observed));
     plan.follow_ups = follow_ups(plan, rendered, observed);
     findings.extend(apt::findings(observed, plan));
     findings.extend(accounts::findings(rendered, observed, plan));

@@ -20,6 +20,7 @@ mod debian_version;
 mod disk;
 mod drift;
 mod firewall;
+mod foreign;
 mod host;
 mod interfaces;
 mod live;

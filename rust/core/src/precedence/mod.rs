@@ -18,6 +18,8 @@ mod sysctl;
 mod tmpfiles;
 pub(crate) mod units;
 
+use serde::{Deserialize, Serialize};
+
 /// Defines `sshd_reads`.
 pub(crate) const SSHD_READS: &str = include_str!("sshd_reads.sh");
 
@@ -48,7 +50,7 @@ impl Setting {
 }
 
 /// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// Its path.
     pub file: String,

@@ -111,6 +111,7 @@ impl Case {
                 system: None,
                 way_in: WayIn::default(),
                 config: ConfigFiles::default(),
+                complaints: Vec::new(),
                 next_command_line: String::new(),
                 unanswered: BTreeMap::new(),
             },

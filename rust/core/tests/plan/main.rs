@@ -11,6 +11,7 @@ mod closure;
 mod effect;
 mod findings;
 mod fixture;
+mod foreign;
 mod in_effect;
 mod live;
 mod lockout;
