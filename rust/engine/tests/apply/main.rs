@@ -12,6 +12,7 @@ mod ask;
 mod gates;
 mod host;
 mod phases;
+mod takeover;
 mod way_in;
 
 use deployctl_core::activation::command;

@@ -10,7 +10,7 @@ use deployctl_engine::transport::fake::{Call, Reply};
 use crate::host::{Story, failed, frame, timed};
 
 /// One error of every kind that there is.
-const ERRORS: [&str; 9] = [
+pub(crate) const ERRORS: [&str; 9] = [
     "Connect",
     "NoShell",
     "HostKey",
@@ -22,7 +22,7 @@ const ERRORS: [&str; 9] = [
     "Local",
 ];
 
-fn error(kind: &str) -> TransportError {
+pub(crate) fn error(kind: &str) -> TransportError {
     let address = "op@host".to_owned();
     let cause = "said so".to_owned();
     match kind {

@@ -170,7 +170,9 @@ fn what_stands_in_the_way_is_told_beforehand() -> Result<()> {
     let cluster = deployed()?;
     let web = cluster.machine("web");
     units(&cluster, web)?;
-    places(&cluster, web)
+    places(&cluster, web)?;
+    others(&cluster, web)?;
+    only_planned(&cluster, web)
 }
 
 fn units(cluster: &Cluster, web: &Machine) -> Result<()> {
@@ -193,6 +195,19 @@ fn units(cluster: &Cluster, web: &Machine) -> Result<()> {
         extra["units"] = json!({ "x@.service": on });
     })?;
     planned(cluster, 9, &["`x@.service` is a template"])?;
+    // No program to start; bytes that are no text.
+    for (name, text) in [
+        ("bad.service", &b"[Service]\nType=oneshot\n"[..]),
+        (
+            "bytes.service",
+            b"[Unit]\nDescription=caf\xe9 \xff\n[Service]\nType=oneshot\n",
+        ),
+    ] {
+        web.write(&format!("/etc/systemd/system/{name}"), text)?;
+        extra(cluster, |extra| extra["units"] = json!({ name: on }))?;
+        planned(cluster, 9, &[&format!("systemd cannot load `{name}`")])?;
+        web.ok(&format!("rm /etc/systemd/system/{name}"))?;
+    }
 
     // Masked, and declared off: it neither runs nor starts. And a setting waits for its interface.
     cluster.redeclare("web", |facts| {
@@ -272,4 +287,83 @@ fn places(cluster: &Cluster, web: &Machine) -> Result<()> {
     )?;
     apply(cluster, 0)?;
     planned(cluster, 0, &["nothing to change"])
+}
+
+/// Lets bob read /etc/alpha.conf, as setfacl(1) does, which the machine does not have.
+const OPEN_TO_BOB: &str = r#"perl -e 'my ($file, $name) = ("/etc/alpha.conf", "system.posix_acl_access");
+    my $list = pack "V (vvV)*", 2, 1, 6, -1, 2, 4, 1234, 4, 4, -1, 16, 4, -1, 32, 4, -1;
+    syscall(188, $file, $name, $list, length $list, 0) == 0 or die $!'"#;
+
+/// What others did to managed files and their directories, and what their programs write.
+fn others(cluster: &Cluster, web: &Machine) -> Result<()> {
+    cluster.redeclare("web", |facts| {
+        demo::set_file(facts, "/etc/alpha.conf", "colour = black\n");
+        demo::set_file(facts, "/etc/story/notes.txt", "second\n");
+    })?;
+    web.ok("chattr +a /etc/alpha.conf; chattr +i /etc/story")?;
+    planned(
+        cluster,
+        9,
+        &[
+            "`/etc/alpha.conf` is append-only",
+            "`/etc/story` is immutable",
+        ],
+    )?;
+    web.ok("chattr -a /etc/alpha.conf; chattr -i /etc/story")?;
+    apply(cluster, 0)?;
+    web.ok(OPEN_TO_BOB)?;
+    planned(
+        cluster,
+        0,
+        &["an access control list (`getfacl /etc/alpha.conf`"],
+    )?;
+
+    // A daemon that writes its own value, again and again.
+    web.ok("systemd-run --quiet --unit=writer sh -c 'while :; do echo 77 >/proc/sys/net/core/somaxconn; sleep 0.2; done'; sleep 0.5")?;
+    planned(cluster, 3, &["2345", "77", "a program wrote it"])?;
+    web.ok("systemctl stop writer")?;
+    apply(cluster, 0)?;
+
+    // Lines of others that sshd does not take: it would not load ours either.
+    web.ok("printf '\\nPermitRotLogin no\\nPort many\\n' >/etc/ssh/sshd_config.d/50-theirs.conf")?;
+    planned(
+        cluster,
+        9,
+        &[
+            "`sshd` does not take `/etc/ssh/sshd_config.d/50-theirs.conf:2`: Bad configuration option: PermitRotLogin",
+            "`sshd` does not take `/etc/ssh/sshd_config.d/50-theirs.conf:3`",
+        ],
+    )?;
+    web.ok("rm /etc/ssh/sshd_config.d/50-theirs.conf")?;
+    Ok(())
+}
+
+/// What no machine of this kind takes, and what it would do at its next boot.
+fn only_planned(cluster: &Cluster, web: &Machine) -> Result<()> {
+    let before = cluster.facts("web")?;
+    let mac = web.read("/sys/class/net/host0/address")?;
+    cluster.redeclare("web", |facts| {
+        facts["network"]["interfaces"]["lan0"] = json!({
+            "match": { "mac": mac.trim(), "driver": null }, "addresses": ["10.77.0.1/24"], "dhcp": false,
+            "gateway": null, "mtu": 1500, "rings": null, "required_for_boot": false,
+        });
+    })?;
+    planned(
+        cluster,
+        3,
+        &["no interface is called `lan0` before the reboot: `10.77.0.1/24` is away until then"],
+    )?;
+    cluster.declare("web", &before)?;
+    cluster.redeclare("web", |facts| {
+        facts["kernel"] = json!({
+            "flavour": "stock", "command_line": [], "modules": [], "sysctl": { "vm.swappiness": "1" },
+            "io_uring_group": null, "symbols": {},
+        });
+    })?;
+    planned(
+        cluster,
+        9,
+        &["`vm.swappiness` cannot be set: `/proc/sys` is mounted read-only there"],
+    )?;
+    cluster.declare("web", &before)
 }
