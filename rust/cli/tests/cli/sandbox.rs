@@ -1,5 +1,9 @@
 //! The main job on directories: plan, apply, again, drift, back.
 
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::environment::TestEnv;
@@ -93,6 +97,50 @@ fn an_earlier_generation_comes_back_as_a_new_one() {
     );
     let missing = env.run(&["rollback", "linode", "--to", "9", "--yes"]);
     assert_eq!(missing.code, 2, "{}", missing.err);
+}
+
+/// From the first phase on nobody reads the terminal any more, and the pipe is full: the apply is confirmed all the same.
+#[test]
+fn a_stalled_reader_stands_in_nobodys_way() {
+    let env = TestEnv::new();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let (inventory, sandbox) = (env.path("inventory.json"), env.path("sandbox"));
+    let (inventory, sandbox) = (inventory.to_str().unwrap(), sandbox.to_str().unwrap());
+    let all = [
+        "--inventory",
+        inventory,
+        "--sandbox",
+        sandbox,
+        "--verbose",
+        "apply",
+        "linode",
+        "--yes",
+    ];
+    let mut child = env
+        .command(&all)
+        .stdout(Stdio::null())
+        .stderr(writer.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let (mut told, mut some) = (String::new(), [0; 4096]);
+    while !told.contains("activat") {
+        let read = reader.read(&mut some).unwrap();
+        assert_ne!(read, 0, "{told}");
+        told.push_str(&String::from_utf8_lossy(&some[..read]));
+    }
+    // More than a pipe of Linux holds.
+    std::thread::spawn(move || writer.write_all(&[b'x'; 2 * 65536]));
+    let generation = env.on_host("linode", "/var/lib/deployctl/generation");
+    let start = Instant::now();
+    while std::fs::read_to_string(&generation).unwrap_or_default() != "1\n" {
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "it waits for its reader"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(reader);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

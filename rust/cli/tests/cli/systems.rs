@@ -122,6 +122,24 @@ fn systems_are_built_and_evaluated_once() {
 }
 
 #[test]
+fn inputs_that_no_lock_pins_are_evaluated_again() {
+    let env = env();
+    let flake = "{ inputs.nixpkgs.url = \"github:NixOS/nixpkgs\"; }\n";
+    std::fs::write(env.repo().join("flake.nix"), flake).unwrap();
+    git(env.repo(), &["add", "--all"]);
+    for _ in 0..2 {
+        assert_eq!(run(&env, &["build", "linode"]).code, 0);
+        assert_eq!(evaluations(&env), 1);
+    }
+    std::fs::write(env.repo().join("flake.lock"), "{}\n").unwrap();
+    git(env.repo(), &["add", "--all"]);
+    for expected in [1, 0] {
+        assert_eq!(run(&env, &["build", "linode"]).code, 0);
+        assert_eq!(evaluations(&env), expected);
+    }
+}
+
+#[test]
 fn a_failed_build_is_exit_code_7_with_its_last_lines() {
     let env = env();
     std::fs::write(env.path("broken"), "").unwrap();

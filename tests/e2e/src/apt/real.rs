@@ -23,6 +23,7 @@ const TENSORRT: [&str; 10] = [
 ///   that supersedes it but is built for another CUDA;
 /// - `haproxy` and `prometheus-node-exporter` as daemons with a unit; haproxy with a conffile;
 /// - `failing-postinst`, which cannot be configured;
+/// - `slow-postinst`, which is being configured as long as `/run/slow` is there;
 /// - `hostile-conflict`, whose installation removes `nvidia-utils-580-server`.
 pub fn real_packages() -> Vec<Deb> {
     let driver = "580.173.02-0ubuntu0.24.04.1";
@@ -46,6 +47,7 @@ pub fn real_packages() -> Vec<Deb> {
             .service("haproxy.service"),
         Deb::new("prometheus-node-exporter", "1.7.0-1").service("prometheus-node-exporter.service"),
         Deb::new("failing-postinst", "1.0").postinst("echo 'no such device' >&2; exit 1"),
+        Deb::new("slow-postinst", "1.0").postinst("while [ -e /run/slow ]; do sleep 0.1; done"),
         Deb::new("hostile-conflict", "1.0").conflicts("nvidia-utils-580-server"),
     ];
     for version in ["10.7.0.23-1+cuda12.6", "10.16.1.11-1+cuda13.2"] {

@@ -29,6 +29,8 @@ pub(crate) struct Draft<'a> {
     plan: Plan,
     rendered: Rendered,
     window: u32,
+    /// Seconds for which apt's locks are waited for, where they are not the usual ones.
+    patience: Option<&'static str>,
     /// Last line of the activation, and the seconds until the first timer elapses.
     last: Option<(&'static str, u32)>,
 }
@@ -43,6 +45,7 @@ impl<'a> Draft<'a> {
             machine,
             rendered: Rendered::empty(host.clone()),
             window: 60,
+            patience: None,
             last: None,
             plan: Plan {
                 id: "0123456789abcdef".to_owned(),
@@ -214,6 +217,12 @@ impl<'a> Draft<'a> {
         self
     }
 
+    /// Waits for apt's locks for so many seconds only.
+    pub(crate) fn waiting(mut self, seconds: &'static str) -> Self {
+        self.patience = Some(seconds);
+        self
+    }
+
     /// Ends the activation with `line`, with a first timer of `allow` seconds.
     pub(crate) fn last(mut self, line: &'static str, allow: u32) -> Self {
         self.last = Some((line, allow));
@@ -250,6 +259,14 @@ impl<'a> Draft<'a> {
                     _ => String::new(),
                 };
                 file.bytes.extend(text.into_bytes());
+            }
+            if let (Some(seconds), "host.sh") = (self.patience, file.name.as_str()) {
+                let text = String::from_utf8(file.bytes)?;
+                let usual = "\nlock_seconds=300\n";
+                assert!(text.contains(usual));
+                file.bytes = text
+                    .replace(usual, &format!("\nlock_seconds={seconds}\n"))
+                    .into_bytes();
             }
             let path = format!("{}/{}", apply.directory(), file.name);
             self.machine.write(&path, file.bytes)?;

@@ -58,12 +58,12 @@ fn a_first_apply_that_fails_leaves_nothing_on_debian_12() -> Result<()> {
 
 #[test]
 fn a_first_apply_that_fails_leaves_nothing_on_debian_11() -> Result<()> {
-    story(Base::Debian11, 2)
+    story(Base::Debian11, 4)
 }
 
 #[test]
 fn a_first_apply_that_fails_leaves_nothing_on_debian_13() -> Result<()> {
-    story(Base::Debian13, 2)
+    story(Base::Debian13, 4)
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Other users of apt, and what they leave.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use deployctl_core::activation::Phase;
 use deployctl_e2e::{AptRepo, Machine, MachineSpec, World, real_packages};
@@ -34,6 +36,7 @@ fn apt_is_waited_for_and_its_state_is_told() -> Result<()> {
             "/var/lib/dpkg/lock-frontend",
             "libnvinfer-dev",
         ),
+        ("dpkg-apply", "/var/lib/dpkg/lock", "libnvinfer-bin"),
     ] {
         if package == "libnvinfer10" {
             // The lists have to be read anew.
@@ -49,6 +52,22 @@ fn apt_is_waited_for_and_its_state_is_told() -> Result<()> {
         );
         assert_eq!(confirm(&machine, id)?, Phase::Committed);
     }
+
+    // Nobody waits for ever; here for two seconds instead of 300.
+    hold(&machine, "/var/cache/apt/archives/lock")?;
+    let status = Draft::new(&machine)?
+        .package("cuda-toolkit-12-6", None)?
+        .waiting("2")
+        .apply("patience-apply")?;
+    assert_eq!(status.phase, Phase::Refused, "{}", log(&status));
+    let told = failure(&status);
+    assert!(
+        told.contains("waited 2 s for apt's lock, held by process ")
+            && told.ends_with(" (perl); try again when it is done"),
+        "{told}"
+    );
+
+    killed_in_a_postinst(&machine)?;
 
     // An interrupted dpkg is told as such.
     machine.ok(": >/var/lib/dpkg/updates/0001")?;
@@ -96,6 +115,26 @@ fn apt_is_waited_for_and_its_state_is_told() -> Result<()> {
         "{}",
         failure(&status)
     );
+    Ok(())
+}
+
+/// dpkg is killed while it configures a package: that package is named.
+fn killed_in_a_postinst(machine: &Machine) -> Result<()> {
+    machine.ok(
+        "touch /run/slow; systemd-run --quiet --unit=theirs apt-get -qqy install slow-postinst",
+    )?;
+    let half = "dpkg-query -W -f '${db:Status-Status}' slow-postinst 2>/dev/null | grep -qx half-configured";
+    machine.wait_until(Duration::from_secs(20), half)?;
+    machine.ok("systemctl kill -s KILL theirs; rm /run/slow")?;
+    let status = Draft::new(machine)?
+        .package("cuda-toolkit-12-6", None)?
+        .apply("killed-apply")?;
+    assert_eq!(status.phase, Phase::Refused, "{}", log(&status));
+    assert_eq!(
+        failure(&status),
+        "Packages dpkg was interrupted on this host before (unfinished: `slow-postinst`): run `dpkg --configure -a` there first"
+    );
+    machine.ok("dpkg --configure -a >/dev/null 2>&1; systemctl reset-failed")?;
     Ok(())
 }
 

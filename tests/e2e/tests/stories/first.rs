@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use deployctl_e2e::{Base, Machine, MachineSpec};
+use deployctl_e2e::{AptRepo, Base, Deb, Machine, MachineSpec};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
@@ -46,6 +46,18 @@ fn story(base: Base, version: &str) -> Result<()> {
         } });
     })?;
     cluster.adopt_all()?;
+    let nft = Deb::new("nftables", "99").file(
+        "/usr/sbin/nft",
+        "#!/bin/sh\nexec /usr/local/lib/nft \"$@\"\n",
+    );
+    let archive = AptRepo::build(&cluster.world.scratch().join("apt"), &[nft])?;
+    web.use_apt_repo(&archive)?;
+    // The firewall's own program comes with the first apply; what it did goes without it.
+    let without_nft = "dpkg --purge nftables 2>/dev/null; ! command -v nft";
+    web.ok(&format!(
+        "cp /usr/sbin/nft /usr/local/lib/nft; {without_nft}"
+    ))?;
+    let no_table = "! /usr/local/lib/nft list table inet deployctl 2>/dev/null";
     let before = web.ok(TREE)?;
 
     cluster
@@ -53,6 +65,7 @@ fn story(base: Base, version: &str) -> Result<()> {
         .expect(5)
         .says("extra/check/never");
     untouched(web, &before)?;
+    web.ok(&format!("command -v nft; {no_table}; {without_nft}"))?;
 
     // The controller is killed: wherever the apply was, nobody confirms it.
     let mut run = cluster
@@ -73,6 +86,7 @@ fn story(base: Base, version: &str) -> Result<()> {
         .expect(0)
         .says("rolled-back");
     untouched(web, &before)?;
+    web.ok(&format!("{no_table}; {without_nft}"))?;
 
     cluster.redeclare("web", |facts| {
         facts["extra"]["checks"] = json!({});
@@ -81,9 +95,34 @@ fn story(base: Base, version: &str) -> Result<()> {
         .deployctl(&["apply", "web", "--yes"])?
         .expect(0)
         .says("generation 1");
+    web.ok("nft list table inet deployctl")?;
     cluster
         .deployctl(&["plan", "web", "--exit-code"])?
         .expect(0);
+    a_later_concern(&cluster, web, &declared["hosts"]["linode"]["time"])
+}
+
+/// A concern that comes to a committed host, and fails at first.
+fn a_later_concern(cluster: &Cluster, web: &Machine, time: &Value) -> Result<()> {
+    let before = web.ok(TREE)?;
+    cluster.redeclare("web", |facts| {
+        facts["time"] = time.clone();
+        facts["extra"]["checks"] = json!({ "never": {
+            "command": "false", "status": 0, "contains": ["x"], "deadline_seconds": 5, "retries": 0, "gate": true,
+        } });
+    })?;
+    cluster
+        .deployctl(&["apply", "web", "--yes", "--timeout", "20"])?
+        .expect(5)
+        .says("extra/check/never");
+    untouched(web, &before)?;
+    cluster.redeclare("web", |facts| {
+        facts["extra"]["checks"] = json!({});
+    })?;
+    cluster
+        .deployctl(&["apply", "web", "--yes"])?
+        .expect(0)
+        .says("generation 2");
     Ok(())
 }
 

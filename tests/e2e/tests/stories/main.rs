@@ -16,6 +16,7 @@ mod first;
 mod gates;
 mod in_effect;
 mod links;
+mod next_boot;
 mod outcomes;
 mod packages;
 mod probe;

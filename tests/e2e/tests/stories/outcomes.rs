@@ -1,5 +1,6 @@
 //! What is said of a host is so: whatever is lost on the way, what is open, and what no person can get into.
 
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -72,21 +73,29 @@ fn the_right_to_become_root_goes_in_the_window_and_comes_back() -> Result<()> {
     Ok(())
 }
 
-/// Leaves an apply open: the controller is killed while a gate that never passes is asked again and again.
-fn leave_open(cluster: &Cluster, colour: &str) -> Result<()> {
+/// Starts an apply whose gate never passes and is asked again and again, and returns once the host waits for it.
+fn stuck(cluster: &Cluster, colour: &str, seconds: &str) -> Result<Child> {
     cluster.redeclare("web", |facts| {
         demo::set_file(facts, "/etc/alpha.conf", &format!("colour = {colour}\n"));
         facts["extra"]["checks"] = json!({ "never": {
             "command": "echo no", "status": 0, "contains": ["never"], "deadline_seconds": 5, "retries": 9, "gate": true,
         }});
     })?;
-    let mut apply = cluster
-        .command(&["apply", "web", "--yes", "--timeout", "60"])
+    let apply = cluster
+        .command(&["apply", "web", "--yes", "--timeout", seconds])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()?;
     cluster.machine("web").wait_until(
         Duration::from_secs(20),
         "grep -qx activated /var/lib/deployctl/applies/*/phase",
     )?;
+    Ok(apply)
+}
+
+/// Leaves such an apply open: the controller is killed.
+fn leave_open(cluster: &Cluster, colour: &str) -> Result<()> {
+    let mut apply = stuck(cluster, colour, "60")?;
     apply.kill()?;
     apply.wait()?;
     cluster.redeclare("web", |facts| {
@@ -133,6 +142,31 @@ fn what_a_killed_controller_left_open_is_told_and_taken_over() -> Result<()> {
         .expect(0)
         .says("committed as generation 4");
     assert_eq!(web.read("/etc/alpha.conf")?, "colour = red\n");
+    Ok(())
+}
+
+/// A host that is not heard of again: how its apply ends is its own affair, and that is what is said.
+#[test]
+fn what_nobody_hears_of_is_open_and_ends_by_itself() -> Result<()> {
+    let cluster = deployed()?;
+    let web = cluster.machine("web");
+    let apply = stuck(&cluster, "blue", "10")?;
+    web.cut_link()?;
+    let ended = apply.wait_with_output()?;
+    let told = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(10), "{told}");
+    assert!(told.contains("deployctl status"), "{told}");
+    for untrue in ["nothing was touched", "rolled back and", "committed as"] {
+        assert!(!told.contains(untrue), "{told}");
+    }
+    // The host has put itself back meanwhile, and says so as soon as it is heard.
+    assert_eq!(web.read("/etc/alpha.conf")?, "colour = red\n");
+    web.restore_link()?;
+    cluster
+        .deployctl(&["status", "web"])?
+        .expect(0)
+        .says("rolled-back")
+        .says("nobody confirmed in time");
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! Packages by real apt, from an archive of the test's own whose packages bear real names.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use deployctl_e2e::{AptRepo, Deb, MachineSpec, real_packages};
+use deployctl_e2e::{AptRepo, Deb, Machine, MachineSpec, real_packages};
 use serde_json::json;
 
 use crate::cluster::Cluster;
@@ -89,6 +91,36 @@ fn a_pin_that_the_archive_no_longer_has_is_refused() -> Result<()> {
         .says("10.16.1.11-1+cuda13.2");
     assert_eq!(installed(&cluster, "libnvinfer10")?, "");
     assert!(!cluster.machine("web").exists("/etc/alpha.conf")?);
+    apt_at_work(&cluster, cluster.machine("web"))
+}
+
+/// Somebody installs, and is killed in the middle.
+fn apt_at_work(cluster: &Cluster, web: &Machine) -> Result<()> {
+    declare(cluster, &json!({ "slow-postinst": null, "haproxy": null }))?;
+    web.ok(
+        "touch /run/slow; systemd-run --quiet --unit=theirs apt-get -qqy install slow-postinst",
+    )?;
+    let half = "dpkg-query -W -f '${db:Status-Status}' slow-postinst 2>/dev/null | grep -qx half-configured";
+    web.wait_until(Duration::from_secs(20), half)?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(0)
+        .says("holds `/var/lib/dpkg/lock-frontend`")
+        .says("holds `/var/lib/dpkg/lock`")
+        .says("an apply waits for it, at most 5 minutes");
+    web.ok("systemctl kill -s KILL theirs; rm /run/slow")?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(9)
+        .says("dpkg was interrupted on the host: `slow-postinst` is half-configured")
+        .says("dpkg --configure -a");
+    cluster
+        .deployctl(&["verify", "web", "--only", "extra/packages"])?
+        .expect(4)
+        .says("slow-postinst is unpacked or half configured")
+        .says("dpkg --configure -a");
+    web.ok("dpkg --configure -a >/dev/null 2>&1")?;
+    cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
     Ok(())
 }
 

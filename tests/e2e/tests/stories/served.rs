@@ -9,6 +9,7 @@ use deployctl_e2e::{Base, Machine, MachineSpec};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::demo;
 
 /// Plays the endpoint for inference, and exporters that answer without metrics. Says `401` without the key.
 const SERVER: &str = r##"
@@ -112,6 +113,30 @@ fn asked(cluster: &Cluster) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
+/// A file of others that netplan does not take, and of which nothing but its place leaves the host.
+fn files_of_netplan(cluster: &Cluster, machine: &Machine) -> Result<()> {
+    let before = cluster.facts("box")?;
+    machine.ok("mkdir -p -m 0755 /etc/netplan")?;
+    machine.write(
+        "/etc/netplan/00-theirs.yaml",
+        "network:\n  version: 2\n  ethernets:\n    lan9:\n      dhcp4: hunter2\n",
+    )?;
+    cluster.redeclare("box", |facts| {
+        let ours = "network:\n  version: 2\n  ethernets:\n    lan8:\n      mtu: 1400\n";
+        facts["extra"] = json!({
+            "files": [demo::file("/etc/netplan/60-ours.yaml", ours)], "packages": {}, "units": {},
+        });
+    })?;
+    let told = cluster
+        .deployctl(&["plan", "box"])?
+        .expect(9)
+        .says("`netplan` does not take `/etc/netplan/00-theirs.yaml:5`: invalid boolean value");
+    assert!(!told.stdout.contains("hunter2"), "{told:?}");
+    machine.ok("rm /etc/netplan/00-theirs.yaml")?;
+    cluster.deployctl(&["plan", "box"])?.expect(0);
+    cluster.declare("box", &before)
+}
+
 #[test]
 fn what_a_host_serves_is_asked_of_the_real_programs() -> Result<()> {
     let cluster = Cluster::boot(&[MachineSpec::new("box").base(Base::Python)])?;
@@ -145,6 +170,8 @@ fn what_a_host_serves_is_asked_of_the_real_programs() -> Result<()> {
     // A supply that is not heard for a while is asked again.
     machine.ok("systemctl stop nut-driver@cyberpower; systemd-run --quiet --on-active=8 systemctl start nut-driver@cyberpower")?;
     insta::assert_snapshot!("served_as_declared", asked(&cluster)?);
+
+    files_of_netplan(&cluster, machine)?;
 
     // Now everything at once goes wrong behind the file's back.
     serve(machine, "0.0.0.0")?;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -154,7 +155,37 @@ fn what_sudo_says_no_to_is_told_as_it_is() -> Result<()> {
     story.sudoers("/usr/bin/true", "")?;
     let told = story.plan(Some(PASSWORD))?.expect(9);
     told.says("give this user the right to run `/bin/sh` by sudo");
+    ctrl_c_while_it_waits(&story)?;
     from_now_on_it_asks(&story)
+}
+
+/// A sudo that says nothing for a long time, as one that asks a server.
+fn ctrl_c_while_it_waits(story: &Story) -> Result<()> {
+    let machine = story.machine();
+    machine.ok("mv /usr/bin/sudo /usr/bin/sudo.away
+         printf '#!/bin/sh\\n: >/run/sudo.waits; exec sleep 100\\n' >/usr/bin/sudo; chmod +x /usr/bin/sudo; rm -f /run/sudo.waits")?;
+    let plan = story
+        .cluster
+        .command(&["plan", "web"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    machine.wait_until(Duration::from_secs(10), "test -e /run/sudo.waits")?;
+    let start = Instant::now();
+    let killed = Command::new("kill")
+        .args(["-INT", &plan.id().to_string()])
+        .status()?;
+    assert!(killed.success());
+    let ended = plan.wait_with_output()?;
+    let told = String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(130), "{told}");
+    assert!(
+        told.contains("interrupted before anything was changed"),
+        "{told}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(5));
+    machine.ok("mv /usr/bin/sudo.away /usr/bin/sudo")?;
+    Ok(())
 }
 
 /// A password that sudo did not ask for so far: whether it is right shows once the rule is in effect.

@@ -6,8 +6,10 @@ use std::process::Command;
 
 use anyhow::Result;
 use deployctl_e2e::MachineSpec;
+use serde_json::json;
 
 use crate::cluster::{Cluster, Run};
+use crate::demo;
 
 const KEYGEN: &str = "ssh-keygen -q -t ed25519 -N '' -f";
 
@@ -69,17 +71,43 @@ fn the_users_own_ssh_configuration_counts_and_does_no_harm() -> Result<()> {
         fs::write(&own, text)?;
         plan(&cluster, "web", &[("DEPLOYCTL_SSH_CONFIG", &own_path)])
     };
+    let hostile = format!(
+        "Host *\n  RemoteCommand tmux\n  RequestTTY force\n  SessionType none\n  StdinNull yes\n  ForkAfterAuthentication yes\n  LogLevel QUIET\n  VisualHostKey yes\n  ControlMaster auto\n  ControlPath ~/.ssh/%C\n{identity}"
+    );
     for block in [
         format!("Host {address}\n{identity}"),
         format!("Host 10.231.*\n{identity}Host *\n  IdentitiesOnly yes\n"),
         format!("Host w?b\n  HostName elsewhere.invalid\n  Port 1\n{identity}"),
         format!("Match originalhost {address}\n{identity}"),
-        format!(
-            "Host *\n  RemoteCommand tmux\n  RequestTTY force\n  SessionType none\n  StdinNull yes\n  ForkAfterAuthentication yes\n  LogLevel QUIET\n  VisualHostKey yes\n  ControlMaster auto\n  ControlPath ~/.ssh/%C\n{identity}"
-        ),
+        hostile.clone(),
     ] {
         with(block)?.expect(0);
     }
+    // What is applied under them comes in anew at the gate.
+    for (nth, block) in [
+        hostile,
+        format!(
+            "Host *\n  SendEnv *\n  SetEnv LC_ALL=de_DE\n  Compression yes\n  StrictHostKeyChecking no\n  ServerAliveInterval 0\n  CanonicalizeHostname yes\n  BatchMode no\n{identity}"
+        ),
+        format!(
+            "Host *\n  LocalForward 2299 127.0.0.1:22\n  ExitOnForwardFailure yes\n  PermitLocalCommand yes\n  LocalCommand touch {}\n  Tunnel yes\n  LogLevel DEBUG3\n{identity}",
+            scratch.join("made").display()
+        ),
+    ]
+    .iter()
+    .enumerate()
+    {
+        fs::write(&own, block)?;
+        cluster.redeclare("web", |facts| {
+            let content = format!("{nth}\n");
+            facts["extra"] = json!({ "files": [demo::file("/etc/nth.conf", &content)], "packages": {}, "units": {} });
+        })?;
+        let mut command = cluster.command(&["apply", "web", "--yes", "--timeout", "20"]);
+        Run::of(command.env("DEPLOYCTL_SSH_CONFIG", &own_path))?.expect(0);
+        let web = cluster.machine("web");
+        assert_eq!(web.read("/etc/nth.conf")?, format!("{nth}\n"));
+    }
+    assert!(!scratch.join("made").exists());
     // No key, said by an ssh that was told to be quiet.
     let told = with("Host *\n  LogLevel QUIET\n".to_owned())?.expect(8);
     told.says("Permission denied").says("ssh-add -l");
