@@ -120,6 +120,9 @@ pub struct Observed {
     pub modules: BTreeSet<ModuleName>,
     /// `/run/reboot-required` exists.
     pub reboot_required: bool,
+    /// Paths that wait for a reboot, each with its state at boot: `KIND SHA256 MODE UID GID [TARGET]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub at_boot: BTreeMap<ManagedPath, String>,
     /// What time it is there; empty where no time zone was asked for.
     #[serde(default)]
     pub clocks: Clocks,
@@ -198,6 +201,9 @@ pub struct ObservedUnit {
     pub file: String,
     /// Whether a start would be passed over, since a start condition of the unit is not met.
     pub passed_over: bool,
+    /// Whether its files changed since systemd loaded them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_reload: bool,
     /// The unit's own name, where this is another name of it (`Alias=` in systemd.unit(5)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias_of: Option<UnitName>,

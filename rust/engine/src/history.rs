@@ -1,5 +1,7 @@
 //! The generations of a host, and its own status.
 
+use std::collections::BTreeMap;
+
 use deployctl_core::activation::status::{self, Status, StatusError};
 use deployctl_core::activation::{STATE_DIR, command};
 use deployctl_core::closure::StorePath;
@@ -36,6 +38,9 @@ pub struct Generation {
     pub system: Option<StorePath>,
     /// Whether it is the one in effect.
     pub current: bool,
+    /// The oldest generation with the same configuration, where there is one.
+    #[serde(skip)]
+    pub same_as: Option<u32>,
 }
 
 /// The number of the generation before the current one; `generations` begin with the oldest.
@@ -192,7 +197,9 @@ pub async fn generations(transport: &dyn Transport) -> Result<Vec<Generation>, H
          for d in generations/*/; do\n\
          [ -f \"$d/record.json\" ] || continue\n\
          printf '%s ' \"$(basename \"$d\")\"; tr -d '\\n' <\"$d/record.json\"; echo\n\
-         done\n"
+         done\n\
+         if command -v sha256sum >/dev/null 2>&1; then sum=sha256sum; else sum='shasum -a 256'; fi\n\
+         $sum generations/*/rendered.json 2>/dev/null | sed 's/^/same /'\n"
     );
     let query = Query::new("history", script).with_cap(4 << 20);
     let answers = ask(transport, std::slice::from_ref(&query)).await?;
@@ -206,8 +213,9 @@ pub async fn generations(transport: &dyn Transport) -> Result<Vec<Generation>, H
         .next()
         .and_then(|line| line.trim().parse().ok())
         .unwrap_or_default();
-    let mut found = Vec::new();
+    let (mut found, mut hashes) = (Vec::new(), BTreeMap::new());
     for line in lines {
+        hashes.extend(hash(line));
         let Some((number, record)) = line.split_once(' ') else {
             continue;
         };
@@ -223,7 +231,21 @@ pub async fn generations(transport: &dyn Transport) -> Result<Vec<Generation>, H
         found.push(record.into_generation(generation, current));
     }
     found.sort_by_key(|generation| generation.generation);
+    for generation in &mut found {
+        let number = generation.generation;
+        let mut earlier = hashes.range(..number);
+        generation.same_as = hashes
+            .get(&number)
+            .and_then(|own| Some(*earlier.find(|(_, hash)| *hash == own)?.0));
+    }
     Ok(found)
+}
+
+/// The number and the hash in `same HASH  generations/NUMBER/rendered.json`.
+fn hash(line: &str) -> Option<(u32, &str)> {
+    let (hash, file) = line.strip_prefix("same ")?.split_once("  generations/")?;
+    let number = file.strip_suffix("/rendered.json")?.parse().ok()?;
+    Some((number, hash))
 }
 
 /// The whole configuration of a generation, as it was applied.
@@ -279,6 +301,7 @@ impl Record {
             sysctls: self.sysctls,
             system: self.system,
             current: generation == current,
+            same_as: None,
         }
     }
 }

@@ -40,9 +40,11 @@ fn table(generations: &[Generation]) -> String {
                 generation.files, generation.packages, generation.units, generation.sysctls
             ),
         };
+        let same = generation.same_as;
+        let same = same.map_or_else(String::new, |earlier| format!(", as generation {earlier}"));
         let _ = writeln!(
             text,
-            "{mark} {:>4}  {}  {}  {what}  {}",
+            "{mark} {:>4}  {}  {}  {what}{same}  {}",
             generation.generation,
             when(generation.started_at),
             generation.holder,
@@ -74,10 +76,14 @@ mod tests {
             sysctls: 0,
             system: system.map(|path| StorePath::new(path).unwrap()),
             current: system.is_some(),
+            same_as: system.is_some().then_some(1),
         };
         let text = table(&[generation(None), generation(Some(path))]);
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].contains("  2 files, 0 packages, 1 units, 0 sysctls  "));
-        assert!(lines[1].starts_with('*') && lines[1].contains("  nixos-system-box-26.05  "));
+        assert!(
+            lines[1].starts_with('*')
+                && lines[1].contains("  nixos-system-box-26.05, as generation 1  ")
+        );
     }
 }

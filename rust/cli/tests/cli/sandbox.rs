@@ -95,6 +95,10 @@ fn an_earlier_generation_comes_back_as_a_new_one() {
             .unwrap()
             .starts_with("tester@")
     );
+    let told = env.run(&["history", "linode"]).out;
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(!lines[1].contains("as generation"), "{told}");
+    assert!(lines[2].contains(", as generation 1  "), "{told}");
     let missing = env.run(&["rollback", "linode", "--to", "9", "--yes"]);
     assert_eq!(missing.code, 2, "{}", missing.err);
 }

@@ -31,24 +31,38 @@ pub(super) fn query() -> Query {
     Query::inline("apt", QUESTION).with_cap(1 << 20)
 }
 
-const QUESTION: &str = r#"for f in /var/lib/dpkg/updates/[0-9]*; do
-  if [ -e "$f" ]; then echo interrupted; fi
-  break
+const QUESTION: &str = r#"set --
+for f in /var/lib/dpkg/updates/[0-9]*; do
+  if [ -e "$f" ]; then set -- "$@" "$f"; fi
 done
+if [ "$#" -gt 0 ]; then echo interrupted; fi
 stat -c 'inode %i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
   /var/cache/apt/archives/lock 2>/dev/null | awk '
+function keep() { if (name != "") state[name " " architecture] = status }
 $1 == "inode" { file[$2] = $3; next }
 /^[0-9]+: POSIX / {
   split($6, place, ":")
   if (place[3] in file) {
     command = ""
-    getline command < ("/proc/" $5 "/comm")
+    comm = "/proc/" $5 "/comm"
+    getline command < comm
+    close(comm)
     print "lock", file[place[3]], $5, command
   }
 }
-/^Package: / { name = $2 }
-/^Status: / && $4 !~ /^(installed|config-files|not-installed)$/ { print "unfinished", name, $4 }
-' - /proc/locks /var/lib/dpkg/status
+# What dpkg has not written into its list yet comes after it.
+/^Package: / { keep(); name = $2; architecture = "" }
+/^Status: / { status = $4 }
+/^Architecture: / { architecture = $2 }
+END {
+  keep()
+  for (package in state)
+    if (state[package] !~ /^(installed|config-files|not-installed)$/) {
+      split(package, words, " ")
+      print "unfinished", words[1], state[package]
+    }
+}
+' - /proc/locks /var/lib/dpkg/status "$@"
 exit 0
 "#;
 

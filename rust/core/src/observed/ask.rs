@@ -139,7 +139,7 @@ fn all(scope: &ObserveScope<'_>) -> Vec<Query> {
 /// The units, and whether those that were passed over at their last start (`Condition…=` in
 /// systemd.unit(5)) would be passed over again; only these cost a process each.
 const SHOW_UNITS: &str = r#"show() {
-  shown=$(systemctl show --no-pager --property=Id,Names,LoadState,ActiveState,SubState,UnitFileState,ConditionResult,ConditionTimestampMonotonic -- "$@") || return
+  shown=$(systemctl show --no-pager --property=Id,Names,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,ConditionResult,ConditionTimestampMonotonic -- "$@") || return
   printf '%s\n' "$shown"
   state='' result='' stamp=''
   while IFS='=' read -r key value; do
@@ -269,6 +269,9 @@ for f in /sys/class/net/*; do
   if [ -e "$f" ]; then say interface "${f##*/}"; fi
 done
 if [ -e /run/reboot-required ]; then say reboot-required yes; fi
+if [ -r /run/deployctl-reboot/states ]; then
+  while IFS= read -r v; do say at-boot "$v"; done </run/deployctl-reboot/states
+fi
 "#,
         );
     }

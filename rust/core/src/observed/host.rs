@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Identity, OsRelease, PendingApply};
+use crate::name::ManagedPath;
 use crate::query::printable_line;
 
 /// Longest value kept, in characters.
@@ -19,6 +20,7 @@ pub(super) struct HostFacts {
     pub(super) interfaces: BTreeSet<String>,
     pub(super) free_kib: BTreeMap<String, u64>,
     pub(super) pending: Option<PendingApply>,
+    pub(super) at_boot: BTreeMap<ManagedPath, String>,
 }
 
 /// Reads lines `key value`; unknown ones are left alone.
@@ -41,6 +43,7 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
             "interface" => {
                 facts.interfaces.insert(value);
             }
+            "at-boot" => facts.at_boot.extend(at_boot(&value)),
             "read-only" => {
                 facts.read_only.insert(value);
             }
@@ -73,6 +76,14 @@ pub(super) fn parse(section: &[u8]) -> HostFacts {
     let overdue = facts.words.get("overdue");
     facts.pending = applies.pending(overdue.map(String::as_str));
     facts
+}
+
+/// `KIND SHA256 MODE OWNER GROUP PATH [TARGET]`, as the host writes states down; the path is taken out.
+fn at_boot(line: &str) -> Option<(ManagedPath, String)> {
+    let words: Vec<&str> = line.splitn(7, ' ').collect();
+    let path = ManagedPath::new(*words.get(5)?).ok()?;
+    let state: Vec<&str> = words[..5].iter().chain(&words[6..]).copied().collect();
+    Some((path, state.join(" ")))
 }
 
 /// What the host says of applies.

@@ -152,6 +152,7 @@ fn begun(host: HostFacts, uid: u32) -> Observed {
         sysctls: BTreeMap::new(),
         modules: BTreeSet::new(),
         reboot_required: host.words.contains_key("reboot-required"),
+        at_boot: host.at_boot,
         clocks: Clocks::default(),
         firewall: None,
         accounts: None,

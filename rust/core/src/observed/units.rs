@@ -33,6 +33,7 @@ pub(super) fn parse(section: &[u8]) -> BTreeMap<UnitName, ObservedUnit> {
             sub: word("SubState"),
             file: word("UnitFileState"),
             passed_over: fields.get("Id").is_some_and(|id| passed_over.contains(id)),
+            needs_reload: fields.get("NeedDaemonReload") == Some(&"yes"),
             alias_of: None,
         };
         if unit.load.is_empty() {

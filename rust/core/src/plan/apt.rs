@@ -12,7 +12,13 @@ pub(super) fn findings(observed: &Observed, plan: &Plan) -> Vec<Finding> {
     let Some(apt) = observed.apt.as_ref().filter(|_| installs) else {
         return Vec::new();
     };
-    let mut findings: Vec<_> = unfinished(apt).into_iter().collect();
+    // What dpkg is about to finish looks like what it left.
+    let at_work = apt
+        .locks
+        .keys()
+        .any(|file| file.starts_with("/var/lib/dpkg/"));
+    let left = if at_work { None } else { unfinished(apt) };
+    let mut findings: Vec<_> = left.into_iter().collect();
     findings.extend(apt.locks.iter().map(|(file, holder)| {
         let command = if holder.command.is_empty() {
             String::new()

@@ -138,10 +138,11 @@ fn live_changes(
 /// What the changed paths entail, by what is declared or, for those taken back, by what was.
 fn follow_ups(plan: &Plan, rendered: &Rendered, observed: &Observed) -> BTreeSet<FollowUp> {
     let committed = |path| observed.manifest.as_ref()?.follow_ups.get(path);
-    // Else systemd would start sshd by the files that it has.
+    // Else systemd would start a unit by the files that it has.
     let outdated = plan.units.iter().any(|change| {
-        let unit = observed.way_in.units.get(change.unit.as_str());
-        unit.is_some_and(|unit| unit.needs_reload)
+        let ssh = observed.way_in.units.get(change.unit.as_str());
+        let unit = observed.units.get(&change.unit);
+        ssh.is_some_and(|unit| unit.needs_reload) || unit.is_some_and(|unit| unit.needs_reload)
     });
     let outdated = outdated.then_some(FollowUp::DaemonReload);
     plan.paths

@@ -9,10 +9,13 @@ use super::{Finding, PackageAction, PathChange, PathTarget, Plan, overruled};
 use crate::kernel::{LOCAL_VERSION, ON_HOST};
 use crate::name::ManagedPath;
 use crate::observed::Observed;
-use crate::rendered::{Entry, FollowUp, Rendered};
+use crate::rendered::{Entry, FollowUp, Ownership, PathState, Rendered};
 
 /// The concern whose packages hold a kernel driver: the loaded module runs, even if another one is installed.
 pub(super) const DRIVER_CONCERN: &str = "nvidia";
+
+/// How the host writes down that a path was not there.
+const ABSENT: &str = "a - - - -";
 
 /// Why a reboot is needed before all of a plan is in effect. Written as its words alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +64,9 @@ pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> 
                 .as_ref()
                 .and_then(|manifest| manifest.follow_ups.get(path)),
         };
+        if as_at_boot(change, observed) {
+            continue;
+        }
         if follow_ups.is_some_and(|f| f.contains(&FollowUp::Reboot)) {
             reasons.push(RebootReason::of(path, format!("`{path}` is read at boot")));
         } else if path.as_str().starts_with("/etc/modprobe.d/") {
@@ -99,6 +105,34 @@ pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> 
         }
     }
     reasons
+}
+
+/// Whether the path waits for a reboot, and this change takes it back to what it was at boot.
+fn as_at_boot(change: &PathChange, observed: &Observed) -> bool {
+    let Some(found) = observed.at_boot.get(&change.path) else {
+        return false;
+    };
+    let owned = |kind: &str, hash: &str, ownership: &Ownership| {
+        let of_root = ownership.owner.as_str() == "root" && ownership.group.as_str() == "root";
+        let mode = ownership.mode.to_string();
+        of_root.then(|| format!("{kind} {hash} {} 0 0", mode.trim_start_matches('0')))
+    };
+    let after = match &change.after {
+        PathTarget::Entry { state } => match state {
+            PathState::File { sha256, ownership } => owned("f", sha256.as_str(), ownership),
+            PathState::Directory { ownership } => owned("d", "-", ownership),
+            PathState::Symlink { target } => Some(format!("l - - - - {target}")),
+            PathState::Absent => Some(ABSENT.to_owned()),
+            PathState::Other { .. } => None,
+        },
+        // What else stood there before deployctl is not known here.
+        PathTarget::Original => {
+            let places = observed.places.as_ref();
+            let nothing = places.is_some_and(|places| !places.originals.contains(&change.path));
+            nothing.then(|| ABSENT.to_owned())
+        }
+    };
+    after.as_ref() == Some(found)
 }
 
 /// What already waits for a reboot, independently of this plan.

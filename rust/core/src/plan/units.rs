@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Finding, PackageAction, PackageChange, PathChange, UnitAction, UnitChange};
 use crate::name::{ManagedPath, UnitName};
-use crate::observed::{Observed, ObservedUnit};
+use crate::observed::{Observed, ObservedUnit, SSH_UNITS};
 use crate::precedence::units::{is_read_for, template};
 use crate::rendered::{OnChange, Rendered, UnitWant};
 
@@ -36,6 +36,7 @@ pub(super) fn changes(
             continue;
         }
         let (change, note) = change(unit, want, state, observed, paths, packages);
+        findings.extend(not_loaded(unit, state, change.as_ref()));
         changes.extend(change);
         findings.extend(note);
     }
@@ -160,6 +161,38 @@ fn passed_over(unit: &UnitName) -> Finding {
             "`systemctl status {unit}` on the host tells which; once it is met, an apply starts the unit"
         )),
     )
+}
+
+/// Files that were changed without a word to systemd, where this plan does not start the unit anew.
+fn not_loaded(
+    unit: &UnitName,
+    state: &ObservedUnit,
+    change: Option<&UnitChange>,
+) -> Option<Finding> {
+    let starts = |action: &UnitAction| matches!(action, UnitAction::Start | UnitAction::Restart);
+    let anew = change.is_some_and(|change| change.actions.iter().any(starts));
+    // sshd is started anew in any case.
+    if !state.needs_reload || anew || SSH_UNITS.contains(&unit.as_str()) {
+        return None;
+    }
+    let (by, hint) = if state.is_active() {
+        (
+            "it runs by the former ones",
+            format!(
+                "`systemctl daemon-reload` on the host, then `systemctl restart {unit}` when that suits"
+            ),
+        )
+    } else {
+        (
+            "a start goes by the former ones",
+            "`systemctl daemon-reload` on the host".to_owned(),
+        )
+    };
+    Some(Finding::warn(
+        "unit",
+        format!("the files of `{unit}` changed since systemd loaded them: {by}"),
+        Some(hint),
+    ))
 }
 
 fn not_restarted(unit: &UnitName, reason: &str) -> Finding {

@@ -103,6 +103,7 @@ impl Case {
                 sysctls: BTreeMap::new(),
                 modules: BTreeSet::new(),
                 reboot_required: false,
+                at_boot: BTreeMap::new(),
                 clocks: Clocks::default(),
                 firewall: None,
                 accounts: None,
@@ -213,6 +214,7 @@ impl Case {
                 sub: String::new(),
                 file: file.to_owned(),
                 passed_over: false,
+                needs_reload: false,
                 alias_of: None,
             },
         );

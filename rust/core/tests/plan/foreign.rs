@@ -5,7 +5,7 @@ use deployctl_core::precedence::Place;
 use deployctl_core::rendered::Entry;
 
 use super::effect::{files, host, put};
-use super::fixture::{Case, path, table};
+use super::fixture::{Case, table};
 
 const OURS: &str = "/etc/ssh/sshd_config.d/00-deployctl.conf";
 const THEIRS: &str = "/etc/ssh/sshd_config.d/50-theirs.conf";

@@ -1,9 +1,10 @@
 //! What runs: live settings, reboots, and what was changed behind our back.
 
 use deployctl_core::name::ModuleName;
-use deployctl_core::rendered::{Entry, FollowUp, OnChange, PathState};
+use deployctl_core::observed::Places;
+use deployctl_core::rendered::{Entry, FollowUp, OnChange, PathState, Sha256Hex};
 
-use super::fixture::{ownership, path, planned, table};
+use super::fixture::{Case, ownership, path, planned, table};
 
 #[test]
 fn live_values() {
@@ -89,6 +90,21 @@ fn live_values() {
     insta::assert_snapshot!(told);
 }
 
+const LIMITS: &str = "/etc/udev/rules.d/60-deployctl.rules";
+
+/// Declares a file that is read at boot.
+fn limits(case: &mut Case, content: &str) {
+    let entry = Entry::File {
+        content: content.to_owned(),
+        ownership: ownership(0o644),
+    };
+    case.declare(LIMITS, "kernel", entry, &[FollowUp::Reboot]);
+}
+
+fn at_boot(case: &mut Case, state: &str) {
+    case.observed.at_boot.insert(path(LIMITS), state.to_owned());
+}
+
 #[test]
 fn reboots() {
     let grub = "/etc/default/grub.d/90-deployctl.cfg";
@@ -142,6 +158,52 @@ fn reboots() {
                 case.file(grub, text, 0o644, &boot);
                 case.commit();
                 case.rendered.entries.remove(&path(grub));
+            }),
+        ),
+        (
+            "a file that is read at boot",
+            planned(|case| limits(case, "a\n")),
+        ),
+        (
+            "it waits, and goes back to what it was at boot",
+            planned(|case| {
+                limits(case, "b\n");
+                at_boot(
+                    case,
+                    &format!("f {} 644 0 0", Sha256Hex::of(b"b\n").as_str()),
+                );
+            }),
+        ),
+        (
+            "it waits, and becomes a third",
+            planned(|case| {
+                limits(case, "b\n");
+                at_boot(
+                    case,
+                    &format!("f {} 644 0 0", Sha256Hex::of(b"c\n").as_str()),
+                );
+            }),
+        ),
+        (
+            "it waits, was not there at boot, and goes",
+            planned(|case| {
+                limits(case, "b\n");
+                case.commit();
+                case.rendered.entries.remove(&path(LIMITS));
+                case.observed.places = Some(Places::default());
+                at_boot(case, "a - - - -");
+            }),
+        ),
+        (
+            "the same where another stood before deployctl",
+            planned(|case| {
+                limits(case, "b\n");
+                case.commit();
+                case.rendered.entries.remove(&path(LIMITS));
+                let mut places = Places::default();
+                places.originals.insert(path(LIMITS));
+                case.observed.places = Some(places);
+                at_boot(case, "a - - - -");
             }),
         ),
         (

@@ -278,6 +278,18 @@ fn packages() {
             }),
         ),
         (
+            "dpkg is at work, in the middle of a package",
+            planned(|case| {
+                let mut apt = apt(true, &[("t44", "unpacked")]);
+                let holder = Holder {
+                    pid: 356,
+                    command: "dpkg".to_owned(),
+                };
+                apt.locks.insert("/var/lib/dpkg/lock".to_owned(), holder);
+                installing(case, apt);
+            }),
+        ),
+        (
             "dpkg was killed, and nothing is to be installed",
             planned(|case| case.observed.apt = Some(apt(true, &[]))),
         ),

@@ -103,6 +103,41 @@ fn states() {
             }),
         ),
         (
+            "its files changed, and systemd was not told",
+            planned(|case| {
+                case.unit("x.service", "app", OnChange::Restart, &[]);
+                case.observed
+                    .units
+                    .get_mut(&unit("x.service"))
+                    .unwrap()
+                    .needs_reload = true;
+            }),
+        ),
+        (
+            "the same, and it has failed",
+            planned(|case| {
+                case.unit("x.service", "app", OnChange::Restart, &[]);
+                case.state("x.service", "loaded", "failed", "enabled");
+                case.observed
+                    .units
+                    .get_mut(&unit("x.service"))
+                    .unwrap()
+                    .needs_reload = true;
+            }),
+        ),
+        (
+            "the same of one that is declared off",
+            planned(|case| {
+                off(case, "x.timer");
+                case.state("x.timer", "loaded", "inactive", "disabled");
+                case.observed
+                    .units
+                    .get_mut(&unit("x.timer"))
+                    .unwrap()
+                    .needs_reload = true;
+            }),
+        ),
+        (
             "masked, and declared off",
             planned(|case| {
                 off(case, "x.timer");
@@ -158,6 +193,18 @@ fn states() {
     ## masked, and declared to run
     refuse [unit] `x.service` is masked on the host, and declared to run
         `systemctl unmask x.service` on the host, or declare it neither enabled nor running
+
+    ## its files changed, and systemd was not told
+    warn [unit] the files of `x.service` changed since systemd loaded them: it runs by the former ones
+        `systemctl daemon-reload` on the host, then `systemctl restart x.service` when that suits
+
+    ## the same, and it has failed
+    unit x.service [Start]: has failed
+    follow-ups {DaemonReload}
+
+    ## the same of one that is declared off
+    warn [unit] the files of `x.timer` changed since systemd loaded them: a start goes by the former ones
+        `systemctl daemon-reload` on the host
 
     ## masked, and declared off
     nothing

@@ -121,7 +121,7 @@ fn apt_is_waited_for_and_its_state_is_told() -> Result<()> {
 /// dpkg is killed while it configures a package: that package is named.
 fn killed_in_a_postinst(machine: &Machine) -> Result<()> {
     machine.ok(
-        "touch /run/slow; systemd-run --quiet --unit=theirs apt-get -qqy install slow-postinst",
+        "while pgrep -x perl; do sleep 0.2; done; touch /run/slow; systemd-run --quiet --unit=theirs apt-get -qqy install slow-postinst",
     )?;
     let half = "dpkg-query -W -f '${db:Status-Status}' slow-postinst 2>/dev/null | grep -qx half-configured";
     machine.wait_until(Duration::from_secs(20), half)?;

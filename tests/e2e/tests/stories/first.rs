@@ -53,11 +53,11 @@ fn story(base: Base, version: &str) -> Result<()> {
     let archive = AptRepo::build(&cluster.world.scratch().join("apt"), &[nft])?;
     web.use_apt_repo(&archive)?;
     // The firewall's own program comes with the first apply; what it did goes without it.
-    let without_nft = "dpkg --purge nftables 2>/dev/null; ! command -v nft";
+    let without_nft = "dpkg --purge nftables 2>/dev/null; test ! -e /usr/sbin/nft";
     web.ok(&format!(
         "cp /usr/sbin/nft /usr/local/lib/nft; {without_nft}"
     ))?;
-    let no_table = "! /usr/local/lib/nft list table inet deployctl 2>/dev/null";
+    let no_table = "/usr/local/lib/nft list table inet deployctl 2>/dev/null && exit 1";
     let before = web.ok(TREE)?;
 
     cluster
@@ -65,7 +65,9 @@ fn story(base: Base, version: &str) -> Result<()> {
         .expect(5)
         .says("extra/check/never");
     untouched(web, &before)?;
-    web.ok(&format!("command -v nft; {no_table}; {without_nft}"))?;
+    web.ok(&format!(
+        "test -e /usr/sbin/nft || exit 1; {no_table}; {without_nft}"
+    ))?;
 
     // The controller is killed: wherever the apply was, nobody confirms it.
     let mut run = cluster

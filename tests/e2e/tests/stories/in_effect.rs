@@ -220,6 +220,17 @@ fn units(cluster: &Cluster, web: &Machine) -> Result<()> {
     planned(cluster, 3, &["waits for the interface `absent0`"])?;
     apply(cluster, 0)?;
 
+    // A drop-in by hand, and no word to systemd.
+    web.ok("mkdir /etc/systemd/system/plain.service.d; printf '[Service]\\nNice=3\\n' >/etc/systemd/system/plain.service.d/x.conf")?;
+    planned(
+        cluster,
+        0,
+        &[
+            "the files of `plain.service` changed since systemd loaded them: it runs by the former ones",
+        ],
+    )?;
+    web.ok("rm -r /etc/systemd/system/plain.service.d")?;
+
     // What is declared no more and is gone is as it should be.
     web.ok("systemctl disable --now plain.service; rm /etc/systemd/system/plain.service; systemctl daemon-reload")?;
     extra(cluster, |extra| extra["units"] = json!({}))?;

@@ -7,6 +7,27 @@ use serde_json::json;
 use crate::cluster::{Cluster, Run};
 use crate::demo;
 
+/// A file that is read at boot alone, and goes before it was.
+fn a_link_file_is_taken_back(cluster: &Cluster, web: &Machine) -> Result<()> {
+    let before = cluster.facts("web")?;
+    cluster.redeclare("web", |facts| {
+        facts["network"] = json!({ "sysctl": {}, "interfaces": { "lan0": {
+            "match": { "mac": "02:00:00:00:00:99", "driver": null }, "addresses": ["10.77.0.1/24"],
+            "dhcp": false, "gateway": null, "mtu": 1500, "rings": null, "required_for_boot": false,
+        } } });
+    })?;
+    let file = "`/etc/systemd/network/10-deployctl-lan0.link` is read at boot";
+    cluster.deployctl(&["plan", "web"])?.says(file);
+    apply(cluster)?.expect(0).says("reboot needed");
+    assert!(web.exists(MARKER)?);
+    cluster.declare("web", &before)?;
+    let told = cluster.deployctl(&["plan", "web"])?.expect(0);
+    assert!(!told.stdout.contains("is read at boot"), "{told:?}");
+    apply(cluster)?.expect(0);
+    assert!(!web.exists(MARKER)?, "its reason is gone");
+    Ok(())
+}
+
 const MARKER: &str = "/run/reboot-required";
 
 /// Declares these words for the kernel command line; `None` for no such file.
@@ -86,6 +107,8 @@ fn a_reboot_is_asked_for_as_long_as_its_reason_is_there() -> Result<()> {
     assert!(!web.exists(MARKER)?, "its reason is gone");
     let status = cluster.deployctl(&["status", "web"])?.expect(0);
     assert!(!status.stdout.contains("reboot"), "{status:?}");
+
+    a_link_file_is_taken_back(&cluster, web)?;
 
     // A package asks for it meanwhile, as its maintainer script does.
     command_line(&cluster, Some("story.two=1"))?;

@@ -145,23 +145,60 @@ fn what_a_killed_controller_left_open_is_told_and_taken_over() -> Result<()> {
     Ok(())
 }
 
-/// A host that is not heard of again: how its apply ends is its own affair, and that is what is said.
+/// How an apply ends that is not heard of again is the host's own affair, and that is what is said.
 #[test]
-fn what_nobody_hears_of_is_open_and_ends_by_itself() -> Result<()> {
+fn what_is_not_understood_is_open_and_ends_by_itself() -> Result<()> {
+    let cluster = deployed()?;
+    let web = cluster.machine("web");
+    // The host's program answers nobody but the host itself.
+    web.write(
+        "/run/babble",
+        "case $1 in recover) exec sh /run/kept \"$@\" ;; esac\necho good morning\n",
+    )?;
+    service(
+        &cluster,
+        "babble",
+        "mv /var/lib/deployctl/host.sh /run/kept; cp /run/babble /var/lib/deployctl/host.sh",
+        "mv /run/kept /var/lib/deployctl/host.sh",
+    )?;
+    let told = cluster
+        .deployctl(&["apply", "web", "--yes", "--timeout", "10"])?
+        .expect(10)
+        .says("good morning");
+    is_open(&told.stdout);
+    web.wait_until(
+        Duration::from_secs(60),
+        "! test -e /var/lib/deployctl/lease",
+    )?;
+    put_itself_back(&cluster)
+}
+
+#[test]
+#[ignore = "the controller waits for minutes"]
+fn what_is_not_heard_is_open_and_ends_by_itself() -> Result<()> {
     let cluster = deployed()?;
     let web = cluster.machine("web");
     let apply = stuck(&cluster, "blue", "10")?;
     web.cut_link()?;
     let ended = apply.wait_with_output()?;
-    let told = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
+    let told = String::from_utf8_lossy(&ended.stdout);
     assert_eq!(ended.status.code(), Some(10), "{told}");
-    assert!(told.contains("deployctl status"), "{told}");
-    for untrue in ["nothing was touched", "rolled back and", "committed as"] {
-        assert!(!told.contains(untrue), "{told}");
-    }
-    // The host has put itself back meanwhile, and says so as soon as it is heard.
+    is_open(&told);
     assert_eq!(web.read("/etc/alpha.conf")?, "colour = red\n");
     web.restore_link()?;
+    put_itself_back(&cluster)
+}
+
+/// Nothing is said of how it ended, but where to ask.
+fn is_open(told: &str) {
+    assert!(told.contains("deployctl status"), "{told}");
+    for untrue in ["nothing was touched", "put back", "committed as"] {
+        assert!(!told.contains(untrue), "{told}");
+    }
+}
+
+/// The host says so as soon as it is heard.
+fn put_itself_back(cluster: &Cluster) -> Result<()> {
     cluster
         .deployctl(&["status", "web"])?
         .expect(0)

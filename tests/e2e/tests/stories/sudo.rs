@@ -163,14 +163,14 @@ fn what_sudo_says_no_to_is_told_as_it_is() -> Result<()> {
 fn ctrl_c_while_it_waits(story: &Story) -> Result<()> {
     let machine = story.machine();
     machine.ok("mv /usr/bin/sudo /usr/bin/sudo.away
-         printf '#!/bin/sh\\n: >/run/sudo.waits; exec sleep 100\\n' >/usr/bin/sudo; chmod +x /usr/bin/sudo; rm -f /run/sudo.waits")?;
+         printf '#!/bin/sh\\n: >/tmp/sudo.waits; exec sleep 100\\n' >/usr/bin/sudo; chmod +x /usr/bin/sudo; rm -f /tmp/sudo.waits")?;
     let plan = story
         .cluster
         .command(&["plan", "web"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    machine.wait_until(Duration::from_secs(10), "test -e /run/sudo.waits")?;
+    machine.wait_until(Duration::from_secs(10), "test -e /tmp/sudo.waits")?;
     let start = Instant::now();
     let killed = Command::new("kill")
         .args(["-INT", &plan.id().to_string()])
