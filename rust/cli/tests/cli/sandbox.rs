@@ -133,7 +133,7 @@ fn a_stalled_reader_stands_in_nobodys_way() {
         told.push_str(&String::from_utf8_lossy(&some[..read]));
     }
     // More than a pipe of Linux holds.
-    std::thread::spawn(move || writer.write_all(&[b'x'; 2 * 65536]));
+    std::thread::spawn(move || writer.write_all(&vec![b'x'; 2 * 65536]));
     let generation = env.on_host("linode", "/var/lib/deployctl/generation");
     let start = Instant::now();
     while std::fs::read_to_string(&generation).unwrap_or_default() != "1\n" {

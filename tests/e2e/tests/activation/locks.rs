@@ -54,7 +54,10 @@ fn apt_is_waited_for_and_its_state_is_told() -> Result<()> {
     }
 
     // Nobody waits for ever; here for two seconds instead of 300.
-    hold(&machine, "/var/cache/apt/archives/lock")?;
+    let for_ever = HOLDER.replace("sleep 6", "sleep 600").replace('$', "\\$");
+    machine.ok(&format!(
+        "systemd-run --quiet --unit=holder perl -e \"{for_ever}\" /var/cache/apt/archives/lock; sleep 0.5"
+    ))?;
     let status = Draft::new(&machine)?
         .package("cuda-toolkit-12-6", None)?
         .waiting("2")
@@ -121,7 +124,7 @@ fn apt_is_waited_for_and_its_state_is_told() -> Result<()> {
 /// dpkg is killed while it configures a package: that package is named.
 fn killed_in_a_postinst(machine: &Machine) -> Result<()> {
     machine.ok(
-        "while pgrep -x perl; do sleep 0.2; done; touch /run/slow; systemd-run --quiet --unit=theirs apt-get -qqy install slow-postinst",
+        "systemctl stop holder; touch /run/slow; systemd-run --quiet --unit=theirs apt-get -qqy install slow-postinst",
     )?;
     let half = "dpkg-query -W -f '${db:Status-Status}' slow-postinst 2>/dev/null | grep -qx half-configured";
     machine.wait_until(Duration::from_secs(20), half)?;
