@@ -6,8 +6,8 @@ use super::ask::asked;
 use super::host::HostFacts;
 use super::reading::Reading;
 use super::{
-    Clocks, Identity, ObserveScope, Observed, OsRelease, WayIn, apt, complaints, firewall, host, packages,
-    paths, places, settings, system, units, way_in,
+    Clocks, Identity, ObserveScope, Observed, OsRelease, WayIn, apt, complaints, firewall, host,
+    packages, paths, places, settings, system, units, way_in,
 };
 use crate::precedence::{self, ConfigFiles};
 use crate::query::{Answers, printable_line};

@@ -125,7 +125,7 @@ fn hears(frame: impl Fn() -> Reply) -> impl Fn(&Call) -> Reply {
 fn shut(call: &Call) -> Reply {
     match call {
         Call::Run(_) => Reply::says(""),
-        _ => Reply::Fail(refused_connection()),
+        _ => refused_connection(),
     }
 }
 
