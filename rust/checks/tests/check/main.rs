@@ -24,6 +24,8 @@ mod needs;
 #[cfg(test)]
 mod nixos;
 #[cfg(test)]
+mod own;
+#[cfg(test)]
 mod platforms;
 #[cfg(test)]
 mod python;

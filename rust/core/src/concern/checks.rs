@@ -155,3 +155,108 @@ pub(super) fn read(folder: &Folder) -> Result<Option<ChecksFile>, Vec<ConcernErr
         Err(compiler.errors)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::concern::Origin;
+
+    /// A sound file, of which each case changes one line.
+    const SOUND: &str = r#"[query.status]
+linux = "cat /run/web"
+deadline_seconds = 5
+read = "pairs"
+fields = { open = "count" }
+[[check]]
+name = "open"
+query = "status"
+expect = "answer.open < 10"
+expected = "few"
+found = "{{ answer.open }}"
+"#;
+
+    fn told(source: &str) -> String {
+        let files = BTreeMap::from([(CHECKS.to_owned(), source.to_owned())]);
+        let folder = Folder {
+            place: "modules/web".to_owned(),
+            origin: Origin::Repository,
+            files,
+        };
+        match read(&folder) {
+            Ok(_) => "sound".to_owned(),
+            Err(errors) => {
+                let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                told.join("\n")
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        assert_eq!(told(SOUND), "sound");
+        let mut page = String::new();
+        for (from, to) in [
+            ("deadline_seconds = 5", ""),
+            ("deadline_seconds = 5", "deadline_seconds = 3600"),
+            ("linux = \"cat /run/web\"", ""),
+            ("linux = ", "linus = "),
+            ("\"pairs\"", "\"yaml\""),
+            ("\"pairs\"", "\"text\""),
+            ("\"count\"", "\"integer\""),
+            ("query = \"status\"", "query = \"state\""),
+            ("answer.open < 10", "answer.open <"),
+            ("answer.open < 10", "answers.open < 10"),
+            ("answer.open < 10", "answer.open | halve"),
+            ("expected = \"few\"", "expected = \"{{ answer.open }}\""),
+            ("{{ answer.open }}", "{% for x in answer %}{% endfor %}"),
+            ("found = ", "lost = "),
+            (
+                "[[check]]",
+                "variables = { PATH = \"host.web.path\" }\n[[check]]",
+            ),
+            (
+                "[[check]]",
+                "variables = { a = \"answer.open\" }\n[[check]]",
+            ),
+            ("[[check]]", "failure = { line = \"(\" }\n[[check]]"),
+            ("[[check]]", "let.host = \"1\"\n[[check]]"),
+            (
+                "[[check]]",
+                "[query.other]\nlinux = \"true\"\ndeadline_seconds = 1\nread = \"text\"\n[[check]]",
+            ),
+            (
+                "[query.status]",
+                "[sysctl]\nswappiness = { value = \"1\" }\n[query.status]",
+            ),
+        ] {
+            let changed = SOUND.replacen(from, to, 1);
+            assert_ne!(changed, SOUND, "{from}");
+            let _ = writeln!(page, "== {from} -> {to}\n{}", told(&changed));
+        }
+        insta::assert_snapshot!(page);
+    }
+
+    #[test]
+    fn what_expressions_can_take_is_bounded() {
+        let context = minijinja::Value::from(());
+        for text in [
+            "('x' * 1000000000) | length",
+            "range(1000000000) | list | length",
+            "[1] * 100000000 | sort | length",
+            "(range(99999) | list) * 99999 | sum",
+        ] {
+            let mut compiler = Compiler::new("web.toml", text);
+            let spanned = toml::Spanned::new(0..1, text.to_owned());
+            let expression = compiler.expression(&spanned, &["range"]);
+            let value = expression.evaluate(&context);
+            assert!(value.is_err(), "{text}: {value:?}");
+        }
+        let long = format!("'{}'", "x".repeat(1000));
+        let mut compiler = Compiler::new("web.toml", &long);
+        compiler.expression(&toml::Spanned::new(0..1, long.clone()), &[]);
+        assert_eq!(compiler.errors[0].problem, "is longer than 1000 bytes");
+    }
+}

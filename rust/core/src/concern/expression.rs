@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::error::ConcernError;
 use super::filter;
+use super::operations;
 use super::set::line_at;
 use crate::inventory::Segment;
 
@@ -66,9 +67,13 @@ impl Expression {
     /// When it reads what is not there, or has no value.
     pub fn evaluate(&self, context: &Value) -> Result<Value, NoValue> {
         let compiled = ENVIRONMENT.compile_expression(&self.source);
-        compiled
-            .and_then(|it| it.eval(context))
-            .map_err(|error| no_value(&self.place, &error))
+        let value = compiled.and_then(|it| it.eval(context));
+        let value = value.map_err(|error| no_value(&self.place, &error))?;
+        // Strict as the language is, it lets a whole expression be undefined.
+        if value.is_undefined() {
+            return Err(self.fault(format!("`{}` is undefined", self.source)));
+        }
+        Ok(value)
     }
 
     /// Whether its value is true: neither false, zero, none nor empty.
@@ -194,6 +199,7 @@ impl<'a> Compiler<'a> {
                     .compile_expression(text)
                     .map_err(|error| said(&error))
             })
+            .and_then(|it| operations::check(&ENVIRONMENT, text).map(|()| it))
             .map(|it| it.undeclared_variables(true));
         let reads = self.known(reads, roots, offset);
         Expression {
@@ -214,6 +220,7 @@ impl<'a> Compiler<'a> {
                     .template_from_str(text)
                     .map_err(|error| said(&error))
             })
+            .and_then(|it| operations::check_text(&ENVIRONMENT, text).map(|()| it))
             .map(|it| it.undeclared_variables(true));
         let reads = self.known(reads, roots, offset);
         Text {

@@ -1,4 +1,4 @@
-//! The filters that expressions have beside minijinja's own. docs/concerns.md lists them; a test compares.
+//! The filters that expressions have beside minijinja's own. docs/own-checks.md lists them; a test compares.
 
 use minijinja::{Environment, Error, ErrorKind, Value};
 use regex::Regex;
@@ -39,6 +39,22 @@ pub const FILTERS: &[(&str, &str)] = &[
     (
         "lookup(pairs)",
         "of a list of [text, value], the value of the first text that is part of this one; none where there is none",
+    ),
+    (
+        "begins_none(texts)",
+        "what is in a list and is the beginning of no text of the other",
+    ),
+    (
+        "authority(port)",
+        "an address with its port as a URL has them: `[::1]:80`",
+    ),
+    (
+        "expand(regex, text)",
+        "the text, with `$1` for the first group of the first match, and so on; none where there is no match",
+    ),
+    (
+        "sections(regex)",
+        "the parts of a text that begin with a line that has a match",
     ),
 ];
 
@@ -186,4 +202,91 @@ fn lookup(text: &str, pairs: Vec<Vec<Value>>) -> Option<Value> {
         _ => None,
     });
     found.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::context;
+
+    use super::*;
+
+    fn value(expression: &str) -> Result<String, String> {
+        let mut environment = Environment::new();
+        add(&mut environment);
+        let compiled = environment.compile_expression(expression).unwrap();
+        let value = compiled.eval(context! {});
+        value
+            .map(|it| it.to_string())
+            .map_err(|error| error.detail().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn what_filters_give() {
+        for (expression, expected) in [
+            ("' 7' | number", "7"),
+            ("'0.5' | number", "0.5"),
+            ("(2 / 3) | fixed(3)", "0.667"),
+            ("'2M' | kib", "2048"),
+            ("'4 GiB' | kib", "4194304"),
+            ("'512k' | kib", "512"),
+            ("'4096' | kib", "4"),
+            ("'0-2,5' | cpus", "[0, 1, 2, 5]"),
+            ("[5, 0, 1] | cpu_list", "0-1,5"),
+            ("[] | cpu_list", "none"),
+            ("[1, 2, 3] | without([2])", "[1, 3]"),
+            ("[1, 2, 3] | common([3, 1])", "[1, 3]"),
+            (
+                "['node_', 'gpu_'] | begins_none(['node_load1'])",
+                "['gpu_']",
+            ),
+            ("'::1' | authority(80)", "[::1]:80"),
+            ("'10.0.0.1' | authority(80)", "10.0.0.1:80"),
+            ("['a=1', 'b=2', 'a=3'] | parameter('a')", "3"),
+            ("['a=1'] | parameter('b')", "None"),
+            ("'ready' | matches('^re')", "True"),
+            ("'V12.6' | capture('V([0-9]+)')", "12"),
+            ("'V' | capture('V([0-9]+)')", "None"),
+            ("'a: 1' | expand('(.): (.)', '$2 $1')", "1 a"),
+            ("'AC:\\n x\\nBattery:\\n y' | sections(':$') | length", "2"),
+            ("'9.5.0.50-1' | glob('9.5.*')", "True"),
+            ("'9.6.0' | glob('9.5.*')", "False"),
+            ("'abcde' | glob('a*c*e')", "True"),
+            ("'Data stale now' | lookup([['x', 1], ['stale', 2]])", "2"),
+        ] {
+            assert_eq!(value(expression).as_deref(), Ok(expected), "{expression}");
+        }
+        for (expression, problem) in [
+            ("'seven' | number", "`seven` is not a number"),
+            ("'inf' | number", "`inf` is not a number"),
+            ("'2 lots' | kib", "`2 lots` is no size"),
+            ("'3-1' | cpus", "`3-1` is not a list of CPUs"),
+            ("'a' | matches('(')", "`(` is no regular expression"),
+        ] {
+            assert_eq!(value(expression), Err(problem.to_owned()), "{expression}");
+        }
+    }
+
+    #[test]
+    fn every_filter_is_documented() {
+        let source = include_str!("filter.rs");
+        let (source, _) = source.split_once("mod tests").unwrap();
+        let added: Vec<&str> = source
+            .split("add_filter(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        let listed = FILTERS
+            .iter()
+            .map(|(form, _)| form.split('(').next().unwrap());
+        let mut listed: Vec<&str> = listed.collect();
+        let mut added = added;
+        added.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(added, listed);
+        let page = include_str!("../../../../docs/own-checks.md");
+        for (form, meaning) in FILTERS {
+            let row = format!("| `{form}` | {meaning} |");
+            assert!(page.contains(&row), "docs/own-checks.md has no row {row}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod filter;
 mod folder;
 mod manifest;
 mod names;
+mod operations;
 mod rules;
 mod scaffold;
 mod schema;
