@@ -1,6 +1,8 @@
 //! Checks of a concern that a repository brings: what its folder says is what is asked, and judged.
+#![expect(clippy::disallowed_methods, reason = "a test runs a command in shells")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::process::Command;
 
 use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate};
@@ -225,7 +227,7 @@ fn what_readers_and_verdicts_make_of_answers() {
         let checks = of(name);
         for (status, text) in answers {
             let results = judged(&checks, &section(status, text));
-            told.push_str(&format!("== {status} {text:?}\n{}\n", full_table(&results)));
+            let _ = writeln!(told, "== {status} {text:?}\n{}", full_table(&results));
         }
     }
     insta::assert_snapshot!(told);
