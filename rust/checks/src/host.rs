@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use deployctl_core::concern::Concern;
 
 use crate::concern::CONCERNS;
-use crate::{Check, Declared, current, folder, next_kernel, overruled, package, sysctl, unit};
+use crate::{Check, Declared, current, folder, overruled, package, sysctl, unit};
 
 /// All checks of a host: its system where Nix built it, per declared concern those of its platform, then
 /// the packages and units of all. A Mac has neither dpkg nor systemd.
@@ -19,7 +19,6 @@ pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
         all.extend(package::checks(declared.rendered));
         all.extend(unit::checks(declared));
         all.extend(unit::checks_of_facts(declared));
-        all.extend(next_kernel::checks(declared));
         all.extend(overruled::checks(declared));
     }
     all

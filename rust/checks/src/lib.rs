@@ -29,7 +29,6 @@ mod host;
 mod inference;
 pub mod link;
 mod measurement;
-mod next_kernel;
 mod overruled;
 mod package;
 mod reader;

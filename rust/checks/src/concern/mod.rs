@@ -1,6 +1,5 @@
 //! The checks of each concern: one file turns its facts into checks.
 
-mod cuda;
 mod darwin;
 mod extra;
 mod firewall;
@@ -8,7 +7,6 @@ mod gateway;
 pub(crate) mod kernel;
 mod mlx;
 mod network;
-pub(crate) mod nvidia;
 mod python;
 mod ssh;
 mod storage;
@@ -49,8 +47,6 @@ concerns! {
     firewall: [firewall::checks], [];
     storage: [storage::checks], [];
     kernel: [kernel::checks], [];
-    nvidia: [nvidia::checks], [];
-    cuda: [cuda::checks], [];
     python: [python::checks], [];
     vllm: [vllm::checks], [];
     mlx: [], [mlx::checks];

@@ -9,7 +9,7 @@ use deployctl_core::query::{Query, quote};
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-/// The query: variables and arguments, quoted, then the command as it was written.
+/// The query: the variables that the command reads and its arguments, quoted, then the command as it was written.
 pub(super) fn query(
     question: &Question,
     id: String,
@@ -17,7 +17,11 @@ pub(super) fn query(
     context: &Value,
 ) -> Result<Query, NoValue> {
     let mut script = String::new();
-    for (name, value) in &question.variables {
+    // Other platforms' commands may read other ones.
+    let reads = |name: &str| {
+        command.contains(&format!("${name}")) || command.contains(&format!("${{{name}"))
+    };
+    for (name, value) in question.variables.iter().filter(|(name, _)| reads(name)) {
         let word = word(value, &value.evaluate(context)?)?;
         let _ = writeln!(script, "{name}={word}");
     }

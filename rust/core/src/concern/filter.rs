@@ -33,8 +33,8 @@ pub const FILTERS: &[(&str, &str)] = &[
         "the first group of the first match in a text; none where there is none",
     ),
     (
-        "glob(pattern)",
-        "whether a text matches a pattern, where `*` is any text",
+        "glob(patterns)",
+        "whether a text matches a pattern, where `*` is any text, or one of a list of them",
     ),
     (
         "lookup(pairs)",
@@ -92,7 +92,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("capture", capture);
     environment.add_filter("expand", expand);
     environment.add_filter("sections", sections);
-    environment.add_filter("glob", glob);
+    environment.add_filter("glob", |text: &str, patterns: Value| glob(text, &patterns));
     environment.add_filter("lookup", lookup);
 }
 
@@ -191,9 +191,20 @@ fn sections(text: &str, pattern: &str) -> Result<Vec<String>, Error> {
     Ok(sections)
 }
 
-fn glob(text: &str, pattern: &str) -> Result<bool, Error> {
-    let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
-    Ok(regex(&format!("^(?s:{})$", parts.join(".*")))?.is_match(text))
+fn glob(text: &str, patterns: &Value) -> Result<bool, Error> {
+    let one = |pattern: &str| {
+        let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
+        Ok(regex(&format!("^(?s:{})$", parts.join(".*")))?.is_match(text))
+    };
+    if let Some(pattern) = patterns.as_str() {
+        return one(pattern);
+    }
+    for pattern in patterns.try_iter()? {
+        if one(pattern.as_str().unwrap_or_default())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn lookup(text: &str, pairs: Vec<Vec<Value>>) -> Option<Value> {
@@ -250,7 +261,12 @@ mod tests {
             ("'AC:\\n x\\nBattery:\\n y' | sections(':$') | length", "2"),
             ("'9.5.0.50-1' | glob('9.5.*')", "True"),
             ("'9.6.0' | glob('9.5.*')", "False"),
+            ("'9x5.0' | glob('9.5.*')", "False"),
             ("'abcde' | glob('a*c*e')", "True"),
+            ("'xy' | glob('x')", "False"),
+            ("'' | glob('*')", "True"),
+            ("'b' | glob(['a*', 'b'])", "True"),
+            ("'c' | glob(['a*', 'b'])", "False"),
             ("'Data stale now' | lookup([['x', 1], ['stale', 2]])", "2"),
         ] {
             assert_eq!(value(expression).as_deref(), Ok(expected), "{expression}");

@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::cluster::Port;
-use super::cuda::Cuda;
 use super::extra::Extra;
 use super::firewall::Firewall;
 use super::gateway::Gateway;
@@ -16,7 +15,6 @@ use super::kernel::Kernel;
 use super::mlx::Mlx;
 use super::network::Network;
 use super::nix::Nix;
-use super::nvidia::Nvidia;
 use super::python::Python;
 use super::ssh::Ssh;
 use super::storage::Storage;
@@ -66,12 +64,6 @@ pub struct Host {
     /// Which kernel, its command line, modules, settings and symbols.
     #[schemars(with = "Kernel", extend("x-optional" = true))]
     pub kernel: Option<Kernel>,
-    /// The driver and the GPU.
-    #[schemars(with = "Nvidia", extend("x-optional" = true))]
-    pub nvidia: Option<Nvidia>,
-    /// The toolkit, cuDNN and `TensorRT`, pinned package by package.
-    #[schemars(with = "Cuda", extend("x-optional" = true))]
-    pub cuda: Option<Cuda>,
     /// Environments of Python.
     #[schemars(with = "Python", extend("x-optional" = true))]
     pub python: Option<Python>,

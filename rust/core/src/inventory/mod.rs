@@ -7,7 +7,6 @@
 pub mod cluster;
 mod control;
 mod crossref;
-pub mod cuda;
 mod error;
 pub mod extra;
 pub mod firewall;
@@ -20,7 +19,6 @@ pub mod kernel;
 pub mod mlx;
 pub mod network;
 pub mod nix;
-pub mod nvidia;
 mod path;
 pub mod python;
 mod reference;

@@ -25,9 +25,9 @@ pub(super) fn check(
         .with_deadline(Duration::from_secs(180));
     let capability = declared
         .host
-        .nvidia
-        .as_ref()
-        .map(|nvidia| nvidia.gpu.compute_capability.to_string());
+        .fact("nvidia.gpu.compute_capability")
+        .and_then(|it| it.as_str())
+        .map(str::to_owned);
     let (most, faster) = (facts.max_error, facts.size >= FASTER_FROM);
     let on_gpu = capability
         .as_ref()

@@ -1,11 +1,11 @@
-//! Kernel settings, words and symbols: each has one owner, and none defeats another concern.
+//! Kernel settings and words of its command line: each has one owner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::concern::{Concerns, Manifest};
 use crate::inventory::error::Findings;
 use crate::inventory::host::Host;
-use crate::inventory::kernel::{Kernel, SymbolValue};
+use crate::inventory::kernel::Kernel;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
@@ -19,7 +19,6 @@ pub(super) fn check(
     if let Some(kernel) = &host.kernel {
         check_words(&at, kernel, concerns, findings);
         check_settings(&at, kernel, concerns, findings);
-        check_symbols(&at, host, kernel, findings);
     }
     let settings = host.network.as_ref().and_then(|n| n.sysctl.as_ref());
     for key in settings.into_iter().flat_map(|s| s.keys()) {
@@ -81,20 +80,6 @@ fn check_settings(
                 path,
                 "has another owner",
                 format!("`{owner}` writes it; leave it out here"),
-            );
-        }
-    }
-}
-
-fn check_symbols(at: &FactPath, host: &Host, kernel: &Kernel, findings: &mut Findings<'_>) {
-    for (symbol, value) in &kernel.symbols {
-        let path = at.clone().keys("kernel.symbols").key(symbol);
-        let on = *value != SymbolValue::N;
-        // NVIDIA's conftest refuses it (kernel-open/conftest.sh, unless told to look away).
-        if symbol.as_str() == "PREEMPT_RT" && on && host.nvidia.is_some() {
-            findings.add(
-                path,
-                "is on; NVIDIA's kernel modules refuse to be built for it",
             );
         }
     }

@@ -4,7 +4,6 @@ mod addresses;
 mod cpus;
 mod darwin;
 mod extra;
-mod gpu;
 mod groups;
 mod image;
 mod kernel;
@@ -71,11 +70,10 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         cpus::check(name, &sound.host, findings);
         kernel::check(name, &sound.host, facts.concerns, findings);
         groups::check(name, sound, facts, findings);
-        gpu::check(name, sound, findings);
         services::check(name, sound, findings);
         served::check(name, sound, facts.concerns, findings);
         python::check(name, sound, findings);
-        packages::check(name, &sound.host, findings);
+        packages::check(name, &sound.host, facts.concerns, findings);
         extra::check(name, &sound.host, findings);
         image::check(name, &sound.host, findings);
     }

@@ -2,43 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
+use crate::concern::Concerns;
 use crate::inventory::error::Findings;
 use crate::inventory::host::Host;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
-pub(super) fn check(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
+pub(super) fn check(
+    name: &HostName,
+    host: &Host,
+    concerns: &Concerns,
+    findings: &mut Findings<'_>,
+) {
     let at = FactPath::host(name);
-    let mut versions: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
-    let exact = [
-        ("nvidia", host.nvidia.as_ref().map(|c| &c.packages)),
-        ("cuda", host.cuda.as_ref().map(|c| &c.packages)),
-    ];
-    let exact = exact.into_iter().flat_map(|(concern, packages)| {
-        packages
-            .into_iter()
-            .flatten()
-            .map(move |(package, version)| (concern, package, version.as_str()))
+    let mut versions: BTreeMap<&str, (String, &str)> = BTreeMap::new();
+    let facts = concerns.iter().flat_map(|concern| {
+        let paths = concern.manifest.exact_packages.iter();
+        paths.map(|path| format!("{}.{path}", concern.name))
     });
-    let extra = host
-        .extra
-        .as_ref()
-        .and_then(|extra| extra.packages.as_ref())
-        .into_iter()
-        .flatten()
-        .filter_map(|(package, version)| Some(("extra", package, version.as_ref()?.as_str())));
-    for (concern, package, version) in exact.chain(extra) {
-        let known = versions.insert(package.as_str(), (concern, version));
-        if let Some((other, other_version)) = known
-            && other_version != version
-        {
-            findings.add(
-                at.clone().key(concern).key("packages").key(package),
-                format!("is `{version}`; `{other}.packages` has `{other_version}`"),
-            );
+    for fact in facts {
+        let packages = host.fact(&fact).and_then(Value::as_object);
+        for (package, version) in packages.into_iter().flatten() {
+            let Some(version) = version.as_str() else {
+                continue;
+            };
+            let known = versions.insert(package, (fact.clone(), version));
+            if let Some((other, other_version)) = known
+                && other_version != version
+            {
+                findings.add(
+                    at.clone().keys(&fact).key(package),
+                    format!("is `{version}`; `{other}` has `{other_version}`"),
+                );
+            }
         }
     }
-    check_pins(&at, host, findings);
 
     let mut paths = BTreeSet::new();
     let files = host.extra.as_ref().and_then(|extra| extra.files.as_ref());
@@ -50,34 +50,4 @@ pub(super) fn check(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
             );
         }
     }
-}
-
-/// A package that a pin covers has to have the pin's version, or apt could never install it.
-fn check_pins(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
-    let Some(cuda) = &host.cuda else {
-        return;
-    };
-    for (package, version) in &cuda.packages {
-        let pin = cuda.pins.iter().find(|pin| {
-            pin.packages
-                .iter()
-                .any(|glob| matches(glob.as_str(), package.as_str()))
-        });
-        if let Some(pin) = pin
-            && !matches(pin.version.as_str(), version.as_str())
-        {
-            findings.add(
-                at.clone().keys("cuda.packages").key(package),
-                format!(
-                    "is `{version}`, which the pin to `{}` rules out",
-                    pin.version
-                ),
-            );
-        }
-    }
-}
-
-/// Whether `text` matches `glob`, where `*` matches any text.
-fn matches(glob: &str, text: &str) -> bool {
-    globset::Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(text))
 }

@@ -25,7 +25,7 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
         if environment.tensor.is_none() {
             continue;
         }
-        if sound.host.nvidia.is_none() && !sound.broken.contains("nvidia") {
+        if !sound.host.declares("nvidia") && !sound.broken.contains("nvidia") {
             findings.add_with_hint(
                 at.clone().key("tensor"),
                 "needs a GPU, and this host declares no `nvidia`",
