@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod accepted;
 mod answer;
+pub mod case;
 mod concern;
 mod current;
 mod declared;

@@ -1,10 +1,14 @@
-//! Trials of a concern's folder as results, told as those of a host are.
+//! Trials of a concern's folder: those of its checks, and all of them as results, told as those of a host are.
+
+mod answers;
 
 use deployctl_core::name::ConcernName;
 use deployctl_core::trial::{Outcome, Trial};
 
 use crate::evaluate::line;
 use crate::{CheckResult, CheckStatus};
+
+pub use self::answers::trials;
 
 /// The result of one trial of `concern`.
 pub fn result(concern: &ConcernName, trial: &Trial) -> CheckResult {

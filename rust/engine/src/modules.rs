@@ -19,8 +19,8 @@ const SIGNS: &[&str] = &[
     "ubuntu/module.toml",
 ];
 
-/// What only Nix or a test reads.
-const UNREAD: &[&str] = &["nixos", "darwin", "cases"];
+/// What only Nix reads.
+const UNREAD: &[&str] = &["nixos", "darwin"];
 
 /// Longest template.
 const SIZE_CAP: u64 = 1 << 20;

@@ -1,24 +1,21 @@
 //! What hosts in all kinds of trouble answered, and what the checks make of it: `tests/cases/<concern>/<page>.txt`.
 //!
-//! A page holds the cases of one query, or of a few that belong together ([`text`] has the format). Answers of macOS
+//! A page holds the cases of one query, or of a few that belong together ([`case`] has the format). Answers of macOS
 //! (`mac-…`, `mlx/job`, `mlx/listening`) are stand-ins, written after the formats that Apple documents; those named
 //! `real-…` came from the program itself, and `recorded` names the machine.
 //! `INSTA_UPDATE=always` writes the verdicts.
 #![expect(clippy::disallowed_methods, reason = "tests read their pages")]
 
-pub(crate) mod text;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use deployctl_checks::case::{self, Case, parse, render};
 use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate, link};
 use deployctl_core::inventory;
 use serde_json::Value;
 
-use self::text::{Case, parse, render};
 use crate::expected::compare;
-use crate::good::full_table;
 use crate::host::{HOSTS, checks_in, checks_of, inventory};
 
 /// The page at `path` below this crate's tests.
@@ -121,7 +118,7 @@ fn every_recorded_answer_is_judged() {
                 .is_some_and(|folder| folder.ends_with("links"));
             assert!(bad || !of_link, "{name} is not bad at all");
             verdicts += results.len();
-            case.verdict = full_table(&results);
+            case.verdict = case::verdict(&results);
         }
         wrong.extend(compare(&path, &render(&cases)));
     }

@@ -1,8 +1,8 @@
 //! A host that is as declared passes every check; one that says nothing passes none.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
+use deployctl_checks::case;
 use deployctl_checks::gate::{Decision, Tally, decide};
 use deployctl_checks::{
     Check, CheckResult, CheckStatus, evaluate, evaluate_all, gates, queries, skip_all,
@@ -12,67 +12,13 @@ use deployctl_core::name::HostName;
 use deployctl_core::query::Answers;
 
 use crate::cases::page;
-use crate::cases::text::render;
 use crate::expected::compare;
 use crate::host::{HOSTS, checks_in, checks_of, good_answers, inventory, rendered, section};
 
 /// One line per check, for snapshots.
 pub(crate) fn table(results: &[CheckResult]) -> String {
-    let mut lines = Vec::new();
-    for result in results {
-        let gate = if result.gate { "gate" } else { "" };
-        lines.push(format!(
-            "{:5} {gate:4} {}",
-            result.status.word(),
-            result.check
-        ));
-        let mut detail = |label: &str, text: &str| {
-            if !text.is_empty() {
-                lines.push(format!("           {label:9} {text}"));
-            }
-        };
-        detail("expected:", &result.expected);
-        detail("found:", &result.evidence);
-        match &result.status {
-            CheckStatus::Fail { hint } => detail("hint:", hint.as_deref().unwrap_or_default()),
-            CheckStatus::Skip { reason }
-            | CheckStatus::Error { reason }
-            | CheckStatus::Stale { reason } => detail("because:", reason),
-            CheckStatus::Pass => {}
-        }
-    }
-    lines.join("\n")
-}
-
-/// A table with what was measured.
-pub(crate) fn full_table(results: &[CheckResult]) -> String {
-    let mut text = String::new();
-    for result in results {
-        text.push_str(&table(std::slice::from_ref(result)));
-        text.push('\n');
-        for measured in &result.measurements {
-            let numbers: Vec<String> = measured
-                .statistics
-                .iter()
-                .map(|statistic| format!("{} {:.3}", statistic.name, statistic.value))
-                .collect();
-            let _ = writeln!(
-                text,
-                "           measured: {} in {}: {}; {} samples, {}",
-                measured.what,
-                measured.unit,
-                numbers.join(", "),
-                measured.samples.len(),
-                measured
-                    .limit
-                    .as_ref()
-                    .map_or("no limit".to_owned(), |limit| {
-                        format!("{:?} {} {}", limit.bound, limit.statistic, limit.value)
-                    })
-            );
-        }
-    }
-    text.trim_end().to_owned()
+    let rows: Vec<String> = results.iter().map(case::row).collect();
+    rows.concat().trim_end().to_owned()
 }
 
 /// Judges the answers of the page at `path` by `checks`: every one must pass, with the verdicts that the page has.
@@ -83,7 +29,7 @@ pub(crate) fn all_pass(path: &str, checks: &[Check]) -> Vec<CheckResult> {
         let answer = case.answer();
         let asking = checks.iter().filter(|check| check.query.id == case.query);
         let results: Vec<_> = asking.map(|check| evaluate(check, Some(&answer))).collect();
-        case.verdict = full_table(&results);
+        case.verdict = case::verdict(&results);
         all.extend(results);
     }
     let bad: Vec<_> = all
@@ -91,7 +37,7 @@ pub(crate) fn all_pass(path: &str, checks: &[Check]) -> Vec<CheckResult> {
         .filter(|result| result.status != CheckStatus::Pass)
         .collect();
     assert!(bad.is_empty(), "{bad:#?}");
-    if let Some(difference) = compare(&path, &render(&cases)) {
+    if let Some(difference) = compare(&path, &case::render(&cases)) {
         panic!("{difference}");
     }
     all

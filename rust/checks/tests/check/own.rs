@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 
-use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate};
+use deployctl_checks::{Check, CheckResult, CheckStatus, case, evaluate};
 use deployctl_core::concern::{Concerns, Folders};
 use deployctl_core::inventory;
 use deployctl_core::query::Section;
 use serde_json::{Value, json};
 
-use crate::good::full_table;
 use crate::host::{checks_in, facts, section};
 
 const MANIFEST: &str =
@@ -227,7 +226,7 @@ fn what_readers_and_verdicts_make_of_answers() {
         let checks = of(name);
         for (status, text) in answers {
             let results = judged(&checks, &section(status, text));
-            let _ = writeln!(told, "== {status} {text:?}\n{}", full_table(&results));
+            let _ = writeln!(told, "== {status} {text:?}\n{}", case::verdict(&results));
         }
     }
     insta::assert_snapshot!(told);

@@ -1,8 +1,8 @@
 //! The troubles that hosts are known to be in, each with an answer that was recorded of it and how the check
 //! must end.
 
-use crate::cases::text::Case;
 use crate::cases::{judge, page, pages};
+use deployctl_checks::case::Case;
 
 /// Trouble, heading of its case (a good host's has no name), check, and how it ends.
 const TROUBLES: &[(&str, &str, &str, &str)] = &[

@@ -14,10 +14,12 @@ macro_rules! files {
 }
 
 /// Its files, by their path below the folder.
-const FILES: [(&str, &str); 8] = files![
+const FILES: [(&str, &str); 10] = files![
     "concern.toml",
     "facts.schema.json",
     "rules.toml",
+    "checks.toml",
+    "cases/journal.txt",
     "ubuntu/module.toml",
     "ubuntu/etc/newconcern.conf",
     "ubuntu/etc/systemd/system/newconcern.service",

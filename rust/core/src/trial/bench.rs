@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::example::{Example, Judge};
 use super::{Outcome, Trial, counted, hostile, slips, ubuntu};
 use crate::concern::{Concern, Concerns, Folders};
 use crate::errors::{Errors, Hinted};
-use crate::inventory::Platform;
+use crate::inventory::{Inventory, InventoryErrors, Platform, Reader};
 use crate::render::TemplateSet;
 
 /// The folders, read.
@@ -55,6 +57,14 @@ impl Bench {
             return Vec::new();
         }
         Example::of(concern, platform)
+    }
+
+    /// Reads an inventory whose hosts may declare all concerns that can be read.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn inventory(&self, raw: Value) -> Result<Inventory, InventoryErrors> {
+        Reader::new(&self.sound).read(raw)
     }
 
     /// Tries the folder of that name. What needs Nix is not among it.

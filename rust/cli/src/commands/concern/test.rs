@@ -28,6 +28,7 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
         })?;
         let mut trials = bench.trials(name);
         if let Some(concern) = bench.concern(name) {
+            trials.extend(trial::trials(&bench, concern, folder));
             trials.extend(nix(context, &bench, concern).await);
         }
         let checks = trials.iter().map(|it| trial::result(&concern, it));

@@ -21,29 +21,38 @@ use std::fmt::Write as _;
 
 use deployctl_core::query::Section;
 
+use crate::{CheckResult, CheckStatus};
+
 const HEADING: &str = "== ";
 const STDERR: &str = "-- stderr";
 const VERDICT: &str = "-- verdict";
 
 /// One recorded answer and what the checks make of it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Case {
-    pub(crate) query: String,
+pub struct Case {
+    /// The id of the query that it answers.
+    pub query: String,
     /// Empty on the page of a good host, which answers a query once.
-    pub(crate) name: String,
-    pub(crate) recorded: Option<String>,
-    pub(crate) host: Option<String>,
-    /// `path = JSON`.
-    pub(crate) facts: Vec<String>,
-    pub(crate) status: i32,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
-    pub(crate) verdict: String,
+    pub name: String,
+    /// Which machine gave the answer, and when.
+    pub recorded: Option<String>,
+    /// Which host is asked.
+    pub host: Option<String>,
+    /// Facts of it that differ: `path = JSON`.
+    pub facts: Vec<String>,
+    /// How the query ended.
+    pub status: i32,
+    /// What it printed.
+    pub stdout: Vec<u8>,
+    /// What it printed as errors.
+    pub stderr: Vec<u8>,
+    /// What the checks make of it, as [`verdict`] writes it.
+    pub verdict: String,
 }
 
 impl Case {
     /// The answer as a host gave it: in time and whole.
-    pub(crate) fn answer(&self) -> Section {
+    pub fn answer(&self) -> Section {
         Section {
             status: Some(self.status),
             stdout: self.stdout.clone(),
@@ -53,8 +62,11 @@ impl Case {
     }
 }
 
-/// The cases of a page, or the line of the case that is wrong and why.
-pub(crate) fn parse(page: &str) -> Result<Vec<Case>, String> {
+/// The cases of a page.
+///
+/// # Errors
+/// The line of the case that is wrong, and why.
+pub fn parse(page: &str) -> Result<Vec<Case>, String> {
     let mut cases = Vec::new();
     let mut lines = page.lines().enumerate().peekable();
     while let Some((at, heading)) = lines.next() {
@@ -109,8 +121,56 @@ fn case(heading: &str, below: &[&str]) -> Result<Case, String> {
     Ok(case)
 }
 
+/// What checks made of an answer, with what was measured.
+pub fn verdict(results: &[CheckResult]) -> String {
+    let mut text = String::new();
+    for result in results {
+        text.push_str(&row(result));
+        for measured in &result.measurements {
+            let numbers: Vec<String> = measured
+                .statistics
+                .iter()
+                .map(|statistic| format!("{} {:.3}", statistic.name, statistic.value))
+                .collect();
+            let limit = measured.limit.as_ref().map_or("no limit".to_owned(), |it| {
+                format!("{:?} {} {}", it.bound, it.statistic, it.value)
+            });
+            let _ = writeln!(
+                text,
+                "           measured: {} in {}: {}; {} samples, {limit}",
+                measured.what,
+                measured.unit,
+                numbers.join(", "),
+                measured.samples.len(),
+            );
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// A result in a line, and its texts in lines below it.
+pub fn row(result: &CheckResult) -> String {
+    let gate = if result.gate { "gate" } else { "" };
+    let mut text = format!("{:5} {gate:4} {}\n", result.status.word(), result.check);
+    let mut detail = |label: &str, words: &str| {
+        if !words.is_empty() {
+            let _ = writeln!(text, "           {label:9} {words}");
+        }
+    };
+    detail("expected:", &result.expected);
+    detail("found:", &result.evidence);
+    match &result.status {
+        CheckStatus::Fail { hint } => detail("hint:", hint.as_deref().unwrap_or_default()),
+        CheckStatus::Skip { reason }
+        | CheckStatus::Error { reason }
+        | CheckStatus::Stale { reason } => detail("because:", reason),
+        CheckStatus::Pass => {}
+    }
+    text
+}
+
 /// The page of `cases`.
-pub(crate) fn render(cases: &[Case]) -> String {
+pub fn render(cases: &[Case]) -> String {
     let pages: Vec<String> = cases.iter().map(one).collect();
     pages.join("\n")
 }
@@ -206,59 +266,63 @@ fn unescape(lines: &[&str]) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-#[test]
-fn any_answer_is_read_again_as_it_was_written() {
-    let case = Case {
-        query: "hugepages/meminfo".to_owned(),
-        name: "odd".to_owned(),
-        recorded: Some("a machine, 2026-11-26".to_owned()),
-        host: Some("cuda".to_owned()),
-        facts: vec!["hugepages.count = 2048".to_owned()],
-        status: 7,
-        stdout: Vec::new(),
-        stderr: Vec::new(),
-        verdict: "fail       hugepages/pool".to_owned(),
-    };
-    let answers: &[&[u8]] = &[
-        b"",
-        b"\n",
-        b"\n\n",
-        b"no line end",
-        b"exit: 0\n== a\n-- verdict\n-- stderr\n--- 10.0.0.2 ping\n",
-        b"blank \t\nsplit\\n \\\n\\",
-        b"\xff\xfe\x00\x1b[2J\xc2\x85 \xe2\x82",
-        "µs ✓\r\n".as_bytes(),
-    ];
-    for stdout in answers {
-        for stderr in answers {
-            let case = Case {
-                stdout: stdout.to_vec(),
-                stderr: stderr.to_vec(),
-                ..case.clone()
-            };
-            let cases = vec![case.clone(), case];
-            let page = render(&cases);
-            assert_eq!(parse(&page).as_ref(), Ok(&cases), "{page}");
-            assert!(!page.lines().any(|line| line.ends_with([' ', '\t'])));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_answer_is_read_again_as_it_was_written() {
+        let case = Case {
+            query: "hugepages/meminfo".to_owned(),
+            name: "odd".to_owned(),
+            recorded: Some("a machine, 2026-11-26".to_owned()),
+            host: Some("cuda".to_owned()),
+            facts: vec!["hugepages.count = 2048".to_owned()],
+            status: 7,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            verdict: "fail       hugepages/pool".to_owned(),
+        };
+        let answers: &[&[u8]] = &[
+            b"",
+            b"\n",
+            b"\n\n",
+            b"no line end",
+            b"exit: 0\n== a\n-- verdict\n-- stderr\n--- 10.0.0.2 ping\n",
+            b"blank \t\nsplit\\n \\\n\\",
+            b"\xff\xfe\x00\x1b[2J\xc2\x85 \xe2\x82",
+            "µs ✓\r\n".as_bytes(),
+        ];
+        for stdout in answers {
+            for stderr in answers {
+                let case = Case {
+                    stdout: stdout.to_vec(),
+                    stderr: stderr.to_vec(),
+                    ..case.clone()
+                };
+                let cases = vec![case.clone(), case];
+                let page = render(&cases);
+                assert_eq!(parse(&page).as_ref(), Ok(&cases), "{page}");
+                assert!(!page.lines().any(|line| line.ends_with([' ', '\t'])));
+            }
         }
     }
-}
 
-#[test]
-fn a_page_that_is_wrong_says_where() {
-    let told: Vec<String> = [
-        "HugePages_Total: 1\n",
-        "== a/b: c\nHugePages_Total: 1\n",
-        "== a/b: c\n",
-        "== a/b: c\nexit: one\n",
-        "== a/b: c\nexit: 0\nanswer\n",
-        "== a/b: c\nexit: 0\nan\\swer\n-- verdict\n",
-        "== a/b: c\nexit: 0\nan\\xer\n-- verdict\n",
-    ]
-    .iter()
-    .map(|page| parse(page).unwrap_err())
-    .collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    #[test]
+    fn a_page_that_is_wrong_says_where() {
+        let told: Vec<String> = [
+            "HugePages_Total: 1\n",
+            "== a/b: c\nHugePages_Total: 1\n",
+            "== a/b: c\n",
+            "== a/b: c\nexit: one\n",
+            "== a/b: c\nexit: 0\nanswer\n",
+            "== a/b: c\nexit: 0\nan\\swer\n-- verdict\n",
+            "== a/b: c\nexit: 0\nan\\xer\n-- verdict\n",
+        ]
+        .iter()
+        .map(|page| parse(page).unwrap_err())
+        .collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
     line 1: a case begins with `== query: name`: HugePages_Total: 1
     line 1: its head has an unknown `HugePages_Total`: == a/b: c
     line 1: its head has no `exit: status`: == a/b: c
@@ -267,4 +331,5 @@ fn a_page_that_is_wrong_says_where() {
     line 1: a `\` is not `\\`, `\xNN` or the end of a line: == a/b: c
     line 1: `\x` without a byte: == a/b: c
     ");
+    }
 }

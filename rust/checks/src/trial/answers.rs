@@ -1,0 +1,268 @@
+//! The checks of a folder's `checks.toml`, tried on the answers of its `cases/`, and on answers that prove nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deployctl_core::concern::{Concern, Folder};
+use deployctl_core::inventory::{Inventory, Platform};
+use deployctl_core::name::HostName;
+use deployctl_core::query::Section;
+use deployctl_core::rendered::Rendered;
+use deployctl_core::trial::{Bench, Example, Outcome, Trial};
+
+use crate::case::{self, Case};
+use crate::{Check, CheckStatus, Declared, evaluate, folder};
+
+const CASES: &str = "each answer in `cases/` gets the verdict on its page";
+const BOTH: &str = "each check has an answer that passes, and one that fails";
+const NOTHING: &str =
+    "no check passes on an answer that is empty, no text, cut, late or about something else";
+
+/// Texts that answer no question.
+const STRANGE: &[&str] = &[
+    "x",
+    "0",
+    "-1",
+    "1",
+    "nan",
+    "inf",
+    "1e999",
+    "99999999999999999999999",
+    "null",
+    "[]",
+    "{}",
+    "[[]]",
+    "\"",
+    "=",
+    ":",
+    ",,,,,,,,,,,,,",
+    "a=",
+    "=a",
+    "a b c d e f g h",
+    "\u{1b}[2J",
+    "\u{202e}1",
+    "1\0",
+];
+
+/// Tries the checks of `concern`, whose folder is `folder`; nothing where it has no `checks.toml`.
+pub fn trials(bench: &Bench, concern: &Concern, folder: &Folder) -> Vec<Trial> {
+    if concern.checks.is_none() {
+        return Vec::new();
+    }
+    let trial = |what, expected: &str, outcome| Trial {
+        what,
+        expected: expected.to_owned(),
+        outcome,
+    };
+    let (cases, wrong) = read(folder);
+    if let Some(found) = wrong {
+        let outcome = refuted(found, "docs/concerns.md has the format of a page");
+        return vec![trial("checks/cases", CASES, outcome)];
+    }
+    let mut tried = Tried::default();
+    for (place, case) in &cases {
+        tried.case(bench, concern, place, case);
+    }
+    let checks: Vec<Check> = Platform::ALL
+        .into_iter()
+        .filter_map(|platform| checks_on(bench, concern, platform, &[]).ok())
+        .flatten()
+        .collect();
+    vec![
+        trial("checks/cases", CASES, tried.cases(cases.len())),
+        trial("checks/good-and-bad", BOTH, tried.both(&checks)),
+        trial("checks/nothing", NOTHING, nothing(&checks, &cases)),
+    ]
+}
+
+fn refuted(found: impl Into<String>, hint: impl Into<String>) -> Outcome {
+    Outcome::Refuted {
+        found: found.into(),
+        hint: Some(hint.into()),
+    }
+}
+
+/// The cases of the folder's pages, each with its place; or what is wrong with one.
+fn read(folder: &Folder) -> (Vec<(String, Case)>, Option<String>) {
+    let mut cases = Vec::new();
+    for (path, text) in &folder.files {
+        if !path.starts_with("cases/") {
+            continue;
+        }
+        match case::parse(text) {
+            Ok(found) => cases.extend(found.into_iter().map(|it| (path.clone(), it))),
+            Err(error) => return (cases, Some(format!("{}/{path}: {error}", folder.place))),
+        }
+    }
+    (cases, None)
+}
+
+/// The checks of the folder on the first example host of `platform`, with facts changed.
+fn checks_on(
+    bench: &Bench,
+    concern: &Concern,
+    platform: Platform,
+    changes: &[String],
+) -> Result<Vec<Check>, String> {
+    let example = bench.examples(concern, platform).into_iter().next();
+    let Some(example) = example else {
+        return Ok(Vec::new());
+    };
+    let inventory = inventory(bench, &example, changes)?;
+    let Some((name, host)) = inventory.hosts().iter().next() else {
+        return Ok(Vec::new());
+    };
+    let declared = Declared {
+        host,
+        concerns: inventory.concerns(),
+        cluster: inventory.cluster(),
+        rendered: &rendered(name),
+        failed_before: &BTreeSet::new(),
+    };
+    Ok(folder::checks(concern, &declared))
+}
+
+fn rendered(name: &HostName) -> Rendered {
+    Rendered::empty(name.clone())
+}
+
+fn inventory(bench: &Bench, example: &Example, changes: &[String]) -> Result<Inventory, String> {
+    let mut raw = example.inventory();
+    for change in changes {
+        let (path, value) = change
+            .split_once(" = ")
+            .ok_or_else(|| format!("`facts: {change}` is not `path = JSON`"))?;
+        let value = serde_json::from_str(value).map_err(|error| format!("`{change}`: {error}"))?;
+        let host = raw["hosts"]
+            .as_object_mut()
+            .and_then(|it| it.values_mut().next());
+        let host = host.ok_or("the example has no host")?;
+        let at = path.split('.').try_fold(host, |at, key| at.get_mut(key));
+        *at.ok_or_else(|| format!("the example has no fact `{path}`"))? = value;
+    }
+    bench.inventory(raw).map_err(|error| error.to_string())
+}
+
+/// What became of the cases.
+#[derive(Default)]
+struct Tried {
+    wrong: Option<(String, String)>,
+    passed: BTreeSet<String>,
+    failed: BTreeSet<String>,
+}
+
+impl Tried {
+    fn case(&mut self, bench: &Bench, concern: &Concern, place: &str, case: &Case) {
+        let name = format!("{place}, `{}: {}`", case.query, case.name);
+        let platforms = Platform::ALL.into_iter().filter(|platform| {
+            let named = case.host.as_deref();
+            named.is_none_or(|word| word == platform.as_str())
+        });
+        let mut checks = Vec::new();
+        for platform in platforms {
+            match checks_on(bench, concern, platform, &case.facts) {
+                Ok(found) => checks = found,
+                Err(problem) => {
+                    return self.note(format!("{name}: {problem}"), "change its `facts`");
+                }
+            }
+            checks.retain(|check| check.query.id == case.query);
+            if !checks.is_empty() {
+                break;
+            }
+        }
+        if checks.is_empty() {
+            let hint =
+                "its heading is `== CONCERN/QUERY: name`, with `/KEY` where the query has `each`";
+            return self.note(format!("{name}: no check asks that"), hint);
+        }
+        let answer = case.answer();
+        let results: Vec<_> = checks
+            .iter()
+            .map(|check| evaluate(check, Some(&answer)))
+            .collect();
+        for result in &results {
+            match result.status {
+                CheckStatus::Pass => self.passed.insert(result.check.clone()),
+                CheckStatus::Fail { .. } | CheckStatus::Stale { .. } => {
+                    self.failed.insert(result.check.clone())
+                }
+                CheckStatus::Skip { .. } | CheckStatus::Error { .. } => false,
+            };
+        }
+        let verdict = case::verdict(&results);
+        if verdict != case.verdict {
+            let written = case.verdict.lines().collect::<Vec<_>>();
+            let other = verdict.lines().find(|line| !written.contains(line));
+            let other = other.unwrap_or("fewer lines than its page has").trim();
+            self.note(
+                format!("{name}: it gets another verdict: {other}"),
+                &format!("the whole verdict: {verdict}"),
+            );
+        }
+    }
+
+    /// Keeps the first thing that is wrong.
+    fn note(&mut self, found: String, hint: &str) {
+        self.wrong.get_or_insert((found, hint.to_owned()));
+    }
+
+    fn cases(&self, count: usize) -> Outcome {
+        match &self.wrong {
+            Some((found, hint)) => refuted(found, hint),
+            None => Outcome::Proven(format!("{count} answers")),
+        }
+    }
+
+    fn both(&self, checks: &[Check]) -> Outcome {
+        let mut without: BTreeMap<&str, &str> = BTreeMap::new();
+        for check in checks {
+            let id = check.id.as_str();
+            if !self.passed.contains(id) {
+                without.insert(id, "an answer that passes");
+            } else if !self.failed.contains(id) {
+                without.insert(id, "an answer that fails");
+            }
+        }
+        let hint = "add one to a page of `cases/`";
+        match without.iter().next() {
+            Some((id, lacks)) => refuted(format!("`{id}` has no case with {lacks}"), hint),
+            None => Outcome::Proven(format!("{} checks", checks.len())),
+        }
+    }
+}
+
+/// Answers that prove nothing: no check may pass on them.
+fn nothing(checks: &[Check], cases: &[(String, Case)]) -> Outcome {
+    let mut count = 0;
+    for check in checks {
+        let own = cases.iter().map(|(_, case)| case);
+        let own = own.filter(|case| case.query == check.query.id);
+        let cut = own.clone().map(|case| Section {
+            truncated: true,
+            ..case.answer()
+        });
+        let late = own.map(|case| Section {
+            status: None,
+            ..case.answer()
+        });
+        let bytes = [&b""[..], b" \n", b"\xff\xfe", b"a=\xff\n"].into_iter();
+        let bytes = bytes.chain(STRANGE.iter().map(|text| text.as_bytes()));
+        let strange = bytes.map(|bytes| Section {
+            status: Some(0),
+            stdout: bytes.to_vec(),
+            stderr: Vec::new(),
+            truncated: false,
+        });
+        for answer in cut.chain(late).chain(strange) {
+            count += 1;
+            if evaluate(check, Some(&answer)).status == CheckStatus::Pass {
+                let said = String::from_utf8_lossy(&answer.stdout).into_owned();
+                let found = format!("`{}` passes on `{}`", check.id, said.escape_debug());
+                let hint =
+                    "name what the answer must hold by `fields`, `begins_with` or `unreadable`";
+                return refuted(found, hint);
+            }
+        }
+    }
+    Outcome::Proven(format!("{count} answers"))
+}
