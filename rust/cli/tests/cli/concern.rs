@@ -358,7 +358,7 @@ fn a_folder_in_the_earlier_layout_is_told_where_to_go() {
 #[test]
 fn the_facts_of_a_typed_concern_stay() {
     let env = TestEnv::from_template();
-    let folder = env.repo().join("modules/time");
+    let folder = env.repo().join("modules/storage");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("concern.toml"), MANIFEST).unwrap();
     std::fs::write(folder.join("facts.schema.json"), SCHEMA).unwrap();
@@ -366,7 +366,7 @@ fn the_facts_of_a_typed_concern_stay() {
     exit code: 2
     --- stdout
     --- stderr
-    error: modules/time/facts.schema.json:1: the facts of `time` have a type in deployctl
+    error: modules/storage/facts.schema.json:1: the facts of `storage` have a type in deployctl
       hint: remove the file; another concern takes another name
     ");
 }

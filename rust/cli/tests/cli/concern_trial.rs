@@ -73,10 +73,10 @@ fn the_modules_of_a_new_concern_evaluate() {
         .lines()
         .filter(|line| line.contains("nixos/") || line.contains("darwin/"));
     insta::assert_snapshot!(nix.collect::<Vec<_>>().join("\n"), @"
-    pass   web/nixos/module       sets environment.etc, systemd.services
-    pass   web/nixos/undeclared   sets nothing there
-    pass   web/darwin/module      sets environment.etc, launchd.daemons
-    pass   web/darwin/undeclared  sets nothing there
+    pass   web/nixos/module         sets environment.etc, systemd.services
+    pass   web/nixos/undeclared     sets nothing there
+    pass   web/darwin/module        sets environment.etc, launchd.daemons
+    pass   web/darwin/undeclared    sets nothing there
     ");
     assert_eq!(said.code, 0, "{}", said.all());
 
@@ -95,7 +95,7 @@ fn the_modules_of_a_new_concern_evaluate() {
       fail   web/darwin/module  modules/web/darwin.nix:4:11: attribute 'web' missing
              expected  darwin.nix evaluates with every example, and sets something
 
-    web: 8 passed, 2 failed
+    web: 11 passed, 2 failed
     ");
 
     edit(
@@ -262,4 +262,80 @@ fn only_what_is_there_is_tried() {
     error: there is no concern `tiem`
       hint: did you mean `time`?
     ");
+}
+
+#[test]
+fn checks_are_tried_on_their_own_answers_and_on_none() {
+    let env = with_new();
+    let expect = "said_last == host.web.message | trim";
+    edit(&env, "checks.toml", expect, "true");
+    let passes_on_all = failures(&env.run(&["concern", "test"]));
+    edit(
+        &env,
+        "checks.toml",
+        "expect = \"true\"",
+        &format!("expect = \"{expect}\""),
+    );
+    edit(
+        &env,
+        "cases/journal.txt",
+        "found:    nothing",
+        "found:    none",
+    );
+    let other_verdict = failures(&env.run(&["concern", "test"]));
+    edit(
+        &env,
+        "cases/journal.txt",
+        "found:    none",
+        "found:    nothing",
+    );
+    edit(&env, "cases/journal.txt", "exit: 0", "exit: 7");
+    let never_passes = failures(&env.run(&["concern", "test"]));
+    edit(&env, "cases/journal.txt", "exit: 7", "exit: none");
+    let no_page = failures(&env.run(&["concern", "test"]));
+    insta::assert_snapshot!(
+        [passes_on_all, other_verdict, never_passes, no_page].join("\n==\n"),
+        @"
+    exit code: 4
+    web
+      fail   web/checks/cases         cases/journal.txt, `web/journal: silent`: it gets another verdict: pass web/message
+             expected  each answer in `cases/` gets the verdict on its page
+             hint      the whole verdict: pass web/message expected: it writes `still here` found: nothing
+      fail   web/checks/good-and-bad  `web/message` has no case with an answer that fails
+             expected  each check has an answer that passes, and one that fails
+             hint      add one to a page of `cases/`
+
+    web: 13 passed, 2 failed
+
+    ==
+    exit code: 4
+    web
+      fail   web/checks/cases  cases/journal.txt, `web/journal: silent`: it gets another verdict: found: nothing
+             expected  each answer in `cases/` gets the verdict on its page
+             hint      the whole verdict: fail web/message expected: it writes `still here` found: nothing hint: journalctl -u web.service
+
+    web: 14 passed, 1 failed
+
+    ==
+    exit code: 4
+    web
+      fail   web/checks/cases         cases/journal.txt, `web/journal: right`: it gets another verdict: error web/message
+             expected  each answer in `cases/` gets the verdict on its page
+             hint      the whole verdict: error web/message expected: it writes `still here` found: last still here because: the query ended with status 7
+      fail   web/checks/good-and-bad  `web/message` has no case with an answer that passes
+             expected  each check has an answer that passes, and one that fails
+             hint      add one to a page of `cases/`
+
+    web: 13 passed, 2 failed
+
+    ==
+    exit code: 4
+    web
+      fail   web/checks/cases  modules/web/cases/journal.txt: line 1: its exit status is no number: == web/journal: right
+             expected  each answer in `cases/` gets the verdict on its page
+             hint      docs/own-checks.md has the format of a page
+
+    web: 12 passed, 1 failed
+    "
+    );
 }

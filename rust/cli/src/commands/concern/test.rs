@@ -4,7 +4,7 @@ use deployctl_checks::trial;
 use deployctl_core::concern::{Concern, Folder, Folders, Origin};
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::ConcernName;
-use deployctl_core::trial::{Bench, Evaluated, Trial, nix_trials};
+use deployctl_core::trial::{Bench, Evaluated, Outcome, Trial, nix_trials};
 use deployctl_engine::nix::Nix;
 use deployctl_report::text::{self, Beside};
 use deployctl_report::{ConcernReport, Report, Verdict};
@@ -28,7 +28,12 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
         })?;
         let mut trials = bench.trials(name);
         if let Some(concern) = bench.concern(name) {
-            trials.extend(trial::trials(&bench, concern, folder));
+            if trials
+                .iter()
+                .all(|it| !matches!(it.outcome, Outcome::Refuted { .. }) || it.what != "examples")
+            {
+                trials.extend(trial::trials(&bench, concern, folder));
+            }
             trials.extend(nix(context, &bench, concern).await);
         }
         let checks = trials.iter().map(|it| trial::result(&concern, it));
