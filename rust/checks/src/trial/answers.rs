@@ -7,7 +7,7 @@ use deployctl_core::inventory::{Inventory, Platform};
 use deployctl_core::name::HostName;
 use deployctl_core::query::Section;
 use deployctl_core::rendered::Rendered;
-use deployctl_core::trial::{Bench, Example, Outcome, Trial};
+use deployctl_core::trial::{Bench, Example, Outcome, Trial, counted};
 
 use crate::case::{self, Case};
 use crate::{Check, CheckStatus, Declared, evaluate, folder};
@@ -223,14 +223,14 @@ impl Tried {
     fn cases(&self, count: usize) -> Outcome {
         match &self.wrong {
             Some((found, hint)) => refuted(found, hint),
-            None => Outcome::Proven(format!("{count} answers")),
+            None => Outcome::Proven(counted(count, "answer")),
         }
     }
 
     fn both(&self, checks: &[Check]) -> Outcome {
         let mut without: BTreeMap<&str, &str> = BTreeMap::new();
-        for check in checks {
-            let id = check.id.as_str();
+        let ids: BTreeSet<&str> = checks.iter().map(|check| check.id.as_str()).collect();
+        for id in ids.iter().copied() {
             if !self.passed.contains(id) {
                 without.insert(id, "an answer that passes");
             } else if !self.failed.contains(id) {
@@ -240,7 +240,7 @@ impl Tried {
         let hint = "add one to a page of `cases/`";
         match without.iter().next() {
             Some((id, lacks)) => refuted(format!("`{id}` has no case with {lacks}"), hint),
-            None => Outcome::Proven(format!("{} checks", checks.len())),
+            None => Outcome::Proven(counted(ids.len(), "check")),
         }
     }
 }
@@ -278,5 +278,5 @@ fn nothing(checks: &[Check], cases: &[(String, Case)]) -> Outcome {
             }
         }
     }
-    Outcome::Proven(format!("{count} answers"))
+    Outcome::Proven(counted(count, "answer"))
 }

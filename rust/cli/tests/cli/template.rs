@@ -36,6 +36,8 @@ fn a_module_of_the_repository_replaces_that_of_the_program() {
     let manifest =
         "summary = \"Our own.\"\nplatforms = [\"ubuntu\", \"nixos\"]\n[without]\ndarwin = \"no\"\n";
     std::fs::write(concern.join("concern.toml"), manifest).unwrap();
+    let facts = include_str!("../../../../modules/time/facts.schema.json");
+    std::fs::write(concern.join("facts.schema.json"), facts).unwrap();
     // It writes nothing, where the program's writes chrony's configuration.
     std::fs::write(module.join("module.toml"), "").unwrap();
     assert_eq!(env.run(&["why", "/etc/chrony/chrony.conf"]).code, 2);

@@ -68,7 +68,7 @@ impl Trial {
 }
 
 /// `1 file`, `2 files`.
-fn counted(count: usize, what: &str) -> String {
+pub fn counted(count: usize, what: &str) -> String {
     if count == 1 {
         format!("1 {what}")
     } else {

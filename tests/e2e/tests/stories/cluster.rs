@@ -113,6 +113,17 @@ impl Cluster {
             .expect("the story booted it")
     }
 
+    /// Gives the repository the concerns of `tests/fixtures/strangers`, in the place of the project's own modules.
+    pub(crate) fn bring_strangers(&self) -> Result<()> {
+        let modules = self.repo.join("modules");
+        fs::remove_file(&modules)?;
+        let from = source("tests/fixtures/strangers");
+        let mut copy = Command::new("cp");
+        let copied = copy.arg("-r").arg(from).arg(&modules).status()?;
+        ensure!(copied.success(), "the strangers were not copied");
+        Ok(())
+    }
+
     /// Writes the facts of a host.
     pub(crate) fn declare(&self, host: &str, facts: &Value) -> Result<()> {
         self.write(&format!("hosts/{host}"), facts)

@@ -22,6 +22,7 @@ mod packages;
 mod probe;
 mod rollback;
 mod served;
+mod strangers;
 mod sudo;
 mod verify;
 mod ways_in;
