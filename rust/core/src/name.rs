@@ -175,6 +175,15 @@ impl SysctlKey {
     }
 }
 
+/// Address and port as they are written in a URL and in the answers of ss(8): `[::1]:80`.
+pub fn authority(address: &str, port: u16) -> String {
+    if address.contains(':') {
+        format!("[{address}]:{port}")
+    } else {
+        format!("{address}:{port}")
+    }
+}
+
 /// The path of sysctl `key` below `/proc/sys`: dots and slashes change places, unless the first of them is a
 /// slash already (sysctl.d(5)).
 pub fn below_proc_sys(key: &str) -> String {

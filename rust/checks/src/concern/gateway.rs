@@ -1,6 +1,7 @@
 //! The endpoint for other hosts, asked on its own host: where it listens, what it serves, and that it requires a key.
 
 use deployctl_core::inventory::gateway::Gateway;
+use deployctl_core::name::authority;
 use deployctl_core::query::Query;
 
 use crate::answer::{Found, Unreadable};
@@ -11,7 +12,7 @@ use crate::{Check, Declared};
 pub(super) const CONCERN: &str = "gateway";
 
 pub(super) fn checks(facts: &Gateway, declared: &Declared<'_>) -> Vec<Check> {
-    let authority = http::authority(facts.address.as_str(), facts.port.number());
+    let authority = authority(facts.address.as_str(), facts.port.number());
     let mut checks = vec![
         listening(&authority, facts.port.number()),
         health(&authority),

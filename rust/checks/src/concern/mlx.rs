@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deployctl_core::inventory::mlx::Mlx;
+use deployctl_core::name::authority;
 use deployctl_core::query::{Query, quote};
 
 use crate::answer::{Answer, Found, Unreadable, number};
@@ -125,7 +126,7 @@ fn listening(facts: &Mlx) -> Check {
             "lsof=/usr/sbin/lsof\n[ -x \"$lsof\" ] || lsof=lsof\n\"$lsof\" -nP -iTCP:{port} -sTCP:LISTEN -Fn || [ $? -ne 1 ] || echo nothing"
         ),
     );
-    let wanted = http::authority(facts.host.as_str(), port);
+    let wanted = authority(facts.host.as_str(), port);
     let expected = format!("it listens on {wanted} alone");
     Check::new(CONCERN, "listening", &query, expected, move |answer| {
         if answer.text()?.trim() == "nothing" {
@@ -250,7 +251,7 @@ fn wired(facts: &Mlx) -> Check {
 fn base(facts: &Mlx) -> String {
     format!(
         "http://{}",
-        http::authority(facts.host.as_str(), facts.port.number())
+        authority(facts.host.as_str(), facts.port.number())
     )
 }
 

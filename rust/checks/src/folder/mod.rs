@@ -1,25 +1,24 @@
 //! The checks that a concern's folder declares in `checks.toml`, for one host.
 
-mod question;
+mod query;
 mod reader;
 mod verdict;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use deployctl_core::concern::{
-    ChecksFile, Concern, DeclaredCheck, Expression, NoValue, Question, Scope,
+    ChecksFile, Concern, DeclaredCheck, DeclaredQuery, Expression, NoValue, Scope,
 };
-use deployctl_core::inventory::Segment;
 use deployctl_core::query::Query;
 use minijinja::Value;
 use minijinja::value::Serde;
 
-use crate::answer::Unreadable;
+use crate::answer::{Answer, Unreadable};
 use crate::concern::kernel;
 use crate::{Check, Declared, Retry, sysctl};
 
-/// The checks of every concern that `declared` declares and whose folder has a `checks.toml`.
+/// The checks that the folder of `concern` declares; none where the host does not declare it, or the folder has no
+/// `checks.toml`.
 pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
     let name = concern.name.as_str();
     let Some(file) = concern
@@ -39,21 +38,25 @@ pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
     if let Err(error) = file.names.add_to(&mut scope) {
         return vec![unaskable(name, &error)];
     }
-    let mut all = Vec::new();
-    for check in &file.checks {
-        match of(name, file, check, &scope, declared) {
-            Ok(made) => all.extend(made),
-            Err(error) => all.push(unaskable(name, &error)),
-        }
-    }
+    let declared_ones = file.checks.iter();
+    let mut made: Vec<_> = declared_ones
+        .map(|check| of(name, file, check, &scope, declared))
+        .collect();
     if declared.host.platform.is_linux() {
-        match settings(name, file, &scope, declared) {
+        made.push(settings(name, file, &scope, declared));
+        made.push(modules(name, file, &scope));
+    }
+    let mut all = Vec::new();
+    for made in made {
+        match made {
             Ok(made) => all.extend(made),
-            Err(error) => all.push(unaskable(name, &error)),
-        }
-        match modules(name, file, &scope) {
-            Ok(made) => all.extend(made),
-            Err(error) => all.push(unaskable(name, &error)),
+            Err(error) => {
+                let unaskable = unaskable(name, &error);
+                // Checks of one query fail at the same place, which is one error.
+                if !all.iter().any(|it: &Check| it.id == unaskable.id) {
+                    all.push(unaskable);
+                }
+            }
         }
     }
     all
@@ -67,19 +70,19 @@ fn of(
     scope: &Scope,
     declared: &Declared<'_>,
 ) -> Result<Vec<Check>, NoValue> {
-    let question = &file.questions[&check.question];
-    let Some(command) = question.commands.get(&declared.host.platform) else {
+    let asked = &file.queries[&check.query];
+    let Some(command) = asked.commands.get(&declared.host.platform) else {
         return Ok(Vec::new());
     };
     let mut all = Vec::new();
-    for (part, scope) in each(question.each.as_ref(), scope, ["key", "value"])? {
-        let id = format!("{concern}/{}{part}", check.question);
+    for (part, scope) in each(asked.each.as_ref(), scope, ["key", "value"])? {
+        let id = format!("{concern}/{}{part}", check.query);
         for (_, scope) in each(check.each.as_ref(), &scope, ["item_key", "item"])? {
             let context = Value::from(scope.clone());
             let wanted = check.when.as_ref().map(|it| it.holds(&context));
             if wanted.transpose()?.unwrap_or(true) {
-                let query = question::query(question, id.clone(), command, &context)?;
-                all.push(one(concern, question, check, &query, scope)?);
+                let query = query::query(asked, id.clone(), command, &context)?;
+                all.push(one(concern, asked, check, &query, scope)?);
             }
         }
     }
@@ -96,21 +99,9 @@ fn each(
     let Some(expression) = things else {
         return Ok(vec![(String::new(), scope.clone())]);
     };
-    let entries = expression.entries(&Value::from(scope.clone()))?;
-    let entries = entries
-        .into_iter()
-        .enumerate()
-        .map(|(index, (entry, value))| {
-            let key = match entry {
-                Segment::Key(key) => key.into(),
-                Segment::Index(_) => value.clone(),
-            };
-            let part = part(&key, index);
-            let mut scope = scope.clone();
-            scope.extend(names.map(str::to_owned).into_iter().zip([key, value]));
-            (part, scope)
-        });
-    Ok(entries.collect())
+    let scopes = expression.scopes(scope, names)?.into_iter().enumerate();
+    let scopes = scopes.map(|(index, (_, scope))| (part(&scope[names[0]], index), scope));
+    Ok(scopes.collect())
 }
 
 /// The key, where an id can hold it, or else its place.
@@ -124,7 +115,7 @@ fn part(key: &Value, index: usize) -> String {
 
 fn one(
     concern: &str,
-    question: &Question,
+    asked: &DeclaredQuery,
     check: &DeclaredCheck,
     query: &Query,
     scope: Scope,
@@ -134,9 +125,8 @@ fn one(
     let expected = check.expected.render(&context)?;
     let needs = check.needs.as_ref().map(|it| it.render(&context));
     let needs = needs.transpose()?.map(|it| format!("{concern}/{it}"));
-    let (asked, declared) = (Arc::new(question.clone()), Arc::new(check.clone()));
-    let judge =
-        move |answer: &crate::answer::Answer<'_>| verdict::judge(&asked, &declared, &scope, answer);
+    let (answered, declared) = (asked.clone(), check.clone());
+    let judge = move |answer: &Answer<'_>| verdict::judge(&answered, &declared, &scope, answer);
     let mut made = Check::new(concern, &name, query, expected, judge).gate_if(check.gate);
     made.load = check.loads;
     made.needs = needs;
@@ -145,8 +135,8 @@ fn one(
         pause: Duration::from_secs(check.retries.pause_seconds.into()),
         only: check.retries.only.clone(),
     };
-    made.reads_failures = question.failure.is_some() || question.any_status;
-    if let Some(hint) = &question.where_missing {
+    made.reads_failures = asked.failure.is_some() || asked.any_status;
+    if let Some(hint) = &asked.where_missing {
         made.where_missing.clone_from(hint);
     }
     Ok(made)

@@ -1,6 +1,6 @@
 //! What a declared check makes of an answer.
 
-use deployctl_core::concern::{Case, DeclaredCheck, Failure, Measure, NoValue, Question};
+use deployctl_core::concern::{Case, DeclaredCheck, DeclaredQuery, Failure, Measure, NoValue};
 use minijinja::Value;
 use regex::Regex;
 
@@ -16,23 +16,23 @@ impl From<NoValue> for Unreadable {
 
 /// Judges `answer`, which came whole and in time.
 pub(super) fn judge(
-    question: &Question,
+    asked: &DeclaredQuery,
     check: &DeclaredCheck,
     scope: &Scope,
     answer: &Answer<'_>,
 ) -> Result<Found, Unreadable> {
-    if let Some(failure) = &question.failure {
-        if (answer.status != 0 || failure.any_status)
+    if let Some(failure) = &asked.failure {
+        if (answer.status != 0 || failure.also_on_success)
             && let Some(found) = said(failure, answer)?
         {
             return Ok(found);
         }
-        if answer.status != 0 && !question.any_status {
+        if answer.status != 0 && !asked.any_status {
             let status = answer.status;
             return Err(Unreadable(format!("the query ended with status {status}")));
         }
     }
-    let (context, unnamed) = context(question, check, scope, answer)?;
+    let (context, unnamed) = context(asked, check, scope, answer)?;
     match (first(&check.unreadable, &context), unnamed) {
         (Ok(Some(reason)), _) => return Err(Unreadable(reason)),
         (_, Some(error)) => return Err(error.into()),
@@ -63,7 +63,7 @@ fn holds(check: &DeclaredCheck, context: &Value) -> Result<Holds, Unreadable> {
 /// What expressions read: the host, the answer, and the names of `let`. And why one of these has no value: the check
 /// may have better words for it.
 fn context(
-    question: &Question,
+    asked: &DeclaredQuery,
     check: &DeclaredCheck,
     scope: &Scope,
     answer: &Answer<'_>,
@@ -72,10 +72,10 @@ fn context(
     scope.insert("status".to_owned(), answer.status.into());
     scope.insert("errors".to_owned(), answer.errors().into());
     scope.insert("said".to_owned(), answer.everything().into());
-    let read = |text: &str| reader::read(&question.reader, text);
+    let read = |text: &str| reader::read(&asked.reader, text);
     let read = if answer.status != 0 {
         Value::from(())
-    } else if question.asks_boot {
+    } else if asked.asks_boot {
         let (rest, boot) = without_boot(answer.text()?);
         let read = read(&rest)?;
         scope.insert("boot".to_owned(), boot?);
@@ -84,7 +84,7 @@ fn context(
         read(answer.text()?)?
     };
     scope.insert("answer".to_owned(), read);
-    let named = question.names.add_to(&mut scope);
+    let named = asked.names.add_to(&mut scope);
     let named = named.and_then(|()| check.names.add_to(&mut scope));
     Ok((Value::from(scope), named.err()))
 }

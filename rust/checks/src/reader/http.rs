@@ -115,12 +115,3 @@ impl Http<'_> {
         number("seconds", seconds)
     }
 }
-
-/// Address and port as they are written in a URL and in the answers of ss(8).
-pub(crate) fn authority(address: &str, port: u16) -> String {
-    if address.contains(':') {
-        format!("[{address}]:{port}")
-    } else {
-        format!("{address}:{port}")
-    }
-}

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deployctl_core::concern::{Concern, Folder, Origin};
 use deployctl_core::inventory::{Inventory, Platform};
-use deployctl_core::name::HostName;
 use deployctl_core::query::Section;
 use deployctl_core::rendered::Rendered;
-use deployctl_core::trial::{Bench, Example, Outcome, Trial, counted};
+use deployctl_core::trial::{Example, Outcome, Trial, TrialFolders, counted};
 
 use crate::case::{self, Case};
 use crate::{Check, CheckStatus, Declared, evaluate, folder};
@@ -45,9 +44,12 @@ const STRANGE: &[&str] = &[
     "1\0",
 ];
 
-/// Tries the checks of `concern`, whose folder is `folder`; nothing where it has no `checks.toml`.
-pub fn trials(bench: &Bench, concern: &Concern, folder: &Folder) -> Vec<Trial> {
-    if concern.checks.is_none() {
+/// Tries the checks of `concern`, whose folder is `folder`; nothing where it has no `checks.toml` or no example that fits.
+pub fn trials(folders: &TrialFolders, concern: &Concern, folder: &Folder) -> Vec<Trial> {
+    let mut examples = Platform::ALL
+        .map(|it| folders.examples(concern, it))
+        .into_iter();
+    if concern.checks.is_none() || examples.all(|it| it.is_empty()) {
         return Vec::new();
     }
     let trial = |what, expected: &str, outcome| Trial {
@@ -60,30 +62,35 @@ pub fn trials(bench: &Bench, concern: &Concern, folder: &Folder) -> Vec<Trial> {
         let outcome = refuted(found, "docs/own-checks.md has the format of a page");
         return vec![trial("checks/cases", CASES, outcome)];
     }
+    let on_each = Platform::ALL.map(|platform| checks_on(folders, concern, platform, &[]));
+    let on_each: Result<Vec<Vec<Check>>, String> = on_each.into_iter().collect();
+    // Examples that are missing or do not fit are another trial's to tell.
+    let Ok(checks) = on_each.map(|all| all.into_iter().flatten().collect::<Vec<_>>()) else {
+        return Vec::new();
+    };
     let mut tried = Tried::default();
     for (place, case) in &cases {
-        tried.case(bench, concern, place, case);
+        tried.case(folders, concern, place, case);
     }
-    let checks: Vec<Check> = Platform::ALL
-        .into_iter()
-        .filter_map(|platform| checks_on(bench, concern, platform, &[]).ok())
-        .flatten()
-        .collect();
     let ours = cases.is_empty() && folder.origin != Origin::Repository;
-    let elsewhere = || Outcome::NotTried(ELSEWHERE.to_owned());
-    let of_cases = if ours {
-        elsewhere()
-    } else {
-        tried.cases(cases.len())
-    };
-    let of_both = if ours {
-        elsewhere()
-    } else {
-        tried.both(&checks)
+    let or_elsewhere = |outcome| {
+        if ours {
+            Outcome::NotTried(ELSEWHERE.to_owned())
+        } else {
+            outcome
+        }
     };
     vec![
-        trial("checks/cases", CASES, of_cases),
-        trial("checks/good-and-bad", BOTH, of_both),
+        trial(
+            "checks/cases",
+            CASES,
+            or_elsewhere(tried.cases(cases.len())),
+        ),
+        trial(
+            "checks/good-and-bad",
+            BOTH,
+            or_elsewhere(tried.both(&checks)),
+        ),
         trial("checks/nothing", NOTHING, nothing(&checks, &cases)),
     ]
 }
@@ -112,16 +119,16 @@ fn read(folder: &Folder) -> (Vec<(String, Case)>, Option<String>) {
 
 /// The checks of the folder on the first example host of `platform`, with facts changed.
 fn checks_on(
-    bench: &Bench,
+    folders: &TrialFolders,
     concern: &Concern,
     platform: Platform,
     changes: &[String],
 ) -> Result<Vec<Check>, String> {
-    let example = bench.examples(concern, platform).into_iter().next();
+    let example = folders.examples(concern, platform).into_iter().next();
     let Some(example) = example else {
         return Ok(Vec::new());
     };
-    let inventory = inventory(bench, &example, changes)?;
+    let inventory = inventory(folders, &example, changes)?;
     let Some((name, host)) = inventory.hosts().iter().next() else {
         return Ok(Vec::new());
     };
@@ -129,17 +136,17 @@ fn checks_on(
         host,
         concerns: inventory.concerns(),
         cluster: inventory.cluster(),
-        rendered: &rendered(name),
+        rendered: &Rendered::empty(name.clone()),
         failed_before: &BTreeSet::new(),
     };
     Ok(folder::checks(concern, &declared))
 }
 
-fn rendered(name: &HostName) -> Rendered {
-    Rendered::empty(name.clone())
-}
-
-fn inventory(bench: &Bench, example: &Example, changes: &[String]) -> Result<Inventory, String> {
+fn inventory(
+    folders: &TrialFolders,
+    example: &Example,
+    changes: &[String],
+) -> Result<Inventory, String> {
     let mut raw = example.inventory();
     for change in changes {
         let (path, value) = change
@@ -153,7 +160,23 @@ fn inventory(bench: &Bench, example: &Example, changes: &[String]) -> Result<Inv
         let at = path.split('.').try_fold(host, |at, key| at.get_mut(key));
         *at.ok_or_else(|| format!("the example has no fact `{path}`"))? = value;
     }
-    bench.inventory(raw).map_err(|error| error.to_string())
+    folders.inventory(raw).map_err(|error| error.to_string())
+}
+
+/// The checks that ask the query of `case`: on the platform that it names, or the first where some do.
+fn asking(folders: &TrialFolders, concern: &Concern, case: &Case) -> Result<Vec<Check>, String> {
+    let named = case.host.as_deref();
+    for platform in Platform::ALL {
+        if named.is_some_and(|word| word != platform.as_str()) {
+            continue;
+        }
+        let mut checks = checks_on(folders, concern, platform, &case.facts)?;
+        checks.retain(|check| check.query.id == case.query);
+        if !checks.is_empty() {
+            return Ok(checks);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// What became of the cases.
@@ -165,30 +188,16 @@ struct Tried {
 }
 
 impl Tried {
-    fn case(&mut self, bench: &Bench, concern: &Concern, place: &str, case: &Case) {
+    fn case(&mut self, folders: &TrialFolders, concern: &Concern, place: &str, case: &Case) {
         let name = format!("{place}, `{}: {}`", case.query, case.name);
-        let platforms = Platform::ALL.into_iter().filter(|platform| {
-            let named = case.host.as_deref();
-            named.is_none_or(|word| word == platform.as_str())
-        });
-        let mut checks = Vec::new();
-        for platform in platforms {
-            match checks_on(bench, concern, platform, &case.facts) {
-                Ok(found) => checks = found,
-                Err(problem) => {
-                    return self.note(format!("{name}: {problem}"), "change its `facts`");
-                }
+        let checks = match asking(folders, concern, case) {
+            Ok(checks) if checks.is_empty() => {
+                let hint = "its heading is `== CONCERN/QUERY: name`, with `/KEY` where the query has `each`";
+                return self.note(format!("{name}: no check asks that"), hint);
             }
-            checks.retain(|check| check.query.id == case.query);
-            if !checks.is_empty() {
-                break;
-            }
-        }
-        if checks.is_empty() {
-            let hint =
-                "its heading is `== CONCERN/QUERY: name`, with `/KEY` where the query has `each`";
-            return self.note(format!("{name}: no check asks that"), hint);
-        }
+            Ok(checks) => checks,
+            Err(problem) => return self.note(format!("{name}: {problem}"), "change its `facts`"),
+        };
         let answer = case.answer();
         let results: Vec<_> = checks
             .iter()

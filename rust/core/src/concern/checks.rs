@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::error::ConcernError;
-use super::expression::{Compiler, Expression, Text};
+use super::expression::{Expression, Text, read_file};
 use super::folder::Folder;
 use super::names::Names;
 use crate::name::SysctlKey;
 
 mod check;
+mod declared_query;
 mod file;
 mod query;
-mod question;
 
-pub use question::{Failure, Field, FieldKind, Question, Reader};
+pub use declared_query::{DeclaredQuery, Failure, Field, FieldKind, Reader};
 
 /// The file.
 pub(super) const CHECKS: &str = "checks.toml";
@@ -38,7 +38,7 @@ pub struct ChecksFile {
     /// Names for values that follow from facts.
     pub names: Names,
     /// What is asked, by name.
-    pub questions: BTreeMap<String, Question>,
+    pub queries: BTreeMap<String, DeclaredQuery>,
     /// What must hold, in the order of the file.
     pub checks: Vec<DeclaredCheck>,
     /// Kernel settings that follow from facts, beside those that `ubuntu/` writes.
@@ -52,13 +52,13 @@ pub struct ChecksFile {
 pub struct DeclaredCheck {
     /// Its name below the concern's: `pool`, `library/{{ key }}`.
     pub name: Text,
-    /// The question whose answer it reads.
-    pub question: String,
+    /// The query whose answer it reads.
+    pub query: String,
     /// A list or an attribute set: there is one such check for each of its entries, as `item_key` and `item`.
     pub each: Option<Expression>,
     /// Whether there is such a check; left out: there is.
     pub when: Option<Expression>,
-    /// Names for values of the answer, beside those of the question.
+    /// Names for values of the answer, beside those of the query.
     pub names: Names,
     /// When the answer is no answer, and why.
     pub unreadable: Vec<Case>,
@@ -136,24 +136,7 @@ pub struct Setting {
 
 /// The file of `folder`; `None` where there is none.
 pub(super) fn read(folder: &Folder) -> Result<Option<ChecksFile>, Vec<ConcernError>> {
-    let Some(source) = folder.files.get(CHECKS) else {
-        return Ok(None);
-    };
-    let mut compiler = Compiler::new(&format!("{}/{CHECKS}", folder.place), source);
-    let parsed: file::File = match toml::from_str(source) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            let offset = error.span().map_or(0, |span| span.start);
-            compiler.fail(offset, error.message().replace('\n', " "));
-            return Err(compiler.errors);
-        }
-    };
-    let read = parsed.compile(&mut compiler);
-    if compiler.errors.is_empty() {
-        Ok(Some(read))
-    } else {
-        Err(compiler.errors)
-    }
+    read_file(folder, CHECKS, file::File::compile)
 }
 
 #[cfg(test)]
@@ -163,6 +146,7 @@ mod tests {
 
     use super::*;
     use crate::concern::Origin;
+    use crate::concern::expression::Compiler;
 
     /// A sound file, of which each case changes one line.
     const SOUND: &str = r#"[query.status]
@@ -195,6 +179,14 @@ found = "{{ answer.open }}"
     }
 
     #[test]
+    fn the_example_of_the_documentation_is_sound() {
+        let page = include_str!("../../../../docs/own-checks.md");
+        let (_, example) = page.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        assert_eq!(told(example), "sound");
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_line() {
         assert_eq!(told(SOUND), "sound");
         let mut page = String::new();
@@ -216,6 +208,10 @@ found = "{{ answer.open }}"
             (
                 "[[check]]",
                 "variables = { PATH = \"host.web.path\" }\n[[check]]",
+            ),
+            (
+                "cat /run/web\"",
+                "cat $file_of_web\"\nvariables = { file = \"host.web.file\" }",
             ),
             (
                 "[[check]]",

@@ -5,13 +5,17 @@ use std::sync::LazyLock;
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 
 use super::error::ConcernError;
 use super::filter;
+use super::folder::Folder;
+use super::names::Scope;
 use super::operations;
 use super::set::line_at;
 use crate::inventory::Segment;
+use crate::render::number_text;
 
 /// Longest expression or text, in bytes: with it, and without blocks, what one can build stays small.
 const LONGEST: usize = 1000;
@@ -84,23 +88,32 @@ impl Expression {
         self.evaluate(context).map(|value| value.is_true())
     }
 
-    /// The entries of its value, an attribute set or a list.
+    /// `scope` for each entry of its value, an attribute set or a list, with two more `names`: the entry's key, which
+    /// in a list is the entry itself, and the entry.
     ///
     /// # Errors
     /// When it is neither, and as [`Self::evaluate`].
-    pub fn entries(&self, context: &Value) -> Result<Vec<(Segment, Value)>, NoValue> {
-        let things = self.evaluate(context)?;
+    pub fn scopes(
+        &self,
+        scope: &Scope,
+        names: [&str; 2],
+    ) -> Result<Vec<(Segment, Scope)>, NoValue> {
+        let things = self.evaluate(&Value::from(scope.clone()))?;
         let is_map = things.kind() == ValueKind::Map;
         let keys = things
             .try_iter()
             .map_err(|_| self.fault("is neither a list nor an attribute set"))?;
         let entry = |(index, key): (usize, Value)| {
-            if !is_map {
-                return Ok((Segment::Index(index), key));
-            }
-            let value = things.get_item(&key);
-            let value = value.map_err(|error| self.fault(error.to_string()))?;
-            Ok((Segment::Key(key.to_string()), value))
+            let (segment, value) = if is_map {
+                let value = things.get_item(&key);
+                let value = value.map_err(|error| self.fault(error.to_string()))?;
+                (Segment::Key(key.to_string()), value)
+            } else {
+                (Segment::Index(index), key.clone())
+            };
+            let mut scope = scope.clone();
+            scope.extend(names.map(str::to_owned).into_iter().zip([key, value]));
+            Ok((segment, scope))
         };
         keys.enumerate().map(entry).collect()
     }
@@ -148,13 +161,38 @@ fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Err
     let text = match value.kind() {
         ValueKind::Bool => if value.is_true() { "true" } else { "false" }.to_owned(),
         ValueKind::String => value.as_str().unwrap_or_default().to_owned(),
-        ValueKind::Number => filter::number_text(value),
+        ValueKind::Number => number_text(value),
         kind => {
             let message = format!("a text cannot hold a {kind}; join or count it");
             return Err(Error::new(ErrorKind::BadEscape, message));
         }
     };
     out.write_str(&text).map_err(Error::from)
+}
+
+/// Reads the TOML file `name` of `folder` and compiles what is in it; `None` where there is no such file.
+pub(super) fn read_file<T: DeserializeOwned, R>(
+    folder: &Folder,
+    name: &str,
+    compile: impl FnOnce(T, &mut Compiler<'_>) -> R,
+) -> Result<Option<R>, Vec<ConcernError>> {
+    let Some(source) = folder.files.get(name) else {
+        return Ok(None);
+    };
+    let mut compiler = Compiler::new(&format!("{}/{name}", folder.place), source);
+    let read = match toml::from_str(source) {
+        Ok(parsed) => Some(compile(parsed, &mut compiler)),
+        Err(error) => {
+            let offset = error.span().map_or(0, |span| span.start);
+            compiler.fail(offset, error.message().replace('\n', " "));
+            None
+        }
+    };
+    if compiler.errors.is_empty() {
+        Ok(read)
+    } else {
+        Err(compiler.errors)
+    }
 }
 
 /// Compiles the expressions of one file, and collects what is wrong with them.

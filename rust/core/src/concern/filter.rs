@@ -4,6 +4,8 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 use regex::Regex;
 
 use crate::cpus;
+use crate::name::authority;
+use crate::precedence::glob;
 
 /// Names and meanings, for the documentation.
 pub const FILTERS: &[(&str, &str)] = &[
@@ -34,7 +36,7 @@ pub const FILTERS: &[(&str, &str)] = &[
     ),
     (
         "glob(patterns)",
-        "whether a text matches a pattern, where `*` is any text, or one of a list of them",
+        "whether a text matches a pattern, where `*` is any text and `?` one character, or one of a list of them",
     ),
     (
         "lookup(pairs)",
@@ -92,18 +94,14 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("capture", capture);
     environment.add_filter("expand", expand);
     environment.add_filter("sections", sections);
-    environment.add_filter("glob", |text: &str, patterns: Value| glob(text, &patterns));
+    environment.add_filter("glob", |text: &str, patterns: Value| {
+        matches_glob(text, &patterns)
+    });
     environment.add_filter("lookup", lookup);
 }
 
 fn wrong(problem: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, problem.into())
-}
-
-/// Nix versions differ in whether they print 1.0 as `1` or `1.0`.
-pub(super) fn number_text(value: &Value) -> String {
-    let text = value.to_string();
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 fn number(value: &Value) -> Result<Value, Error> {
@@ -137,14 +135,6 @@ fn kib(text: &str) -> Option<u64> {
         "m" | "mb" | "mib" => number.checked_mul(1024),
         "g" | "gb" | "gib" => number.checked_mul(1024 * 1024),
         _ => None,
-    }
-}
-
-fn authority(address: &str, port: u16) -> String {
-    if address.contains(':') {
-        format!("[{address}]:{port}")
-    } else {
-        format!("{address}:{port}")
     }
 }
 
@@ -191,20 +181,13 @@ fn sections(text: &str, pattern: &str) -> Result<Vec<String>, Error> {
     Ok(sections)
 }
 
-fn glob(text: &str, patterns: &Value) -> Result<bool, Error> {
-    let one = |pattern: &str| {
-        let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
-        Ok(regex(&format!("^(?s:{})$", parts.join(".*")))?.is_match(text))
-    };
+/// Whether `text` matches a pattern, or one of a list of them.
+fn matches_glob(text: &str, patterns: &Value) -> Result<bool, Error> {
     if let Some(pattern) = patterns.as_str() {
-        return one(pattern);
+        return Ok(glob(pattern, text));
     }
-    for pattern in patterns.try_iter()? {
-        if one(pattern.as_str().unwrap_or_default())? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut patterns = patterns.try_iter()?;
+    Ok(patterns.any(|it| it.as_str().is_some_and(|pattern| glob(pattern, text))))
 }
 
 fn lookup(text: &str, pairs: Vec<Vec<Value>>) -> Option<Value> {

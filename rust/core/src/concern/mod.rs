@@ -21,8 +21,8 @@ mod schema;
 mod set;
 
 pub use checks::{
-    Case, ChecksFile, DeclaredCheck, Failure, Field, FieldKind, Measure, Question, Reader, Retries,
-    Setting,
+    Case, ChecksFile, DeclaredCheck, DeclaredQuery, Failure, Field, FieldKind, Measure, Reader,
+    Retries, Setting,
 };
 pub use error::{ConcernError, ConcernErrors};
 pub use expression::{Expression, NoValue, Text};

@@ -1,4 +1,4 @@
-//! `let` and `list`: names for values that the other expressions of a rule, a question or a check read.
+//! `let` and `list`: names for values that the other expressions of a rule, a query or a check read.
 
 use std::collections::BTreeMap;
 

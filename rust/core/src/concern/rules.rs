@@ -5,7 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::ConcernError;
-use super::expression::{Compiler, Expression, NoValue, Text};
+use super::expression::{Compiler, Expression, NoValue, Text, read_file};
 use super::folder::Folder;
 use super::names::{Lists, Names, Scope, Values};
 use crate::inventory::{FactPath, Segment};
@@ -74,25 +74,11 @@ pub(crate) struct Objection {
 
 /// The rules of `folder`.
 pub(super) fn read(folder: &Folder) -> Result<Vec<Rule>, Vec<ConcernError>> {
-    let Some(source) = folder.files.get(RULES) else {
-        return Ok(Vec::new());
-    };
-    let mut compiler = Compiler::new(&format!("{}/{RULES}", folder.place), source);
-    let parsed: RulesFile = match toml::from_str(source) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            let offset = error.span().map_or(0, |span| span.start);
-            compiler.fail(offset, error.message().replace('\n', " "));
-            return Err(compiler.errors);
-        }
-    };
-    let rules = parsed.rule.into_iter().map(|it| it.compile(&mut compiler));
-    let rules = rules.collect();
-    if compiler.errors.is_empty() {
-        Ok(rules)
-    } else {
-        Err(compiler.errors)
-    }
+    let rules = read_file(folder, RULES, |file: RulesFile, compiler| {
+        let rules = file.rule.into_iter().map(|it| it.compile(compiler));
+        rules.collect()
+    });
+    rules.map(Option::unwrap_or_default)
 }
 
 impl Item {
@@ -190,14 +176,7 @@ impl Rule {
             return Ok(self.object(scope.clone(), None)?.into_iter().collect());
         };
         let mut objections = Vec::new();
-        for (entry, value) in each.entries(&context)? {
-            let key = match &entry {
-                Segment::Key(key) => Value::from(key.as_str()),
-                Segment::Index(_) => value.clone(),
-            };
-            let mut scope = scope.clone();
-            scope.insert("key".to_owned(), key);
-            scope.insert("value".to_owned(), value);
+        for (entry, scope) in each.scopes(scope, ["key", "value"])? {
             objections.extend(self.object(scope, Some(&entry))?);
         }
         Ok(objections)

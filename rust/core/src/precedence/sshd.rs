@@ -8,7 +8,7 @@ use super::{ConfigFiles, How, Overruled, Place, Setting};
 
 mod condition;
 
-pub(super) use condition::glob;
+pub(crate) use condition::glob;
 pub use condition::names;
 
 /// The main file.

@@ -77,7 +77,7 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
         }
         // Written as most readers want it; minijinja's own is Python's `True`.
         ValueKind::Bool => if value.is_true() { "true" } else { "false" }.to_owned(),
-        ValueKind::Number => number(value),
+        ValueKind::Number => number_text(value),
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
             if value.is_safe() {
@@ -101,7 +101,7 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
 }
 
 /// Nix versions differ in whether they print 1.0 as `1` or `1.0`; the rendered bytes must not.
-fn number(value: &Value) -> String {
+pub(crate) fn number_text(value: &Value) -> String {
     let text = value.to_string();
     match text.strip_suffix(".0") {
         Some(whole) => whole.to_owned(),

@@ -20,6 +20,7 @@ mod syntax;
 mod template_set;
 mod why;
 
+pub(crate) use environment::number_text;
 pub use error::{Fault, RenderError, RenderErrors};
 pub use facts::Facts;
 pub use syntax::{Syntax, Unwritable};

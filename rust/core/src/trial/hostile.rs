@@ -17,7 +17,7 @@ use crate::rendered::{Entry, Rendered};
 const MARK: &str = "zq7";
 
 /// Values that mean something to one reader or another, each with the mark.
-pub const HOSTILE: [&str; 18] = [
+const HOSTILE: [&str; 18] = [
     "zq7 two words",
     "zq7\nnext=line",
     "zq7\r\nnext",

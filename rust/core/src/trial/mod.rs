@@ -1,23 +1,22 @@
 //! Trials of a concern's folder: what our own tests prove of the concerns that the program contains, for any folder.
 //!
 //! ```text
-//! Folders ─ Bench ─┬─ Example hosts (facts: `examples` of the schema) ─┬─ slips, rules ────── [Trial]
-//!                  └─ TemplateSet ─────────────────────────────────────┴─ ubuntu, hostile ── [Trial]
+//! Folders ─ TrialFolders ─┬─ Example hosts (facts: `examples` of the schema) ─┬─ slips, rules ────── [Trial]
+//!                         └─ TemplateSet ─────────────────────────────────────┴─ ubuntu, hostile ── [Trial]
 //! ```
 //!
 //! The engine lets Nix evaluate the modules on the same example hosts; [`nix_trials`] judges what they set.
 
-mod bench;
 mod example;
+mod folders;
 mod hostile;
 mod nix;
 mod slips;
 mod ubuntu;
 mod walk;
 
-pub use bench::Bench;
 pub use example::Example;
-pub use hostile::HOSTILE;
+pub use folders::TrialFolders;
 pub use nix::{Evaluated, nix_trials};
 
 /// One thing that was tried.

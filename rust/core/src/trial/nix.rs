@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::bench::Bench;
 use super::example::Example;
+use super::folders::TrialFolders;
 use super::{Outcome, Trial};
 use crate::concern::{Concern, Origin};
 use crate::inventory::Platform;
@@ -23,7 +23,7 @@ pub enum Evaluated {
     NotTried(String),
 }
 
-impl Bench {
+impl TrialFolders {
     /// The inventories that the module of `platform` is to be evaluated with: one for each example, then one whose
     /// host does not declare the concern. None where there is nothing to ask.
     pub fn nix_inventories(&self, concern: &Concern, platform: Platform) -> Vec<Value> {
@@ -34,7 +34,7 @@ impl Bench {
     }
 }
 
-/// Judges what Nix said of the module of `platform`, for the inventories of [`Bench::nix_inventories`].
+/// Judges what Nix said of the module of `platform`, for the inventories of [`TrialFolders::nix_inventories`].
 pub fn nix_trials(concern: &Concern, platform: Platform, evaluated: &Evaluated) -> Vec<Trial> {
     let (what, undeclared_what) = match platform {
         Platform::Darwin => ("darwin/module", "darwin/undeclared"),

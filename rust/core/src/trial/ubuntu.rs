@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::bench::first;
 use super::example::Example;
+use super::folders::first;
 use super::{Outcome, Trial, counted};
 use crate::concern::Concern;
 use crate::inventory::Platform;

@@ -4,7 +4,7 @@ use deployctl_checks::trial;
 use deployctl_core::concern::{Concern, Folder, Folders, Origin};
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::ConcernName;
-use deployctl_core::trial::{Bench, Evaluated, Outcome, Trial, nix_trials};
+use deployctl_core::trial::{Evaluated, Trial, TrialFolders, nix_trials};
 use deployctl_engine::nix::Nix;
 use deployctl_report::text::{self, Beside};
 use deployctl_report::{ConcernReport, Report, Verdict};
@@ -20,21 +20,16 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
     let pages = Pages::new(args.junit.as_deref(), None)?;
     let folders = context.folders()?;
     let chosen = chosen(&folders, &args.names)?;
-    let bench = Bench::new(&folders);
+    let trial_folders = TrialFolders::new(&folders);
     let mut report = Report::new("concern test", Vec::new());
     for (name, folder) in chosen {
         let concern = ConcernName::new(name).map_err(|error| {
             Failure::of(Verdict::Usage, &error).hint(format!("rename `{}`", folder.place))
         })?;
-        let mut trials = bench.trials(name);
-        if let Some(concern) = bench.concern(name) {
-            if trials
-                .iter()
-                .all(|it| !matches!(it.outcome, Outcome::Refuted { .. }) || it.what != "examples")
-            {
-                trials.extend(trial::trials(&bench, concern, folder));
-            }
-            trials.extend(nix(context, &bench, concern).await);
+        let mut trials = trial_folders.trials(name);
+        if let Some(concern) = trial_folders.concern(name) {
+            trials.extend(trial::trials(&trial_folders, concern, folder));
+            trials.extend(nix(context, &trial_folders, concern).await);
         }
         let checks = trials.iter().map(|it| trial::result(&concern, it));
         report.concerns.push(ConcernReport {
@@ -54,14 +49,14 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
 }
 
 /// Tries the modules of `concern` for the platforms that Nix builds.
-async fn nix(context: &Context, bench: &Bench, concern: &Concern) -> Vec<Trial> {
+async fn nix(context: &Context, trial_folders: &TrialFolders, concern: &Concern) -> Vec<Trial> {
     let top = context.repo().ok();
     // The program contains no modules for Nix.
     let folder = top.filter(|_| concern.origin != Origin::BuiltIn);
     let folder = folder.map(|top| top.join(&concern.place));
     let mut trials = Vec::new();
     for platform in Platform::ALL.into_iter().filter(|it| it.runs_closure()) {
-        let inventories = bench.nix_inventories(concern, platform);
+        let inventories = trial_folders.nix_inventories(concern, platform);
         let evaluated = match &folder {
             Some(folder) if concern.is_for(platform) => {
                 let nix = Nix::default();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::declared_query::DeclaredQuery;
 use super::file::Phrase;
-use super::question::Question;
 use super::{ANSWER, Case, DeclaredCheck, EACH, ITEM, Measure, Retries};
 use crate::concern::expression::Compiler;
 use crate::concern::names::{Lists, Names, Values};
@@ -72,18 +72,18 @@ impl CheckItem {
     /// With every expression compiled; `host` is what it can read of the host.
     pub(super) fn compile(
         self,
-        questions: &BTreeMap<String, Question>,
+        queries: &BTreeMap<String, DeclaredQuery>,
         host: &[&str],
         compiler: &mut Compiler<'_>,
     ) -> DeclaredCheck {
-        let question = self.query.get_ref().clone();
-        let asked = questions.get(&question);
+        let query = self.query.get_ref().clone();
+        let asked = queries.get(&query);
         if asked.is_none() {
-            let known: Vec<&str> = questions.keys().map(String::as_str).collect();
+            let known: Vec<&str> = queries.keys().map(String::as_str).collect();
             compiler.fail(
                 self.query.span().start,
                 format!(
-                    "there is no query `{question}`; the file has `{}`",
+                    "there is no query `{query}`; the file has `{}`",
                     known.join("`, `")
                 ),
             );
@@ -101,7 +101,7 @@ impl CheckItem {
         let all: Vec<&str> = after.iter().copied().chain(names.words()).collect();
         DeclaredCheck {
             name: compiler.text(&self.name, &before),
-            question,
+            query,
             each,
             when: self.when.map(|it| compiler.expression(&it, &before)),
             unreadable: cases(self.unreadable, &all, compiler),

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::check::CheckItem;
+use super::declared_query::DeclaredQuery;
 use super::query::QueryItem;
-use super::question::Question;
 use super::{ChecksFile, DeclaredCheck, HOST, Setting};
 use crate::concern::expression::Compiler;
 use crate::concern::names::{Lists, Names, Values, is_name};
@@ -51,7 +51,7 @@ impl File {
     pub(super) fn compile(self, compiler: &mut Compiler<'_>) -> ChecksFile {
         let names = Names::compile(&self.values, &self.list, HOST, compiler);
         let host: Vec<&str> = HOST.iter().copied().chain(names.words()).collect();
-        let questions: BTreeMap<String, Question> = self
+        let queries: BTreeMap<String, DeclaredQuery> = self
             .query
             .into_iter()
             .map(|(name, item)| {
@@ -64,12 +64,12 @@ impl File {
             .collect();
         let mut checks = Vec::new();
         for item in self.check {
-            checks.push(item.into_inner().compile(&questions, &host, compiler));
+            checks.push(item.into_inner().compile(&queries, &host, compiler));
         }
-        for name in questions.keys() {
+        for name in queries.keys() {
             if !checks
                 .iter()
-                .any(|check: &DeclaredCheck| check.question == *name)
+                .any(|check: &DeclaredCheck| check.query == *name)
             {
                 compiler.fail(0, format!("no check reads the query `{name}`"));
             }
@@ -87,7 +87,7 @@ impl File {
         let modules = self.modules.map(|it| compiler.expression(&it, &host));
         ChecksFile {
             names,
-            questions,
+            queries,
             checks,
             sysctl,
             modules,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::declared_query::{DeclaredQuery, Failure, Field, FieldKind, Reader};
 use super::file::Phrase;
-use super::question::{Failure, Field, FieldKind, Question, Reader};
 use super::{ANSWER, EACH};
 use crate::concern::expression::Compiler;
 use crate::concern::names::{Lists, Names, Values, is_name};
@@ -51,7 +51,7 @@ pub(super) struct QueryItem {
 struct FailureItem {
     line: Spanned<String>,
     #[serde(default)]
-    any_status: bool,
+    also_on_success: bool,
     #[serde(default)]
     hints: Vec<(String, String)>,
     hint: Option<String>,
@@ -61,7 +61,12 @@ struct FailureItem {
 
 impl QueryItem {
     /// With every expression compiled; `at` is its place in the file, and `host` what it can read.
-    pub(super) fn compile(self, at: usize, host: &[&str], compiler: &mut Compiler<'_>) -> Question {
+    pub(super) fn compile(
+        self,
+        at: usize,
+        host: &[&str],
+        compiler: &mut Compiler<'_>,
+    ) -> DeclaredQuery {
         let each = self.each.as_ref();
         let each = each.map(|it| compiler.expression(it, host));
         let roots = [host, if each.is_some() { EACH } else { &[] }].concat();
@@ -86,10 +91,17 @@ impl QueryItem {
             if !is_name(name.get_ref()) || name.get_ref().starts_with("shipped") {
                 compiler.fail(name.span().start, format!("`{}` is no name of a variable; expected lower-case letters, digits and `_`", name.get_ref()));
             }
+            if !commands
+                .values()
+                .any(|it| DeclaredQuery::reads(it, name.get_ref()))
+            {
+                let problem = format!("no command reads the variable `{}`", name.get_ref());
+                compiler.fail(name.span().start, problem);
+            }
             let value = compiler.expression(&value, &roots);
             variables.insert(name.into_inner(), value);
         }
-        Question {
+        DeclaredQuery {
             commands,
             deadline_seconds,
             cap_kib: self.cap_kib.unwrap_or(64),
@@ -203,7 +215,7 @@ impl FailureItem {
         }
         Failure {
             line: self.line.into_inner(),
-            any_status: self.any_status,
+            also_on_success: self.also_on_success,
             hints: self.hints,
             hint: self.hint,
             pending_reboot: self.pending_reboot,

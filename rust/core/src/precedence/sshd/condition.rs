@@ -82,7 +82,7 @@ pub fn names(pattern: &str, login: &Login) -> Option<bool> {
 }
 
 /// sshd's patterns: `*` is for any characters, `?` for one.
-pub(in crate::precedence) fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);

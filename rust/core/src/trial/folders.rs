@@ -12,14 +12,14 @@ use crate::inventory::{Inventory, InventoryErrors, Platform, Reader};
 use crate::render::TemplateSet;
 
 /// The folders, read.
-pub struct Bench {
+pub struct TrialFolders {
     sound: Concerns,
     templates: TemplateSet,
     /// What is wrong with the others, each with its hint, by name.
     broken: BTreeMap<String, Vec<(String, Option<String>)>>,
 }
 
-impl Bench {
+impl TrialFolders {
     /// Reads every folder by itself, so that one that is wrong keeps none of the others from being tried.
     #[expect(
         clippy::missing_panics_doc,

@@ -1,4 +1,4 @@
-//! A question to a host, and how its answer is read.
+//! A query to a host, and how its answer is read.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use crate::concern::expression::Expression;
 use crate::concern::names::Names;
 use crate::inventory::Platform;
 
-/// One question, or one for each of several things.
+/// One query, or one for each of several things.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct DeclaredQuery {
     /// POSIX sh, by platform. Facts reach it in its variables and arguments only.
     pub commands: BTreeMap<Platform, String>,
     /// How long it may take, in seconds; zero for what cannot hang (builtins over /proc and local files).
@@ -36,6 +36,20 @@ pub struct Question {
     pub where_missing: Option<String>,
     /// How it looks when the command says itself what is wrong.
     pub failure: Option<Failure>,
+}
+
+impl DeclaredQuery {
+    /// Whether `command`, one of its own, reads the variable `name`.
+    pub fn reads(command: &str, name: &str) -> bool {
+        ["$", "${"].iter().any(|sign| {
+            let variable = format!("{sign}{name}");
+            let mut found = command.match_indices(&variable);
+            found.any(|(at, found)| {
+                let next = command[at + found.len()..].chars().next();
+                next.is_none_or(|c| !(c.is_ascii_alphanumeric() || c == '_'))
+            })
+        })
+    }
 }
 
 /// How an answer is read.
@@ -105,7 +119,7 @@ pub struct Failure {
     /// A regular expression: the line of either stream that says it, which becomes the evidence.
     pub line: String,
     /// Whether a command that succeeded can say it, too.
-    pub any_status: bool,
+    pub also_on_success: bool,
     /// Parts of that line, and what to do about each.
     pub hints: Vec<(String, String)>,
     /// What to do about another one.

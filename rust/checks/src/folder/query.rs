@@ -1,9 +1,9 @@
-//! A declared question as it is asked of one host.
+//! A declared query as it is asked of one host.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use deployctl_core::concern::{Expression, NoValue, Question};
+use deployctl_core::concern::{DeclaredQuery, Expression, NoValue};
 use deployctl_core::precedence::grub::NEXT_BOOT;
 use deployctl_core::query::{Query, quote};
 use minijinja::Value;
@@ -11,21 +11,20 @@ use minijinja::value::ValueKind;
 
 /// The query: the variables that the command reads and its arguments, quoted, then the command as it was written.
 pub(super) fn query(
-    question: &Question,
+    asked: &DeclaredQuery,
     id: String,
     command: &str,
     context: &Value,
 ) -> Result<Query, NoValue> {
     let mut script = String::new();
     // Other platforms' commands may read other ones.
-    let reads = |name: &str| {
-        command.contains(&format!("${name}")) || command.contains(&format!("${{{name}"))
-    };
-    for (name, value) in question.variables.iter().filter(|(name, _)| reads(name)) {
+    let variables = asked.variables.iter();
+    let variables = variables.filter(|(name, _)| DeclaredQuery::reads(command, name));
+    for (name, value) in variables {
         let word = word(value, &value.evaluate(context)?)?;
         let _ = writeln!(script, "{name}={word}");
     }
-    if let Some(arguments) = &question.arguments {
+    if let Some(arguments) = &asked.arguments {
         script.push_str("set --");
         let list = arguments.evaluate(context)?;
         let items = list.try_iter().map_err(|_| arguments.fault("is no list"))?;
@@ -35,15 +34,15 @@ pub(super) fn query(
         script.push('\n');
     }
     script.push_str(command.trim_end());
-    if question.asks_boot {
+    if asked.asks_boot {
         let _ = write!(
             script,
             "\nprintf 'running='; cat /proc/cmdline\n{NEXT_BOOT}"
         );
     }
     Ok(Query::new(id, script)
-        .with_deadline(Duration::from_secs(question.deadline_seconds.into()))
-        .with_cap(usize::from(question.cap_kib) * 1024))
+        .with_deadline(Duration::from_secs(asked.deadline_seconds.into()))
+        .with_cap(usize::from(asked.cap_kib) * 1024))
 }
 
 /// A value as one word of sh.
