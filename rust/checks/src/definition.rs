@@ -9,7 +9,7 @@ use deployctl_core::query::Query;
 
 use super::answer::{Answer, Found, Unreadable};
 
-type Judge = Box<dyn Fn(&Answer<'_>) -> Result<Found, Unreadable> + Send + Sync>;
+pub(super) type Judge = Box<dyn Fn(&Answer<'_>) -> Result<Found, Unreadable> + Send + Sync>;
 
 /// A question to a host and how to tell whether the answer is as declared.
 pub struct Check {

@@ -28,6 +28,7 @@ mod folder;
 pub mod gate;
 mod host;
 mod inference;
+mod judge;
 pub mod link;
 mod measurement;
 mod overruled;
@@ -45,6 +46,7 @@ pub use definition::{Check, Retry, Shipment, queries};
 pub use evaluate::{broken, evaluate, evaluate_all, failed, skip, skip_all};
 pub use gate::gates;
 pub use host::{checks, checks_of_rendered};
+pub use judge::judges;
 pub use measurement::{Bound, Limit, Measurement, Statistic};
 pub use selection::{Chosen, LeftOut, Offered, Selection, SelectionError};
 

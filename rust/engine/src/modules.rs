@@ -297,7 +297,7 @@ mod tests {
             assert_eq!(folder.files, same.files, "{name}");
         }
         own = own.with(MODULES, BTreeMap::new());
-        Concerns::read(&own).expect("the concerns are sound");
+        Concerns::read(&own, &deployctl_checks::judges()).expect("the concerns are sound");
         TemplateSet::of(&own).expect("the templates are sound");
     }
 

@@ -7,7 +7,6 @@ mod gateway;
 pub(crate) mod kernel;
 mod mlx;
 mod network;
-mod python;
 mod ssh;
 mod storage;
 pub(crate) mod system;
@@ -47,7 +46,6 @@ concerns! {
     firewall: [firewall::checks], [];
     storage: [storage::checks], [];
     kernel: [kernel::checks], [];
-    python: [python::checks], [];
     vllm: [vllm::checks], [];
     mlx: [], [mlx::checks];
     gateway: [gateway::checks], [];

@@ -7,7 +7,7 @@ mod verdict;
 use std::time::Duration;
 
 use deployctl_core::concern::{
-    ChecksFile, Concern, DeclaredCheck, DeclaredQuery, Expression, NoValue, Scope,
+    ChecksFile, Concern, DeclaredCheck, DeclaredQuery, Expression, Judgement, NoValue, Scope, Ships,
 };
 use deployctl_core::query::Query;
 use minijinja::Value;
@@ -15,7 +15,8 @@ use minijinja::value::Serde;
 
 use crate::answer::{Answer, Unreadable};
 use crate::concern::kernel;
-use crate::{Check, Declared, Retry, sysctl};
+use crate::definition::Judge;
+use crate::{Check, Declared, Retry, Shipment, judge, sysctl};
 
 /// The checks that the folder of `concern` declares; none where the host does not declare it, or the folder has no
 /// `checks.toml`.
@@ -125,10 +126,22 @@ fn one(
     let expected = check.expected.render(&context)?;
     let needs = check.needs.as_ref().map(|it| it.render(&context));
     let needs = needs.transpose()?.map(|it| format!("{concern}/{it}"));
-    let (answered, declared) = (asked.clone(), check.clone());
-    let judge = move |answer: &Answer<'_>| verdict::judge(&answered, &declared, &scope, answer);
+    let answered = asked.clone();
+    let judge: Judge = match &check.judgement {
+        Judgement::Expectation(expectation) => {
+            let expectation = expectation.clone();
+            Box::new(move |answer| verdict::judge(&answered, &expectation, &scope, answer))
+        }
+        Judgement::Judge(named) => judge::of(named, &context)?,
+    };
+    let failing = asked.clone();
+    let judge = move |answer: &Answer<'_>| match verdict::failed(&failing, answer)? {
+        Some(found) => Ok(found),
+        None => judge(answer),
+    };
     let mut made = Check::new(concern, &name, query, expected, judge).gate_if(check.gate);
     made.load = check.loads;
+    made.ships = asked.ships.as_ref().map(|it| ships(it, &context)).transpose()?;
     made.needs = needs;
     made.retry = Retry {
         times: check.retries.times,
@@ -140,6 +153,24 @@ fn one(
         made.where_missing.clone_from(hint);
     }
     Ok(made)
+}
+
+/// The file that is uploaded first.
+fn ships(declared: &Ships, context: &Value) -> Result<Shipment, NoValue> {
+    let (artifact, build) = match declared {
+        Ships::Hostprobe => return Ok(Shipment::Hostprobe),
+        Ships::Artifact { artifact, build } => (artifact, build),
+    };
+    let mut words = Vec::new();
+    if let Some(build) = build {
+        let list = build.evaluate(context)?;
+        let list = list.try_iter().map_err(|_| build.fault("is no list"))?;
+        words.extend(list.map(|word| word.to_string()));
+    }
+    Ok(Shipment::Engine {
+        artifact: artifact.evaluate(context)?.to_string(),
+        build: words,
+    })
 }
 
 /// Kernel settings that follow from facts, and those that the concern's templates write.

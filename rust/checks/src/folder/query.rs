@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use deployctl_core::concern::{DeclaredQuery, Expression, NoValue};
+use deployctl_core::concern::{Deadline, DeclaredQuery, Expression, NoValue};
 use deployctl_core::precedence::grub::NEXT_BOOT;
 use deployctl_core::query::{Query, quote};
 use minijinja::Value;
 use minijinja::value::ValueKind;
+
+/// Longest deadline that facts can give.
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The query: the variables that the command reads and its arguments, quoted, then the command as it was written.
 pub(super) fn query(
@@ -23,6 +26,11 @@ pub(super) fn query(
     for (name, value) in variables {
         let word = word(value, &value.evaluate(context)?)?;
         let _ = writeln!(script, "{name}={word}");
+    }
+    if let Some(program) = &asked.script
+        && DeclaredQuery::reads(command, "script")
+    {
+        let _ = writeln!(script, "script={}", quote(program));
     }
     if let Some(arguments) = &asked.arguments {
         script.push_str("set --");
@@ -41,8 +49,19 @@ pub(super) fn query(
         );
     }
     Ok(Query::new(id, script)
-        .with_deadline(Duration::from_secs(asked.deadline_seconds.into()))
+        .with_deadline(deadline(&asked.deadline, context)?)
         .with_cap(usize::from(asked.cap_kib) * 1024))
+}
+
+fn deadline(declared: &Deadline, context: &Value) -> Result<Duration, NoValue> {
+    let expression = match declared {
+        Deadline::Seconds(seconds) => return Ok(Duration::from_secs((*seconds).into())),
+        Deadline::Expression(expression) => expression,
+    };
+    let seconds = f64::try_from(expression.evaluate(context)?).ok();
+    let seconds = seconds.and_then(|it| Duration::try_from_secs_f64(it).ok());
+    let seconds = seconds.filter(|it| (Duration::from_secs(1)..=LONGEST).contains(it));
+    seconds.ok_or_else(|| expression.fault("is no number of seconds from 1 to 86400"))
 }
 
 /// A value as one word of sh.

@@ -35,14 +35,22 @@ pub(super) fn read(reader: &Reader, text: &str) -> Result<Value, Unreadable> {
                 .collect::<Result<_, _>>()?;
             Ok(Value::from(rows))
         }
-        Reader::Json => serde_json::from_str::<serde_json::Value>(text)
-            .map(|found| Value::from(Serde(found)))
-            .map_err(|error| Unreadable(format!("not JSON: {error}"))),
+        Reader::Json => json(text),
+        Reader::JsonLines => {
+            let read = lines(text, None)?.into_iter().map(json);
+            Ok(Value::from(read.collect::<Result<Vec<_>, _>>()?))
+        }
         Reader::Prometheus => {
             let samples: Vec<_> = text.lines().filter_map(prometheus::sample).collect();
             Ok(Value::from(Serde(samples)))
         }
     }
+}
+
+fn json(text: &str) -> Result<Value, Unreadable> {
+    serde_json::from_str::<serde_json::Value>(text)
+        .map(|found| Value::from(Serde(found)))
+        .map_err(|error| Unreadable(format!("not JSON: {error}")))
 }
 
 /// Lines that hold more than blanks, trimmed, after the first one where that one is declared.

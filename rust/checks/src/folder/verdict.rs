@@ -1,6 +1,6 @@
 //! What a declared check makes of an answer.
 
-use deployctl_core::concern::{Case, DeclaredCheck, DeclaredQuery, Failure, Measure, NoValue};
+use deployctl_core::concern::{Case, DeclaredQuery, Expectation, Failure, Measure, NoValue};
 use minijinja::Value;
 use regex::Regex;
 
@@ -14,24 +14,33 @@ impl From<NoValue> for Unreadable {
     }
 }
 
+/// What the command says is wrong; `None` where the answer is there to be judged.
+pub(super) fn failed(
+    asked: &DeclaredQuery,
+    answer: &Answer<'_>,
+) -> Result<Option<Found>, Unreadable> {
+    let Some(failure) = &asked.failure else {
+        return Ok(None);
+    };
+    if (answer.status != 0 || failure.also_on_success)
+        && let Some(found) = said(failure, answer)?
+    {
+        return Ok(Some(found));
+    }
+    if answer.status != 0 && !asked.any_status {
+        let status = answer.status;
+        return Err(Unreadable(format!("the query ended with status {status}")));
+    }
+    Ok(None)
+}
+
 /// Judges `answer`, which came whole and in time.
 pub(super) fn judge(
     asked: &DeclaredQuery,
-    check: &DeclaredCheck,
+    check: &Expectation,
     scope: &Scope,
     answer: &Answer<'_>,
 ) -> Result<Found, Unreadable> {
-    if let Some(failure) = &asked.failure {
-        if (answer.status != 0 || failure.also_on_success)
-            && let Some(found) = said(failure, answer)?
-        {
-            return Ok(found);
-        }
-        if answer.status != 0 && !asked.any_status {
-            let status = answer.status;
-            return Err(Unreadable(format!("the query ended with status {status}")));
-        }
-    }
     let (context, unnamed) = context(asked, check, scope, answer)?;
     match (first(&check.unreadable, &context), unnamed) {
         (Ok(Some(reason)), _) => return Err(Unreadable(reason)),
@@ -47,7 +56,7 @@ pub(super) fn judge(
     Ok(found)
 }
 
-fn holds(check: &DeclaredCheck, context: &Value) -> Result<Holds, Unreadable> {
+fn holds(check: &Expectation, context: &Value) -> Result<Holds, Unreadable> {
     if let Some(reason) = first(&check.skip, context)? {
         return Ok(Holds::PassedOver(reason));
     }
@@ -64,7 +73,7 @@ fn holds(check: &DeclaredCheck, context: &Value) -> Result<Holds, Unreadable> {
 /// may have better words for it.
 fn context(
     asked: &DeclaredQuery,
-    check: &DeclaredCheck,
+    check: &Expectation,
     scope: &Scope,
     answer: &Answer<'_>,
 ) -> Result<(Value, Option<NoValue>), Unreadable> {
@@ -72,9 +81,12 @@ fn context(
     scope.insert("status".to_owned(), answer.status.into());
     scope.insert("errors".to_owned(), answer.errors().into());
     scope.insert("said".to_owned(), answer.everything().into());
-    let read = |text: &str| reader::read(&asked.reader, text);
+    let read = |text: &str| match &asked.reader {
+        Some(reader) => reader::read(reader, text),
+        None => Err(Unreadable::new("the query has no reader")),
+    };
     let read = if answer.status != 0 {
-        Value::from(())
+        answer.text().and_then(read).unwrap_or(Value::from(()))
     } else if asked.asks_boot {
         let (rest, boot) = without_boot(answer.text()?);
         let read = read(&rest)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 
-use deployctl_checks::{Check, CheckResult, CheckStatus, case, evaluate};
+use deployctl_checks::{Check, CheckResult, CheckStatus, case, evaluate, judges};
 use deployctl_core::concern::{Concerns, Folders};
 use deployctl_core::inventory;
 use deployctl_core::query::Section;
@@ -37,7 +37,7 @@ fn web(source: &str, declared: Value) -> Vec<Check> {
     let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
     let folders = Folders::built_in().clone();
     let folders = folders.with("modules", BTreeMap::from(files));
-    let concerns = Concerns::read(&folders).unwrap_or_else(|error| panic!("{error}"));
+    let concerns = Concerns::read(&folders, &judges()).unwrap_or_else(|error| panic!("{error}"));
     let mut raw = facts();
     raw["hosts"]["cuda"]["web"] = declared;
     let inventory = inventory::parse_with(raw.to_string().as_bytes(), &concerns);

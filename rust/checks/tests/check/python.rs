@@ -108,7 +108,7 @@ fn a_real_python_imports_what_is_there_and_says_what_is_not() {
     let environment = environment(&files);
     let results: Vec<_> = checks_of("cuda")
         .iter()
-        .filter(|check| check.query.id == "python/vllm/imports")
+        .filter(|check| check.query.id == "python/imports/vllm")
         .map(|check| {
             let mut result = ask(check, environment.path());
             if check.id.ends_with("interpreter") {

@@ -16,7 +16,7 @@ const TROUBLES: &[(&str, &str, &str, &str)] = &[
     ("no driver", "nvidia/gpus: no-driver", "nvidia/gpu", "fail"),
     (
         "no driver",
-        "python/vllm/tensor: no-driver",
+        "python/tensor/vllm: no-driver",
         "python/vllm/tensor",
         "fail",
     ),
@@ -28,7 +28,7 @@ const TROUBLES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "version mismatch",
-        "python/vllm/tensor: version-mismatch",
+        "python/tensor/vllm: version-mismatch",
         "python/vllm/tensor",
         "stale",
     ),

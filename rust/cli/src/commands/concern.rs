@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, args: &args::Concern) -> Result<Verdi
         args::Concern::List => list(context, &context.concerns()?),
         args::Concern::Show(args) => {
             let folders = context.folders()?;
-            let concerns = Concerns::read(&folders)?;
+            let concerns = Concerns::read(&folders, &deployctl_checks::judges())?;
             let concern = concerns
                 .get(&args.name)
                 .ok_or_else(|| unknown(&args.name, &folders))?;

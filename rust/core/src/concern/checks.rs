@@ -16,9 +16,11 @@ use crate::name::SysctlKey;
 mod check;
 mod declared_query;
 mod file;
+mod judge;
 mod query;
 
-pub use declared_query::{DeclaredQuery, Failure, Field, FieldKind, Reader};
+pub use declared_query::{Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships};
+pub use judge::{JudgeForm, NamedJudge};
 
 /// The file.
 pub(super) const CHECKS: &str = "checks.toml";
@@ -58,24 +60,10 @@ pub struct DeclaredCheck {
     pub each: Option<Expression>,
     /// Whether there is such a check; left out: there is.
     pub when: Option<Expression>,
-    /// Names for values of the answer, beside those of the query.
-    pub names: Names,
-    /// When the answer is no answer, and why.
-    pub unreadable: Vec<Case>,
-    /// When it is neither right nor wrong, and why.
-    pub skip: Vec<Case>,
-    /// What must be true.
-    pub expect: Expression,
     /// What is expected, for people.
     pub expected: Text,
-    /// What was found, for people.
-    pub found: Text,
-    /// What to do: the first that fits.
-    pub hints: Vec<Case>,
-    /// When the next boot makes it right, and what waits for it.
-    pub pending_reboot: Option<Case>,
-    /// The numbers behind it.
-    pub measures: Vec<Measure>,
+    /// How the answer is judged.
+    pub judgement: Judgement,
     /// Whether it decides if an apply is confirmed.
     pub gate: bool,
     /// Whether it loads what it measures.
@@ -84,6 +72,36 @@ pub struct DeclaredCheck {
     pub needs: Option<Text>,
     /// When it is asked again.
     pub retries: Retries,
+}
+
+/// How an answer is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// By expressions.
+    Expectation(Box<Expectation>),
+    /// By a program.
+    Judge(NamedJudge),
+}
+
+/// What must be true of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// Names for values of the answer, beside those of the query.
+    pub names: Names,
+    /// When the answer is no answer, and why.
+    pub unreadable: Vec<Case>,
+    /// When it is neither right nor wrong, and why.
+    pub skip: Vec<Case>,
+    /// What must be true.
+    pub expect: Expression,
+    /// What was found, for people.
+    pub found: Text,
+    /// What to do: the first that fits.
+    pub hints: Vec<Case>,
+    /// When the next boot makes it right, and what waits for it.
+    pub pending_reboot: Option<Case>,
+    /// The numbers behind it.
+    pub measures: Vec<Measure>,
 }
 
 /// A text for when something is so.
@@ -134,9 +152,14 @@ pub struct Setting {
     pub gate: bool,
 }
 
-/// The file of `folder`; `None` where there is none.
-pub(super) fn read(folder: &Folder) -> Result<Option<ChecksFile>, Vec<ConcernError>> {
-    read_file(folder, CHECKS, file::File::compile)
+/// The file of `folder`, whose checks may name `judges`, or any where these are not known; `None` where there is none.
+pub(super) fn read(
+    folder: &Folder,
+    judges: Option<&[JudgeForm]>,
+) -> Result<Option<ChecksFile>, Vec<ConcernError>> {
+    read_file(folder, CHECKS, |file: file::File, compiler| {
+        file.compile(&folder.files, judges, compiler)
+    })
 }
 
 #[cfg(test)]
@@ -147,6 +170,12 @@ mod tests {
     use super::*;
     use crate::concern::Origin;
     use crate::concern::expression::Compiler;
+
+    const JUDGES: &[JudgeForm] = &[JudgeForm {
+        name: "speed",
+        options: &["least", "unit?"],
+        meaning: "",
+    }];
 
     /// A sound file, of which each case changes one line.
     const SOUND: &str = r#"[query.status]
@@ -163,17 +192,22 @@ found = "{{ answer.open }}"
 "#;
 
     fn told(source: &str) -> String {
-        let files = BTreeMap::from([(CHECKS.to_owned(), source.to_owned())]);
+        let files = [(CHECKS, source), ("ask.py", "print()")];
+        let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        let files = BTreeMap::from(files);
         let folder = Folder {
             place: "modules/web".to_owned(),
             origin: Origin::Repository,
             files,
         };
-        match read(&folder) {
+        match read(&folder, Some(JUDGES)) {
             Ok(_) => "sound".to_owned(),
             Err(errors) => {
-                let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                told.join("\n")
+                let told = errors.iter().map(|error| match &error.hint {
+                    Some(hint) => format!("{error}\n  {hint}"),
+                    None => error.to_string(),
+                });
+                told.collect::<Vec<_>>().join("\n")
             }
         }
     }
@@ -230,6 +264,47 @@ found = "{{ answer.open }}"
         ] {
             let changed = SOUND.replacen(from, to, 1);
             assert_ne!(changed, SOUND, "{from}");
+            let _ = writeln!(page, "== {from} -> {to}\n{}", told(&changed));
+        }
+        insta::assert_snapshot!(page);
+    }
+
+    /// The same, judged by a program.
+    const JUDGED: &str = r#"[query.status]
+linux = 'python3 -c "$script" "$shipped"'
+script = "ask.py"
+ships = { hostprobe = true }
+deadline_seconds = "host.web.seconds * 2"
+[[check]]
+name = "open"
+query = "status"
+judge = "speed"
+options = { least = "host.web.least", unit = "'ms'" }
+expected = "few"
+"#;
+
+    #[test]
+    fn what_is_wrong_with_a_judge_a_script_or_a_shipment_is_said_with_its_line() {
+        assert_eq!(told(JUDGED), "sound");
+        let mut page = String::new();
+        for (from, to) in [
+            ("\"speed\"", "\"sped\""),
+            ("\"speed\"", "\"weather\""),
+            ("unit = ", "units = "),
+            ("least = \"host.web.least\", ", ""),
+            ("host.web.least", "answer.least"),
+            ("expected = ", "hint = \"wait\"\nfound = \"x\"\nexpected = "),
+            ("judge = \"speed\"\n", ""),
+            ("ask.py", "asks.py"),
+            ("\"$script\"", "print"),
+            ("hostprobe = true", "hostprobe = false"),
+            ("hostprobe = true", "artifact = \"a\", hostprobe = true"),
+            ("\"$shipped\"", ""),
+            ("host.web.seconds", "seconds"),
+            ("script = ", "fields = { open = \"count\" }\nscript = "),
+        ] {
+            let changed = JUDGED.replacen(from, to, 1);
+            assert_ne!(changed, JUDGED, "{from}");
             let _ = writeln!(page, "== {from} -> {to}\n{}", told(&changed));
         }
         insta::assert_snapshot!(page);

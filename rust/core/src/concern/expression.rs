@@ -219,11 +219,21 @@ impl<'a> Compiler<'a> {
 
     /// Notes what is wrong at a byte offset.
     pub(super) fn fail(&mut self, offset: usize, problem: impl Into<String>) {
+        self.fail_with_hint(offset, problem, None);
+    }
+
+    /// The same, with what to do about it.
+    pub(super) fn fail_with_hint(
+        &mut self,
+        offset: usize,
+        problem: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.errors.push(ConcernError {
             file: self.file.clone(),
             line: line_at(self.source, offset),
             problem: problem.into(),
-            hint: None,
+            hint,
         });
     }
 

@@ -21,8 +21,8 @@ mod schema;
 mod set;
 
 pub use checks::{
-    Case, ChecksFile, DeclaredCheck, DeclaredQuery, Failure, Field, FieldKind, Measure, Reader,
-    Retries, Setting,
+    Case, ChecksFile, Deadline, DeclaredCheck, DeclaredQuery, Expectation, Failure, Field,
+    FieldKind, JudgeForm, Judgement, Measure, NamedJudge, Reader, Retries, Setting, Ships,
 };
 pub use error::{ConcernError, ConcernErrors};
 pub use expression::{Expression, NoValue, Text};

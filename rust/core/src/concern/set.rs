@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::checks::{self, ChecksFile};
+use super::checks::{self, ChecksFile, JudgeForm};
 use super::error::{ConcernError, ConcernErrors};
 use super::folder::{Folder, Folders, MANIFEST, Origin};
 use super::manifest::Manifest;
@@ -14,7 +14,7 @@ use crate::inventory::{Host, Platform};
 use crate::name::ConcernName;
 
 static BUILT_IN: LazyLock<Concerns> = LazyLock::new(|| {
-    Concerns::read(Folders::built_in()).expect("a test reads what the program contains")
+    Concerns::read_all(Folders::built_in(), None).expect("a test reads what the program contains")
 });
 
 /// One concern, as its folder describes it.
@@ -46,14 +46,21 @@ impl Concerns {
         &BUILT_IN
     }
 
-    /// Reads every folder.
+    /// Reads every folder; their checks may name `judges`.
     ///
     /// # Errors
     /// Everything that is wrong with any of them.
-    pub fn read(folders: &Folders) -> Result<Self, ConcernErrors> {
+    pub fn read(folders: &Folders, judges: &[JudgeForm]) -> Result<Self, ConcernErrors> {
+        Self::read_all(folders, Some(judges))
+    }
+
+    fn read_all(
+        folders: &Folders,
+        judges: Option<&[JudgeForm]>,
+    ) -> Result<Self, ConcernErrors> {
         let (mut concerns, mut errors) = (Vec::new(), Vec::new());
         for (name, folder) in folders.iter() {
-            match Concern::read(name, folder) {
+            match Concern::read(name, folder, judges) {
                 Ok(concern) => concerns.push(concern),
                 Err(found) => errors.extend(found),
             }
@@ -90,7 +97,11 @@ impl<'a> IntoIterator for &'a Concerns {
 }
 
 impl Concern {
-    fn read(name: &str, folder: &Folder) -> Result<Self, Vec<ConcernError>> {
+    fn read(
+        name: &str,
+        folder: &Folder,
+        judges: Option<&[JudgeForm]>,
+    ) -> Result<Self, Vec<ConcernError>> {
         let file = format!("{}/{MANIFEST}", folder.place);
         let fail = |line, problem: String, hint: Option<&str>| ConcernError {
             file: file.clone(),
@@ -118,7 +129,7 @@ impl Concern {
         Ok(Self {
             facts: schema::read(&name, folder)?,
             rules: rules::read(folder)?,
-            checks: checks::read(folder)?,
+            checks: checks::read(folder, judges)?,
             name,
             place: folder.place.clone(),
             origin: folder.origin,

@@ -15,7 +15,6 @@ use super::kernel::Kernel;
 use super::mlx::Mlx;
 use super::network::Network;
 use super::nix::Nix;
-use super::python::Python;
 use super::ssh::Ssh;
 use super::storage::Storage;
 use super::system::System;
@@ -64,9 +63,6 @@ pub struct Host {
     /// Which kernel, its command line, modules, settings and symbols.
     #[schemars(with = "Kernel", extend("x-optional" = true))]
     pub kernel: Option<Kernel>,
-    /// Environments of Python.
-    #[schemars(with = "Python", extend("x-optional" = true))]
-    pub python: Option<Python>,
     /// Inference on the GPU.
     #[schemars(with = "Vllm", extend("x-optional" = true))]
     pub vllm: Option<Vllm>,

@@ -20,7 +20,6 @@ pub mod mlx;
 pub mod network;
 pub mod nix;
 mod path;
-pub mod python;
 mod reference;
 mod schema;
 pub mod ssh;

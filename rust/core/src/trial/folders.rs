@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::example::{Example, Judge};
 use super::{Outcome, Trial, counted, hostile, slips, ubuntu};
-use crate::concern::{Concern, Concerns, Folders};
+use crate::concern::{Concern, Concerns, Folders, JudgeForm};
 use crate::errors::{Errors, Hinted};
 use crate::inventory::{Inventory, InventoryErrors, Platform, Reader};
 use crate::render::TemplateSet;
@@ -20,16 +20,17 @@ pub struct TrialFolders {
 }
 
 impl TrialFolders {
-    /// Reads every folder by itself, so that one that is wrong keeps none of the others from being tried.
+    /// Reads every folder by itself, so that one that is wrong keeps none of the others from being tried; their checks
+    /// may name `judges`.
     #[expect(
         clippy::missing_panics_doc,
         reason = "folders that were read one by one are read together"
     )]
-    pub fn new(folders: &Folders) -> Self {
+    pub fn new(folders: &Folders, judges: &[JudgeForm]) -> Self {
         let mut broken = BTreeMap::new();
         for (name, folder) in folders.iter() {
             let alone = Folders::default().with_folder(name, folder.clone());
-            let errors = match Concerns::read(&alone) {
+            let errors = match Concerns::read(&alone, judges) {
                 Err(errors) => told(&errors),
                 Ok(_) => match TemplateSet::of(&alone) {
                     Err(errors) => told(&errors),
@@ -40,7 +41,7 @@ impl TrialFolders {
         }
         let sound = folders.only(|name| !broken.contains_key(name));
         Self {
-            sound: Concerns::read(&sound).expect("each was read by itself"),
+            sound: Concerns::read(&sound, judges).expect("each was read by itself"),
             templates: TemplateSet::of(&sound).expect("each was read by itself"),
             broken,
         }

@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
     let pages = Pages::new(args.junit.as_deref(), None)?;
     let folders = context.folders()?;
     let chosen = chosen(&folders, &args.names)?;
-    let trial_folders = TrialFolders::new(&folders);
+    let trial_folders = TrialFolders::new(&folders, &deployctl_checks::judges());
     let mut report = Report::new("concern test", Vec::new());
     for (name, folder) in chosen {
         let concern = ConcernName::new(name).map_err(|error| {

@@ -13,8 +13,8 @@ use crate::inventory::Platform;
 pub struct DeclaredQuery {
     /// POSIX sh, by platform. Facts reach it in its variables and arguments only.
     pub commands: BTreeMap<Platform, String>,
-    /// How long it may take, in seconds; zero for what cannot hang (builtins over /proc and local files).
-    pub deadline_seconds: u16,
+    /// How long it may take.
+    pub deadline: Deadline,
     /// Most of the answer that is read, in KiB.
     pub cap_kib: u16,
     /// A list or an attribute set: it is asked once for each of its entries, as `key` and `value`.
@@ -23,12 +23,16 @@ pub struct DeclaredQuery {
     pub variables: BTreeMap<String, Expression>,
     /// Its positional parameters: a list.
     pub arguments: Option<Expression>,
-    /// How the answer is read.
-    pub reader: Reader,
+    /// The text of a file of the folder, a program in another language than sh: the command's variable `script`.
+    pub script: Option<String>,
+    /// The file that is uploaded first, with its path in the command's variable `shipped`.
+    pub ships: Option<Ships>,
+    /// How the answer is read; `None` where only named judges read it.
+    pub reader: Option<Reader>,
     /// Whether the running and the next boot's command lines are asked with it, as `boot.running` and `boot.next`.
     pub asks_boot: bool,
-    /// Whether the answer of a command that failed is read, too: `answer` is none then, `said` is what it printed on
-    /// both streams, and `status` how it ended.
+    /// Whether the answer of a command that failed is read, too: `answer` is none where the reader does not take it,
+    /// `said` is what it printed on both streams, and `status` how it ended.
     pub any_status: bool,
     /// Names for values of the answer, for every check that reads it.
     pub names: Names,
@@ -50,6 +54,29 @@ impl DeclaredQuery {
             })
         })
     }
+}
+
+/// How long a command may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deadline {
+    /// In seconds; zero for what cannot hang (builtins over /proc and local files).
+    Seconds(u16),
+    /// The same, as facts say it.
+    Expression(Expression),
+}
+
+/// A file from the machine that runs deployctl.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ships {
+    /// The probe, for the host's architecture.
+    Hostprobe,
+    /// A program that the repository builds.
+    Artifact {
+        /// Its path below the repository.
+        artifact: Expression,
+        /// The command that builds it first: a list of words; empty or left out for none.
+        build: Option<Expression>,
+    },
 }
 
 /// How an answer is read.
@@ -82,6 +109,8 @@ pub enum Reader {
     },
     /// As JSON.
     Json,
+    /// As a list of what each line says as JSON.
+    JsonLines,
     /// As a list of samples (`name`, `labels`, `value`) in Prometheus' text format; other lines are left out.
     Prometheus,
 }

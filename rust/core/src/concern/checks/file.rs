@@ -1,14 +1,14 @@
 //! `checks.toml` as it is written, and its way to what it means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::check::CheckItem;
+use super::check::{CheckItem, Known};
 use super::declared_query::DeclaredQuery;
 use super::query::QueryItem;
-use super::{ChecksFile, DeclaredCheck, HOST, Setting};
+use super::{ChecksFile, HOST, JudgeForm, Setting};
 use crate::concern::expression::Compiler;
 use crate::concern::names::{Lists, Names, Values, is_name};
 use crate::name::SysctlKey;
@@ -47,8 +47,13 @@ fn yes() -> bool {
 }
 
 impl File {
-    /// With every expression compiled; what is wrong is noted in `compiler`.
-    pub(super) fn compile(self, compiler: &mut Compiler<'_>) -> ChecksFile {
+    /// With every expression compiled; what is wrong is noted in `compiler`. `files` are those of the folder.
+    pub(super) fn compile(
+        self,
+        files: &BTreeMap<String, String>,
+        judges: Option<&[JudgeForm]>,
+        compiler: &mut Compiler<'_>,
+    ) -> ChecksFile {
         let names = Names::compile(&self.values, &self.list, HOST, compiler);
         let host: Vec<&str> = HOST.iter().copied().chain(names.words()).collect();
         let queries: BTreeMap<String, DeclaredQuery> = self
@@ -59,20 +64,23 @@ impl File {
                 if !is_name(&name.replace('-', "_")) {
                     compiler.fail(at, format!("`{name}` is no name of a query; expected lower-case letters, digits and `-`"));
                 }
-                (name, item.into_inner().compile(at, &host, compiler))
+                (name, item.into_inner().compile(at, &host, files, compiler))
             })
             .collect();
-        let mut checks = Vec::new();
+        let (mut checks, mut unread) = (Vec::new(), queries.keys().collect::<BTreeSet<_>>());
+        let known = Known {
+            queries: &queries,
+            host: &host,
+            judges,
+        };
         for item in self.check {
-            checks.push(item.into_inner().compile(&queries, &host, compiler));
+            let at = item.span().start;
+            let check = item.into_inner().compile(at, &known, compiler);
+            unread.remove(&check.query);
+            checks.push(check);
         }
-        for name in queries.keys() {
-            if !checks
-                .iter()
-                .any(|check: &DeclaredCheck| check.query == *name)
-            {
-                compiler.fail(0, format!("no check reads the query `{name}`"));
-            }
+        for name in unread {
+            compiler.fail(0, format!("no check reads the query `{name}`"));
         }
         let mut sysctl = BTreeMap::new();
         for (key, item) in self.sysctl {

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::declared_query::{DeclaredQuery, Failure, Field, FieldKind, Reader};
+use super::declared_query::{
+    Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships,
+};
 use super::file::Phrase;
 use super::{ANSWER, EACH};
-use crate::concern::expression::Compiler;
+use crate::concern::expression::{Compiler, Expression};
 use crate::concern::names::{Lists, Names, Values, is_name};
-use crate::inventory::Platform;
+use crate::inventory::{Platform, suggest};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,13 +23,15 @@ pub(super) struct QueryItem {
     ubuntu: Option<String>,
     nixos: Option<String>,
     darwin: Option<String>,
-    deadline_seconds: Option<u16>,
+    deadline_seconds: Option<Spanned<DeadlineItem>>,
     cap_kib: Option<u16>,
     each: Option<Phrase>,
     #[serde(default)]
     variables: BTreeMap<Spanned<String>, Phrase>,
     arguments: Option<Phrase>,
-    read: Spanned<String>,
+    script: Option<Phrase>,
+    ships: Option<Spanned<ShipsItem>>,
+    read: Option<Phrase>,
     begins_with: Option<String>,
     separator: Option<String>,
     #[serde(default)]
@@ -47,6 +51,22 @@ pub(super) struct QueryItem {
 }
 
 #[derive(Deserialize)]
+#[serde(untagged)]
+enum DeadlineItem {
+    Seconds(u16),
+    Expression(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShipsItem {
+    #[serde(default)]
+    hostprobe: bool,
+    artifact: Option<Phrase>,
+    build: Option<Phrase>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FailureItem {
     line: Spanned<String>,
@@ -60,22 +80,18 @@ struct FailureItem {
 }
 
 impl QueryItem {
-    /// With every expression compiled; `at` is its place in the file, and `host` what it can read.
+    /// With every expression compiled; `at` is its place in the file, `host` what it can read, and `files` are those of
+    /// the folder.
     pub(super) fn compile(
         self,
         at: usize,
         host: &[&str],
+        files: &BTreeMap<String, String>,
         compiler: &mut Compiler<'_>,
     ) -> DeclaredQuery {
         let each = self.each.as_ref();
         let each = each.map(|it| compiler.expression(it, host));
         let roots = [host, if each.is_some() { EACH } else { &[] }].concat();
-        let deadline_seconds = self.deadline_seconds.filter(|it| *it <= 300);
-        let deadline_seconds = deadline_seconds.unwrap_or_else(|| {
-            let problem = "expected `deadline_seconds`, 0 to 300: how long the command may take";
-            compiler.fail(at, problem);
-            0
-        });
         let commands = self.commands();
         if commands.is_empty() {
             compiler.fail(
@@ -83,37 +99,109 @@ impl QueryItem {
                 "has no command; expected `command`, `linux`, `ubuntu`, `nixos` or `darwin`",
             );
         }
-        let reader = self.reader(compiler);
         let all = [&roots[..], ANSWER].concat();
-        let names = Names::compile(&self.values, &self.list, &all, compiler);
-        let mut variables = BTreeMap::new();
-        for (name, value) in self.variables {
-            if !is_name(name.get_ref()) || name.get_ref().starts_with("shipped") {
-                compiler.fail(name.span().start, format!("`{}` is no name of a variable; expected lower-case letters, digits and `_`", name.get_ref()));
-            }
-            if !commands
-                .values()
-                .any(|it| DeclaredQuery::reads(it, name.get_ref()))
-            {
-                let problem = format!("no command reads the variable `{}`", name.get_ref());
-                compiler.fail(name.span().start, problem);
-            }
-            let value = compiler.expression(&value, &roots);
-            variables.insert(name.into_inner(), value);
-        }
         DeclaredQuery {
-            commands,
-            deadline_seconds,
+            deadline: self.deadline(at, &roots, compiler),
             cap_kib: self.cap_kib.unwrap_or(64),
             each,
-            variables,
-            arguments: self.arguments.map(|it| compiler.expression(&it, &roots)),
-            reader,
+            variables: self.variables(&commands, &roots, compiler),
+            arguments: self
+                .arguments
+                .as_ref()
+                .map(|it| compiler.expression(it, &roots)),
+            script: self.script(&commands, files, compiler),
+            ships: self.ships(&commands, &roots, compiler),
+            reader: self.reader(at, compiler),
             asks_boot: self.asks_boot,
             any_status: self.any_status,
-            names,
+            names: Names::compile(&self.values, &self.list, &all, compiler),
             where_missing: self.where_missing,
             failure: self.failure.map(|it| it.compile(compiler)),
+            commands,
+        }
+    }
+
+    fn deadline(&self, at: usize, roots: &[&str], compiler: &mut Compiler<'_>) -> Deadline {
+        let item = self.deadline_seconds.as_ref();
+        match item.map(|it| (it.get_ref(), it.span())) {
+            Some((DeadlineItem::Seconds(seconds @ 0..=300), _)) => Deadline::Seconds(*seconds),
+            Some((DeadlineItem::Expression(text), span)) => {
+                let text = Spanned::new(span, text.clone());
+                Deadline::Expression(compiler.expression(&text, roots))
+            }
+            Some((DeadlineItem::Seconds(_), _)) | None => {
+                let problem = "expected `deadline_seconds`, 0 to 300: how long the command may take";
+                compiler.fail(at, problem);
+                Deadline::Seconds(0)
+            }
+        }
+    }
+
+    fn variables(
+        &self,
+        commands: &BTreeMap<Platform, String>,
+        roots: &[&str],
+        compiler: &mut Compiler<'_>,
+    ) -> BTreeMap<String, Expression> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in &self.variables {
+            let (at, word) = (name.span().start, name.get_ref());
+            if !is_name(word) || word.starts_with("shipped") {
+                compiler.fail(at, format!("`{word}` is no name of a variable; expected lower-case letters, digits and `_`"));
+            }
+            if word == "script" && self.script.is_some() {
+                compiler.fail(at, "`script` is the variable that holds the file's text");
+            }
+            read_by_some(commands, word, at, compiler);
+            variables.insert(word.clone(), compiler.expression(value, roots));
+        }
+        variables
+    }
+
+    /// The text of the file that `script` names.
+    fn script(
+        &self,
+        commands: &BTreeMap<Platform, String>,
+        files: &BTreeMap<String, String>,
+        compiler: &mut Compiler<'_>,
+    ) -> Option<String> {
+        let path = self.script.as_ref()?;
+        let at = path.span().start;
+        read_by_some(commands, "script", at, compiler);
+        let found = files.get(path.get_ref());
+        if found.is_none() {
+            let problem = format!("the folder has no file `{}`", path.get_ref());
+            let known = files.keys().map(String::as_str);
+            let hint = suggest::hint(path.get_ref(), "its files", known);
+            compiler.fail_with_hint(at, problem, hint);
+        }
+        found.cloned()
+    }
+
+    fn ships(
+        &self,
+        commands: &BTreeMap<Platform, String>,
+        roots: &[&str],
+        compiler: &mut Compiler<'_>,
+    ) -> Option<Ships> {
+        let item = self.ships.as_ref()?;
+        let at = item.span().start;
+        read_by_some(commands, "shipped", at, compiler);
+        let item = item.get_ref();
+        match (&item.artifact, item.hostprobe) {
+            (None, true) if item.build.is_none() => Some(Ships::Hostprobe),
+            (Some(artifact), false) => Some(Ships::Artifact {
+                artifact: compiler.expression(artifact, roots),
+                build: item
+                    .build
+                    .as_ref()
+                    .map(|it| compiler.expression(it, roots)),
+            }),
+            _ => {
+                let problem = "expected `{ hostprobe = true }`, or `artifact` with or without `build`";
+                compiler.fail(at, problem);
+                None
+            }
         }
     }
 
@@ -132,10 +220,12 @@ impl QueryItem {
             .collect()
     }
 
-    fn reader(&self, compiler: &mut Compiler<'_>) -> Reader {
-        let at = self.read.span().start;
+    /// `None` without `read`: then only named judges read the answer.
+    fn reader(&self, at: usize, compiler: &mut Compiler<'_>) -> Option<Reader> {
+        let at = self.read.as_ref().map_or(at, |it| it.span().start);
+        let word = self.read.as_ref().map_or("", |it| it.get_ref().as_str());
         let mut only = |given: bool, key: &str, readers: &[&str]| {
-            if given && !readers.contains(&self.read.get_ref().as_str()) {
+            if given && !readers.contains(&word) {
                 let readers = readers.join("` and `");
                 compiler.fail(at, format!("`{key}` is for the readers `{readers}`"));
             }
@@ -149,7 +239,8 @@ impl QueryItem {
             &["lines", "columns"],
         );
         let fields = self.fields(compiler);
-        match self.read.get_ref().as_str() {
+        let reader = match word {
+            "" if self.read.is_none() => return None,
             "text" => Reader::Text,
             "lines" => Reader::Lines {
                 begins_with: self.begins_with.clone(),
@@ -173,12 +264,14 @@ impl QueryItem {
                 }
             }
             "json" => Reader::Json,
+            "json-lines" => Reader::JsonLines,
             "prometheus" => Reader::Prometheus,
             other => {
-                compiler.fail(at, format!("`{other}` is no reader; expected `text`, `lines`, `pairs`, `columns`, `json` or `prometheus`"));
+                compiler.fail(at, format!("`{other}` is no reader; expected `text`, `lines`, `pairs`, `columns`, `json`, `json-lines` or `prometheus`"));
                 Reader::Text
             }
-        }
+        };
+        Some(reader)
     }
 
     fn fields(&self, compiler: &mut Compiler<'_>) -> BTreeMap<String, Field> {
@@ -204,6 +297,21 @@ impl QueryItem {
             fields.insert(name.clone(), Field { kind, optional });
         }
         fields
+    }
+}
+
+/// Notes that no command reads a variable that it is given.
+fn read_by_some(
+    commands: &BTreeMap<Platform, String>,
+    name: &str,
+    at: usize,
+    compiler: &mut Compiler<'_>,
+) {
+    if !commands
+        .values()
+        .any(|it| DeclaredQuery::reads(it, name))
+    {
+        compiler.fail(at, format!("no command reads the variable `{name}`"));
     }
 }
 

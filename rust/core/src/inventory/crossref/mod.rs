@@ -11,7 +11,6 @@ mod links;
 mod mdns;
 mod packages;
 mod platform;
-mod python;
 mod reach;
 mod rules;
 mod served;
@@ -72,7 +71,6 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         groups::check(name, sound, facts, findings);
         services::check(name, sound, findings);
         served::check(name, sound, facts.concerns, findings);
-        python::check(name, sound, findings);
         packages::check(name, &sound.host, facts.concerns, findings);
         extra::check(name, &sound.host, findings);
         image::check(name, &sound.host, findings);

@@ -1,60 +1,24 @@
 //! A product of matrices on the GPU, held against the CPU's.
 
-use std::time::Duration;
-
-use deployctl_core::inventory::python::{Environment, Tensor};
-use deployctl_core::query::Query;
 use serde::Deserialize;
 
-use super::{CONCERN, absent, run};
 use crate::answer::{Answer, Found, Holds, Unreadable};
-use crate::{Bound, Check, Declared, Measurement};
+use crate::{Bound, Measurement};
 
 /// From this size on a GPU is faster than any CPU; below, starting its kernel takes longer than the work.
-const FASTER_FROM: u16 = 1024;
+const FASTER_FROM: u32 = 1024;
 
-pub(super) fn check(
-    name: &str,
-    environment: &Environment,
-    facts: &Tensor,
-    declared: &Declared<'_>,
-) -> Check {
-    let size = facts.size.to_string();
-    let command = run(environment, include_str!("tensor.py"), &[&size], declared);
-    let query = Query::new(format!("python/{name}/tensor"), command)
-        .with_deadline(Duration::from_secs(180));
-    let capability = declared
-        .host
-        .fact("nvidia.gpu.compute_capability")
-        .and_then(|it| it.as_str())
-        .map(str::to_owned);
-    let (most, faster) = (facts.max_error, facts.size >= FASTER_FROM);
-    let on_gpu = capability
-        .as_ref()
-        .map(|capability| format!(" on a GPU of capability {capability},"))
-        .unwrap_or_default();
-    let sooner = if faster { ", and sooner there" } else { "" };
-    let expected = format!(
-        "a product of {size} × {size} floats of 32 bits, without TF32,{on_gpu} \
-         is at most {most} off the CPU's{sooner}"
-    );
-    let check = Check::new(
-        CONCERN,
-        &format!("{name}/tensor"),
-        &query,
-        expected,
-        move |answer| judge(answer, capability.as_deref(), most, faster),
-    )
-    .loading();
-    if environment
-        .imports
-        .keys()
-        .any(|module| module.as_str() == "torch")
-    {
-        check.needing(format!("{CONCERN}/{name}/import/torch"))
-    } else {
-        check
-    }
+/// What is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    /// Rows and columns.
+    size: u32,
+    /// Largest difference of an element that passes.
+    max_error: f64,
+    /// The GPU's compute capability.
+    #[serde(default)]
+    capability: Option<String>,
 }
 
 /// What the script reports; nothing where there is no interpreter.
@@ -73,12 +37,8 @@ struct Report {
     trouble: Option<String>,
 }
 
-fn judge(
-    answer: &Answer<'_>,
-    capability: Option<&str>,
-    most: f64,
-    faster: bool,
-) -> Result<Found, Unreadable> {
+pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unreadable> {
+    let (most, faster) = (options.max_error, options.size >= FASTER_FROM);
     let report: Report = answer.json()?;
     if let Some(words) = &report.trouble {
         return Ok(trouble(words, report.torch.as_deref()));
@@ -90,13 +50,15 @@ fn judge(
         report.difference,
     ) else {
         return if report.torch.is_none() && report.device.is_none() {
-            Ok(absent())
+            Ok(Found::when(false, "there is no such interpreter").or_hint(
+                "the environment is made by hand: uv venv, then uv pip sync from a lock",
+            ))
         } else {
             Err(Unreadable::new("no product in the answer"))
         };
     };
     let (gpu, cpu) = (median(&report.gpu_ms)?, median(&report.cpu_ms)?);
-    let right_device = capability.is_none_or(|wanted| found == wanted);
+    let right_device = options.capability.as_ref().is_none_or(|it| it == found);
     let close = (0.0..=most).contains(&difference);
     let sooner = !faster || gpu < cpu;
     let cuda = report.cuda.as_deref().unwrap_or("none");

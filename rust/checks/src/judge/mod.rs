@@ -1,0 +1,102 @@
+//! Judges by name: programs that judge an answer, for checks of a folder that are none of a query and an expectation.
+//! docs/own-checks.md lists them; a test compares.
+
+mod tensor;
+
+use deployctl_core::concern::{JudgeForm, NamedJudge, NoValue, Scope};
+use minijinja::Value;
+use serde::de::DeserializeOwned;
+
+use crate::answer::{Answer, Found, Unreadable};
+use crate::definition::Judge;
+
+/// A judge.
+struct Registered {
+    form: JudgeForm,
+    /// The judge with its options, or what is wrong with these.
+    with: fn(Value) -> Result<Judge, String>,
+}
+
+const REGISTERED: &[Registered] = &[Registered {
+    form: JudgeForm {
+        name: "tensor",
+        options: &["size", "max_error", "capability?"],
+        meaning: "a product of matrices that PyTorch computed on the GPU and on the CPU",
+    },
+    with: |options| with(options, tensor::judge),
+}];
+
+/// The judges that checks may name.
+pub fn judges() -> Vec<JudgeForm> {
+    REGISTERED.iter().map(|it| it.form).collect()
+}
+
+/// The judge that a check names, with what its options say of one host.
+pub(crate) fn of(named: &NamedJudge, context: &Value) -> Result<Judge, NoValue> {
+    let wrong = |problem: String| NoValue {
+        place: named.place.clone(),
+        problem,
+    };
+    let judge = REGISTERED.iter().find(|it| it.form.name == named.name);
+    let judge = judge.ok_or_else(|| wrong(format!("there is no judge `{}`", named.name)))?;
+    let mut options = Scope::new();
+    for (name, value) in &named.options {
+        options.insert(name.clone(), value.evaluate(context)?);
+    }
+    let judge = (judge.with)(Value::from(options));
+    judge.map_err(|error| wrong(format!("the options of judge `{}`: {error}", named.name)))
+}
+
+fn with<T: DeserializeOwned + Send + Sync + 'static>(
+    options: Value,
+    judge: fn(&T, &Answer<'_>) -> Result<Found, Unreadable>,
+) -> Result<Judge, String> {
+    let options = T::deserialize(options).map_err(|error| error.to_string())?;
+    Ok(Box::new(move |answer| judge(&options, answer)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use deployctl_core::concern::{Concerns, Folders};
+
+    use super::*;
+
+    #[test]
+    fn the_concerns_of_the_program_name_judges_that_there_are() {
+        let read = Concerns::read(Folders::built_in(), &judges());
+        assert!(read.is_ok(), "{read:?}");
+    }
+
+    #[test]
+    fn a_judge_takes_the_options_that_its_form_lists() {
+        for judge in REGISTERED {
+            let wrong = Value::from_pairs([("no_option_of_any", 1)]);
+            let error = (judge.with)(wrong).err().unwrap_or_default();
+            let (_, expected) = error.split_once("expected").unwrap_or_default();
+            let taken: BTreeSet<&str> = expected.split('`').skip(1).step_by(2).collect();
+            let options = judge.form.options.iter();
+            let listed: BTreeSet<&str> = options.map(|it| it.trim_end_matches('?')).collect();
+            assert_eq!(taken, listed, "{}", judge.form.name);
+        }
+    }
+
+    #[test]
+    fn every_judge_is_documented() {
+        let page = include_str!("../../../../docs/own-checks.md");
+        for JudgeForm {
+            name,
+            options,
+            meaning,
+        } in judges()
+        {
+            let options: Vec<String> = options.iter().map(|it| format!("`{it}`")).collect();
+            let row = format!("| `{name}` | {} | {meaning} |", options.join(", "));
+            assert!(page.contains(&row), "docs/own-checks.md has no row {row}");
+        }
+        let (_, table) = page.split_once("| judge | options | judges |\n").unwrap();
+        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+        assert_eq!(rows.count(), REGISTERED.len());
+    }
+}
