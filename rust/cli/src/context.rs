@@ -104,7 +104,10 @@ impl Context {
 
     /// What hosts can declare.
     pub(crate) fn concerns(&self) -> Result<Concerns, Failure> {
-        Ok(Concerns::read(&self.folders()?, &deployctl_checks::judges())?)
+        Ok(Concerns::read(
+            &self.folders()?,
+            &deployctl_checks::judges(),
+        )?)
     }
 
     /// The templates, and the facts as they see them.

@@ -141,7 +141,11 @@ fn one(
     };
     let mut made = Check::new(concern, &name, query, expected, judge).gate_if(check.gate);
     made.load = check.loads;
-    made.ships = asked.ships.as_ref().map(|it| ships(it, &context)).transpose()?;
+    made.ships = asked
+        .ships
+        .as_ref()
+        .map(|it| ships(it, &context))
+        .transpose()?;
     made.needs = needs;
     made.retry = Retry {
         times: check.retries.times,

@@ -96,7 +96,10 @@ mod tests {
             assert!(page.contains(&row), "docs/own-checks.md has no row {row}");
         }
         let (_, table) = page.split_once("| judge | options | judges |\n").unwrap();
-        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+        let rows = table
+            .lines()
+            .skip(1)
+            .take_while(|line| line.starts_with('|'));
         assert_eq!(rows.count(), REGISTERED.len());
     }
 }

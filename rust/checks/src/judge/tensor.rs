@@ -50,9 +50,8 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
         report.difference,
     ) else {
         return if report.torch.is_none() && report.device.is_none() {
-            Ok(Found::when(false, "there is no such interpreter").or_hint(
-                "the environment is made by hand: uv venv, then uv pip sync from a lock",
-            ))
+            Ok(Found::when(false, "there is no such interpreter")
+                .or_hint("the environment is made by hand: uv venv, then uv pip sync from a lock"))
         } else {
             Err(Unreadable::new("no product in the answer"))
         };

@@ -54,10 +54,7 @@ impl Concerns {
         Self::read_all(folders, Some(judges))
     }
 
-    fn read_all(
-        folders: &Folders,
-        judges: Option<&[JudgeForm]>,
-    ) -> Result<Self, ConcernErrors> {
+    fn read_all(folders: &Folders, judges: Option<&[JudgeForm]>) -> Result<Self, ConcernErrors> {
         let (mut concerns, mut errors) = (Vec::new(), Vec::new());
         for (name, folder) in folders.iter() {
             match Concern::read(name, folder, judges) {

@@ -40,14 +40,13 @@ impl NamedJudge {
         compiler: &mut Compiler<'_>,
     ) -> Self {
         if let Some(known) = known {
-            match known.iter().find(|it| it.name == name.get_ref()) {
-                Some(form) => form.check(&name, options, compiler),
-                None => {
-                    let names = known.iter().map(|it| it.name);
-                    let hint = suggest::hint(name.get_ref(), "judges", names);
-                    let problem = format!("there is no judge `{}`", name.get_ref());
-                    compiler.fail_with_hint(name.span().start, problem, hint);
-                }
+            if let Some(form) = known.iter().find(|it| it.name == name.get_ref()) {
+                form.check(&name, options, compiler);
+            } else {
+                let names = known.iter().map(|it| it.name);
+                let hint = suggest::hint(name.get_ref(), "judges", names);
+                let problem = format!("there is no judge `{}`", name.get_ref());
+                compiler.fail_with_hint(name.span().start, problem, hint);
             }
         }
         let place = compiler.place(name.span().start);

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::declared_query::{
-    Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships,
-};
+use super::declared_query::{Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships};
 use super::file::Phrase;
 use super::{ANSWER, EACH};
 use crate::concern::expression::{Compiler, Expression};
@@ -130,7 +128,8 @@ impl QueryItem {
                 Deadline::Expression(compiler.expression(&text, roots))
             }
             Some((DeadlineItem::Seconds(_), _)) | None => {
-                let problem = "expected `deadline_seconds`, 0 to 300: how long the command may take";
+                let problem =
+                    "expected `deadline_seconds`, 0 to 300: how long the command may take";
                 compiler.fail(at, problem);
                 Deadline::Seconds(0)
             }
@@ -192,13 +191,11 @@ impl QueryItem {
             (None, true) if item.build.is_none() => Some(Ships::Hostprobe),
             (Some(artifact), false) => Some(Ships::Artifact {
                 artifact: compiler.expression(artifact, roots),
-                build: item
-                    .build
-                    .as_ref()
-                    .map(|it| compiler.expression(it, roots)),
+                build: item.build.as_ref().map(|it| compiler.expression(it, roots)),
             }),
             _ => {
-                let problem = "expected `{ hostprobe = true }`, or `artifact` with or without `build`";
+                let problem =
+                    "expected `{ hostprobe = true }`, or `artifact` with or without `build`";
                 compiler.fail(at, problem);
                 None
             }
@@ -307,10 +304,7 @@ fn read_by_some(
     at: usize,
     compiler: &mut Compiler<'_>,
 ) {
-    if !commands
-        .values()
-        .any(|it| DeclaredQuery::reads(it, name))
-    {
+    if !commands.values().any(|it| DeclaredQuery::reads(it, name)) {
         compiler.fail(at, format!("no command reads the variable `{name}`"));
     }
 }
