@@ -8,7 +8,7 @@ use deployctl_core::trial::{Outcome, Trial};
 use crate::evaluate::line;
 use crate::{CheckResult, CheckStatus};
 
-pub use self::answers::trials;
+pub use self::answers::{judge, trials};
 
 /// The result of one trial of `concern`.
 pub fn result(concern: &ConcernName, trial: &Trial) -> CheckResult {

@@ -294,7 +294,10 @@ mod tests {
         assert_eq!(own.iter().count(), carried.iter().count());
         for (name, folder) in own.iter() {
             let (_, same) = carried.iter().find(|(it, _)| *it == name).expect(name);
-            assert_eq!(folder.files, same.files, "{name}");
+            // Recorded answers are for trials of the repository's folders alone.
+            let mut files = folder.files.clone();
+            files.retain(|path, _| !path.starts_with("cases/"));
+            assert_eq!(files, same.files, "{name}");
         }
         own = own.with(MODULES, BTreeMap::new());
         Concerns::read(&own, &deployctl_checks::judges()).expect("the concerns are sound");

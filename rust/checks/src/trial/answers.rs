@@ -1,6 +1,6 @@
 //! The checks of a folder's `checks.toml`, tried on the answers of its `cases/`, and on answers that prove nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use deployctl_core::concern::{Concern, Folder, Origin};
 use deployctl_core::inventory::{Inventory, Platform};
@@ -9,14 +9,14 @@ use deployctl_core::rendered::Rendered;
 use deployctl_core::trial::{Example, Outcome, Trial, TrialFolders, counted};
 
 use crate::case::{self, Case};
-use crate::{Check, CheckStatus, Declared, evaluate, folder};
+use crate::{Check, CheckResult, CheckStatus, Declared, evaluate, folder};
 
 const CASES: &str = "each answer in `cases/` gets the verdict on its page";
 const BOTH: &str = "each check has an answer that passes, and one that fails";
 const NOTHING: &str =
     "no check passes on an answer that is empty, no text, cut, late or about something else";
 
-const ELSEWHERE: &str = "answers to our own checks are among deployctl's tests";
+const NOT_CARRIED: &str = "the program does not contain the answers; deployctl's repository does";
 
 /// Texts that answer no question.
 const STRANGE: &[&str] = &[
@@ -46,10 +46,9 @@ const STRANGE: &[&str] = &[
 
 /// Tries the checks of `concern`, whose folder is `folder`; nothing where it has no `checks.toml` or no example that fits.
 pub fn trials(folders: &TrialFolders, concern: &Concern, folder: &Folder) -> Vec<Trial> {
-    let mut examples = Platform::ALL
-        .map(|it| folders.examples(concern, it))
-        .into_iter();
-    if concern.checks.is_none() || examples.all(|it| it.is_empty()) {
+    let mut on_some = Platform::ALL.into_iter();
+    let none = !on_some.any(|it| folders.examples(concern, it).next().is_some());
+    if concern.checks.is_none() || none {
         return Vec::new();
     }
     let trial = |what, expected: &str, outcome| Trial {
@@ -72,10 +71,9 @@ pub fn trials(folders: &TrialFolders, concern: &Concern, folder: &Folder) -> Vec
     for (place, case) in &cases {
         tried.case(folders, concern, place, case);
     }
-    let ours = cases.is_empty() && folder.origin != Origin::Repository;
-    let or_elsewhere = |outcome| {
-        if ours {
-            Outcome::NotTried(ELSEWHERE.to_owned())
+    let or_not_carried = |outcome| {
+        if folder.origin == Origin::BuiltIn {
+            Outcome::NotTried(NOT_CARRIED.to_owned())
         } else {
             outcome
         }
@@ -84,12 +82,12 @@ pub fn trials(folders: &TrialFolders, concern: &Concern, folder: &Folder) -> Vec
         trial(
             "checks/cases",
             CASES,
-            or_elsewhere(tried.cases(cases.len())),
+            or_not_carried(tried.cases(cases.len())),
         ),
         trial(
             "checks/good-and-bad",
             BOTH,
-            or_elsewhere(tried.both(&checks)),
+            or_not_carried(tried.both(&checks)),
         ),
         trial("checks/nothing", NOTHING, nothing(&checks, &cases)),
     ]
@@ -124,11 +122,10 @@ fn checks_on(
     platform: Platform,
     changes: &[String],
 ) -> Result<Vec<Check>, String> {
-    let example = folders.examples(concern, platform).into_iter().next();
-    let Some(example) = example else {
+    let Some(example) = folders.examples(concern, platform).next() else {
         return Ok(Vec::new());
     };
-    let inventory = inventory(folders, &example, changes)?;
+    let inventory = inventory(folders, example, changes)?;
     let Some((name, host)) = inventory.hosts().iter().next() else {
         return Ok(Vec::new());
     };
@@ -179,6 +176,21 @@ fn asking(folders: &TrialFolders, concern: &Concern, case: &Case) -> Result<Vec<
     Ok(Vec::new())
 }
 
+/// What the checks of `concern` that ask the query of `case` make of it, on an example's host; none where none asks it.
+///
+/// # Errors
+/// Why the host cannot have the facts that the case changes.
+pub fn judge(
+    folders: &TrialFolders,
+    concern: &Concern,
+    case: &Case,
+) -> Result<Vec<CheckResult>, String> {
+    let checks = asking(folders, concern, case)?;
+    let answer = case.answer();
+    let results = checks.iter().map(|check| evaluate(check, Some(&answer)));
+    Ok(results.collect())
+}
+
 /// What became of the cases.
 #[derive(Default)]
 struct Tried {
@@ -190,19 +202,14 @@ struct Tried {
 impl Tried {
     fn case(&mut self, folders: &TrialFolders, concern: &Concern, place: &str, case: &Case) {
         let name = format!("{place}, `{}: {}`", case.query, case.name);
-        let checks = match asking(folders, concern, case) {
-            Ok(checks) if checks.is_empty() => {
+        let results = match judge(folders, concern, case) {
+            Ok(results) if results.is_empty() => {
                 let hint = "its heading is `== CONCERN/QUERY: name`, with `/KEY` where the query has `each`";
                 return self.note(format!("{name}: no check asks that"), hint);
             }
-            Ok(checks) => checks,
+            Ok(results) => results,
             Err(problem) => return self.note(format!("{name}: {problem}"), "change its `facts`"),
         };
-        let answer = case.answer();
-        let results: Vec<_> = checks
-            .iter()
-            .map(|check| evaluate(check, Some(&answer)))
-            .collect();
         for result in &results {
             match result.status {
                 CheckStatus::Pass => self.passed.insert(result.check.clone()),
@@ -237,19 +244,20 @@ impl Tried {
     }
 
     fn both(&self, checks: &[Check]) -> Outcome {
-        let mut without: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut without = Vec::new();
         let ids: BTreeSet<&str> = checks.iter().map(|check| check.id.as_str()).collect();
         for id in ids.iter().copied() {
             if !self.passed.contains(id) {
-                without.insert(id, "an answer that passes");
+                without.push(format!("`{id}` has no case with an answer that passes"));
             } else if !self.failed.contains(id) {
-                without.insert(id, "an answer that fails");
+                without.push(format!("`{id}` has no case with an answer that fails"));
             }
         }
         let hint = "add one to a page of `cases/`";
-        match without.iter().next() {
-            Some((id, lacks)) => refuted(format!("`{id}` has no case with {lacks}"), hint),
-            None => Outcome::Proven(counted(ids.len(), "check")),
+        if without.is_empty() {
+            Outcome::Proven(counted(ids.len(), "check"))
+        } else {
+            refuted(without.join("; "), hint)
         }
     }
 }

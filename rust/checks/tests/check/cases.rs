@@ -1,4 +1,6 @@
-//! What hosts in all kinds of trouble answered, and what the checks make of it: `tests/cases/<concern>/<page>.txt`.
+//! What hosts in all kinds of trouble answered, and what the checks make of it: `modules/<concern>/cases/<page>.txt`,
+//! judged on the hosts of the folder's examples, as `concern test` does; where checks are in Rust
+//! `tests/cases/<concern>/<page>.txt`, judged on hosts of the tests' inventory.
 //!
 //! A page holds the cases of one query, or of a few that belong together ([`case`] has the format). Answers of macOS
 //! (`mac-…`, `mlx/job`, `mlx/listening`) are stand-ins, written after the formats that Apple documents; those named
@@ -11,8 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use deployctl_checks::case::{self, Case, parse, render};
-use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate, link};
+use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate, link, trial};
+use deployctl_core::concern::Folders;
 use deployctl_core::inventory;
+use deployctl_core::trial::TrialFolders;
 use serde_json::Value;
 
 use crate::expected::compare;
@@ -32,16 +36,29 @@ pub(crate) fn page(path: &str) -> (PathBuf, Vec<Case>) {
 
 /// Every page of recorded answers, with its place.
 pub(crate) fn pages() -> Vec<(PathBuf, Vec<Case>)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
-    let below = |folder: &Path| -> BTreeSet<PathBuf> {
-        let entries = std::fs::read_dir(folder).unwrap();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let below = |folder: PathBuf| -> BTreeSet<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
         entries.map(|entry| entry.unwrap().path()).collect()
     };
-    let paths = below(Path::new(folder)).into_iter();
-    paths
-        .flat_map(|concern| below(&concern))
+    let modules = below(here.join("../../modules")).into_iter();
+    let folders = modules.map(|concern| concern.join("cases"));
+    folders
+        .chain(below(here.join("tests/cases")))
+        .flat_map(below)
         .map(|path| page(path.to_str().unwrap()))
         .collect()
+}
+
+/// What checks as data make of `case`, as `concern test` does; nothing where the checks are in Rust.
+fn judge_by_folder(case: &Case) -> Option<Vec<CheckResult>> {
+    static FOLDERS: LazyLock<TrialFolders> =
+        LazyLock::new(|| TrialFolders::new(Folders::built_in()));
+    let (concern, _) = case.query.split_once('/')?;
+    let concern = FOLDERS.concern(concern)?;
+    concern.checks.as_ref()?;
+    let judged = trial::judge(&FOLDERS, concern, case);
+    Some(judged.unwrap_or_else(|error| panic!("{}: {}: {error}", case.query, case.name)))
 }
 
 /// The checks that ask each query, of the first host that does.
@@ -88,6 +105,15 @@ fn asker_of(case: &Case) -> Vec<Check> {
 
 /// What the checks that ask its query make of `case`.
 pub(crate) fn judge(case: &Case) -> Vec<CheckResult> {
+    if let Some(results) = judge_by_folder(case) {
+        assert!(
+            !results.is_empty(),
+            "{}: no query `{}`",
+            case.name,
+            case.query
+        );
+        return results;
+    }
     let own;
     let checks = if case.host.is_none() && case.facts.is_empty() {
         askers().get(&case.query)

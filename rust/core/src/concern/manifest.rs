@@ -44,7 +44,10 @@ pub struct Manifest {
     /// What it serves by TCP.
     #[serde(default)]
     pub listens: Vec<Listener>,
-    /// What the hosts say on which its examples are tried, beside them: facts that the examples need.
+    /// Concerns whose first example the hosts have, too, on which its examples are tried.
+    #[serde(default)]
+    pub example_with: Vec<String>,
+    /// What these hosts say beside all examples: facts that the examples need.
     #[serde(default)]
     pub example_host: Map<String, Value>,
     /// The units that run where the platform's own module makes them; on Ubuntu `ubuntu/module.toml` says them.

@@ -1,6 +1,6 @@
 //! Every concern that a host can declare.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
@@ -36,9 +36,9 @@ pub struct Concern {
     pub checks: Option<ChecksFile>,
 }
 
-/// All of them.
+/// All of them. A clone shares them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Concerns(Vec<Concern>);
+pub struct Concerns(Arc<Vec<Concern>>);
 
 impl Concerns {
     /// Those that the program contains.
@@ -65,7 +65,7 @@ impl Concerns {
         ConcernErrors::check(errors, Clone::clone)?;
         let place = |it: &Concern| (it.manifest.order.unwrap_or(u32::MAX), it.name.clone());
         concerns.sort_by_cached_key(place);
-        Ok(Self(concerns))
+        Ok(Self(Arc::new(concerns)))
     }
 
     /// In the order of reports.

@@ -135,15 +135,15 @@ pub fn parse_with(bytes: &[u8], concerns: &Concerns) -> Result<Inventory, Invent
 }
 
 /// Reads any number of inventories whose hosts may declare the same concerns.
-pub(crate) struct Reader<'a> {
-    concerns: &'a Concerns,
+pub(crate) struct Reader {
+    concerns: Concerns,
     schema: Arc<Schema>,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(concerns: &'a Concerns) -> Self {
+impl Reader {
+    pub(crate) fn new(concerns: &Concerns) -> Self {
         Self {
-            concerns,
+            concerns: concerns.clone(),
             schema: Schema::of(concerns),
         }
     }
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
     /// Reads one of version 1 from its JSON; see [`parse_with`].
     pub(crate) fn read(&self, mut raw: Value) -> Result<Inventory, InventoryErrors> {
         whole_numbers(&mut raw);
-        checked(raw, self.concerns, &self.schema)
+        checked(raw, &self.concerns, &self.schema)
     }
 }
 

@@ -6,10 +6,10 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use crate::concern::{Concern, Concerns};
-use crate::inventory::{InventoryErrors, Platform, Reader, facts_schema};
+use crate::inventory::{Platform, Reader, facts_schema};
 use crate::name::HostName;
 
-/// `cluster`, a host of every platform, and facts of our own concerns whose schema has no examples.
+/// `cluster`, what a host of each platform has to say, and facts of concerns that have a type in Rust.
 static DATA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("example.json")).expect("a test reads it"));
 
@@ -30,34 +30,17 @@ pub struct Example {
 
 impl Example {
     /// A host of `platform` for every example of `concern`; none where the schema has no examples.
-    pub(super) fn of(concern: &Concern, platform: Platform) -> Vec<Self> {
-        let name = concern.name.as_str();
-        let mut host = object(&DATA["base"][platform.as_str()]);
-        let own = facts_schema(concern)["examples"].as_array();
-        let examples = own.cloned().unwrap_or_else(|| {
-            // The facts of our own concerns fit one another, and not each has a meaning alone.
-            let family = if platform.is_linux() {
-                "linux"
-            } else {
-                "darwin"
-            };
-            let all = object(&DATA["facts"][family]);
-            let facts = all.get(name).or_else(|| host.get(name)).cloned();
-            if facts.is_some() {
-                host.extend(all);
-            }
-            facts.into_iter().collect()
-        });
-        for (fact, value) in &concern.manifest.example_host {
-            merge(host.entry(fact).or_insert(Value::Null), value);
-        }
+    pub(super) fn of(concerns: &Concerns, concern: &Concern, platform: Platform) -> Vec<Self> {
+        let mut host = base(platform);
+        let own = examples(concern, &host, platform);
+        beside(&mut host, concerns, concern, platform);
         let example = |facts: Value| Self {
             platform,
             facts,
             host: host.clone(),
-            concern: name.to_owned(),
+            concern: concern.name.to_string(),
         };
-        examples.into_iter().map(example).collect()
+        own.into_iter().map(example).collect()
     }
 
     /// The host's name.
@@ -92,29 +75,82 @@ impl Example {
 
 /// Says whether a host can declare certain facts of one concern.
 pub(super) struct Judge<'a> {
-    reader: Reader<'a>,
+    reader: &'a Reader,
     /// Alone, since most facts that are tried fail at it, and a whole inventory takes a hundred times longer.
     schema: Validator,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(concerns: &'a Concerns, concern: &Concern) -> Self {
+    pub(super) fn new(reader: &'a Reader, concern: &Concern) -> Self {
         let schema = jsonschema::validator_for(facts_schema(concern));
         Self {
-            reader: Reader::new(concerns),
+            reader,
             schema: schema.expect("it was read as a schema"),
         }
-    }
-
-    /// What is wrong with the example's host.
-    pub(super) fn errors(&self, example: &Example) -> Option<InventoryErrors> {
-        self.reader.read(example.inventory()).err()
     }
 
     /// Whether the example's host can have these facts.
     pub(super) fn takes(&self, example: &Example, facts: &Value) -> bool {
         let host = || self.reader.read(example.inventory_with(Some(facts)));
         self.schema.is_valid(facts) && host().is_ok()
+    }
+}
+
+/// What a host of `platform` has to say.
+fn base(platform: Platform) -> Map<String, Value> {
+    let mut host = object(&DATA["base"]["all"]);
+    host.extend(object(&DATA["base"][family(platform)]));
+    host.insert("platform".to_owned(), platform.as_str().into());
+    host.insert("os".to_owned(), DATA["os"][platform.as_str()].clone());
+    host
+}
+
+fn family(platform: Platform) -> &'static str {
+    if platform.is_linux() {
+        "linux"
+    } else {
+        "darwin"
+    }
+}
+
+/// The facts of `concern` on a host that says `base`, by its schema's examples, or by ours of a type in Rust.
+fn examples(concern: &Concern, base: &Map<String, Value>, platform: Platform) -> Vec<Value> {
+    let own = facts_schema(concern)["examples"].as_array();
+    let typed = || {
+        let name = concern.name.as_str();
+        let facts = DATA["facts"][family(platform)].get(name);
+        facts.or_else(|| base.get(name)).cloned()
+    };
+    own.cloned()
+        .unwrap_or_else(|| typed().into_iter().collect())
+}
+
+/// Adds to `host` what `concern` needs beside its facts: those of concerns with a type in Rust where it is one of
+/// them, since these fit one another and not each has a meaning alone; then what its `concern.toml` names.
+fn beside(
+    host: &mut Map<String, Value>,
+    concerns: &Concerns,
+    concern: &Concern,
+    platform: Platform,
+) {
+    let mut named: Vec<&str> = Vec::new();
+    if concern.facts.is_none() {
+        host.extend(object(&DATA["facts"][family(platform)]));
+        let with = DATA["with"][family(platform)].as_array();
+        named.extend(with.into_iter().flatten().filter_map(Value::as_str));
+    }
+    named.extend(concern.manifest.example_with.iter().map(String::as_str));
+    for other in named.into_iter().filter_map(|name| concerns.get(name)) {
+        let name = other.name.as_str();
+        let known = host.contains_key(name) && other.facts.is_some();
+        let facts = examples(other, host, platform).into_iter().next();
+        if let Some(facts) = facts.filter(|_| !known && other.is_for(platform)) {
+            host.insert(name.to_owned(), facts);
+            beside(host, concerns, other, platform);
+        }
+    }
+    for (fact, value) in &concern.manifest.example_host {
+        merge(host.entry(fact).or_insert(Value::Null), value);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a folder is tried: among all folders that can be read.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -9,11 +10,24 @@ use super::{Outcome, Trial, counted, hostile, slips, ubuntu};
 use crate::concern::{Concern, Concerns, Folders, JudgeForm};
 use crate::errors::{Errors, Hinted};
 use crate::inventory::{Inventory, InventoryErrors, Platform, Reader};
+use crate::name::ConcernName;
 use crate::render::TemplateSet;
+
+/// The hosts on which a concern is tried.
+#[derive(Default)]
+struct Hosts {
+    /// Those that can be.
+    sound: Vec<Example>,
+    /// What is wrong with the others.
+    wrong: Vec<(Example, InventoryErrors)>,
+}
 
 /// The folders, read.
 pub struct TrialFolders {
     sound: Concerns,
+    reader: Reader,
+    /// The hosts on which each concern is tried.
+    hosts: BTreeMap<ConcernName, OnceLock<Hosts>>,
     templates: TemplateSet,
     /// What is wrong with the others, each with its hint, by name.
     broken: BTreeMap<String, Vec<(String, Option<String>)>>,
@@ -40,9 +54,17 @@ impl TrialFolders {
             broken.insert(name.to_owned(), errors);
         }
         let sound = folders.only(|name| !broken.contains_key(name));
+        let templates = TemplateSet::of(&sound).expect("each was read by itself");
+        let sound = Concerns::read(&sound, judges).expect("each was read by itself");
+        let hosts = sound
+            .iter()
+            .map(|it| (it.name.clone(), OnceLock::new()))
+            .collect();
         Self {
-            sound: Concerns::read(&sound, judges).expect("each was read by itself"),
-            templates: TemplateSet::of(&sound).expect("each was read by itself"),
+            reader: Reader::new(&sound),
+            hosts,
+            sound,
+            templates,
             broken,
         }
     }
@@ -53,11 +75,30 @@ impl TrialFolders {
     }
 
     /// The hosts of `platform` on which the concern is tried; none where it is not for that platform.
-    pub fn examples(&self, concern: &Concern, platform: Platform) -> Vec<Example> {
-        if !concern.is_for(platform) {
-            return Vec::new();
-        }
-        Example::of(concern, platform)
+    pub fn examples(
+        &self,
+        concern: &Concern,
+        platform: Platform,
+    ) -> impl Iterator<Item = &Example> {
+        let sound = self.hosts(concern).map(|it| it.sound.iter());
+        let sound = sound.into_iter().flatten();
+        sound.filter(move |it| it.platform == platform)
+    }
+
+    /// The hosts on which the concern is tried; none where its folder is not one of these.
+    fn hosts(&self, concern: &Concern) -> Option<&Hosts> {
+        let made = self.hosts.get(&concern.name)?;
+        Some(made.get_or_init(|| {
+            let mut hosts = Hosts::default();
+            let platforms = Platform::ALL.into_iter().filter(|it| concern.is_for(*it));
+            for example in platforms.flat_map(|it| Example::of(&self.sound, concern, it)) {
+                match self.reader.read(example.inventory()) {
+                    Ok(_) => hosts.sound.push(example),
+                    Err(errors) => hosts.wrong.push((example, errors)),
+                }
+            }
+            hosts
+        }))
     }
 
     /// Reads an inventory whose hosts may declare all concerns that can be read.
@@ -65,7 +106,7 @@ impl TrialFolders {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn inventory(&self, raw: Value) -> Result<Inventory, InventoryErrors> {
-        Reader::new(&self.sound).read(raw)
+        self.reader.read(raw)
     }
 
     /// Tries the folder of that name. What needs Nix is not among it.
@@ -86,54 +127,69 @@ impl TrialFolders {
             counted(paths, "path")
         );
         let mut trials = vec![Trial::new("folder", READ, Outcome::Proven(found))];
-        let judge = Judge::new(&self.sound, concern);
-        let examples: Vec<Example> = Platform::ALL
-            .into_iter()
-            .flat_map(|platform| self.examples(concern, platform))
-            .collect();
-        let (examples_trial, sound) = read_examples(concern, &examples, &judge);
+        let nothing = Hosts::default();
+        let hosts = self.hosts(concern).unwrap_or(&nothing);
+        let examples_trial = hosts.trial();
+        let sound = matches!(examples_trial.outcome, Outcome::Proven(_));
         trials.push(examples_trial);
         if !sound {
             return trials;
         }
-        trials.push(slips::trial(concern, &examples, &judge));
-        let on_ubuntu = examples.iter().filter(|it| it.platform == Platform::Ubuntu);
-        let on_ubuntu: Vec<&Example> = on_ubuntu.collect();
+        let judge = Judge::new(&self.reader, concern);
+        trials.push(slips::trial(concern, &hosts.sound, &judge));
+        let on_ubuntu: Vec<&Example> = self.examples(concern, Platform::Ubuntu).collect();
         trials.extend(ubuntu::trials(concern, &on_ubuntu, &self.templates));
         trials.push(hostile::trial(concern, &on_ubuntu, &judge, &self.templates));
         trials
     }
 }
 
-/// Whether hosts can say what `examples` say, rules included.
-fn read_examples(concern: &Concern, examples: &[Example], judge: &Judge<'_>) -> (Trial, bool) {
-    let expected = "each of `examples` fits the schema, the rules and a host of every platform";
-    let outcome = if examples.is_empty() {
-        Outcome::refuted(
-            "the schema has no `examples`",
-            "put facts as a host says them into `examples`, beside `properties`",
-        )
-    } else {
-        let wrong = examples.iter().find_map(|example| {
-            let errors = judge.errors(example)?;
-            Some((example.platform, first(&errors)))
-        });
-        if let Some((platform, (found, hint))) = wrong {
-            let hint = hint.unwrap_or_else(|| NEEDS.to_owned());
-            Outcome::refuted(format!("on {platform}: {found}"), &hint)
-        } else {
-            let platforms: Vec<&str> = Platform::ALL
-                .into_iter()
-                .filter(|platform| concern.is_for(*platform))
-                .map(Platform::as_str)
-                .collect();
-            let count = examples.len() / platforms.len().max(1);
-            let platforms = platforms.join(", ");
-            Outcome::Proven(format!("{} on {platforms}", counted(count, "example")))
+impl Hosts {
+    /// Whether hosts can say what `examples` say, rules included.
+    fn trial(&self) -> Trial {
+        let expected =
+            "each of `examples` fits the schema and the rules, and every platform has one";
+        let outcome = match self.unfit() {
+            Some((example, errors)) => {
+                let (found, hint) = first(errors);
+                let hint = hint.unwrap_or_else(|| NEEDS.to_owned());
+                Outcome::refuted(format!("on {}: {found}", example.platform), &hint)
+            }
+            None if self.sound.is_empty() => Outcome::refuted(
+                "the schema has no `examples`",
+                "put facts as a host says them into `examples`, beside `properties`",
+            ),
+            None => Outcome::Proven(self.told()),
+        };
+        Trial::new("examples", expected, outcome)
+    }
+
+    /// An example that fits no platform, or the first of a platform that none fits.
+    fn unfit(&self) -> Option<&(Example, InventoryErrors)> {
+        self.wrong.iter().find(|(wrong, _)| {
+            let mut sound = self.sound.iter();
+            let facts = |it: &Example| it.facts == wrong.facts;
+            !sound.clone().any(facts) || !sound.any(|it| it.platform == wrong.platform)
+        })
+    }
+
+    /// `1 example on ubuntu, nixos`, or how many each platform has.
+    fn told(&self) -> String {
+        let mut counts: Vec<(usize, Vec<&str>)> = Vec::new();
+        for platform in Platform::ALL {
+            let own = self.sound.iter().filter(|it| it.platform == platform);
+            match (own.count(), counts.last_mut()) {
+                (0, _) => {}
+                (count, Some((same, names))) if count == *same => names.push(platform.as_str()),
+                (count, _) => counts.push((count, vec![platform.as_str()])),
+            }
         }
-    };
-    let sound = matches!(outcome, Outcome::Proven(_));
-    (Trial::new("examples", expected, outcome), sound)
+        let told = counts.iter().map(|(count, names)| {
+            let names = names.join(", ");
+            format!("{} on {names}", counted(*count, "example"))
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// What an example may lack.

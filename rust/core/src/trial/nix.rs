@@ -27,9 +27,9 @@ impl TrialFolders {
     /// The inventories that the module of `platform` is to be evaluated with: one for each example, then one whose
     /// host does not declare the concern. None where there is nothing to ask.
     pub fn nix_inventories(&self, concern: &Concern, platform: Platform) -> Vec<Value> {
-        let examples = self.examples(concern, platform);
-        let undeclared = examples.first().map(|it| it.inventory_with(None));
-        let declared = examples.iter().map(Example::inventory);
+        let declared = self.examples(concern, platform).map(Example::inventory);
+        let first = self.examples(concern, platform).next();
+        let undeclared = first.map(|it| it.inventory_with(None));
         declared.chain(undeclared).collect()
     }
 }
