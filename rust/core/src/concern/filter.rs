@@ -1,5 +1,8 @@
 //! The filters that expressions have beside minijinja's own. docs/own-checks.md lists them; a test compares.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use minijinja::{Environment, Error, ErrorKind, Value};
 use regex::Regex;
 
@@ -148,8 +151,27 @@ fn parameter(words: &[String], name: &str) -> Option<String> {
     values.next().map(str::to_owned)
 }
 
+/// How many compiled regular expressions are kept; a pattern may be made of facts, so there may be any number.
+const KEPT: usize = 256;
+
+thread_local! {
+    /// Compiling one takes a thousand times longer than using it, and a rule is evaluated for every entry and host.
+    static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
+}
+
 fn regex(pattern: &str) -> Result<Regex, Error> {
-    Regex::new(pattern).map_err(|_| wrong(format!("`{pattern}` is no regular expression")))
+    COMPILED.with_borrow_mut(|compiled| {
+        if let Some(known) = compiled.get(pattern) {
+            return Ok(known.clone());
+        }
+        let wrong = |_| wrong(format!("`{pattern}` is no regular expression"));
+        let made = Regex::new(pattern).map_err(wrong)?;
+        if compiled.len() == KEPT {
+            compiled.clear();
+        }
+        compiled.insert(pattern.to_owned(), made.clone());
+        Ok(made)
+    })
 }
 
 fn capture(text: &str, pattern: &str) -> Result<Option<String>, Error> {

@@ -28,7 +28,7 @@ pub use template_set::TemplateSet;
 pub use why::{FactSource, Why, why};
 
 use crate::inventory::Platform;
-use crate::name::HostName;
+use crate::name::{ConcernName, HostName};
 use crate::rendered::Rendered;
 
 /// What rendering a host gave.
@@ -48,6 +48,16 @@ pub fn render(
     facts: &Facts,
     host: &HostName,
     set: &TemplateSet,
+) -> Result<Rendering, RenderErrors> {
+    render_only(facts, host, set, |_| true)
+}
+
+/// Renders what those concerns put on `host` that are `wanted`.
+pub(crate) fn render_only(
+    facts: &Facts,
+    host: &HostName,
+    set: &TemplateSet,
+    wanted: impl Fn(&ConcernName) -> bool,
 ) -> Result<Rendering, RenderErrors> {
     match facts.platform(host) {
         Some(platform) if platform.runs_closure() => {
@@ -69,7 +79,7 @@ pub fn render(
         }
     }
     let mut draft = draft::Draft::new(host.clone());
-    for (concern, module) in &set.modules {
+    for (concern, module) in set.modules.iter().filter(|(name, _)| wanted(name)) {
         let scope = scope::Scope::new(set, (concern, module), facts, host);
         let applies = match &module.file.applies {
             None => Ok(facts.declares(host, concern.as_str())),

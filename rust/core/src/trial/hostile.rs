@@ -111,11 +111,15 @@ pub(super) fn trial(
     }
     let (mut tally, mut places) = (Tally::default(), 0);
     for example in examples {
+        let inventory = example.inventory();
+        let whole = ubuntu::tree(concern, &inventory, templates);
+        let alone = ubuntu::tree_alone(concern, &inventory, templates);
         let try_one = TryOne {
             concern,
             example,
             judge,
             templates,
+            alone: alone.is_ok() && alone.ok() == whole.ok(),
         };
         for (steps, value) in walk::leaves(&example.facts) {
             if let Value::String(text) = value {
@@ -142,6 +146,8 @@ struct TryOne<'a> {
     example: &'a Example,
     judge: &'a Judge<'a>,
     templates: &'a TemplateSet,
+    /// Whether the concern puts the same on the host where the others' modules are not rendered.
+    alone: bool,
 }
 
 impl TryOne<'_> {
@@ -195,9 +201,13 @@ impl TryOne<'_> {
             return Ok(None);
         }
         let inventory = self.example.inventory_with(Some(&facts));
-        ubuntu::tree(self.concern, &inventory, self.templates)
-            .map(Some)
-            .map_err(|_| ())
+        let tree = if self.alone {
+            ubuntu::tree_alone
+        } else {
+            ubuntu::tree
+        };
+        let tree = tree(self.concern, &inventory, self.templates);
+        tree.map(Some).map_err(|_| ())
     }
 
     /// How `value` changed a file in another way than a harmless one does.

@@ -7,8 +7,8 @@ use super::folders::first;
 use super::{Outcome, Trial, counted};
 use crate::concern::Concern;
 use crate::inventory::Platform;
-use crate::name::UnitName;
-use crate::render::{Facts, RenderErrors, Rendering, Syntax, TemplateSet, render};
+use crate::name::{ConcernName, UnitName};
+use crate::render::{Facts, RenderErrors, Rendering, Syntax, TemplateSet, render, render_only};
 use crate::rendered::{Entry, Rendered};
 
 /// Where a concern may put files: what belongs to the host's administrator, not to packages or users.
@@ -29,7 +29,23 @@ const EXPECTED: [(&str, Syntax); 8] = [
     ("/etc/profile.d/", Syntax::Sh),
 ];
 
-/// Renders the host of `example` with all modules, and keeps what `concern` declares.
+/// What `concern` puts on the host of `inventory`, rendered without the other concerns; much faster, and the same
+/// unless it leans on their files.
+pub(super) fn tree_alone(
+    concern: &Concern,
+    inventory: &serde_json::Value,
+    templates: &TemplateSet,
+) -> Result<Rendered, RenderErrors> {
+    let facts = Facts::from_inventory(inventory);
+    let name = Example::name();
+    let own = |name: &ConcernName| *name == concern.name;
+    Ok(match render_only(&facts, &name, templates, own)? {
+        Rendering::Files(rendered) => *rendered,
+        Rendering::NeedsClosure { .. } => Rendered::empty(name),
+    })
+}
+
+/// Renders the host of `inventory` with all modules, and keeps what `concern` declares.
 pub(super) fn tree(
     concern: &Concern,
     inventory: &serde_json::Value,
