@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use deployctl_checks::case::{self, Case, parse, render};
-use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate, link, trial};
+use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate, judges, link, trial};
 use deployctl_core::concern::Folders;
 use deployctl_core::inventory;
 use deployctl_core::trial::TrialFolders;
@@ -53,7 +53,7 @@ pub(crate) fn pages() -> Vec<(PathBuf, Vec<Case>)> {
 /// What checks as data make of `case`, as `concern test` does; nothing where the checks are in Rust.
 fn judge_by_folder(case: &Case) -> Option<Vec<CheckResult>> {
     static FOLDERS: LazyLock<TrialFolders> =
-        LazyLock::new(|| TrialFolders::new(Folders::built_in()));
+        LazyLock::new(|| TrialFolders::new(Folders::built_in(), &judges()));
     let (concern, _) = case.query.split_once('/')?;
     let concern = FOLDERS.concern(concern)?;
     concern.checks.as_ref()?;
