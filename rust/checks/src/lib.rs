@@ -34,6 +34,7 @@ mod measurement;
 mod overruled;
 mod package;
 mod reader;
+mod request;
 mod selection;
 mod span;
 mod sysctl;

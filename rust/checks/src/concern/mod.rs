@@ -3,7 +3,6 @@
 mod darwin;
 mod extra;
 mod firewall;
-mod gateway;
 pub(crate) mod kernel;
 mod mlx;
 mod network;
@@ -48,7 +47,6 @@ concerns! {
     kernel: [kernel::checks], [];
     vllm: [vllm::checks], [];
     mlx: [], [mlx::checks];
-    gateway: [gateway::checks], [];
     trading: [trading::checks], [];
     extra: [extra::checks], [extra::checks];
 }

@@ -72,9 +72,10 @@ fn of(
     declared: &Declared<'_>,
 ) -> Result<Vec<Check>, NoValue> {
     let asked = &file.queries[&check.query];
-    let Some(command) = asked.commands.get(&declared.host.platform) else {
+    let platform = declared.host.platform;
+    if !asked.is_for(platform) {
         return Ok(Vec::new());
-    };
+    }
     let mut all = Vec::new();
     for (part, scope) in each(asked.each.as_ref(), scope, ["key", "value"])? {
         let id = format!("{concern}/{}{part}", check.query);
@@ -82,7 +83,7 @@ fn of(
             let context = Value::from(scope.clone());
             let wanted = check.when.as_ref().map(|it| it.holds(&context));
             if wanted.transpose()?.unwrap_or(true) {
-                let query = query::query(asked, id.clone(), command, &context)?;
+                let query = query::query(asked, id.clone(), platform, &context)?;
                 all.push(one(concern, asked, check, &query, scope)?);
             }
         }
@@ -152,7 +153,7 @@ fn one(
         pause: Duration::from_secs(check.retries.pause_seconds.into()),
         only: check.retries.only.clone(),
     };
-    made.reads_failures = asked.failure.is_some() || asked.any_status;
+    made.reads_failures = asked.failure.is_some() || asked.any_status || asked.request.is_some();
     if let Some(hint) = &asked.where_missing {
         made.where_missing.clone_from(hint);
     }

@@ -3,22 +3,32 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use deployctl_core::concern::{Deadline, DeclaredQuery, Expression, NoValue};
+use deployctl_core::concern::{self as declared, Deadline, DeclaredQuery, Expression, NoValue};
+use deployctl_core::inventory::Platform;
 use deployctl_core::precedence::grub::NEXT_BOOT;
 use deployctl_core::query::{Query, quote};
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use crate::request::Request;
+
 /// Longest deadline that facts can give.
 const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// Most that a request may take, in seconds: a model that comes from disk.
+const LONGEST_REQUEST: u32 = 3600;
 
 /// The query: the variables that the command reads and its arguments, quoted, then the command as it was written.
 pub(super) fn query(
     asked: &DeclaredQuery,
     id: String,
-    command: &str,
+    platform: Platform,
     context: &Value,
 ) -> Result<Query, NoValue> {
+    if let Some(asked) = &asked.request {
+        return Ok(request(asked, context)?.query(id, platform));
+    }
+    let command = &asked.commands[&platform];
     let mut script = String::new();
     // Other platforms' commands may read other ones.
     let variables = asked.variables.iter();
@@ -64,8 +74,51 @@ fn deadline(declared: &Deadline, context: &Value) -> Result<Duration, NoValue> {
     seconds.ok_or_else(|| expression.fault("is no number of seconds from 1 to 86400"))
 }
 
+/// The request, for this host.
+fn request(asked: &declared::Request, context: &Value) -> Result<Request, NoValue> {
+    let text = |from: &Expression| text(from, &from.evaluate(context)?);
+    let given = |from: &Option<Expression>| {
+        let value = from.as_ref().map(|from| (from, from.evaluate(context)));
+        let Some((from, value)) = value else {
+            return Ok(None);
+        };
+        let value = value?;
+        (!value.is_none())
+            .then(|| self::text(from, &value))
+            .transpose()
+    };
+    let seconds = asked.seconds.evaluate(context)?;
+    let seconds = u32::try_from(seconds)
+        .ok()
+        .filter(|it| *it <= LONGEST_REQUEST);
+    let post = asked.post.as_ref().map(|from| json(from, context));
+    Ok(Request {
+        url: text(&asked.url)?,
+        seconds: seconds.ok_or_else(|| {
+            let problem = format!("expected whole seconds, at most {LONGEST_REQUEST}");
+            asked.seconds.fault(problem)
+        })?,
+        source: None,
+        socket: given(&asked.socket)?,
+        key_file: given(&asked.key_file)?,
+        asks_without_key: asked.asks_without_key,
+        post: post.transpose()?,
+        only_status: asked.only_status,
+    })
+}
+
+fn json(from: &Expression, context: &Value) -> Result<String, NoValue> {
+    let value = from.evaluate(context)?;
+    serde_json::to_string(&value).map_err(|error| from.fault(error.to_string()))
+}
+
 /// A value as one word of sh.
 fn word(from: &Expression, value: &Value) -> Result<String, NoValue> {
+    text(from, value).map(|text| quote(&text))
+}
+
+/// A value as a text that a command can be given.
+fn text(from: &Expression, value: &Value) -> Result<String, NoValue> {
     let text = match value.kind() {
         ValueKind::String | ValueKind::Number | ValueKind::Bool => value.to_string(),
         ValueKind::None | ValueKind::Undefined => String::new(),
@@ -74,5 +127,5 @@ fn word(from: &Expression, value: &Value) -> Result<String, NoValue> {
     if text.contains('\0') {
         return Err(from.fault("holds a NUL character, which no command can be given"));
     }
-    Ok(quote(&text))
+    Ok(text)
 }

@@ -40,6 +40,7 @@ pub(super) fn read(reader: &Reader, text: &str) -> Result<Value, Unreadable> {
             let read = lines(text, None)?.into_iter().map(json);
             Ok(Value::from(read.collect::<Result<Vec<_>, _>>()?))
         }
+        Reader::Http => Err(Unreadable::new("no answer to a request")),
         Reader::Prometheus => {
             let samples: Vec<_> = text.lines().filter_map(prometheus::sample).collect();
             Ok(Value::from(Serde(samples)))

@@ -1,11 +1,14 @@
 //! What a declared check makes of an answer.
 
-use deployctl_core::concern::{Case, DeclaredQuery, Expectation, Failure, Measure, NoValue};
+use deployctl_core::concern::{
+    Case, DeclaredQuery, Expectation, Failure, Measure, NoValue, Reader,
+};
 use minijinja::Value;
 use regex::Regex;
 
 use super::{Scope, reader};
 use crate::answer::{Answer, Found, Holds, Unreadable};
+use crate::reader::http;
 use crate::{Bound, Measurement};
 
 impl From<NoValue> for Unreadable {
@@ -85,7 +88,9 @@ fn context(
         Some(reader) => reader::read(reader, text),
         None => Err(Unreadable::new("the query has no reader")),
     };
-    let read = if answer.status != 0 {
+    let read = if asked.reader == Some(Reader::Http) {
+        http::value(answer)?
+    } else if answer.status != 0 {
         answer.text().and_then(read).unwrap_or(Value::from(()))
     } else if asked.asks_boot {
         let (rest, boot) = without_boot(answer.text()?);

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use deployctl_core::query::{Query, quote};
+use deployctl_core::query::Query;
+use serde_json::Value;
 
 use super::end::{End, Line, asked, unreachable};
 use super::ping::{self, Size};
 use crate::answer::{Answer, Found, Unreadable};
-use crate::reader::http::{self, STATUS_AND_SECONDS};
-use crate::reader::openai;
+use crate::reader::{http, openai};
+use crate::request::{Request, SECRETS};
 use crate::{Check, Measurement};
 
 /// Seconds for what a server says without a model.
@@ -53,16 +54,17 @@ fn services<'a>(peer: &End<'a>) -> Vec<Service<'a>> {
         };
         (mlx.host.as_str(), service)
     });
-    let gateway = peer.facts.gateway.as_ref().map(|gateway| {
-        let vllm = peer.facts.vllm.as_ref();
+    let fact = |path| peer.facts.fact(path);
+    let word = |path| fact(path).and_then(Value::as_str);
+    let gateway = word("gateway.address").and_then(|address| {
         let service = Service {
             name: "gateway",
-            port: gateway.port.number(),
-            model: vllm.map(|vllm| vllm.model.served_name.as_str()),
-            credential: gateway.credential.as_ref().map(AsRef::as_ref),
+            port: fact("gateway.port").and_then(|port| u16::try_from(port.as_u64()?).ok())?,
+            model: word("vllm.model.served_name"),
+            credential: word("gateway.credential"),
             first: ANSWER,
         };
-        (gateway.address.as_str(), service)
+        Some((address, service))
     });
     let all = mlx.into_iter().chain(gateway);
     all.filter(|(address, _)| here(address))
@@ -77,7 +79,7 @@ fn of_service(
     service: &Service<'_>,
 ) -> Vec<Check> {
     let id = |what| line.of_way(&format!("{}-{what}", service.name), from, peer);
-    let request = Request {
+    let request = Asked {
         base: format!("http://{}", peer.socket(service.port)),
         from,
         credential: service.credential,
@@ -133,9 +135,9 @@ fn of_service(
 }
 
 /// An answer of one token.
-fn answer(request: &Request<'_>, id: &str, model: &str, first: u32, hints: Hints) -> Check {
+fn answer(request: &Asked<'_>, id: &str, model: &str, first: u32, hints: Hints) -> Check {
     let path = openai::CHAT;
-    let query = request.query(id, path, first, Some(&openai::one_token(model)));
+    let query = request.query(id, path, first, Some(openai::one_token(model)));
     let expected = format!("{}{path} answers one token by {model}", request.base);
     asked(id.to_owned(), &query, expected, move |answer| {
         let reply = match hints.read(answer)? {
@@ -158,39 +160,29 @@ fn answer(request: &Request<'_>, id: &str, model: &str, first: u32, hints: Hints
 }
 
 /// How a server is asked.
-struct Request<'a> {
+struct Asked<'a> {
     base: String,
     from: &'a End<'a>,
     credential: Option<&'a str>,
 }
 
-impl Request<'_> {
-    /// Not by a proxy of the host's: that is for other things.
-    fn query(&self, id: &str, path: &str, seconds: u32, body: Option<&str>) -> Query {
-        // Apple's own is let into the local network.
-        let curl = if self.from.is_mac() {
-            "/usr/bin/curl"
-        } else {
-            "curl"
-        };
-        let from_key = self.credential.map_or("", |_| " -K -");
-        let post = body.map_or(String::new(), |body| {
-            format!(
-                " -H 'Content-Type: application/json' --data-raw {}",
-                quote(body)
-            )
-        });
-        let asked = format!(
-            "{curl} -q -sS -m {seconds} --noproxy '*' --interface {} -w {STATUS_AND_SECONDS}{from_key}{post} {} 2>&1",
-            quote(&self.from.address.to_string()),
-            quote(&format!("{}{path}", self.base)),
-        );
-        let command = match self.credential {
-            Some(name) => http::with_key_of(name, &asked),
-            None => asked,
-        };
-        Query::new(id, command).with_deadline(Duration::from_secs(u64::from(seconds) + 5))
+impl Asked<'_> {
+    fn query(&self, id: &str, path: &str, seconds: u32, post: Option<String>) -> Query {
+        Request {
+            url: format!("{}{path}", self.base),
+            seconds,
+            source: Some(self.from.address.to_string()),
+            key_file: self.credential.map(key_file),
+            post,
+            ..Request::default()
+        }
+        .query(id, self.from.facts.platform)
     }
+}
+
+/// The file of a credential on a host.
+fn key_file(credential: &str) -> String {
+    format!("{SECRETS}/{credential}")
 }
 
 /// What a server said, with status 200.
@@ -223,7 +215,7 @@ impl Hints {
             peer: peer.host.to_string(),
             service: service.name,
             port: service.port,
-            credential: service.credential.map(http::key_file),
+            credential: service.credential.map(key_file),
             unreachable: unreachable(from, peer, service.port),
         }
     }

@@ -1,8 +1,10 @@
 //! Reads what curl reports about one request, for the concerns with a server.
 
 use deployctl_core::query::quote;
+use minijinja::Value;
 
 use crate::answer::{Answer, Found, Unreadable, number};
+use crate::request::NO_KEY;
 
 /// What a query's curl puts behind the body, as its `-w`.
 pub(crate) const STATUS: &str = r"'\nstatus %{http_code}\n'";
@@ -39,23 +41,6 @@ pub(crate) fn with_key(curl: &str) -> String {
     )
 }
 
-/// What a script says where the asking host has no key.
-const NO_KEY: &str = "no-key";
-
-/// The file of a credential on a host.
-pub(crate) fn key_file(credential: &str) -> String {
-    format!("/etc/deployctl/secrets/{credential}")
-}
-
-/// Shell that runs `curl` with the key of `credential`, or says that this host has none.
-pub(crate) fn with_key_of(credential: &str, curl: &str) -> String {
-    format!(
-        "f={}\nkey=\n[ -r \"$f\" ] && IFS= read -r key <\"$f\"\n[ -n \"$key\" ] || {{ echo {NO_KEY}; exit 0; }}\n{}",
-        quote(&key_file(credential)),
-        with_key(curl)
-    )
-}
-
 /// Whether the host had no key to ask with.
 pub(crate) fn without_key(answer: &Answer<'_>) -> Result<bool, Unreadable> {
     Ok(answer.text()?.trim() == NO_KEY)
@@ -88,6 +73,32 @@ pub(crate) fn parse<'a>(answer: &Answer<'a>) -> Result<Http<'a>, Unreadable> {
     })
 }
 
+/// The answer as expressions read it.
+pub(crate) fn value(answer: &Answer<'_>) -> Result<Value, Unreadable> {
+    let no_key = without_key(answer)?;
+    let (code, body, seconds, outcome) = if no_key {
+        let outcome = "the key is not on this host".to_owned();
+        (0, "", Value::from(()), outcome)
+    } else {
+        let http = parse(answer)?;
+        let seconds = http.seconds.map(|text| number::<f64>("seconds", text));
+        let seconds = seconds.transpose()?.filter(|it| it.is_finite());
+        (
+            http.status,
+            http.body,
+            Value::from(seconds),
+            http.shown(answer),
+        )
+    };
+    Ok(Value::from_pairs([
+        ("code", Value::from(code)),
+        ("body", body.into()),
+        ("seconds", seconds),
+        ("outcome", outcome.into()),
+        ("has_key", (!no_key).into()),
+    ]))
+}
+
 /// Whether the answer has status 200; `hint` by its status where not.
 pub(crate) fn succeeds(
     answer: &Answer<'_>,
@@ -101,6 +112,7 @@ impl Http<'_> {
     /// The status; or, without one, the error that curl reports about the connection.
     pub(crate) fn shown(&self, answer: &Answer<'_>) -> String {
         match self.status {
+            0 if !self.body.is_empty() => self.body.to_owned(),
             0 if answer.errors().is_empty() => "no connection".to_owned(),
             0 => answer.errors(),
             status => format!("status {status}"),

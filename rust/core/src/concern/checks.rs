@@ -18,9 +18,11 @@ mod declared_query;
 mod file;
 mod judge;
 mod query;
+mod request;
 
 pub use declared_query::{Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships};
 pub use judge::{JudgeForm, NamedJudge};
+pub use request::Request;
 
 /// The file.
 pub(super) const CHECKS: &str = "checks.toml";

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value};
 use regex::Regex;
 
@@ -17,6 +18,7 @@ pub const FILTERS: &[(&str, &str)] = &[
         "fixed(n)",
         "a number with n digits after the point, as text",
     ),
+    ("json", "the value that a JSON text says"),
     (
         "kib",
         "a size such as `2M`, `4G` or `512k` in KiB; bytes without a unit",
@@ -66,6 +68,7 @@ pub const FILTERS: &[(&str, &str)] = &[
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("number", |value: Value| number(&value));
     environment.add_filter("fixed", fixed);
+    environment.add_filter("json", json);
     environment.add_filter("kib", |text: &str| {
         kib(text).ok_or_else(|| wrong(format!("`{text}` is no size")))
     });
@@ -121,6 +124,12 @@ fn number(value: &Value) -> Result<Value, Error> {
     let number = text.parse().ok().filter(|it: &f64| it.is_finite());
     let number = number.ok_or_else(|| wrong(format!("`{text}` is not a number")))?;
     Ok(number.into())
+}
+
+fn json(text: &str) -> Result<Value, Error> {
+    serde_json::from_str::<serde_json::Value>(text)
+        .map(|found| Value::from(Serde(found)))
+        .map_err(|error| wrong(format!("not JSON: {error}")))
 }
 
 fn fixed(value: f64, digits: usize) -> String {
@@ -242,6 +251,7 @@ mod tests {
             ("' 7' | number", "7"),
             ("'0.5' | number", "0.5"),
             ("(2 / 3) | fixed(3)", "0.667"),
+            (r#"('{"a": [1, null]}' | json).a[0]"#, "1"),
             ("'2M' | kib", "2048"),
             ("'4 GiB' | kib", "4194304"),
             ("'512k' | kib", "512"),
@@ -279,6 +289,10 @@ mod tests {
         for (expression, problem) in [
             ("'seven' | number", "`seven` is not a number"),
             ("'inf' | number", "`inf` is not a number"),
+            (
+                "'{' | json",
+                "not JSON: EOF while parsing an object at line 1 column 1",
+            ),
             ("'2 lots' | kib", "`2 lots` is no size"),
             ("'3-1' | cpus", "`3-1` is not a list of CPUs"),
             ("'a' | matches('(')", "`(` is no regular expression"),

@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::cluster::Port;
 use super::extra::Extra;
 use super::firewall::Firewall;
-use super::gateway::Gateway;
 use super::hardware::Hardware;
 use super::image::Image;
 use super::kernel::Kernel;
@@ -66,9 +65,6 @@ pub struct Host {
     /// Inference on the GPU.
     #[schemars(with = "Vllm", extend("x-optional" = true))]
     pub vllm: Option<Vllm>,
-    /// One endpoint for the inference that other hosts ask for.
-    #[schemars(with = "Gateway", extend("x-optional" = true))]
-    pub gateway: Option<Gateway>,
     /// The engine, its rights, and when it must not be touched.
     #[schemars(with = "Trading", extend("x-optional" = true))]
     pub trading: Option<Trading>,

@@ -11,7 +11,6 @@ mod error;
 pub mod extra;
 pub mod firewall;
 mod forms;
-pub mod gateway;
 pub mod hardware;
 pub mod host;
 pub mod image;

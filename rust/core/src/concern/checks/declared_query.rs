@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::request::Request;
 use crate::concern::expression::Expression;
 use crate::concern::names::Names;
 use crate::inventory::Platform;
@@ -11,6 +12,8 @@ use crate::inventory::Platform;
 /// One query, or one for each of several things.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredQuery {
+    /// The request that it is, on every platform, instead of a command.
+    pub request: Option<Request>,
     /// POSIX sh, by platform. Facts reach it in its variables and arguments only.
     pub commands: BTreeMap<Platform, String>,
     /// How long it may take.
@@ -43,6 +46,11 @@ pub struct DeclaredQuery {
 }
 
 impl DeclaredQuery {
+    /// Whether hosts of `platform` are asked.
+    pub fn is_for(&self, platform: Platform) -> bool {
+        self.request.is_some() || self.commands.contains_key(&platform)
+    }
+
     /// Whether `command`, one of its own, reads the variable `name`.
     pub fn reads(command: &str, name: &str) -> bool {
         ["$", "${"].iter().any(|sign| {
@@ -111,6 +119,8 @@ pub enum Reader {
     Json,
     /// As a list of what each line says as JSON.
     JsonLines,
+    /// As the answer to a request: an attribute set of `code`, `body`, `seconds`, `outcome` and `has_key`.
+    Http,
     /// As a list of samples (`name`, `labels`, `value`) in Prometheus' text format; other lines are left out.
     Prometheus,
 }

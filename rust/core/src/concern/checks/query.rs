@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::declared_query::{Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships};
 use super::file::Phrase;
+use super::request::RequestItem;
 use super::{ANSWER, EACH};
 use crate::concern::expression::{Compiler, Expression};
 use crate::concern::names::{Lists, Names, Values, is_name};
@@ -15,6 +16,8 @@ use crate::inventory::{Platform, suggest};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QueryItem {
+    /// In place of a command.
+    request: Option<RequestItem>,
     /// For every platform of the concern that has no other.
     command: Option<String>,
     linux: Option<String>,
@@ -91,10 +94,16 @@ impl QueryItem {
         let each = each.map(|it| compiler.expression(it, host));
         let roots = [host, if each.is_some() { EACH } else { &[] }].concat();
         let commands = self.commands();
-        if commands.is_empty() {
+        if self.request.is_some() {
+            if !commands.is_empty() || self.read.is_some() || self.deadline_seconds.is_some() {
+                let problem =
+                    "a `request` needs no command, and takes neither `read` nor `deadline_seconds`";
+                compiler.fail(at, problem);
+            }
+        } else if commands.is_empty() {
             compiler.fail(
                 at,
-                "has no command; expected `command`, `linux`, `ubuntu`, `nixos` or `darwin`",
+                "has no command; expected `command`, `linux`, `ubuntu`, `nixos`, `darwin` or `request`",
             );
         }
         let all = [&roots[..], ANSWER].concat();
@@ -116,11 +125,15 @@ impl QueryItem {
             where_missing: self.where_missing,
             failure: self.failure.map(|it| it.compile(compiler)),
             commands,
+            request: self.request.map(|it| it.compile(&roots, compiler)),
         }
     }
 
     fn deadline(&self, at: usize, roots: &[&str], compiler: &mut Compiler<'_>) -> Deadline {
         let item = self.deadline_seconds.as_ref();
+        if self.request.is_some() {
+            return Deadline::Seconds(0);
+        }
         match item.map(|it| (it.get_ref(), it.span())) {
             Some((DeadlineItem::Seconds(seconds @ 0..=300), _)) => Deadline::Seconds(*seconds),
             Some((DeadlineItem::Expression(text), span)) => {
@@ -219,6 +232,9 @@ impl QueryItem {
 
     /// `None` without `read`: then only named judges read the answer.
     fn reader(&self, at: usize, compiler: &mut Compiler<'_>) -> Option<Reader> {
+        if self.request.is_some() {
+            return Some(Reader::Http);
+        }
         let at = self.read.as_ref().map_or(at, |it| it.span().start);
         let word = self.read.as_ref().map_or("", |it| it.get_ref().as_str());
         let mut only = |given: bool, key: &str, readers: &[&str]| {
