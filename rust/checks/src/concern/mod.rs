@@ -4,7 +4,6 @@ mod darwin;
 mod extra;
 mod firewall;
 pub(crate) mod kernel;
-mod mlx;
 mod network;
 mod ssh;
 mod storage;
@@ -46,7 +45,6 @@ concerns! {
     storage: [storage::checks], [];
     kernel: [kernel::checks], [];
     vllm: [vllm::checks], [];
-    mlx: [], [mlx::checks];
     trading: [trading::checks], [];
     extra: [extra::checks], [extra::checks];
 }

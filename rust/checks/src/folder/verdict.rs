@@ -53,7 +53,7 @@ pub(super) fn judge(
     }
     let mut found = Found::when(false, check.found.render(&context)?);
     for measure in &check.measures {
-        found = found.measuring([number(measure, &context)?]);
+        found = found.measuring(number(measure, &context)?);
     }
     found.holds = holds(check, &context)?;
     Ok(found)
@@ -140,7 +140,13 @@ fn first(cases: &[Case], context: &Value) -> Result<Option<String>, Unreadable> 
     Ok(None)
 }
 
-fn number(measure: &Measure, context: &Value) -> Result<Measurement, Unreadable> {
+/// The number, where there is one.
+fn number(measure: &Measure, context: &Value) -> Result<Option<Measurement>, Unreadable> {
+    if let Some(when) = &measure.when
+        && !when.holds(context)?
+    {
+        return Ok(None);
+    }
     let float = |expression: &deployctl_core::concern::Expression| {
         let value = expression.evaluate(context)?;
         let number = f64::try_from(value).ok().filter(|it| it.is_finite());
@@ -149,11 +155,11 @@ fn number(measure: &Measure, context: &Value) -> Result<Measurement, Unreadable>
     let what = measure.what.render(context)?;
     let measured =
         Measurement::new(&what, &measure.unit).statistic("value", float(&measure.value)?);
-    Ok(match (&measure.at_least, &measure.at_most) {
+    Ok(Some(match (&measure.at_least, &measure.at_most) {
         (Some(least), _) => measured.limit("value", Bound::AtLeast, float(least)?),
         (None, Some(most)) => measured.limit("value", Bound::AtMost, float(most)?),
         (None, None) => measured,
-    })
+    }))
 }
 
 /// What the command says is wrong; `None` where it says nothing of the kind.

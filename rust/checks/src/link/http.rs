@@ -43,23 +43,25 @@ fn services<'a>(peer: &End<'a>) -> Vec<Service<'a>> {
             .parse()
             .is_ok_and(|ip: std::net::IpAddr| ip == peer.address || ip.is_unspecified())
     };
-    let mlx = peer.facts.mlx.as_ref().map(|mlx| {
-        let service = Service {
-            name: "mlx",
-            port: mlx.port.number(),
-            // The server knows its model by this name alone; the other one is the gateway's.
-            model: Some(mlx.model.id.as_str()),
-            credential: None,
-            first: mlx.load_timeout_seconds.max(ANSWER),
-        };
-        (mlx.host.as_str(), service)
-    });
     let fact = |path| peer.facts.fact(path);
     let word = |path| fact(path).and_then(Value::as_str);
+    let port = |path| fact(path).and_then(|port| u16::try_from(port.as_u64()?).ok());
+    let mlx = word("mlx.host").and_then(|address| {
+        let first = fact("mlx.load_timeout_seconds").and_then(Value::as_u64);
+        let service = Service {
+            name: "mlx",
+            port: port("mlx.port")?,
+            // The server knows its model by this name alone; the other one is the gateway's.
+            model: word("mlx.model.id"),
+            credential: None,
+            first: u32::try_from(first?).ok()?.max(ANSWER),
+        };
+        Some((address, service))
+    });
     let gateway = word("gateway.address").and_then(|address| {
         let service = Service {
             name: "gateway",
-            port: fact("gateway.port").and_then(|port| u16::try_from(port.as_u64()?).ok())?,
+            port: port("gateway.port")?,
             model: word("vllm.model.served_name"),
             credential: word("gateway.credential"),
             first: ANSWER,

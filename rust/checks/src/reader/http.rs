@@ -9,9 +9,6 @@ use crate::request::NO_KEY;
 /// What a query's curl puts behind the body, as its `-w`.
 pub(crate) const STATUS: &str = r"'\nstatus %{http_code}\n'";
 
-/// The same with the time that all of it took.
-pub(crate) const STATUS_AND_SECONDS: &str = r"'\nstatus %{http_code} seconds %{time_total}\n'";
-
 /// How curl is called on a host: without root's own settings, and not by a proxy, which would get to see the
 /// key.
 pub(crate) const CURL: &str = "curl -q -sS --noproxy '*'";
@@ -56,7 +53,7 @@ pub(crate) struct Http<'a> {
     seconds: Option<&'a str>,
 }
 
-/// The body, and what [`STATUS`] or [`STATUS_AND_SECONDS`] puts behind it.
+/// The body, and what a request or [`STATUS`] puts behind it.
 pub(crate) fn parse<'a>(answer: &Answer<'a>) -> Result<Http<'a>, Unreadable> {
     let text = answer.text()?.trim_end();
     let (body, status) = text

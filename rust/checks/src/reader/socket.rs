@@ -1,4 +1,4 @@
-//! Which local addresses something listens on by TCP, as `ss`, `netstat` and `lsof` print them.
+//! Which local addresses something listens on by TCP, as `ss` and `netstat` print them.
 
 use std::collections::BTreeSet;
 
@@ -36,18 +36,6 @@ pub(crate) fn netstat<'a>(answer: &Answer<'a>) -> Result<Vec<&'a str>, Unreadabl
         .collect()
 }
 
-/// The local addresses in `lsof -nP -iTCP:PORT -sTCP:LISTEN -Fn`: `n127.0.0.1:8080`.
-pub(crate) fn lsof<'a>(answer: &Answer<'a>) -> Result<Vec<&'a str>, Unreadable> {
-    let names: Vec<&str> = answer
-        .lines()?
-        .filter_map(|line| line.strip_prefix('n'))
-        .collect();
-    if names.is_empty() {
-        return Err(Unreadable::new("no socket as lsof prints it"));
-    }
-    Ok(names)
-}
-
 /// Whether something listens on every one of the `wanted` ports, at any address. The port follows the last
 /// `separator` of an address.
 pub(crate) fn on_ports(
@@ -67,9 +55,4 @@ pub(crate) fn on_ports(
         wanted.is_subset(&ports),
         format!("TCP ports {}", shown.join(", ")),
     ))
-}
-
-/// Whether something listens on `wanted`, and on no other address.
-pub(crate) fn on_alone(locals: &[&str], wanted: &str) -> bool {
-    !locals.is_empty() && locals.iter().all(|local| *local == wanted)
 }

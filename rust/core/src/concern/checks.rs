@@ -118,6 +118,8 @@ pub struct Case {
 /// A number of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measure {
+    /// Whether there is such a number; left out: there is.
+    pub when: Option<Expression>,
     /// What it is: `charge of the battery`.
     pub what: Text,
     /// In what it is counted: `%`; empty for plain numbers.

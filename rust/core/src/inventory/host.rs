@@ -11,7 +11,6 @@ use super::firewall::Firewall;
 use super::hardware::Hardware;
 use super::image::Image;
 use super::kernel::Kernel;
-use super::mlx::Mlx;
 use super::network::Network;
 use super::nix::Nix;
 use super::ssh::Ssh;
@@ -68,9 +67,6 @@ pub struct Host {
     /// The engine, its rights, and when it must not be touched.
     #[schemars(with = "Trading", extend("x-optional" = true))]
     pub trading: Option<Trading>,
-    /// Inference on Apple silicon.
-    #[schemars(with = "Mlx", extend("x-optional" = true))]
-    pub mlx: Option<Mlx>,
     /// How `NixOS` comes onto its disk the first time.
     #[schemars(with = "Image", extend("x-optional" = true))]
     pub image: Option<Image>,

@@ -15,7 +15,6 @@ pub mod hardware;
 pub mod host;
 pub mod image;
 pub mod kernel;
-pub mod mlx;
 pub mod network;
 pub mod nix;
 mod path;

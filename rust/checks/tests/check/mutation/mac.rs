@@ -113,5 +113,5 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "\"content\": \"\"",
         "fail",
     ),
-    ("mlx/wired-limit", "0", "43008", "fail"),
+    ("mlx/wired-limit", ": 0", ": 43008", "fail"),
 ];

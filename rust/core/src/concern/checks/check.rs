@@ -77,6 +77,7 @@ struct HintItem {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MeasureItem {
+    when: Option<Phrase>,
     what: Phrase,
     #[serde(default)]
     unit: String,
@@ -211,6 +212,7 @@ impl CaseItem {
 impl MeasureItem {
     fn compile(self, before: &[&str], all: &[&str], compiler: &mut Compiler<'_>) -> Measure {
         Measure {
+            when: self.when.map(|it| compiler.expression(&it, all)),
             what: compiler.text(&self.what, before),
             unit: self.unit,
             value: compiler.expression(&self.value, all),
