@@ -82,7 +82,7 @@ impl ModulesError {
 /// which replace folders of the same name as a whole.
 ///
 /// Hidden files and editors' backups (`~`) are passed over. `modules` may be a link to a folder, nothing below it may;
-/// a link to a file is as good as the file.
+/// a link to a file of the same concern is as good as the file.
 pub fn read(top: &Path) -> Result<Folders, ModulesError> {
     let carried = Folders::built_in().clone();
     let modules = top.join(MODULES);
@@ -225,7 +225,7 @@ fn read_folder(
                 folders.push((path, below));
                 continue;
             }
-            let bytes = read_template(&path)?;
+            let bytes = read_template(root, &path)?;
             let text = String::from_utf8(bytes).map_err(|_| ModulesError::NotText { path })?;
             files.insert(below, text);
         }
@@ -233,8 +233,9 @@ fn read_folder(
     Ok(())
 }
 
-/// Reads a regular file of a sane size.
-fn read_template(path: &Path) -> Result<Vec<u8>, ModulesError> {
+/// Reads a regular file of a sane size, which is in the folder `root` itself: Nix and whoever gets the folder have
+/// nothing else.
+fn read_template(root: &Path, path: &Path) -> Result<Vec<u8>, ModulesError> {
     let at = |source| ModulesError::Read {
         path: path.to_owned(),
         source,
@@ -253,6 +254,14 @@ fn read_template(path: &Path) -> Result<Vec<u8>, ModulesError> {
             } else {
                 "a device"
             },
+        });
+    }
+    let is_link = std::fs::symlink_metadata(path).map_err(at)?.is_symlink();
+    let canonical = |path: &Path| path.canonicalize().map_err(at);
+    if is_link && !canonical(path)?.starts_with(canonical(root)?) {
+        return Err(ModulesError::NotRegular {
+            path: path.to_owned(),
+            what: "a symbolic link out of its concern's folder",
         });
     }
     let mut bytes = Vec::new();
@@ -404,6 +413,12 @@ mod tests {
         };
         symlink(elsewhere.path(), &odd).expect("a link");
         refused("a symbolic link to a folder");
+        fs::write(elsewhere.path().join("secret"), "x").expect("a file");
+        symlink(elsewhere.path().join("secret"), &odd).expect("a link");
+        refused("a symbolic link out of its concern's folder");
+        symlink("../module.toml", &odd).expect("a link");
+        read(top.path()).expect("a link to a file of the folder is as good as the file");
+        fs::remove_file(&odd).expect("it is there");
         symlink("/dev/zero", &odd).expect("a link");
         refused("a device");
         let _socket = std::os::unix::net::UnixListener::bind(&odd).expect("a socket");

@@ -324,6 +324,14 @@ fn a_broken_folder_is_told_by_file_and_line() {
             "rules.toml",
             "[[rule]]\nholds = \"host.web.prot == 1\"\nblames = \"web.port\"\nmessage = \"no\"\n",
         ),
+        (
+            "rules.toml",
+            "[[rule]]\nholds = \"range(99999) | list | map('string') | join | length > host.web.port and (range(99999) | list * 99999) | sum\"\nblames = \"web.port\"\nmessage = \"no\"\n",
+        ),
+        (
+            "checks.toml",
+            "[query.status]\nlinux = \"true\"\nread = \"text\"\n\n[[check]]\nname = \"status\"\nquery = \"state\"\nexpect = \"true\"\nexpected = \"it runs\"\nfound = \"it does\"\n",
+        ),
     ] {
         let env = with_web();
         if text.is_empty() {
@@ -338,6 +346,39 @@ fn a_broken_folder_is_told_by_file_and_line() {
         let _ = writeln!(shown, "{path}: {text:?}\n{}", said.err);
     }
     insta::assert_snapshot!(shown);
+}
+
+/// What no text of a file shows: each with its place, and nothing is read or rendered.
+#[test]
+fn a_folder_that_is_not_what_it_seems_is_told_by_its_path() {
+    use std::os::unix::fs::symlink;
+
+    let mut shown = String::new();
+    let mut tried = |spoil: &dyn Fn(&std::path::Path)| {
+        let env = with_web();
+        spoil(&env.repo().join("modules"));
+        let said = env.run(&["plan"]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.all());
+        shown.push_str(&said.err);
+    };
+    tried(&|modules| {
+        let file = modules.join("web/ubuntu/etc/web.conf");
+        std::fs::remove_file(&file).unwrap();
+        symlink("/etc/passwd", file).unwrap();
+    });
+    // On the disk of a Mac these are one folder; here the second one's name is none.
+    tried(&|modules| {
+        std::fs::create_dir(modules.join("Web")).unwrap();
+        std::fs::copy(
+            modules.join("web/concern.toml"),
+            modules.join("Web/concern.toml"),
+        )
+        .unwrap();
+    });
+    insta::assert_snapshot!(shown, @"
+    error: `DIR/repo/modules/web/ubuntu/etc/web.conf` is a symbolic link out of its concern's folder; modules are regular files in folders
+    error: modules/Web/concern.toml:1: `Web` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
+    ");
 }
 
 #[test]

@@ -151,6 +151,9 @@ fn no_value(place: &str, error: &Error) -> NoValue {
 }
 
 fn said(error: &Error) -> String {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return "takes too many steps, or makes too much".to_owned();
+    }
     let kind = error.kind().to_string();
     let words = error.detail().map_or(kind, str::to_owned);
     words.replace('\n', " ")

@@ -46,6 +46,12 @@ struct Item {
     hint: Option<Spanned<String>>,
 }
 
+/// How the problem ends where an expression reads what is not there; what to do about that, and about others.
+const UNDEFINED: &str = "is undefined";
+const MISSING: &str = "a fact that may be missing is asked for by `when`: `host.web is defined`";
+const WRONG: &str =
+    "correct the rule: it must have an answer for every host that declares the concern";
+
 /// One rule, whose texts compile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
@@ -151,16 +157,15 @@ impl Rule {
     /// evaluated is the rule's own fault, and said as such.
     pub(crate) fn judge(&self, scope: &Scope) -> Vec<Objection> {
         self.evaluate(scope).unwrap_or_else(|error| {
+            let undefined = error.problem.ends_with(UNDEFINED);
+            let hint = if undefined { MISSING } else { WRONG };
             vec![Objection {
                 blamed: self.blames.path(None),
                 problem: format!(
                     "cannot be judged by the rule at {}: {}",
                     error.place, error.problem
                 ),
-                hint: Some(
-                    "a fact that may be missing is asked for by `when`: `host.web is defined`"
-                        .to_owned(),
-                ),
+                hint: Some(hint.to_owned()),
             }]
         })
     }

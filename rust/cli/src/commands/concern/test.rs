@@ -1,5 +1,9 @@
 //! `deployctl concern test`
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use deployctl_checks::trial;
 use deployctl_core::concern::{Concern, Folder, Folders, Origin};
 use deployctl_core::inventory::Platform;
@@ -21,14 +25,13 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
     let folders = context.folders()?;
     let chosen = chosen(&folders, &args.names)?;
     let trial_folders = TrialFolders::new(&folders, &deployctl_checks::judges());
+    let tried = without_nix(&trial_folders, &chosen);
     let mut report = Report::new("concern test", Vec::new());
-    for (name, folder) in chosen {
+    for ((name, folder), mut trials) in chosen.into_iter().zip(tried) {
         let concern = ConcernName::new(name).map_err(|error| {
             Failure::of(Verdict::Usage, &error).hint(format!("rename `{}`", folder.place))
         })?;
-        let mut trials = trial_folders.trials(name);
         if let Some(concern) = trial_folders.concern(name) {
-            trials.extend(trial::trials(&trial_folders, concern, folder));
             trials.extend(nix(context, &trial_folders, concern).await);
         }
         let checks = trials.iter().map(|it| trial::result(&concern, it));
@@ -46,6 +49,35 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
     let about = context.about(context.now()).await;
     pages.write(|| text::junit(&report, &about), String::new)?;
     Ok(report.verdict(false))
+}
+
+/// The trials of each folder that need no Nix, as many folders at once as there are processors.
+fn without_nix(trial_folders: &TrialFolders, chosen: &[(&str, &Folder)]) -> Vec<Vec<Trial>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut tried = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((name, folder)) = chosen.get(at) else {
+                return tried;
+            };
+            let mut trials = trial_folders.trials(name);
+            if let Some(concern) = trial_folders.concern(name) {
+                trials.extend(trial::trials(trial_folders, concern, folder));
+            }
+            tried.push((at, trials));
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let tried: BTreeMap<usize, Vec<Trial>> = thread::scope(|scope| {
+        let workers = (0..processors.min(chosen.len())).map(|_| scope.spawn(work));
+        let workers: Vec<_> = workers.collect();
+        let tried = workers.into_iter().map(thread::ScopedJoinHandle::join);
+        tried
+            .flat_map(|it| it.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    tried.into_values().collect()
 }
 
 /// Tries the modules of `concern` for the platforms that Nix builds.
