@@ -115,6 +115,10 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Bring hosts to their declared state; roll back those that fail
     Apply(Apply),
+    /// Fetch what an apply will switch to, and change nothing that runs
+    Stage(Hosts),
+    /// Show what is in use of artifacts, and free the releases that are not
+    Gc(Gc),
     /// Check what is in effect on hosts and between them
     Verify(Verify),
     /// Ask hosts for their generation and the last apply
@@ -225,6 +229,16 @@ pub(crate) struct Rollout {
     /// Seconds that a host waits for us to confirm before it rolls back by itself
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=3600))]
     pub(crate) timeout: u32,
+}
+
+/// Show what is in use of artifacts, and free the releases that are not
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+    /// Free them
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 /// List the generations of a host

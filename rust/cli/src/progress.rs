@@ -4,7 +4,8 @@ mod quill;
 
 use std::sync::Arc;
 
-use deployctl_engine::event::{Event, EventKind, Sink};
+use deployctl_engine::event::{Event, EventKind, Sink, StageProgress};
+use deployctl_report::text::{lasting, size};
 use quill::Quill;
 
 use crate::ui::{Tone, Ui};
@@ -53,6 +54,38 @@ fn words(kind: &EventKind, verbose: bool) -> Option<String> {
         EventKind::Shipped { name, bytes } => {
             format!("{name} uploaded, {} KiB", bytes.div_ceil(1024))
         }
+        EventKind::Staging(progress) => staging(progress),
+        EventKind::Staged { what, bytes } => format!("{what} is staged, {} fetched", size(*bytes)),
+        EventKind::StagingGoesOn(what) => Tone::Warn.of(&format!(
+            "the host goes on staging {what} by itself: stage again to follow it"
+        )),
         EventKind::Reached(address) => format!("reached over a new connection to {address}"),
     })
+}
+
+/// `staging model llama: 3.2 GiB of 16.1 GiB, 112 MiB/s, 2 min left`
+fn staging(progress: &StageProgress) -> String {
+    let StageProgress {
+        what,
+        there,
+        total,
+        rate,
+        note,
+    } = progress;
+    let mut text = format!("staging {what}: {} of {}", size(*there), size(*total));
+    if let Some(rate) = rate.filter(|rate| *rate > 0) {
+        let left = total.saturating_sub(*there).div_ceil(rate);
+        // Seconds of a wait that long mean nothing.
+        let left = if left > 120 {
+            left.div_ceil(60) * 60
+        } else {
+            left
+        };
+        let left = lasting(u32::try_from(left).unwrap_or(u32::MAX));
+        text = format!("{text}, {}/s, {left} left", size(rate));
+    }
+    if let Some(note) = note {
+        text = format!("{text}, {note}");
+    }
+    text
 }

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod activation;
+pub mod artifact;
 pub mod closure;
 pub mod concern;
 pub mod cpus;

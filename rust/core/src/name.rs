@@ -111,6 +111,26 @@ name!(
 );
 
 name!(
+    /// The kind or name of an artifact: part of folders and unit names.
+    ArtifactName,
+    "artifact name",
+    "lower-case letters, digits and inner `._-`, at most 64",
+    |t| all(t, 64, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+        && t.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && t.ends_with(|c: char| c.is_ascii_alphanumeric())
+);
+
+name!(
+    /// The path of a file below an artifact's release, the same below its source.
+    ArtifactPath,
+    "path below a release",
+    "relative, normalised (no `.`, `..` or `//`), of letters, digits and `/._-+=@,`, at most 512, no name beginning with `.deployctl`",
+    |t| all(t, 512, |b| b.is_ascii_alphanumeric() || b"/._-+=@,".contains(&b))
+        && t.split('/').all(|part| !part.is_empty() && part != "." && part != ".."
+            && part.len() <= 200 && !part.starts_with(".deployctl"))
+);
+
+name!(
     /// A systemd unit's full name, suffix included.
     UnitName,
     "unit name",

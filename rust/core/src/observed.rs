@@ -18,6 +18,7 @@ use crate::rendered::{Manifest, PathState, Rendered};
 
 mod accounts;
 mod apt;
+mod artifacts;
 mod ask;
 mod complaints;
 mod firewall;
@@ -39,6 +40,7 @@ pub(crate) use accounts::{
     Declared as DeclaredAccount, declared as declared_accounts, files as sysusers_files,
 };
 pub use apt::{Holder, ObservedApt};
+pub use artifacts::HeldRelease;
 pub(crate) use ask::clock_query;
 pub use ask::{generation_lists, queries};
 pub use complaints::Complaint;
@@ -138,6 +140,9 @@ pub struct Observed {
     /// What would be in the way of installing; `None` where no package is declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apt: Option<ObservedApt>,
+    /// How much of the declared artifacts is there, by the folder that holds their releases.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub artifacts: BTreeMap<ManagedPath, HeldRelease>,
     /// What a host of a Nix platform runs; `None` on others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<ObservedSystem>,

@@ -11,6 +11,7 @@ pub(crate) use settings::{SettingsFile, setting};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::artifact::Artifact;
 use crate::closure::Closure;
 use crate::inventory::Platform;
 use crate::name::{
@@ -269,6 +270,9 @@ pub struct Rendered {
     /// declare them.
     #[serde(serialize_with = "settings::names")]
     pub modules: BTreeMap<ModuleName, BTreeSet<ConcernName>>,
+    /// Artifacts, by the folder that holds their releases.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub artifacts: BTreeMap<ManagedPath, Artifact>,
     /// The system that Nix builds; `None` for hosts that are given files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closure: Option<Closure>,
@@ -284,6 +288,7 @@ impl Rendered {
             units: BTreeMap::new(),
             sysctls: BTreeMap::new(),
             modules: BTreeMap::new(),
+            artifacts: BTreeMap::new(),
             closure: None,
         }
     }

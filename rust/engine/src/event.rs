@@ -44,6 +44,17 @@ pub enum EventKind {
     Copying(String),
     /// The host's store holds its system; the number of store paths that were copied for it.
     Supplied(usize),
+    /// The host fetches an artifact; told from time to time.
+    Staging(StageProgress),
+    /// This artifact is whole on the host.
+    Staged {
+        /// Its kind and name.
+        what: String,
+        /// Bytes that came from its source.
+        bytes: u64,
+    },
+    /// We stop following this artifact, and the host goes on fetching it.
+    StagingGoesOn(String),
     /// The operator logged in over a new connection to this address.
     Reached(String),
     /// A round of checks was answered.
@@ -72,6 +83,21 @@ pub enum EventKind {
         /// Its size.
         bytes: usize,
     },
+}
+
+/// How far the staging of an artifact is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageProgress {
+    /// Its kind and name.
+    pub what: String,
+    /// Bytes on the host.
+    pub there: u64,
+    /// Bytes of all its files.
+    pub total: u64,
+    /// Bytes a second since it was told last; `None` at first.
+    pub rate: Option<u64>,
+    /// What the host waits for.
+    pub note: Option<String>,
 }
 
 /// Where events go. Called from many tasks.

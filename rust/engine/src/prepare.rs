@@ -256,7 +256,7 @@ impl Preparation<'_> {
 }
 
 /// Whether identity and operating system match the inventory, and the login is root.
-fn is_meant(plan: &Plan) -> bool {
+pub(crate) fn is_meant(plan: &Plan) -> bool {
     let other = ["identity", "platform", "os", "privilege"];
     !plan
         .refusals()

@@ -14,6 +14,7 @@ use crate::fleet;
 use crate::prepare::{Asked, Prepared, host_of};
 use crate::random;
 use crate::run_context::RunContext;
+use crate::stage::Staging;
 
 /// How to roll out.
 #[derive(Debug, Clone)]
@@ -164,6 +165,11 @@ async fn roll_out(
     if let Some(outcome) = settled(&plan) {
         return outcome_report(outcome, plan);
     }
+    let mut staging = Staging::new(connection, &rendered.host, &context);
+    if let Err(outcome) = staging.all(&rendered, &plan).await {
+        return outcome_report(outcome, plan);
+    }
+    let connection = staging.into_connection();
     let meta = match meta(&options, &context) {
         Ok(meta) => meta,
         Err(error) => {

@@ -80,6 +80,18 @@ pub enum Outcome {
         /// The derivation and why it failed, or what was missing.
         reason: Problem,
     },
+    /// Its artifacts are on it, and nothing was changed.
+    Staged {
+        /// How many were not there before.
+        artifacts: usize,
+        /// Bytes that came from their sources.
+        bytes: u64,
+    },
+    /// An artifact could not be brought to it; nothing was changed.
+    NotStaged {
+        /// Which, why, and what to do.
+        reason: Problem,
+    },
     /// Checks were made.
     Verified,
     /// Nothing was tried.
@@ -232,15 +244,16 @@ impl HostReport {
     /// `--exit-code` asks for that, see [`Report::verdict`].
     pub fn verdict(&self) -> Verdict {
         match &self.outcome {
-            Outcome::Unchanged | Outcome::Skipped { .. } | Outcome::Planned { changes: false } => {
-                Verdict::Done
-            }
+            Outcome::Unchanged
+            | Outcome::Staged { .. }
+            | Outcome::Skipped { .. }
+            | Outcome::Planned { changes: false } => Verdict::Done,
             Outcome::Planned { changes: true } | Outcome::Committed { .. } => Verdict::Pending,
             Outcome::Verified => verdict_of(&self.checks),
             Outcome::RolledBack { .. } => Verdict::RolledBack,
             Outcome::RollbackFailed { .. } => Verdict::RollbackFailed,
             Outcome::Refused { .. } => Verdict::Refused,
-            Outcome::BuildFailed { .. } => Verdict::BuildFailed,
+            Outcome::BuildFailed { .. } | Outcome::NotStaged { .. } => Verdict::BuildFailed,
             Outcome::Unreachable { .. } => Verdict::Unreachable,
             Outcome::Open { .. } => Verdict::Open,
             Outcome::Interrupted => Verdict::Interrupted,

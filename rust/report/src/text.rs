@@ -8,6 +8,7 @@ use deployctl_core::query::printable_line;
 
 mod about;
 mod accepted;
+mod artifacts;
 mod checks;
 mod closure;
 mod failing;
@@ -29,7 +30,7 @@ pub use outcome::{report, summary};
 pub use plan::{drift, headline, plan, plans};
 pub use status::status;
 pub use watch::became;
-pub use words::time_of_day;
+pub use words::{lasting, size, time_of_day};
 
 /// Whether words are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod build;
 mod completions;
 mod concern;
 mod diff;
+mod gc;
 mod history;
 mod image;
 mod inventory;
@@ -15,6 +16,7 @@ mod plan;
 mod render;
 mod rollback;
 mod rollout;
+mod stage;
 mod status;
 mod target_states;
 mod verify;
@@ -130,6 +132,8 @@ async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
         Command::Image(args) => image::run(context, &args).await,
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Apply(args) => apply::run(context, &args).await,
+        Command::Stage(args) => stage::run(context, &args).await,
+        Command::Gc(args) => gc::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,

@@ -43,7 +43,7 @@ pub(super) async fn asked(
     .await)
 }
 
-fn run_context(context: &Context, hosts: &[HostName]) -> RunContext {
+pub(super) fn run_context(context: &Context, hosts: &[HostName]) -> RunContext {
     RunContext {
         clock: context.clock.clone(),
         sink: progress::sink(context.ui, width(hosts), context.global.verbose),

@@ -1,8 +1,10 @@
 //! The scripts of one plan: straight lines of calls to functions of `host.sh`.
 
+mod artifacts;
 mod closure;
 mod header;
 mod network;
+mod packages;
 mod way_in;
 mod words;
 
@@ -10,7 +12,7 @@ use std::fmt::Write as _;
 
 use super::apply_meta::ApplyMeta;
 use super::quote::word;
-use crate::name::{ManagedPath, PackageName};
+use crate::name::ManagedPath;
 use crate::observed::FIREWALL_TABLE;
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitChange};
 use crate::rendered::{Entry, FollowUp, ManagedEntry, Rendered};
@@ -135,28 +137,6 @@ impl<'a> Scripts<'a> {
         script.call_if_any(function, &Vec::from_iter(parts));
     }
 
-    fn install_words(&self) -> Vec<&str> {
-        self.installs.iter().map(String::as_str).collect()
-    }
-
-    /// Packages that may be removed for what replaces them.
-    fn replaced(&self) -> Vec<&'a str> {
-        self.plan
-            .packages
-            .iter()
-            .flat_map(|package| package.replaces.iter().map(PackageName::as_str))
-            .collect()
-    }
-
-    fn packages(&self, action: PackageAction) -> Vec<&'a str> {
-        self.plan
-            .packages
-            .iter()
-            .filter(|package| package.action == action)
-            .map(|package| package.name.as_str())
-            .collect()
-    }
-
     /// All regular files of the configuration whose change entails `follow_up`.
     fn files_with(&self, follow_up: FollowUp) -> Vec<&'a str> {
         self.rendered
@@ -180,6 +160,7 @@ impl<'a> Scripts<'a> {
             }
         }
         self.closure_validate(&mut script);
+        self.expect_releases(&mut script);
         // If one file changes, all must be read, foreign files too.
         let netplan = network::parts(self.plan, self.rendered).contains("netplan")
             && !validators

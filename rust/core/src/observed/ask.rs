@@ -6,7 +6,7 @@ use std::time::Duration;
 mod system;
 
 use super::root::BEGIN;
-use super::{ObserveScope, apt, complaints, places, way_in};
+use super::{ObserveScope, apt, artifacts, complaints, places, way_in};
 use crate::precedence;
 use crate::precedence::grub::NEXT_BOOT;
 use crate::query::{Query, quote};
@@ -65,6 +65,7 @@ pub(super) fn asked(scope: &ObserveScope<'_>, id: &str) -> bool {
         "complaints" => {
             return complaints::is_asked(scope) && rendered.closure.is_none() && !scope.sandbox;
         }
+        "artifacts" => return !rendered.artifacts.is_empty() && !scope.sandbox,
         "apt" => return !rendered.packages.is_empty() && !scope.sandbox,
         _ => true,
     };
@@ -126,6 +127,7 @@ fn all(scope: &ObserveScope<'_>) -> Vec<Query> {
         places::query(scope),
         complaints::query(scope),
         apt::query(),
+        artifacts::query(scope),
     ];
     if let Some(closure) = &rendered.closure {
         queries.extend(system::queries(closure));

@@ -6,8 +6,8 @@ use super::ask::asked;
 use super::host::HostFacts;
 use super::reading::Reading;
 use super::{
-    Clocks, Identity, ObserveScope, Observed, OsRelease, WayIn, apt, complaints, firewall, host,
-    packages, paths, places, settings, system, units, way_in,
+    Clocks, Identity, ObserveScope, Observed, OsRelease, WayIn, apt, artifacts, complaints,
+    firewall, host, packages, paths, places, settings, system, units, way_in,
 };
 use crate::precedence::{self, ConfigFiles};
 use crate::query::{Answers, printable_line};
@@ -158,6 +158,7 @@ fn begun(host: HostFacts, uid: u32) -> Observed {
         accounts: None,
         places: None,
         apt: None,
+        artifacts: BTreeMap::new(),
         system: None,
         way_in: WayIn::default(),
         config: ConfigFiles::default(),
@@ -224,6 +225,12 @@ fn live(reading: &mut Reading<'_>, scope: &ObserveScope<'_>, observed: &mut Obse
     }
     if let Some(section) = reading.asked_answer(scope, "apt", &[0]) {
         observed.apt = Some(apt::parse(&section.stdout));
+    }
+    if let Some(section) = reading.asked_answer(scope, "artifacts", &[0]) {
+        match artifacts::parse(&section.stdout) {
+            Ok(held) => observed.artifacts = held,
+            Err(cause) => reading.miss("artifacts", cause),
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::target::Target;
 use super::{
-    Drift, Finding, LiveChange, PathTarget, Plan, PlanOptions, RebootReason, accounts, apt,
-    blackout, closure, disk, drift, firewall, foreign, host, interfaces, live, lockout, overruled,
-    packages, paths, places, reboot, record, sshd, units,
+    ArtifactChange, Drift, Finding, LiveChange, PathTarget, Plan, PlanOptions, RebootReason,
+    accounts, apt, artifacts, blackout, closure, disk, drift, firewall, foreign, host, interfaces,
+    live, lockout, overruled, packages, paths, places, reboot, record, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -39,6 +39,7 @@ pub fn plan(
         sysctls: Vec::new(),
         modules: Vec::new(),
         live: Vec::new(),
+        artifacts: Vec::new(),
         closure: system.change,
         follow_ups: BTreeSet::new(),
         reboot: system.reboot.into_iter().map(RebootReason::from).collect(),
@@ -103,6 +104,7 @@ fn live_changes(
     let (changes, found) = packages::changes(rendered, observed);
     plan.packages = changes;
     findings.extend(found);
+    plan.artifacts = artifacts::changes(rendered, observed);
     plan.modules = live::modules(rendered, observed);
     let may_appear = !plan.modules.is_empty() || !plan.packages.is_empty();
     let (changes, found) = live::sysctls(rendered, observed, may_appear);
@@ -219,10 +221,16 @@ fn order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     (b.severity, &a.code, &a.message).cmp(&(a.severity, &b.code, &b.message))
 }
 
-/// The first 16 digits of a hash over everything but the id.
+/// The first 16 digits of a hash over everything but the id and how far artifacts are staged.
 pub(super) fn id(plan: &Plan) -> String {
+    let unstaged = |change: &ArtifactChange| ArtifactChange {
+        held: 0,
+        staged: false,
+        ..change.clone()
+    };
     let plan = Plan {
         id: String::new(),
+        artifacts: plan.artifacts.iter().map(unstaged).collect(),
         ..plan.clone()
     };
     let bytes = serde_json::to_vec(&plan).expect("maps with text keys serialise");

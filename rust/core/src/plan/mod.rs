@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Source;
 use crate::closure::{Closure, StorePath};
 use crate::name::{
-    ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
+    ArtifactName, ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
 };
 use crate::observed::{Identity, OsRelease};
-use crate::rendered::{Entry, FollowUp, PathState};
+use crate::rendered::{Entry, FollowUp, PathState, Sha256Hex};
 
 mod accounts;
 mod apt;
+mod artifacts;
 mod blackout;
 mod blackout_state;
 mod closure;
@@ -81,6 +83,9 @@ pub struct Plan {
     /// What runs otherwise than unchanged files say, and is put into effect again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub live: Vec<LiveChange>,
+    /// Artifacts that are staged before anything changes, or that are switched to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<ArtifactChange>,
     /// The system that changes; `None` where none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closure: Option<ClosureChange>,
@@ -103,6 +108,7 @@ impl Plan {
             && self.sysctls.is_empty()
             && self.modules.is_empty()
             && self.live.is_empty()
+            && self.artifacts.is_empty()
             && self.closure.is_none()
     }
 
@@ -114,6 +120,7 @@ impl Plan {
             + self.sysctls.len()
             + self.modules.len()
             + self.live.len()
+            + self.artifacts.len()
             + usize::from(self.closure.is_some())
     }
 
@@ -126,6 +133,7 @@ impl Plan {
             ("sysctl", self.sysctls.len()),
             ("module", self.modules.len()),
             ("live state", self.live.len()),
+            ("artifact", self.artifacts.len()),
             ("system", usize::from(self.closure.is_some())),
         ]
         .into_iter()
@@ -274,6 +282,34 @@ pub struct LiveChange {
     pub lines: Vec<String>,
     /// What puts it right; `None` where only the record changes.
     pub follow_up: Option<FollowUp>,
+}
+
+/// An artifact that is staged or switched to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactChange {
+    /// The concern that declares it.
+    pub concern: ConcernName,
+    /// What it is, in one word.
+    pub kind: ArtifactName,
+    /// Which.
+    pub name: ArtifactName,
+    /// The folder that holds its releases.
+    pub base: ManagedPath,
+    /// The release that is in use; `None` where there is none.
+    pub before: Option<Sha256Hex>,
+    /// The release that will be.
+    pub after: Sha256Hex,
+    /// Where it comes from.
+    pub source: Source,
+    /// Number of its files.
+    pub files: usize,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Bytes of it that are on the host. Staging changes this and `staged`, so the plan's id leaves both out.
+    pub held: u64,
+    /// Whether all of it is there and verified.
+    pub staged: bool,
 }
 
 /// A system that replaces another.

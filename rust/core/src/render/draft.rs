@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Fault, RenderError};
+use crate::artifact::Artifact;
 use crate::name::{
     ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
 };
@@ -41,6 +42,7 @@ pub(super) struct Draft {
     entries: BTreeMap<ManagedPath, (ManagedEntry, Origin)>,
     packages: BTreeMap<PackageName, (PackageWant, Origin)>,
     units: BTreeMap<UnitName, (UnitWant, Origin)>,
+    artifacts: BTreeMap<ManagedPath, (Artifact, Origin)>,
     pub(super) errors: Vec<RenderError>,
 }
 
@@ -51,6 +53,7 @@ impl Draft {
             entries: BTreeMap::new(),
             packages: BTreeMap::new(),
             units: BTreeMap::new(),
+            artifacts: BTreeMap::new(),
             errors: Vec::new(),
         }
     }
@@ -110,6 +113,21 @@ impl Draft {
         }
     }
 
+    /// Takes an artifact whose link `current` was added before.
+    pub(super) fn add_artifact(&mut self, base: ManagedPath, artifact: Artifact, origin: Origin) {
+        let same = |other: &Artifact| other.kind == artifact.kind && other.name == artifact.name;
+        let first = self.artifacts.iter().find_map(|(at, (other, first))| {
+            (*at == base || same(other)).then(|| first.to_string())
+        });
+        if let Some(first) = first {
+            let name = format!("{} {}", artifact.kind, artifact.name);
+            let kind = "artifact";
+            self.fail(&origin, Fault::NameTaken { kind, name, first });
+        } else {
+            self.artifacts.insert(base, (artifact, origin));
+        }
+    }
+
     /// Checks the declarations against each other and reads the live settings out of the files.
     pub(super) fn finish(mut self) -> (Rendered, Vec<RenderError>) {
         self.check_nesting();
@@ -126,6 +144,7 @@ impl Draft {
             units: strip(self.units),
             sysctls,
             modules,
+            artifacts: strip(self.artifacts),
             closure: None,
         };
         (rendered, self.errors)

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::artifact;
 use super::draft::{Draft, Origin};
 use super::error::{Fault, RenderError};
 use super::follow_up::implied;
 use super::module_file::{
-    AbsentItem, DirectoryItem, FileItem, ModuleFile, PackageItem, ReleaseItem, SymlinkItem, Text,
-    UnitItem,
+    AbsentItem, ArtifactItem, DirectoryItem, FileItem, ModuleFile, PackageItem, ReleaseItem,
+    SymlinkItem, Text, UnitItem,
 };
 use super::scope::{Occurrence, Scope};
 use super::template_set::Module;
@@ -29,6 +30,7 @@ pub(super) fn expand(scope: &Scope, module: &Module, draft: &mut Draft) {
         symlink,
         absent,
         release,
+        artifact,
         package,
         unit,
     } = &module.file;
@@ -56,6 +58,11 @@ pub(super) fn expand(scope: &Scope, module: &Module, draft: &mut Draft) {
     for item in release {
         expand.every(draft, item.occurs(), |at, draft| {
             expand.release(item, at, draft)
+        });
+    }
+    for item in artifact {
+        expand.every(draft, item.occurs(), |at, draft| {
+            expand.artifact(item, at, draft)
         });
     }
     for item in package {
@@ -213,6 +220,24 @@ impl Expand<'_> {
             ..self.entry(&path, Entry::Symlink { target }, &[], at)
         };
         draft.add_path(path, entry, self.origin(&item.base));
+        Ok(())
+    }
+
+    /// An artifact is the link to its release, and what the host needs to fetch that.
+    fn artifact(&self, item: &ArtifactItem, at: &Occurrence, draft: &mut Draft) -> Outcome {
+        let base = self.path(&item.base, at)?;
+        let (artifact, facts) = artifact::read(self.scope, item, at)?;
+        let path = ManagedPath::new(format!("{base}/current")).map_err(|error| {
+            self.scope
+                .field_error(&item.base, "base", error.to_string())
+        })?;
+        let target = artifact.target();
+        let entry = ManagedEntry {
+            facts,
+            ..self.entry(&path, Entry::Symlink { target }, &[], at)
+        };
+        draft.add_path(path, entry, self.origin(&item.base));
+        draft.add_artifact(base, artifact, self.origin(&item.base));
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 //! inventory ─ facts ───────────────────────────────────┴─ scope ─ expand ─ draft → Rendered
 //! ```
 
+mod artifact;
 mod draft;
 mod environment;
 mod error;

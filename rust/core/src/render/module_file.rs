@@ -33,6 +33,9 @@ pub(super) struct ModuleFile {
     /// Content-addressed directories with a `current` link.
     #[serde(default)]
     pub(super) release: Vec<ReleaseItem>,
+    /// What is too large for a plan, and is fetched before it.
+    #[serde(default)]
+    pub(super) artifact: Vec<ArtifactItem>,
     /// Packages.
     #[serde(default)]
     pub(super) package: Vec<PackageItem>,
@@ -153,6 +156,28 @@ item! {
 }
 
 item! {
+    /// Files that the host fetches by itself into `<base>/releases/<digest>/…`, and `<base>/current`.
+    ArtifactItem {
+        /// The directory that holds the releases.
+        base: Text,
+        /// What it is, in one word.
+        kind: Text,
+        /// Which one.
+        name: Text,
+        /// URL or directory below which the files are.
+        source: Text,
+        /// Expression giving a list of maps with `path`, `size` and `sha256`.
+        files: Text,
+        /// The file on the host that holds the source's token; left out or empty: none is needed.
+        credential: Option<Text>,
+        /// Expression giving a map of mount points to GiB that must stay free.
+        min_free_gib: Option<Text>,
+        /// How many releases stay; left out: 2.
+        keep: Option<Spanned<Scalar>>,
+    }
+}
+
+item! {
     /// A package.
     PackageItem {
         /// Which.
@@ -209,11 +234,13 @@ impl ModuleFile {
         let symlinks = self.symlink.iter().map(|it| &it.path);
         let absent = self.absent.iter().map(|it| &it.path);
         let releases = self.release.iter().map(|it| &it.base);
+        let artifacts = self.artifact.iter().map(|it| &it.base);
         let all = files
             .chain(directories)
             .chain(symlinks)
             .chain(absent)
-            .chain(releases);
+            .chain(releases)
+            .chain(artifacts);
         all.map(|path| path.get_ref().as_str())
     }
 
@@ -237,11 +264,16 @@ impl ModuleFile {
             texts.push(&item.base);
             texts.extend([&item.mode, &item.owner, &item.group].into_iter().flatten());
         }
+        let mut scalars = Vec::new();
+        for item in &self.artifact {
+            texts.extend([&item.base, &item.kind, &item.name, &item.source]);
+            texts.extend(&item.credential);
+            scalars.extend(&item.keep);
+        }
         for item in &self.package {
             texts.push(&item.name);
             texts.extend(&item.version);
         }
-        let mut scalars = Vec::new();
         for item in &self.unit {
             texts.push(&item.name);
             texts.extend(&item.on_change);
@@ -269,12 +301,17 @@ impl ModuleFile {
             .chain(self.symlink.iter().map(SymlinkItem::occurs))
             .chain(self.absent.iter().map(AbsentItem::occurs))
             .chain(self.release.iter().map(ReleaseItem::occurs))
+            .chain(self.artifact.iter().map(ArtifactItem::occurs))
             .chain(self.package.iter().map(PackageItem::occurs))
             .chain(self.unit.iter().map(UnitItem::occurs));
         for Occurs { when, each } in occurs {
             texts.extend([when, each].into_iter().flatten());
         }
         texts.extend(self.file.iter().filter_map(|item| item.content.as_ref()));
+        for item in &self.artifact {
+            texts.push(&item.files);
+            texts.extend(&item.min_free_gib);
+        }
         texts.extend(self.unit.iter().filter_map(|item| item.watch_each.as_ref()));
         texts
     }

@@ -244,6 +244,17 @@ impl<'a> Scope<'a> {
         self.error_at(text.span(), Fault::Field { key, reason })
     }
 
+    /// An error about a field that is no text.
+    pub(super) fn bad_field(
+        &self,
+        span: std::ops::Range<usize>,
+        key: &'static str,
+        reason: &str,
+    ) -> RenderError {
+        let reason = reason.to_owned();
+        self.error_at(span, Fault::Field { key, reason })
+    }
+
     /// An error at a place of `module.toml`.
     pub(super) fn error_at(&self, span: std::ops::Range<usize>, fault: Fault) -> RenderError {
         RenderError {

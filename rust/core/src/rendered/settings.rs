@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serializer};
 
 use super::{Entry, ManagedEntry, PackageWant, Rendered, UnitWant};
+use crate::artifact::Artifact;
 use crate::closure::Closure;
 use crate::name::{
     ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
@@ -76,6 +77,8 @@ pub(super) struct Stored {
     sysctls: BTreeMap<SysctlKey, String>,
     modules: BTreeSet<ModuleName>,
     #[serde(default)]
+    artifacts: BTreeMap<ManagedPath, Artifact>,
+    #[serde(default)]
     closure: Option<Closure>,
 }
 
@@ -112,6 +115,7 @@ impl From<Stored> for Rendered {
             units: stored.units,
             sysctls,
             modules,
+            artifacts: stored.artifacts,
             closure: stored.closure,
         }
     }

@@ -316,6 +316,7 @@ pub(crate) fn empty_plan(base_generation: u32) -> Plan {
         sysctls: Vec::new(),
         modules: Vec::new(),
         live: Vec::new(),
+        artifacts: Vec::new(),
         closure: None,
         follow_ups: std::collections::BTreeSet::new(),
         reboot: Vec::new(),

@@ -109,6 +109,7 @@ impl Case {
                 accounts: None,
                 places: None,
                 apt: None,
+                artifacts: BTreeMap::new(),
                 system: None,
                 way_in: WayIn::default(),
                 config: ConfigFiles::default(),

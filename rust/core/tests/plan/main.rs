@@ -6,6 +6,7 @@
     reason = "a test: cases read best as one line each"
 )]
 
+mod artifacts;
 mod changes;
 mod closure;
 mod effect;
@@ -15,6 +16,7 @@ mod foreign;
 mod in_effect;
 mod live;
 mod lockout;
+mod model;
 mod next_boot;
 mod nix_host;
 mod place;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use deployctl_core::plan::{ClosureChange, ClosurePackage, SystemAction};
 
-use super::words::count;
+use super::words::{count, size};
 use super::{Style, pad, shown, widest};
 
 /// Packages, and units of one kind, that are shown unless all are asked for.
@@ -151,23 +151,6 @@ fn units(text: &mut String, change: &ClosureChange, full: bool, style: Style) {
             let more = format!("… {} more: `--full`", units.len() - limit);
             let _ = writeln!(text, "    {}  {}", pad("", padded.len()), style.dim(&more));
         }
-    }
-}
-
-/// `4.4 GiB`, `820 KiB`.
-fn size(bytes: u64) -> String {
-    let mut unit = 0;
-    // Tenths, so that no float is needed.
-    let mut tenths = u128::from(bytes) * 10;
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    while tenths >= 10_240 && unit + 1 < units.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    if unit == 0 || tenths >= 1000 {
-        format!("{} {}", tenths / 10, units[unit])
-    } else {
-        format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
     }
 }
 

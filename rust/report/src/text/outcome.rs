@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use deployctl_core::plan::Severity;
 
 use super::failing::{failing, skipped};
-use super::words::{changes, count, problem, time_of_day};
+use super::words::{changes, count, problem, size, time_of_day};
 use super::{Style, pad, shown, widest};
 use crate::report::{HostReport, Outcome, Problem, Report};
 
@@ -54,6 +54,8 @@ pub(super) fn brief(host: &HostReport, style: Style) -> String {
         Outcome::Unreachable { .. } => style.bad("unreachable"),
         Outcome::Open { .. } => style.bad("open"),
         Outcome::BuildFailed { .. } => style.bad("build failed"),
+        Outcome::Staged { .. } => style.good("staged"),
+        Outcome::NotStaged { .. } => style.bad("not staged"),
         Outcome::Verified => "verified".to_owned(),
         Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
         Outcome::Interrupted => style.bad("interrupted"),
@@ -127,6 +129,20 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
                 problem(reason, "  ", style)
             )
         }
+        Outcome::Staged { artifacts: 0, .. } => "all of it is staged already".to_owned(),
+        Outcome::Staged { artifacts, bytes } => format!(
+            "{} {}, {} fetched",
+            style.good("staged:"),
+            count(*artifacts, "artifact"),
+            size(*bytes)
+        ),
+        Outcome::NotStaged { reason } => {
+            format!(
+                "{} {}",
+                style.bad("not staged, nothing was changed:"),
+                problem(reason, "  ", style)
+            )
+        }
         Outcome::Interrupted => style.bad(INTERRUPTED),
         Outcome::Failed { reason } => {
             format!("{} {}", style.bad("failed:"), problem(reason, "  ", style))
@@ -161,6 +177,7 @@ pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
         Outcome::Unchanged
         | Outcome::Planned { .. }
         | Outcome::Committed { .. }
+        | Outcome::Staged { .. }
         | Outcome::Verified
         | Outcome::Skipped { .. } => return None,
         Outcome::RolledBack { reason, .. } => {
@@ -186,6 +203,7 @@ pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
             reason.hint.clone(),
         ),
         Outcome::BuildFailed { reason } => told("build-failed", "could not be built", reason),
+        Outcome::NotStaged { reason } => told("not-staged", "could not be staged", reason),
         Outcome::Interrupted => (
             "interrupted",
             "was left alone",

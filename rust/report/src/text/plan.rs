@@ -6,6 +6,7 @@ use deployctl_core::name::{ModuleName, PackageName};
 use deployctl_core::plan::{PackageAction, PathChange, PathTarget, Plan, Severity, UnitAction};
 use deployctl_core::rendered::{Ownership, PathState};
 
+use super::artifacts::artifacts;
 use super::closure::closure;
 use super::words::{action, changes, count, lasting};
 use super::{Style, outcome, pad, shown, widest};
@@ -53,6 +54,7 @@ pub fn plan(plan: &Plan, full: bool, style: Style) -> String {
     if let Some(change) = &plan.closure {
         closure(&mut text, change, full, style);
     }
+    artifacts(&mut text, &plan.artifacts, style);
     files(&mut text, plan, full, style);
     packages(&mut text, plan, style);
     live(&mut text, plan, style);

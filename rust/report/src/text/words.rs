@@ -28,7 +28,7 @@ pub(super) fn changes(plan: &Plan) -> String {
 }
 
 /// `90 s`, `15 min`, `1 h 5 min`.
-pub(super) fn lasting(seconds: u32) -> String {
+pub fn lasting(seconds: u32) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, _, _) if seconds < 120 => format!("{seconds} s"),
         (0, minutes, 0) => format!("{minutes} min"),
@@ -42,6 +42,23 @@ pub(super) fn lasting(seconds: u32) -> String {
 pub fn time_of_day(seconds: u64) -> String {
     let rest = seconds % 86400;
     format!("{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// `4.4 GiB`, `820 KiB`.
+pub fn size(bytes: u64) -> String {
+    let mut unit = 0;
+    // Tenths, so that no float is needed.
+    let mut tenths = u128::from(bytes) * 10;
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    while tenths >= 10_240 && unit + 1 < units.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    if unit == 0 || tenths >= 1000 {
+        format!("{} {}", tenths / 10, units[unit])
+    } else {
+        format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
+    }
 }
 
 /// What happens to a unit, in a word.

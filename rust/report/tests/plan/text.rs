@@ -4,10 +4,13 @@ use deployctl_checks::CheckStatus;
 use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::{ApplyStatus, Failure, FailureCode, LogPart, Status};
 use deployctl_core::name::SysctlKey;
+use deployctl_core::observed::HeldRelease;
+use deployctl_core::rendered::Sha256Hex;
 use deployctl_report::text::{self, Style};
 use deployctl_report::{HostReport, Outcome, Report};
 
 use super::fixture::{Case, path, planned};
+use super::model::model;
 use super::stories::{eventful, host, hostile, judged, problem, refused, report};
 
 #[test]
@@ -28,6 +31,53 @@ fn a_plan_with_one_of_everything() {
         ␛[2mhint:␛[0m make room: `du -xh --max-depth=2 / | sort -h | tail`
       nothing of this is applied while something refuses it
     ");
+}
+
+#[test]
+fn artifacts_come_first_with_source_and_size() {
+    let other = format!("releases/{}", Sha256Hex::of(b"other"));
+    let cases = [
+        (HeldRelease::Part(0), None),
+        (HeldRelease::Part(1_300_000_000), Some(other.as_str())),
+        (HeldRelease::Whole, Some(other.as_str())),
+        (HeldRelease::Part(0), Some("declared")),
+    ];
+    let told: String = cases
+        .iter()
+        .map(|(held, link)| {
+            let plan = planned(|case| model(case, *held, *link));
+            text::plan(&plan, false, Style::Plain)
+        })
+        .collect();
+    insta::assert_snapshot!(told);
+    let ends = vec![
+        host(
+            "a",
+            Outcome::Staged {
+                artifacts: 0,
+                bytes: 0,
+            },
+            None,
+        ),
+        host(
+            "b",
+            Outcome::Staged {
+                artifacts: 2,
+                bytes: 5_000_000_000,
+            },
+            None,
+        ),
+        host(
+            "c",
+            Outcome::NotStaged {
+                reason: problem("`c`: model tiny: no room", Some("make room")),
+            },
+            None,
+        ),
+    ];
+    let ends = report("stage", ends);
+    insta::assert_snapshot!(text::report(&ends, Style::Plain));
+    assert_eq!(ends.verdict(false).code(), 7);
 }
 
 #[test]

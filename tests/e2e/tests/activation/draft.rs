@@ -73,6 +73,7 @@ impl<'a> Draft<'a> {
                 sysctls: Vec::new(),
                 modules: Vec::new(),
                 live: Vec::new(),
+                artifacts: Vec::new(),
                 follow_ups: BTreeSet::new(),
                 reboot: Vec::new(),
                 drift: Vec::new(),

@@ -1,6 +1,7 @@
 //! Stories of deployctl on real machines: each boots its own, tells one thing that happens to
 //! operators, and leaves nothing behind.
 
+mod artifacts;
 mod bad_hosts;
 mod closures;
 mod closures_darwin;

@@ -9,6 +9,10 @@ validate() {
   fi >>"$D/log" 2>&1 9>&-
 }
 
+expect_release() { # PATH: what an artifact's link is to lead to; it bears that name only where it is whole
+  if [ ! -d ".$1" ]; then invalid validate "\`$1\` is not staged: \`deployctl stage\` fetches it"; fi
+}
+
 merge_copy=    # set where an overlay cannot say it
 merged() { # PATH: where it is prepared, in $merged; fails for what is outside /etc
   case $1 in /etc/*) ;; *) return 1 ;; esac

@@ -1,0 +1,29 @@
+//! The packages of a plan, as words of its scripts.
+
+use super::Scripts;
+use crate::name::PackageName;
+use crate::plan::PackageAction;
+
+impl<'a> Scripts<'a> {
+    pub(super) fn install_words(&self) -> Vec<&str> {
+        self.installs.iter().map(String::as_str).collect()
+    }
+
+    /// Packages that may be removed for what replaces them.
+    pub(super) fn replaced(&self) -> Vec<&'a str> {
+        self.plan
+            .packages
+            .iter()
+            .flat_map(|package| package.replaces.iter().map(PackageName::as_str))
+            .collect()
+    }
+
+    pub(super) fn packages(&self, action: PackageAction) -> Vec<&'a str> {
+        self.plan
+            .packages
+            .iter()
+            .filter(|package| package.action == action)
+            .map(|package| package.name.as_str())
+            .collect()
+    }
+}

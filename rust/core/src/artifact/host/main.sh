@@ -1,0 +1,21 @@
+
+main() {
+  if [ "$(id -u)" != 0 ]; then
+    printf 'stage.sh needs root\n' >&2
+    exit 2
+  fi
+  verb=${1-}
+  case $verb in
+    start | status | run) read_wanted ;;
+    gc) shift ;;
+    *)
+      printf 'usage: stage.sh start | status | run | gc [--yes]\n' >&2
+      exit 2
+      ;;
+  esac
+  trap '' HUP PIPE
+  case $verb in gc) gc "$@" ;; *) "$verb" ;; esac
+}
+
+main "$@"
+exit

@@ -1,0 +1,181 @@
+
+# --- one job ------------------------------------------------------------------------------------------------------------
+
+unit=deployctl-stage-${J##*/}.service
+
+runs() { systemctl --quiet is-active "$unit"; }
+
+# start: in a unit of its own, at low priority, bound to no connection.
+start() {
+  if [ -d "$whole" ]; then
+    check_release
+  elif ! runs; then
+    rm -f "$J/failure" "$J/note" "$J/at"
+    write_line "$J/phase" running
+    st_words=$(systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=Nice=19 --property=CPUWeight=10 \
+      --property=IOWeight=10 --property=IOSchedulingClass=best-effort --property=IOSchedulingPriority=7 \
+      --description="deployctl stages $w_kind $w_name" /bin/sh "$J/stage.sh" run 2>&1) || {
+      # Another controller may have been faster.
+      if ! runs; then
+        printf '%s\n%s\n' "cannot start \`$unit\`: $(one_line "$st_words")" 'see `journalctl -b` on the host' >"$J/failure"
+        write_line "$J/phase" failed
+      fi
+    }
+  fi
+  status
+}
+
+# check_release: a release that is there was whole once. Its hashes are for `verify`; here sizes tell what was cut or removed.
+check_release() {
+  rm -f "$J/failure"
+  write_line "$J/phase" 'done'
+  wanted_files >"$J/declared"
+  while read -r _ cr_size cr_path; do
+    size_of "$whole/$cr_path"
+    [ "$size" != "$cr_size" ] || continue
+    printf '%s\n%s\n' "\`$whole/$cr_path\` has ${size:-0} bytes, and $cr_size are declared: something changed it" \
+      "let it be mended: \`mv -T $whole $part\`, then stage again; what is whole in it is not fetched again" >"$J/failure"
+    write_line "$J/phase" failed
+  done <"$J/declared"
+  rm -f "$J/declared"
+}
+
+# status: a frame, see `artifact::status`.
+status() {
+  read_line "$J/phase"
+  sa_phase=$line
+  case $sa_phase in
+    running) if ! runs; then
+      # It may have ended meanwhile.
+      read_line "$J/phase"
+      sa_phase=$line
+      if [ "$sa_phase" = running ]; then sa_phase=interrupted; fi
+    fi ;;
+    'done') [ -d "$whole" ] || sa_phase=interrupted ;;
+    failed) ;;
+    *) sa_phase=interrupted ;;
+  esac
+  if [ -d "$whole" ]; then sa_there=$w_total; else there_in_part; fi
+  printf 'deployctl-stage 1\nphase %s\nthere %s\ntotal %s\n' "$sa_phase" "$sa_there" "$w_total"
+  read_line "$J/fetched"
+  printf 'fetched %s\n' "${line:-0}"
+  for sa_key in at note; do
+    read_line "$J/$sa_key"
+    if [ -n "$line" ]; then printf '%s %s\n' "$sa_key" "$line"; fi
+  done
+  if [ "$sa_phase" = failed ]; then
+    { IFS= read -r sa_text && IFS= read -r sa_hint; } <"$J/failure" || sa_hint=
+    printf 'failure %s\nhint %s\n' "$sa_text" "$sa_hint"
+  fi
+  printf 'end\n'
+}
+
+there_in_part() {
+  sa_there=0
+  sa_sizes=$(find "$part" -type f -printf '%s ' 2>/dev/null) || :
+  for sa_size in $sa_sizes; do sa_there=$((sa_there + sa_size)); done
+}
+
+run() {
+  exec >>"$J/log" 2>&1
+  exec 9>>"$J/lock"
+  flock -n 9 || exit 0
+  tell "stage $w_kind $w_name, $w_digest"
+  read_line "$J/fetched"
+  fetched=${line:-0}
+  source=${w_url:-$w_directory}
+  : >>"$J/verified"
+  check_tools
+  check_folders "$w_base/releases"
+  mkdir -p -- "$w_base/releases" || fail "cannot make \`$w_base/releases\`" "see \`$J/log\`"
+  exec 8>>"$w_base/releases/.lock"
+  flock -n 8 || fail "another release of $w_kind \`$w_name\` is being staged, or releases are being freed" 'wait for that, then stage again'
+  grep -qsxF -e "$w_base" "$A/bases" || printf '%s\n' "$w_base" >>"$A/bases"
+  if [ ! -d "$whole" ]; then
+    mkdir -p -- "$part" || fail "cannot make \`$part\`" "see \`$J/log\`"
+    check_space
+    wanted_files >"$J/files"
+    while read -r ru_hash ru_size ru_path; do one_file "$ru_hash" "$ru_size" "$ru_path"; done <"$J/files"
+    finish
+  fi
+  rm -f "$J/at" "$J/header" "$J/answer" "$J/words" "$J/files" "$J/verified"
+  write_line "$J/phase" 'done'
+  forget_jobs
+  tell 'it is whole'
+}
+
+# finish: nothing but its files is in the release, all is on the disk, and then it bears its name.
+finish() {
+  sed 's/^[^ ]* [^ ]* //' "$J/files" | sort >"$J/declared"
+  find "$part" ! -type d -printf '%P\n' | sort | comm -13 "$J/declared" - | while IFS= read -r fi_stray; do rm -f -- "$part/$fi_stray"; done
+  rm -f "$J/declared"
+  find "$part" -type d -exec sync {} + || fail "\`$part\` cannot be written to the disk" 'see `dmesg`'
+  if ! { cp "$J/files" "$whole.files" && sync "$whole.files" && mv -T -- "$part" "$whole" && sync "$w_base/releases"; }; then
+    fail "\`$whole\` cannot be put in place" "see \`$J/log\`"
+  fi
+}
+
+check_tools() {
+  for ct_tool in flock sha256sum stat find df; do
+    command -v "$ct_tool" >/dev/null || fail "\`$ct_tool\` is not installed" 'install it: it comes with coreutils, findutils or util-linux'
+  done
+  if [ -z "$w_url" ]; then return; fi
+  command -v curl >/dev/null || fail '`curl` is not installed, and the source is an address' 'install the package curl'
+  [ -s /etc/ssl/certs/ca-certificates.crt ] || fail 'there are no certificates of authorities in `/etc/ssl/certs`' 'install the package ca-certificates'
+  if [ -z "$w_credential" ]; then return; fi
+  read_line "$w_credential"
+  case $line in
+    '') fail "\`$w_credential\` is missing or empty" 'put the token for the source there, in one line, readable by root alone' ;;
+    *[!A-Za-z0-9._~+/=-]*) fail "\`$w_credential\` holds no token: it has characters that no token has" 'put the token there alone, in one line' ;;
+  esac
+}
+
+# check_folders PATH: nobody but root can change what is on the way to PATH.
+check_folders() {
+  cf_path=$1
+  while [ -n "$cf_path" ]; do
+    if [ -e "$cf_path" ] || [ -h "$cf_path" ]; then
+      read -r cf_user cf_group cf_mode cf_kind <<LINE
+$(stat -L -c '%u %g %a %F' -- "$cf_path")
+LINE
+      if [ "$cf_kind" != directory ]; then fail "\`$cf_path\` is not a directory" 'move it out of the way'; fi
+      if [ "$cf_user" != 0 ]; then fail "\`$cf_path\` is not owned by root, so artifacts cannot be below it" "\`chown root $cf_path\`, or another folder"; fi
+      case $cf_mode in
+        *[2367]) fail "\`$cf_path\` is writable by everybody, so artifacts cannot be below it" "\`chmod o-w $cf_path\`, or another folder" ;;
+        *[2367]?) if [ "$cf_group" != 0 ]; then fail "\`$cf_path\` is writable by its group, so artifacts cannot be below it" "\`chmod g-w $cf_path\`, or another folder"; fi ;;
+      esac
+    fi
+    cf_path=${cf_path%/*}
+  done
+}
+
+# check_space: of the file system that it is for, beyond what its guard keeps free.
+check_space() {
+  there_in_part
+  sp_needed=$(((w_total - sa_there) / 1024 + 1))
+  { read -r _ && read -r _ _ _ sp_free _ sp_mount; } <<LINES
+$(df -Pk -- "$part")
+LINES
+  if [ -n "$w_mount" ] && [ "$w_mount" != / ] && [ "$sp_mount" != "$w_mount" ]; then
+    fail "\`$w_mount\` is not mounted, and $w_kind \`$w_name\` is to be there" "mount it first; an apply of the host without the artifact mounts what \`storage\` declares"
+  fi
+  sp_kept=65536
+  if [ "$w_mount" = "$sp_mount" ] && [ "$((w_min_free * 1048576))" -gt "$sp_kept" ]; then sp_kept=$((w_min_free * 1048576)); fi
+  if [ "$((sp_free - sp_needed))" -lt "$sp_kept" ]; then
+    human "$sp_free"
+    sp_text="\`$sp_mount\` has $human free"
+    human "$sp_needed"
+    sp_text="$sp_text; $w_kind \`$w_name\` needs $human more"
+    human "$sp_kept"
+    fail "$sp_text, and $human have to stay free" "\`deployctl gc\` shows what it can free; else \`du -xh --max-depth=2 $sp_mount | sort -h | tail\`"
+  fi
+}
+
+# forget_jobs: earlier ones of the same artifact that nothing works on.
+forget_jobs() {
+  for fj_job in "$A"/*/wanted; do
+    fj_job=${fj_job%/wanted}
+    if [ "$fj_job" = "$J" ] || ! grep -qxF -e "base $w_base" "$fj_job/wanted"; then continue; fi
+    (flock -n 7 && rm -rf "$fj_job") 7>>"$fj_job/lock"
+  done
+}

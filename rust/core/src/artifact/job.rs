@@ -1,0 +1,204 @@
+//! What is sent to a host to stage an artifact or to free releases, and the scripts that start it.
+
+use std::fmt::Write as _;
+
+use super::{Artifact, Source};
+use crate::activation::{Bundle, BundleFile, STATE_DIR};
+use crate::name::ManagedPath;
+use crate::query::printable_line;
+use crate::rendered::{Rendered, Sha256Hex};
+
+/// The program that stages and frees, in the order in which its parts need each other.
+pub const STAGE_PROGRAM: &str = concat!(
+    include_str!("host/base.sh"),
+    include_str!("host/fetch.sh"),
+    include_str!("host/answers.sh"),
+    include_str!("host/stage.sh"),
+    include_str!("host/collect.sh"),
+    include_str!("host/main.sh"),
+);
+
+/// The staging of one artifact. The same artifact for the same place is the same job, so a second controller follows the
+/// first one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    id: String,
+    wanted: String,
+}
+
+impl Job {
+    /// The job that stages `artifact` below `base`.
+    pub fn new(base: &ManagedPath, artifact: &Artifact) -> Self {
+        let wanted = wanted(base, artifact);
+        let id = Sha256Hex::of(wanted.as_bytes()).as_str()[..16].to_owned();
+        Self { id, wanted }
+    }
+
+    /// Where it is on the host.
+    pub fn directory(&self) -> String {
+        format!("{STATE_DIR}/artifacts/{}", self.id)
+    }
+
+    /// The files to put there.
+    pub fn bundle(&self) -> Bundle {
+        bundle([("wanted", self.wanted.as_str())])
+    }
+
+    /// Starts it, unless it runs already, and prints its status.
+    pub fn start(&self) -> String {
+        call(&self.directory(), "start")
+    }
+
+    /// Prints its status.
+    pub fn status(&self) -> String {
+        call(&self.directory(), "status")
+    }
+}
+
+fn call(directory: &str, arguments: &str) -> String {
+    format!("sh {directory}/stage.sh {arguments}\n")
+}
+
+fn bundle<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Bundle {
+    let files = [("stage.sh", STAGE_PROGRAM)].into_iter().chain(files);
+    Bundle {
+        files: files
+            .map(|(name, text)| BundleFile {
+                name: name.to_owned(),
+                bytes: text.as_bytes().to_vec(),
+                mode: 0o600,
+            })
+            .collect(),
+    }
+}
+
+/// What `stage.sh` reads, one `key value` a line. No value holds blanks but the last one of a line.
+fn wanted(base: &ManagedPath, artifact: &Artifact) -> String {
+    let Artifact {
+        kind, name, digest, ..
+    } = artifact;
+    let mut text = format!("kind {kind}\nname {name}\nbase {base}\ndigest {digest}\n");
+    let _ = match &artifact.source {
+        Source::Https(url) => writeln!(text, "url {url}"),
+        Source::Directory(path) => writeln!(text, "directory {path}"),
+    };
+    if let Some(credential) = &artifact.credential {
+        let _ = writeln!(text, "credential {credential}");
+    }
+    if let Some((mount, gib)) = guard(base, artifact) {
+        let _ = writeln!(text, "min_free {gib} {mount}");
+    }
+    let _ = writeln!(text, "total {}", artifact.bytes());
+    for (path, file) in &artifact.files {
+        let _ = writeln!(text, "file {} {} {path}", file.sha256, file.size);
+    }
+    text
+}
+
+/// The guard of the file system that is to hold the artifact: that of the longest mount point above it.
+fn guard<'a>(base: &ManagedPath, artifact: &'a Artifact) -> Option<(&'a str, u32)> {
+    let above = |mount: &str| {
+        let rest = base.as_str().strip_prefix(mount.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let guards = artifact.min_free_gib.iter();
+    guards
+        .filter(|(mount, _)| above(mount))
+        .max_by_key(|(mount, _)| mount.len())
+        .map(|(mount, gib)| (mount.as_str(), *gib))
+}
+
+/// The freeing of releases that nothing declares or uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collection {
+    declared: String,
+}
+
+impl Collection {
+    /// What may be freed on the host of `rendered`.
+    pub fn new(rendered: &Rendered) -> Self {
+        let mut declared = String::new();
+        for (base, artifact) in &rendered.artifacts {
+            let _ = writeln!(declared, "{base} {} {}", artifact.digest, artifact.keep);
+        }
+        Self { declared }
+    }
+
+    /// Where it is on the host.
+    pub fn directory(&self) -> String {
+        format!("{STATE_DIR}/artifacts/gc")
+    }
+
+    /// The files to put there.
+    pub fn bundle(&self) -> Bundle {
+        bundle([("declared", self.declared.as_str())])
+    }
+
+    /// Prints what would be freed, or frees it.
+    pub fn run(&self, free: bool) -> String {
+        let verb = if free { "gc --yes" } else { "gc" };
+        call(&self.directory(), verb)
+    }
+}
+
+/// A folder of a release, or of one that was never whole, as `gc` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Freed {
+    /// Where it is.
+    pub path: String,
+    /// How much room it takes, in bytes.
+    pub bytes: u64,
+    /// Why it stays; `None` if it goes.
+    pub kept: Option<String>,
+}
+
+/// Why an answer of `gc` cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FreedError {
+    /// The host says why it frees nothing.
+    #[error("{0}")]
+    Denied(String),
+    /// A line that is no answer, or an answer that is cut off.
+    #[error("the answer about releases cannot be read: `{0}`")]
+    Unreadable(String),
+}
+
+/// Reads what [`Collection::run`] printed.
+pub fn read_freed(stdout: &[u8]) -> Result<Vec<Freed>, FreedError> {
+    let text = String::from_utf8_lossy(stdout);
+    let mut lines = text.lines();
+    let unreadable = |line: &str| FreedError::Unreadable(printable_line(line.as_bytes(), 80));
+    match lines.next() {
+        Some("deployctl-gc 1") => {}
+        other => return Err(unreadable(other.unwrap_or_default())),
+    }
+    let mut all = Vec::new();
+    for line in lines {
+        if line == "end" {
+            return Ok(all);
+        }
+        if let Some(why) = line.strip_prefix("denied ") {
+            return Err(FreedError::Denied(printable_line(why.as_bytes(), 300)));
+        }
+        let mut words = line.splitn(3, ' ');
+        let (Some(word), Some(kib), Some(path)) = (words.next(), words.next(), words.next()) else {
+            return Err(unreadable(line));
+        };
+        let kib: u64 = kib.parse().map_err(|_| unreadable(line))?;
+        let kept = match word {
+            "free" => None,
+            "current" => Some("in use"),
+            "declared" => Some("declared"),
+            "former" => Some("the former one"),
+            "busy" => Some("being fetched"),
+            "stuck" => Some("cannot be removed"),
+            _ => return Err(unreadable(line)),
+        };
+        all.push(Freed {
+            path: printable_line(path.as_bytes(), 1024),
+            bytes: kib.saturating_mul(1024),
+            kept: kept.map(str::to_owned),
+        });
+    }
+    Err(unreadable("it has no end"))
+}

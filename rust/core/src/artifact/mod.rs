@@ -1,0 +1,153 @@
+//! What is too large for a plan: models, and later environments, releases and kernels.
+//!
+//! ```text
+//! [[artifact]] ── render ──▶ Artifact ── Job ──▶ host: stage.sh ── releases/<digest>
+//!                               │ `current`, an entry like others      │ StageStatus
+//!                               ▼                                      ▼
+//!                              plan ─────────── apply switches ─────────
+//! ```
+//!
+//! An artifact is a set of files whose sizes and hashes are known when the plan is made; its digest is made of these. The
+//! host fetches it into `<base>/releases/<digest>` before anything is changed, and a folder bears that name only once
+//! every file in it is whole. `<base>/current` is a link among the managed paths: an apply switches it, a rollback puts it
+//! back, and units that watch it restart.
+
+mod job;
+mod status;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use job::{Collection, Freed, FreedError, Job, STAGE_PROGRAM, read_freed};
+pub use status::{StageFailure, StagePhase, StageStatus, StageStatusError, parse_stage_status};
+
+use crate::name::{ArtifactName, ArtifactPath, ConcernName, ManagedPath};
+use crate::rendered::Sha256Hex;
+
+/// An artifact that a host should hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    /// The concern that declares it.
+    pub concern: ConcernName,
+    /// What it is, in one word: `model`.
+    pub kind: ArtifactName,
+    /// Which; the same kind has each name once on a host.
+    pub name: ArtifactName,
+    /// Hash of its files' paths, sizes and hashes.
+    pub digest: Sha256Hex,
+    /// Where the files come from.
+    pub source: Source,
+    /// The file on the host that holds the token for the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<ManagedPath>,
+    /// GiB that must stay free, by mount point.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub min_free_gib: BTreeMap<String, u32>,
+    /// How many releases stay on the host when others are freed.
+    pub keep: u8,
+    /// Its files, by their paths below the release.
+    pub files: BTreeMap<ArtifactPath, ArtifactFile>,
+}
+
+/// One file of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactFile {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Hash of its bytes.
+    pub sha256: Sha256Hex,
+}
+
+/// Where an artifact's files come from; each is at its own path below.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Source {
+    /// A URL that begins with `https://`.
+    Https(String),
+    /// A directory of the host.
+    Directory(ManagedPath),
+}
+
+impl Artifact {
+    /// The digest of `files`: what is the same has the same digest, wherever it comes from.
+    pub fn digest_of(files: &BTreeMap<ArtifactPath, ArtifactFile>) -> Sha256Hex {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for (path, file) in files {
+            let _ = writeln!(text, "{} {} {path}", file.sha256, file.size);
+        }
+        Sha256Hex::of(text.as_bytes())
+    }
+
+    /// Bytes of all its files.
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|file| file.size).sum()
+    }
+
+    /// What the link `current` says: the release, relative to the base.
+    pub fn target(&self) -> String {
+        format!("{RELEASES}{}", self.digest)
+    }
+}
+
+/// The folder of releases below an artifact's base.
+const RELEASES: &str = "releases/";
+
+/// The digest in what a link `current` says; `None` if it leads elsewhere.
+pub fn digest_in(target: &str) -> Option<Sha256Hex> {
+    Sha256Hex::from_hex(target.strip_prefix(RELEASES)?)
+}
+
+impl TryFrom<String> for Source {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let rule = || {
+            format!(
+                "`{}` is neither a URL that begins with `https://` nor the absolute path of a directory",
+                text.escape_debug()
+            )
+        };
+        if let Some(rest) = text.strip_prefix("https://") {
+            let good = |b: u8| b.is_ascii_alphanumeric() || b"/._-~:@%+=,[]".contains(&b);
+            let host = rest.split('/').next().unwrap_or_default();
+            if host.contains('@') || rest.contains(['?', '#']) {
+                // It may hold a password or a token, so it is not said again.
+                return Err(
+                    "the URL has a login or a query, which plans would show; name a file with a token instead"
+                        .to_owned(),
+                );
+            }
+            let valid = !host.is_empty() && rest.bytes().all(good);
+            return if valid && !rest.ends_with('/') {
+                Ok(Self::Https(text))
+            } else {
+                Err(format!(
+                    "`{}` is no URL of a folder: after `https://` come a host and a path of letters, digits and `/._-~:@%+=,`, and no `/` at the end",
+                    text.escape_debug()
+                ))
+            };
+        }
+        match ManagedPath::new(text.as_str()) {
+            Ok(path) => Ok(Self::Directory(path)),
+            Err(_) => Err(rule()),
+        }
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        source.to_string()
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Https(url) => f.pad(url),
+            Self::Directory(path) => f.pad(path.as_str()),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Which artifacts are fetched, and which are switched to.
+
+use super::ArtifactChange;
+use crate::artifact::digest_in;
+use crate::observed::{HeldRelease, Observed};
+use crate::rendered::{PathState, Rendered};
+
+/// Artifacts that are not on the host, or whose link leads to another release.
+pub(super) fn changes(rendered: &Rendered, observed: &Observed) -> Vec<ArtifactChange> {
+    let mut changes = Vec::new();
+    for (base, artifact) in &rendered.artifacts {
+        let link = observed
+            .paths
+            .iter()
+            .find(|(path, _)| path.as_str().strip_prefix(base.as_str()) == Some("/current"));
+        let before = match link {
+            Some((_, PathState::Symlink { target })) => digest_in(target),
+            _ => None,
+        };
+        let whole = matches!(observed.artifacts.get(base), Some(HeldRelease::Whole));
+        if whole && before.as_ref() == Some(&artifact.digest) {
+            continue;
+        }
+        let held = match observed.artifacts.get(base) {
+            Some(HeldRelease::Whole) => artifact.bytes(),
+            // What is there may be more, of files that will be removed.
+            Some(HeldRelease::Part(bytes)) => (*bytes).min(artifact.bytes()),
+            None => 0,
+        };
+        changes.push(ArtifactChange {
+            concern: artifact.concern.clone(),
+            kind: artifact.kind.clone(),
+            name: artifact.name.clone(),
+            base: base.clone(),
+            before,
+            after: artifact.digest.clone(),
+            source: artifact.source.clone(),
+            files: artifact.files.len(),
+            bytes: artifact.bytes(),
+            held,
+            staged: whole,
+        });
+    }
+    changes
+}

@@ -1,0 +1,149 @@
+//! From one `[[artifact]]` to what the host is to hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::Value;
+
+use super::error::RenderError;
+use super::module_file::ArtifactItem;
+use super::scope::{Occurrence, Scope};
+use crate::artifact::{Artifact, ArtifactFile, Source};
+use crate::name::{ArtifactName, ArtifactPath, ManagedPath};
+use crate::rendered::Sha256Hex;
+
+/// How many releases stay where the module does not say: the one in use and the one before.
+const KEEP: u8 = 2;
+
+/// Evaluates `item`; returns also the facts that it reads. The list of files is one of them, and not each of its values.
+pub(super) fn read(
+    scope: &Scope,
+    item: &ArtifactItem,
+    at: &Occurrence,
+) -> Result<(Artifact, BTreeSet<String>), RenderError> {
+    let source = Source::try_from(scope.text(&item.source, at)?)
+        .map_err(|reason| scope.field_error(&item.source, "source", reason))?;
+    let keep = match &item.keep {
+        None => KEEP,
+        Some(scalar) => match scope.number("keep", Some(scalar), at)? {
+            None => KEEP,
+            Some(number) => u8::try_from(number)
+                .ok()
+                .filter(|keep| (1..=16).contains(keep))
+                .ok_or_else(|| scope.bad_field(scalar.span(), "keep", "is not from 1 to 16"))?,
+        },
+    };
+    let kind = scope.name("kind", &item.kind, at, ArtifactName::new)?;
+    let name = scope.name("name", &item.name, at, ArtifactName::new)?;
+    let credential = credential(scope, item, at)?;
+    let min_free_gib = guards(scope, item, at)?;
+    let list = scope.expression(&item.files, at)?;
+    let items = list.try_iter().map_err(|_| {
+        let reason = format!("a {} is no list of files", list.kind());
+        scope.field_error(&item.files, "files", reason)
+    })?;
+    let facts = scope.facts(at);
+    let files = files(items).map_err(|reason| scope.field_error(&item.files, "files", reason))?;
+    let artifact = Artifact {
+        concern: scope.concern.clone(),
+        kind,
+        name,
+        digest: Artifact::digest_of(&files),
+        source,
+        credential,
+        min_free_gib,
+        keep,
+        files,
+    };
+    Ok((artifact, facts))
+}
+
+fn credential(
+    scope: &Scope,
+    item: &ArtifactItem,
+    at: &Occurrence,
+) -> Result<Option<ManagedPath>, RenderError> {
+    let Some(text) = &item.credential else {
+        return Ok(None);
+    };
+    let path = scope.text(text, at)?;
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let path = ManagedPath::new(path);
+    path.map(Some)
+        .map_err(|error| scope.field_error(text, "credential", error.to_string()))
+}
+
+/// The files, each path once. Paths must be able to stand beside each other.
+fn files(
+    items: impl Iterator<Item = Value>,
+) -> Result<BTreeMap<ArtifactPath, ArtifactFile>, String> {
+    let mut files = BTreeMap::new();
+    for (number, item) in items.enumerate() {
+        let (path, file) =
+            file(&item).map_err(|reason| format!("file {}: {reason}", number + 1))?;
+        if files.insert(path.clone(), file).is_some() {
+            return Err(format!("`{path}` is there twice"));
+        }
+    }
+    if files.is_empty() {
+        return Err("there are no files".to_owned());
+    }
+    for path in files.keys() {
+        let mut above = path.as_str();
+        while let Some((parent, _)) = above.rsplit_once('/') {
+            above = parent;
+            if files.contains_key(parent) {
+                return Err(format!("`{path}` is below the file `{parent}`"));
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn file(item: &Value) -> Result<(ArtifactPath, ArtifactFile), String> {
+    let value = |key: &str| {
+        let value = item.get_attr(key).ok().filter(|it| !it.is_undefined());
+        value.ok_or_else(|| format!("it has no `{key}`"))
+    };
+    let path = value("path")?;
+    let path = path.as_str().ok_or("its `path` is no text")?;
+    let path = ArtifactPath::new(path).map_err(|error| error.to_string())?;
+    let size = u64::try_from(value("size")?)
+        .map_err(|_| format!("the size of `{path}` is no number of bytes"))?;
+    let sha256 = value("sha256")?;
+    let sha256 = sha256
+        .as_str()
+        .and_then(Sha256Hex::from_hex)
+        .ok_or_else(|| format!("the sha256 of `{path}` is not 64 lower-case hexadecimal digits"))?;
+    Ok((path, ArtifactFile { size, sha256 }))
+}
+
+fn guards(
+    scope: &Scope,
+    item: &ArtifactItem,
+    at: &Occurrence,
+) -> Result<BTreeMap<String, u32>, RenderError> {
+    let Some(text) = &item.min_free_gib else {
+        return Ok(BTreeMap::new());
+    };
+    let map = scope.expression(text, at)?;
+    let wrong = |reason: &str| scope.field_error(text, "min_free_gib", reason.to_owned());
+    let keys = map
+        .try_iter()
+        .map_err(|_| wrong("it is no map of mount points to GiB"))?;
+    let mut guards = BTreeMap::new();
+    for key in keys {
+        let gib = map
+            .get_item(&key)
+            .ok()
+            .and_then(|it| u32::try_from(it).ok());
+        let gib = gib.ok_or_else(|| wrong("a value is no number of GiB"))?;
+        let mount = key.as_str().unwrap_or_default();
+        if mount != "/" && ManagedPath::new(mount).is_err() {
+            return Err(wrong("a key is no mount point"));
+        }
+        guards.insert(mount.to_owned(), gib);
+    }
+    Ok(guards)
+}

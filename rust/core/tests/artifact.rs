@@ -1,0 +1,190 @@
+//! Artifacts from their declaration to what a host is sent, and what it answers.
+
+use deployctl_core::artifact::{Collection, Job, read_freed};
+use deployctl_core::concern::Folders;
+use deployctl_core::name::{HostName, ManagedPath};
+use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
+use deployctl_core::rendered::Rendered;
+use serde_json::{Value, json};
+
+const HASH: &str = "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356";
+
+const MODULE: &str = r#"
+[[artifact]]
+each = "host.weights.all"
+kind = "model"
+name = "{{ key }}"
+base = "{{ item.base | default('/srv/models/' ~ key) }}"
+source = "{{ item.source }}"
+files = "item.files"
+credential = "{{ item.credential | default('') }}"
+min_free_gib = "host.weights.guards"
+keep = "{{ item.keep | default('') }}"
+
+[[unit]]
+name = "reader.service"
+running = true
+watch_each = "host.weights.watched"
+"#;
+
+/// Renders a host whose `weights.all` are these.
+fn attempt(all: &Value, watched: &Value) -> Result<Rendered, String> {
+    let files = [("weights/ubuntu/module.toml".to_owned(), MODULE.to_owned())];
+    let folders = Folders::default().with("modules", files.into_iter().collect());
+    let set = TemplateSet::of(&folders).map_err(|error| error.to_string())?;
+    let guards = json!({ "/": 5, "/srv/models": 20, "/data": 3 });
+    let inventory = json!({
+        "version": 1,
+        "cluster": {},
+        "hosts": { "box": {
+            "platform": "ubuntu",
+            "weights": { "all": all, "guards": guards, "watched": watched },
+        }},
+    });
+    let host = HostName::new("box").expect("a name");
+    match render(&Facts::from_inventory(&inventory), &host, &set) {
+        Ok(Rendering::Files(rendered)) => Ok(*rendered),
+        Ok(Rendering::NeedsClosure { platform }) => Err(platform.to_string()),
+        Err(errors) => Err(errors.to_string()),
+    }
+}
+
+fn file(path: &str, size: &Value, sha256: &str) -> Value {
+    json!({ "path": path, "size": size, "sha256": sha256 })
+}
+
+fn tiny() -> Value {
+    json!({ "tiny": {
+        "source": "https://hub.example/lab/tiny/resolve/0123",
+        "credential": "/etc/deployctl/secrets/hub",
+        "files": [file("model-00001.bin", &json!(40_000_000_000_u64), HASH), file("a/config.json", &json!(3), HASH)],
+    }})
+}
+
+#[test]
+fn a_declaration_becomes_a_link_a_watched_path_and_a_job() {
+    let rendered = attempt(&tiny(), &json!(["/srv/models/tiny/current"])).expect("sound");
+    insta::assert_json_snapshot!("a_rendered_artifact", rendered);
+    let stored: Rendered =
+        serde_json::from_value(serde_json::to_value(&rendered).expect("JSON")).expect("the same");
+    assert_eq!(stored.artifacts, rendered.artifacts);
+    let (base, artifact) = rendered.artifacts.first_key_value().expect("one");
+    let job = Job::new(base, artifact);
+    let wanted = String::from_utf8_lossy(job.bundle().file("wanted").expect("there")).into_owned();
+    let gc = Collection::new(&rendered);
+    let declared =
+        String::from_utf8_lossy(gc.bundle().file("declared").expect("there")).into_owned();
+    let told = format!(
+        "{}{}{wanted}{}{declared}",
+        job.start(),
+        job.status(),
+        gc.run(true)
+    );
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn the_digest_is_that_of_the_files_alone() {
+    let digest = |all: &Value| {
+        let rendered = attempt(all, &json!([])).expect("sound");
+        let artifact = rendered.artifacts.into_values().next().expect("one");
+        artifact.digest
+    };
+    let mut elsewhere = tiny();
+    elsewhere["tiny"]["source"] = json!("/srv/incoming");
+    elsewhere["tiny"]["base"] = json!("/data/tiny");
+    assert_eq!(digest(&tiny()), digest(&elsewhere));
+    for (key, value) in [("size", json!(4)), ("path", json!("config.json"))] {
+        let mut other = tiny();
+        other["tiny"]["files"][1][key] = value;
+        assert_ne!(digest(&tiny()), digest(&other), "{key}");
+    }
+}
+
+#[test]
+fn another_source_is_another_job() {
+    let rendered = attempt(&tiny(), &json!([])).expect("sound");
+    let (base, artifact) = rendered.artifacts.first_key_value().expect("one");
+    let mut other = artifact.clone();
+    other.credential = None;
+    assert_ne!(
+        Job::new(base, artifact).directory(),
+        Job::new(base, &other).directory()
+    );
+    let elsewhere = ManagedPath::new("/data/tiny").expect("a path");
+    assert_ne!(
+        Job::new(base, artifact).directory(),
+        Job::new(&elsewhere, artifact).directory()
+    );
+}
+
+#[test]
+fn what_cannot_be_fetched_safely_is_rejected() {
+    let cases = [
+        ("no files", json!({ "files": [] })),
+        ("no list", json!({ "files": 5 })),
+        ("up", json!({ "files": [file("../x", &json!(1), HASH)] })),
+        (
+            "absolute",
+            json!({ "files": [file("/etc/passwd", &json!(1), HASH)] }),
+        ),
+        ("blank", json!({ "files": [file("a b", &json!(1), HASH)] })),
+        (
+            "below a file",
+            json!({ "files": [file("a", &json!(1), HASH), file("a/b", &json!(1), HASH)] }),
+        ),
+        (
+            "twice",
+            json!({ "files": [file("a", &json!(1), HASH), file("a", &json!(2), HASH)] }),
+        ),
+        ("size", json!({ "files": [file("a", &json!(-1), HASH)] })),
+        ("hash", json!({ "files": [file("a", &json!(1), "abc")] })),
+        ("no hash", json!({ "files": [{ "path": "a", "size": 1 }] })),
+        ("http", json!({ "source": "http://hub.example" })),
+        (
+            "login",
+            json!({ "source": "https://me:secret@hub.example/x" }),
+        ),
+        (
+            "query",
+            json!({ "source": "https://hub.example/x?token=1" }),
+        ),
+        ("relative", json!({ "source": "incoming" })),
+        ("base", json!({ "base": "/var/lib/deployctl/x" })),
+        ("keep", json!({ "keep": "0" })),
+        ("credential", json!({ "credential": "hub" })),
+        ("name", json!({})),
+    ];
+    let told: Vec<String> = cases
+        .into_iter()
+        .map(|(case, change)| {
+            let mut all = tiny();
+            if case == "name" {
+                let tiny = all["tiny"].take();
+                all = json!({ "Tiny": tiny });
+            }
+            for (key, value) in change.as_object().expect("a map") {
+                all["tiny"][key] = value.clone();
+            }
+            let errors = attempt(&all, &json!([])).expect_err(case);
+            format!("{case}: {errors}")
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+    let two = json!({ "a": tiny()["tiny"], "b": tiny()["tiny"] });
+    let mut same = two.clone();
+    same["b"]["base"] = json!("/srv/models/a");
+    assert!(attempt(&two, &json!([])).is_ok());
+    insta::assert_snapshot!(attempt(&same, &json!([])).expect_err("one folder for two"));
+}
+
+#[test]
+fn what_gc_says_is_read_or_is_an_error() {
+    let text = "deployctl-gc 1\ncurrent 20 /srv/a/releases/1\nfree 8 /srv/a/releases/2\nstuck 1 /srv/\u{1b}x\nend\n";
+    insta::assert_debug_snapshot!(read_freed(text.as_bytes()));
+    for cut in 0..text.len() - 1 {
+        assert!(read_freed(&text.as_bytes()[..cut]).is_err(), "{cut}");
+    }
+    let denied = read_freed(b"deployctl-gc 1\ndenied an apply is open\n");
+    assert_eq!(denied.expect_err("denied").to_string(), "an apply is open");
+}

@@ -1,0 +1,122 @@
+"""A hub of models over HTTPS, with ranges and redirects, that misbehaves as `control.json` says.
+
+Usage: hub.py FOLDER ADDRESS PORT. FOLDER holds `cert.pem`, `key.pem` and `files/`. Every answer adds a line to `log`:
+STATUS PATH FIRST-BYTE BYTES-SENT.
+"""
+
+import json
+import ssl
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock
+
+folder = Path(sys.argv[1])
+lock = Lock()
+
+
+def misbehaviour():
+    """What is wrong with the next answer; `times` counts down."""
+    with lock:
+        control = json.loads((folder / "control.json").read_text())
+        if control.get("times", 1) < 1:
+            return {key: value for key, value in control.items() if key in ("token", "rate", "redirect")}
+        if "times" in control:
+            counted = dict(control, times=control["times"] - 1)
+            (folder / "control.json").write_text(json.dumps(counted))
+        return control
+
+
+class Hub(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.sent = 0
+        self.first = 0
+        path = self.path
+        if path.startswith("/cdn/") or "/resolve/" not in path:
+            control = misbehaviour()
+        else:
+            control = json.loads((folder / "control.json").read_text())
+            if control.get("redirect"):
+                return self.plain(302, b"", {"Location": "/cdn" + path})
+            control = misbehaviour()
+        token = control.get("token")
+        if token and self.headers.get("Authorization") != f"Bearer {token}":
+            return self.plain(401, b"no\n")
+        if "status" in control:
+            headers = {"Retry-After": str(control["retry_after"])} if "retry_after" in control else {}
+            return self.plain(control["status"], b"no\n", headers)
+        if control.get("html"):
+            return self.plain(200, b"<html>please log in</html>", {"Content-Type": "text/html"})
+        self.file(path.removeprefix("/cdn"), control)
+
+    def plain(self, status, body, headers=None):
+        self.send_response(status)
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.sent = len(body)
+        self.note(status)
+
+    def file(self, path, control):
+        file = folder / "files" / path.lstrip("/")
+        if not file.is_file():
+            return self.plain(404, b"no\n")
+        content = file.read_bytes()
+        asked = self.headers.get("Range")
+        status = 200
+        if asked and not control.get("ignore_range"):
+            self.first = int(asked.removeprefix("bytes=").split("-")[0])
+            if self.first >= len(content):
+                return self.plain(416, b"", {"Content-Range": f"bytes */{len(content)}"})
+            status = 206
+        self.send_response(status)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(content) - self.first))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {self.first}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        rate = control.get("rate")
+        step = rate // 10 if rate else 1 << 20
+        end = len(content)
+        if "cut_after" in control:
+            end = min(end, self.first + control["cut_after"])
+        try:
+            while self.first + self.sent < end:
+                at = self.first + self.sent
+                piece = content[at : min(at + step, end)]
+                self.wfile.write(piece)
+                self.sent += len(piece)
+                if rate:
+                    time.sleep(0.1)
+        except OSError:
+            pass
+        self.note(status)
+        if end < len(content):
+            self.close_connection = True
+            self.connection.close()
+
+    def note(self, status):
+        with lock, (folder / "log").open("a") as log:
+            log.write(f"{status} {self.path.rsplit('/', 1)[-1]} {self.first} {self.sent}\n")
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    # A link that is cut leaves a broken connection, which is nothing to tell.
+    def handle_error(self, *_):
+        pass
+
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+server = Server((sys.argv[2], int(sys.argv[3])), Hub)
+server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+(folder / "ready").touch()
+server.serve_forever()

@@ -1,0 +1,161 @@
+//! The hub of this story: a server of the controller's network, its files, and what it was asked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use deployctl_e2e::{Machine, World};
+use serde_json::{Value, json};
+
+const PORT: u16 = 8443;
+
+pub(super) struct Hub {
+    folder: PathBuf,
+    url: String,
+    server: Child,
+}
+
+/// What a request of a file was answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) file: String,
+    /// The first byte that was sent.
+    pub(super) first: u64,
+    /// How many bytes were sent.
+    pub(super) sent: u64,
+}
+
+impl Hub {
+    pub(super) fn start(world: &World) -> Result<Self> {
+        let folder = world.scratch().join("hub");
+        fs::create_dir_all(folder.join("files"))?;
+        let address = world.address();
+        let made = Command::new("openssl")
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            ])
+            .args(["-subj", "/CN=hub", "-addext"])
+            .arg(format!("subjectAltName=IP:{address}"))
+            .args(["-keyout", "key.pem", "-out", "cert.pem"])
+            .current_dir(&folder)
+            .output()?;
+        ensure!(made.status.success(), "no certificate: {made:?}");
+        fs::write(folder.join("control.json"), "{}")?;
+        fs::write(folder.join("log"), "")?;
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/artifacts/hub.py");
+        let server = world
+            .controller("python3")
+            .arg(program)
+            .arg(&folder)
+            .args([address.to_string(), PORT.to_string()])
+            .spawn()?;
+        let since = Instant::now();
+        while !folder.join("ready").exists() {
+            ensure!(
+                since.elapsed() < Duration::from_secs(20),
+                "the hub did not start"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let url = format!("https://{address}:{PORT}");
+        Ok(Self {
+            folder,
+            url,
+            server,
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Lets the machine trust the hub's certificate.
+    pub(super) fn trusted_by(&self, machine: &Machine) -> Result<()> {
+        let certificate = fs::read(self.folder.join("cert.pem"))?;
+        machine.write("/usr/local/share/ca-certificates/hub.crt", certificate)?;
+        machine.ok("update-ca-certificates")?;
+        Ok(())
+    }
+
+    /// Publishes a revision, and returns its manifest with the right sizes and hashes.
+    pub(super) fn publish(&self, revision: &str, files: &[(&str, Vec<u8>)]) -> Result<Value> {
+        let place = self.folder.join("files/lab/tiny/resolve").join(revision);
+        fs::create_dir_all(&place)?;
+        let mut listed = Vec::new();
+        for (path, content) in files {
+            let file = place.join(path);
+            fs::create_dir_all(file.parent().context("no folder")?)?;
+            fs::write(&file, content)?;
+            let hash = Command::new("sha256sum").arg(&file).output()?;
+            let hash = String::from_utf8(hash.stdout)?;
+            let hash = hash.split(' ').next().context("no hash")?;
+            listed.push(json!({ "path": path, "size": content.len(), "sha256": hash }));
+        }
+        Ok(json!({ "repository": "lab/tiny", "revision": revision, "files": listed }))
+    }
+
+    /// Changes one published file behind the back of its manifest; the size stays.
+    pub(super) fn alter(&self, revision: &str, path: &str) -> Result<()> {
+        let file = self
+            .folder
+            .join("files/lab/tiny/resolve")
+            .join(revision)
+            .join(path);
+        let mut content = fs::read(&file)?;
+        content[0] ^= 1;
+        Ok(fs::write(file, content)?)
+    }
+
+    /// How it answers from now on.
+    pub(super) fn behave(&self, control: &Value) -> Result<()> {
+        // At once: the server reads it at any time.
+        let new = self.folder.join("control.new");
+        fs::write(&new, control.to_string())?;
+        Ok(fs::rename(new, self.folder.join("control.json"))?)
+    }
+
+    /// What was asked since the last call.
+    pub(super) fn asked(&self) -> Result<Vec<Answer>> {
+        let log = self.folder.join("log");
+        let text = fs::read_to_string(&log)?;
+        fs::write(log, "")?;
+        let answers = text.lines().map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [status, file, first, sent] = words[..] else {
+                anyhow::bail!("`{line}` is no line of the hub's log");
+            };
+            Ok(Answer {
+                status: status.parse()?,
+                file: file.to_owned(),
+                first: first.parse()?,
+                sent: sent.parse()?,
+            })
+        });
+        answers.collect()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        // The world's end would end it as well.
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
+/// Bytes that are no pattern, and always the same.
+pub(super) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut content = Vec::with_capacity(bytes + 8);
+    while content.len() < bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        content.extend(state.to_le_bytes());
+    }
+    content.truncate(bytes);
+    content
+}
