@@ -65,11 +65,11 @@ impl Retry {
 pub enum Shipment {
     /// The probe, for the host's architecture.
     Hostprobe,
-    /// The trading engine's build, at this path below the repository. `$shipped_sha256` (lower-case hex),
+    /// A program of the repository, at this path below it. `$shipped_sha256` (lower-case hex),
     /// `$shipped_machine` (`x86_64`, `aarch64`), `$shipped_interpreter` (empty where it is static),
     /// `$shipped_glibc` (the newest version of a symbol that it wants, such as `2.34`; empty for none).
-    Engine {
-        /// The program.
+    Program {
+        /// Its path.
         artifact: String,
         /// What builds it first, word by word; empty for nothing.
         build: Vec<String>,

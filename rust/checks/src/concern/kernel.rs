@@ -40,7 +40,7 @@ pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
     checks.extend(features::checks(
         wanted("DEBUG_INFO_BTF"),
         wanted("BPF_SYSCALL"),
-        wanted("IO_URING") || declared.host.trading.is_some(),
+        wanted("IO_URING") || declared.host.declares("trading"),
     ));
     if let Some(group) = &facts.io_uring_group {
         checks.push(io_uring_group(group.as_str()));

@@ -8,7 +8,6 @@ mod network;
 mod ssh;
 mod storage;
 pub(crate) mod system;
-mod trading;
 mod vllm;
 
 use deployctl_core::concern::{self, Concerns};
@@ -45,7 +44,6 @@ concerns! {
     storage: [storage::checks], [];
     kernel: [kernel::checks], [];
     vllm: [vllm::checks], [];
-    trading: [trading::checks], [];
     extra: [extra::checks], [extra::checks];
 }
 

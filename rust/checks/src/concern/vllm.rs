@@ -3,7 +3,8 @@
 use deployctl_core::inventory::vllm::Vllm;
 use deployctl_core::query::{Query, quote};
 
-use crate::answer::{Found, Unreadable};
+use crate::answer::Found;
+use crate::judge::parse_stat;
 use crate::reader::http::{self, CURL, STATUS};
 use crate::reader::openai;
 use crate::{Check, Declared};
@@ -47,15 +48,6 @@ fn socket(facts: &Vllm) -> Check {
             found,
         ))
     })
-}
-
-/// `socket, mode 660, group inference`.
-pub(super) fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
-    let parts = text.split_once(", mode ").and_then(|(kind, rest)| {
-        let (mode, group) = rest.split_once(", group ")?;
-        Some((kind, u32::from_str_radix(mode, 8).ok()?, group))
-    });
-    parts.ok_or_else(|| Unreadable(format!("`{text}` is no answer of stat")))
 }
 
 fn health(facts: &Vllm) -> Check {

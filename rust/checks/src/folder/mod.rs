@@ -126,7 +126,12 @@ fn one(
     let name = check.name.render(&context)?;
     let expected = check.expected.render(&context)?;
     let needs = check.needs.as_ref().map(|it| it.render(&context));
-    let needs = needs.transpose()?.map(|it| format!("{concern}/{it}"));
+    // `/web/open` is a check of another concern.
+    let needs = needs.transpose()?;
+    let needs = needs.map(|it| match it.strip_prefix('/') {
+        Some(whole) => whole.to_owned(),
+        None => format!("{concern}/{it}"),
+    });
     let answered = asked.clone();
     let judge: Judge = match &check.judgement {
         Judgement::Expectation(expectation) => {
@@ -172,7 +177,7 @@ fn ships(declared: &Ships, context: &Value) -> Result<Shipment, NoValue> {
         let list = list.try_iter().map_err(|_| build.fault("is no list"))?;
         words.extend(list.map(|word| word.to_string()));
     }
-    Ok(Shipment::Engine {
+    Ok(Shipment::Program {
         artifact: artifact.evaluate(context)?.to_string(),
         build: words,
     })

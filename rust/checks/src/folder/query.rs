@@ -32,13 +32,13 @@ pub(super) fn query(
     let mut script = String::new();
     // Other platforms' commands may read other ones.
     let variables = asked.variables.iter();
-    let variables = variables.filter(|(name, _)| DeclaredQuery::reads(command, name));
+    let variables = variables.filter(|(name, _)| asked.reads(command, name));
     for (name, value) in variables {
         let word = word(value, &value.evaluate(context)?)?;
         let _ = writeln!(script, "{name}={word}");
     }
     if let Some(program) = &asked.script
-        && DeclaredQuery::reads(command, "script")
+        && asked.reads(command, "script")
     {
         let _ = writeln!(script, "script={}", quote(program));
     }

@@ -1,6 +1,10 @@
 //! Judges by name: programs that judge an answer, for checks of a folder that are none of a query and an expectation.
 //! docs/own-checks.md lists them; a test compares.
 
+mod inference_latency;
+mod probe;
+mod program;
+mod refusal;
 mod tensor;
 
 use deployctl_core::concern::{JudgeForm, NamedJudge, NoValue, Scope};
@@ -10,6 +14,8 @@ use serde::de::DeserializeOwned;
 use crate::answer::{Answer, Found, Unreadable};
 use crate::definition::Judge;
 
+pub(crate) use self::inference_latency::parse_stat;
+
 /// A judge.
 struct Registered {
     form: JudgeForm,
@@ -17,14 +23,40 @@ struct Registered {
     with: fn(Value) -> Result<Judge, String>,
 }
 
-const REGISTERED: &[Registered] = &[Registered {
-    form: JudgeForm {
-        name: "tensor",
-        options: &["size", "max_error", "capability?"],
-        meaning: "a product of matrices that PyTorch computed on the GPU and on the CPU",
+const REGISTERED: &[Registered] = &[
+    Registered {
+        form: JudgeForm {
+            name: "inference-latency",
+            options: &["user", "group", "p99_ms", "prompt_tokens"],
+            meaning: "requests of another user to an inference server, by hostprobe",
+        },
+        with: |options| with(options, inference_latency::judge),
     },
-    with: |options| with(options, tensor::judge),
-}];
+    Registered {
+        form: JudgeForm {
+            name: "probe",
+            options: &["item", "max?"],
+            meaning: "what hostprobe did with the rights of a unit",
+        },
+        with: |options| with(options, probe::judge),
+    },
+    Registered {
+        form: JudgeForm {
+            name: "program",
+            options: &["seconds", "shipped?", "version?"],
+            meaning: "a program that was run with the rights of a unit, and said its version",
+        },
+        with: |options| with(options, program::judge),
+    },
+    Registered {
+        form: JudgeForm {
+            name: "tensor",
+            options: &["size", "max_error", "capability?"],
+            meaning: "a product of matrices that PyTorch computed on the GPU and on the CPU",
+        },
+        with: |options| with(options, tensor::judge),
+    },
+];
 
 /// The judges that checks may name.
 pub fn judges() -> Vec<JudgeForm> {

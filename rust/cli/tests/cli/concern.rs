@@ -284,6 +284,14 @@ fn a_broken_folder_is_told_by_file_and_line() {
             "concern.toml",
             "summary = \"x\"\nplatforms = [\"ubuntu\", \"nixos\", \"darwin\"]\n[[unit]]\nplatform = \"nixos\"\nname = \"web\"\n",
         ),
+        (
+            "concern.toml",
+            "summary = \"x\"\nplatforms = [\"ubuntu\", \"nixos\", \"darwin\"]\nblackout = \"port\"\n",
+        ),
+        (
+            "checks.toml",
+            "[query.speed]\ncommand = \"true\"\ndeadline_seconds = 1\n[[check]]\nname = \"speed\"\nquery = \"speed\"\nexpected = \"fast\"\njudge = \"prob\"\n",
+        ),
         ("facts.schema.json", ""),
         ("facts.schema.json", "{\n  \"type\": \"object\",\n"),
         ("facts.schema.json", "[]"),

@@ -41,6 +41,10 @@ pub struct Manifest {
     /// Kernel settings that it writes, in the same way.
     #[serde(default)]
     pub kernel_settings: BTreeMap<String, String>,
+    /// The fact that says in which hours its units are left alone, by its path below the concern; its schema is
+    /// `deployctl:blackout-hours`, or null.
+    #[serde(default)]
+    pub blackout: Option<String>,
     /// What it serves by TCP.
     #[serde(default)]
     pub listens: Vec<Listener>,

@@ -83,6 +83,16 @@ pub(super) fn read(
         .collect())
 }
 
+/// Whether the fact at `path` of a schema without references is of the kind `blackout-hours`: then it fits the type.
+pub(super) fn is_blackout(schema: &Value, path: &str) -> bool {
+    let pointer = format!("/properties/{}", path.replace('.', "/properties/"));
+    schema.pointer(&pointer).is_some_and(|fact| {
+        let kind = &kinds()["blackout-hours"];
+        let same = ["additionalProperties", "properties", "required"];
+        same.iter().all(|keyword| fact[keyword] == kind[keyword])
+    })
+}
+
 struct Resolver<'a> {
     definitions: &'a Value,
     values: usize,

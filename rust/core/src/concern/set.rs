@@ -123,8 +123,18 @@ impl Concern {
         if !wrong.is_empty() {
             return Err(wrong.into_iter().map(|it| fail(1, it, None)).collect());
         }
+        let facts = schema::read(&name, folder)?;
+        if let Some(path) = &manifest.blackout
+            && !facts
+                .as_ref()
+                .is_some_and(|it| schema::is_blackout(it, path))
+        {
+            let problem = format!("`blackout` is `{path}`, which is no fact of that kind");
+            let hint = "its schema is `{ \"$ref\": \"deployctl:blackout-hours\" }`, or has `\"type\": [\"object\", \"null\"]` beside it";
+            return Err(vec![fail(1, problem, Some(hint))]);
+        }
         Ok(Self {
-            facts: schema::read(&name, folder)?,
+            facts,
             rules: rules::read(folder)?,
             checks: checks::read(folder, judges)?,
             name,
@@ -137,6 +147,12 @@ impl Concern {
     /// Whether hosts of `platform` can declare it.
     pub fn is_for(&self, platform: Platform) -> bool {
         self.manifest.platforms.contains(&platform)
+    }
+
+    /// The path of the fact that says in which hours its units are left alone: `trading.session`.
+    pub(crate) fn blackout(&self) -> Option<String> {
+        let path = self.manifest.blackout.as_ref()?;
+        Some(format!("{}.{path}", self.name))
     }
 
     /// Whether `host` declares it.

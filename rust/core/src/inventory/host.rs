@@ -1,10 +1,11 @@
 //! One host: who it is, how it is reached, and its concerns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::blackout::BlackoutHours;
 use super::cluster::Port;
 use super::extra::Extra;
 use super::firewall::Firewall;
@@ -17,7 +18,6 @@ use super::ssh::Ssh;
 use super::storage::Storage;
 use super::system::System;
 use super::text::{Label, Line, PublicKey, Sha256Text, SshAddress, Version};
-use super::trading::Trading;
 use super::vllm::Vllm;
 use crate::name::{AccountName, HostName};
 
@@ -64,9 +64,6 @@ pub struct Host {
     /// Inference on the GPU.
     #[schemars(with = "Vllm", extend("x-optional" = true))]
     pub vllm: Option<Vllm>,
-    /// The engine, its rights, and when it must not be touched.
-    #[schemars(with = "Trading", extend("x-optional" = true))]
-    pub trading: Option<Trading>,
     /// How `NixOS` comes onto its disk the first time.
     #[schemars(with = "Image", extend("x-optional" = true))]
     pub image: Option<Image>,
@@ -80,6 +77,9 @@ pub struct Host {
     /// type of their own are only here.
     #[serde(skip)]
     pub facts: serde_json::Map<String, serde_json::Value>,
+    /// Hours in which a concern's units are left alone, by the concern.
+    #[serde(skip)]
+    pub blackouts: BTreeMap<String, BlackoutHours>,
 }
 
 impl Host {

@@ -4,6 +4,7 @@
 //! which the JSON Schema and a reference page are generated. [`parse`] reports everything that is
 //! wrong at once, each with the file and line where it stands.
 
+pub mod blackout;
 pub mod cluster;
 mod control;
 mod crossref;
@@ -26,7 +27,6 @@ mod structure;
 pub mod suggest;
 pub mod system;
 pub mod text;
-pub mod trading;
 pub mod vllm;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +37,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::blackout::BlackoutHours;
 pub use self::cluster::Cluster;
 use self::error::{Findings, Positions};
 pub use self::error::{InventoryError, InventoryErrors};
@@ -167,7 +168,7 @@ fn checked(raw: Value, concerns: &Concerns, schema: &Schema) -> Result<Inventory
     structure::check(&raw, schema, &mut findings);
 
     let cluster = sound_cluster(&raw, &findings);
-    let hosts = sound_hosts(&raw, &findings);
+    let hosts = sound_hosts(&raw, concerns, &findings);
     let names: BTreeSet<String> = raw["hosts"]
         .as_object()
         .map(|hosts| hosts.keys().cloned().collect())
@@ -237,7 +238,11 @@ fn sound_cluster(raw: &Value, findings: &Findings<'_>) -> Option<Cluster> {
 
 /// The hosts that can be read, each without the concerns that something is wrong with, so that the
 /// rest is still held against each other.
-fn sound_hosts(raw: &Value, findings: &Findings<'_>) -> BTreeMap<HostName, crossref::SoundHost> {
+fn sound_hosts(
+    raw: &Value,
+    concerns: &Concerns,
+    findings: &Findings<'_>,
+) -> BTreeMap<HostName, crossref::SoundHost> {
     let mut sound = BTreeMap::new();
     for (name, facts) in raw["hosts"].as_object().into_iter().flatten() {
         let (Ok(name), Some(facts)) = (HostName::new(name), facts.as_object()) else {
@@ -257,10 +262,26 @@ fn sound_hosts(raw: &Value, findings: &Findings<'_>) -> BTreeMap<HostName, cross
         kept.retain(|word, _| has_type(word));
         if let Some(host) = read::<Host>(&Value::Object(kept)) {
             let host = Host { facts, ..host };
-            sound.insert(name, crossref::SoundHost { host, broken });
+            if let Some(blackouts) = blackouts(&host, concerns) {
+                let host = Host { blackouts, ..host };
+                sound.insert(name, crossref::SoundHost { host, broken });
+            }
         }
     }
     sound
+}
+
+/// Hours in which concerns of `host` are left alone; `None` where some do not fit the type, which their schema is made
+/// of.
+fn blackouts(host: &Host, concerns: &Concerns) -> Option<BTreeMap<String, BlackoutHours>> {
+    let mut blackouts = BTreeMap::new();
+    for concern in concerns {
+        let fact = concern.blackout().and_then(|path| host.fact(&path));
+        if let Some(hours) = fact {
+            blackouts.insert(concern.name.to_string(), read(hours)?);
+        }
+    }
+    Some(blackouts)
 }
 
 fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {

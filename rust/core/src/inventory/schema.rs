@@ -3,11 +3,13 @@
 use std::sync::{Arc, LazyLock};
 
 use jsonschema::Validator;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use serde_json::{Map, Value, json};
 
 use super::Document;
+use super::blackout::BlackoutHours;
 use super::text::{self, rule_of};
 use crate::concern::{Concern, Concerns, Origin};
 
@@ -112,12 +114,16 @@ pub(crate) fn facts_schema(concern: &Concern) -> &Value {
 }
 
 fn generate(flat: bool) -> Value {
+    schema_of::<Document>(flat)
+}
+
+fn schema_of<T: JsonSchema>(flat: bool) -> Value {
     let settings = SchemaSettings::draft2020_12()
         .with(|s| s.inline_subschemas = flat)
         .with_transform(Strict);
     settings
         .into_generator()
-        .into_root_schema_for::<Document>()
+        .into_root_schema_for::<T>()
         .to_value()
 }
 
@@ -187,7 +193,7 @@ fn require_all(object: &mut Map<String, Value>) {
 }
 
 /// Kinds of values that a concern's own schema can name as `deployctl:KIND`: those of the typed facts that are a text,
-/// and a port.
+/// a port, and hours in which units are left alone.
 pub(crate) fn kinds() -> &'static Map<String, Value> {
     static KINDS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
         let texts = text::kinds().map(|(name, pattern, rule)| {
@@ -195,7 +201,11 @@ pub(crate) fn kinds() -> &'static Map<String, Value> {
             (kebab(name), schema)
         });
         let port = json!({ "type": "integer", "minimum": 1, "maximum": 65535 });
-        texts.chain([("port".to_owned(), port)]).collect()
+        let mut hours = schema_of::<BlackoutHours>(true);
+        hours.as_object_mut().map(|it| it.shift_remove("$schema"));
+        let others = [("port", port), ("blackout-hours", hours)];
+        let others = others.map(|(name, schema)| (name.to_owned(), schema));
+        texts.chain(others).collect()
     });
     &KINDS
 }

@@ -96,16 +96,14 @@ impl Target {
 impl BlackoutWindow {
     /// The hours of every concern of `host` that declares some: `trading.session`.
     pub fn all_of(host: &Host) -> Vec<Self> {
-        let trading = host.trading.iter();
-        let session = trading.filter_map(|trading| trading.session.as_ref());
-        session
-            .map(|session| Self {
-                concern: "trading".to_owned(),
-                timezone: session.timezone.to_string(),
-                days: session.days.to_string(),
-                open: session.open.to_string(),
-                close: session.close.to_string(),
-            })
-            .collect()
+        let all = host.blackouts.iter();
+        all.map(|(concern, hours)| Self {
+            concern: concern.clone(),
+            timezone: hours.timezone.to_string(),
+            days: hours.days.to_string(),
+            open: hours.open.to_string(),
+            close: hours.close.to_string(),
+        })
+        .collect()
     }
 }

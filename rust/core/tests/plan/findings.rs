@@ -401,26 +401,19 @@ fn a_target_is_read_from_the_inventory() {
         },
         "identity": { "machine_id_sha256": "5a1e", "hostname": "box", "host_keys": [] },
         "network": { "interfaces": { "lan": { "addresses": ["192.0.2.7/24"], "mtu": 1500 } } },
-        "trading": {
-            "user": "trading",
-            "group": "trading",
-            "directory": "/opt/trading",
-            "state_directory": "/var/lib/trading",
-            "start_at_boot": true,
-            "cpus": [2],
-            "priority": 50,
-            "session": {
-                "timezone": "Australia/Sydney", "days": "Mon-Fri", "open": "10:00", "close": "16:12"
-            },
-        },
     });
     let name = deployctl_core::name::HostName::new("box").unwrap();
     let cluster: Cluster = serde_json::from_value(cluster).unwrap();
     let mut host: Host = serde_json::from_value(host).unwrap();
+    let hours = serde_json::json!({
+        "timezone": "Australia/Sydney", "days": "Mon-Fri", "open": "10:00", "close": "16:12"
+    });
+    let hours = serde_json::from_value(hours).unwrap();
+    host.blackouts.insert("trading".to_owned(), hours);
     let target = Target::of(&name, &host, &cluster);
     assert_eq!(target.timezones(), ["Australia/Sydney"]);
     insta::assert_debug_snapshot!(target);
-    host.trading.as_mut().unwrap().session = None;
+    host.blackouts.clear();
     host.connection.user = deployctl_core::name::AccountName::new("root").unwrap();
     let target = Target::of(&name, &host, &cluster);
     assert_eq!(target.blackouts, []);

@@ -35,7 +35,7 @@ fn probe(label: &str) -> Ask {
 
 fn engine(build: &[&str]) -> Ask {
     let command = "echo \"good $shipped_machine $shipped_interpreter $shipped_glibc ${#shipped_sha256}\"; [ \"$(sha256sum <\"$shipped\" | cut -c1-64)\" = \"$shipped_sha256\" ]";
-    Ask::new("engine", command).shipping(Shipment::Engine {
+    Ask::new("engine", command).shipping(Shipment::Program {
         artifact: "dist/engine".to_owned(),
         build: build.iter().map(|word| (*word).to_owned()).collect(),
     })

@@ -51,8 +51,18 @@ impl DeclaredQuery {
         self.request.is_some() || self.commands.contains_key(&platform)
     }
 
-    /// Whether `command`, one of its own, reads the variable `name`.
-    pub fn reads(command: &str, name: &str) -> bool {
+    /// Whether `command`, one of its own, reads the variable `name`, or its script does.
+    pub fn reads(&self, command: &str, name: &str) -> bool {
+        Self::reads_itself(command, name) || self.script_reads(command, name)
+    }
+
+    fn script_reads(&self, command: &str, name: &str) -> bool {
+        let script = self.script.iter();
+        let mut script = script.filter(|_| Self::reads_itself(command, "script"));
+        script.any(|script| Self::reads_itself(script, name))
+    }
+
+    fn reads_itself(command: &str, name: &str) -> bool {
         ["$", "${"].iter().any(|sign| {
             let variable = format!("{sign}{name}");
             let mut found = command.match_indices(&variable);

@@ -107,17 +107,18 @@ impl QueryItem {
             );
         }
         let all = [&roots[..], ANSWER].concat();
-        DeclaredQuery {
+        let set = self.set();
+        let query = DeclaredQuery {
             deadline: self.deadline(at, &roots, compiler),
             cap_kib: self.cap_kib.unwrap_or(64),
             each,
-            variables: self.variables(&commands, &roots, compiler),
+            variables: self.variables(&roots, compiler),
             arguments: self
                 .arguments
                 .as_ref()
                 .map(|it| compiler.expression(it, &roots)),
-            script: self.script(&commands, files, compiler),
-            ships: self.ships(&commands, &roots, compiler),
+            script: self.script(files, compiler),
+            ships: self.ships(&roots, compiler),
             reader: self.reader(at, compiler),
             asks_boot: self.asks_boot,
             any_status: self.any_status,
@@ -126,7 +127,27 @@ impl QueryItem {
             failure: self.failure.map(|it| it.compile(compiler)),
             commands,
             request: self.request.map(|it| it.compile(&roots, compiler)),
+        };
+        for (name, at) in set {
+            let mut commands = query.commands.values();
+            if !commands.any(|it| query.reads(it, &name)) {
+                compiler.fail(at, format!("no command reads the variable `{name}`"));
+            }
         }
+        query
+    }
+
+    /// The variables that it sets, with their places in the file.
+    fn set(&self) -> Vec<(String, usize)> {
+        let named = self.variables.keys();
+        let mut all: Vec<(String, usize)> = named
+            .map(|name| (name.get_ref().clone(), name.span().start))
+            .collect();
+        let script = self.script.as_ref().map(Spanned::span);
+        all.extend(script.map(|span| ("script".to_owned(), span.start)));
+        let ships = self.ships.as_ref().map(Spanned::span);
+        all.extend(ships.map(|span| ("shipped".to_owned(), span.start)));
+        all
     }
 
     fn deadline(&self, at: usize, roots: &[&str], compiler: &mut Compiler<'_>) -> Deadline {
@@ -151,7 +172,6 @@ impl QueryItem {
 
     fn variables(
         &self,
-        commands: &BTreeMap<Platform, String>,
         roots: &[&str],
         compiler: &mut Compiler<'_>,
     ) -> BTreeMap<String, Expression> {
@@ -164,7 +184,6 @@ impl QueryItem {
             if word == "script" && self.script.is_some() {
                 compiler.fail(at, "`script` is the variable that holds the file's text");
             }
-            read_by_some(commands, word, at, compiler);
             variables.insert(word.clone(), compiler.expression(value, roots));
         }
         variables
@@ -173,13 +192,11 @@ impl QueryItem {
     /// The text of the file that `script` names.
     fn script(
         &self,
-        commands: &BTreeMap<Platform, String>,
         files: &BTreeMap<String, String>,
         compiler: &mut Compiler<'_>,
     ) -> Option<String> {
         let path = self.script.as_ref()?;
         let at = path.span().start;
-        read_by_some(commands, "script", at, compiler);
         let found = files.get(path.get_ref());
         if found.is_none() {
             let problem = format!("the folder has no file `{}`", path.get_ref());
@@ -190,15 +207,9 @@ impl QueryItem {
         found.cloned()
     }
 
-    fn ships(
-        &self,
-        commands: &BTreeMap<Platform, String>,
-        roots: &[&str],
-        compiler: &mut Compiler<'_>,
-    ) -> Option<Ships> {
+    fn ships(&self, roots: &[&str], compiler: &mut Compiler<'_>) -> Option<Ships> {
         let item = self.ships.as_ref()?;
         let at = item.span().start;
-        read_by_some(commands, "shipped", at, compiler);
         let item = item.get_ref();
         match (&item.artifact, item.hostprobe) {
             (None, true) if item.build.is_none() => Some(Ships::Hostprobe),
@@ -310,18 +321,6 @@ impl QueryItem {
             fields.insert(name.clone(), Field { kind, optional });
         }
         fields
-    }
-}
-
-/// Notes that no command reads a variable that it is given.
-fn read_by_some(
-    commands: &BTreeMap<Platform, String>,
-    name: &str,
-    at: usize,
-    compiler: &mut Compiler<'_>,
-) {
-    if !commands.values().any(|it| DeclaredQuery::reads(it, name)) {
-        compiler.fail(at, format!("no command reads the variable `{name}`"));
     }
 }
 

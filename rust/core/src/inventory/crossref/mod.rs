@@ -1,6 +1,7 @@
 //! What the schema cannot see: facts that have to fit other facts.
 
 mod addresses;
+mod blackout;
 mod cpus;
 mod darwin;
 mod extra;
@@ -70,6 +71,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         kernel::check(name, &sound.host, facts.concerns, findings);
         groups::check(name, sound, facts, findings);
         services::check(name, sound, findings);
+        blackout::check(name, &sound.host, facts.concerns, findings);
         served::check(name, sound, facts.concerns, findings);
         packages::check(name, &sound.host, facts.concerns, findings);
         extra::check(name, &sound.host, findings);

@@ -13,7 +13,6 @@ pub(super) fn check(name: &HostName, sound: &SoundHost, findings: &mut Findings<
     let host = &sound.host;
     let at = FactPath::host(name);
     check_firewall(&at, host, findings);
-    check_trading(&at, sound, findings);
     check_mounts(&at, host, findings);
 }
 
@@ -61,52 +60,6 @@ fn check_firewall(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
             );
         }
         addresses::check_networks(&path.key("to"), &egress.to, findings);
-    }
-}
-
-fn check_trading(at: &FactPath, sound: &SoundHost, findings: &mut Findings<'_>) {
-    let Some(trading) = &sound.host.trading else {
-        return;
-    };
-    if let Some(socket) = &trading.inference_socket
-        && !sound.broken.contains("vllm")
-    {
-        let path = at.clone().keys("trading.inference_socket");
-        match &sound.host.vllm {
-            None => findings.add(
-                path,
-                format!("is `{socket}`, and this host declares no `vllm` to serve it"),
-            ),
-            Some(vllm) if vllm.socket != *socket => {
-                findings.add(
-                    path,
-                    format!("is `{socket}`; `vllm.socket` is `{}`", vllm.socket),
-                );
-            }
-            Some(_) => {}
-        }
-    }
-    if trading.state_directory == trading.directory
-        || trading
-            .state_directory
-            .as_str()
-            .starts_with(&format!("{}/", trading.directory))
-    {
-        findings.add(
-            at.clone().keys("trading.state_directory"),
-            format!(
-                "is inside `{}`: a release would take the state with it",
-                trading.directory
-            ),
-        );
-    }
-    if let Some(session) = &trading.session
-        && session.open >= session.close
-    {
-        findings.add(
-            at.clone().keys("trading.session.close"),
-            format!("is `{}`, not after `{}`", session.close, session.open),
-        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files that checks run on a host: reads, builds and uploads them.
 
-mod engine;
 mod hostprobe;
+mod program;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl Shipments {
     ) -> Packed {
         let key = match shipment {
             Shipment::Hostprobe => (shipment.clone(), Some(architecture)),
-            Shipment::Engine { .. } => (shipment.clone(), None),
+            Shipment::Program { .. } => (shipment.clone(), None),
         };
         // Held during a build, so that no other task starts the same one.
         let mut uploads = self.uploads.lock().await;
@@ -92,7 +92,7 @@ impl Shipments {
         }
         let packed = match shipment {
             Shipment::Hostprobe => self.hostprobe(architecture),
-            Shipment::Engine { artifact, build } => self.engine(artifact, build, run, host).await,
+            Shipment::Program { artifact, build } => self.program(artifact, build, run, host).await,
         };
         let packed = packed.map(Arc::new);
         uploads.insert(key, packed.clone());
@@ -146,7 +146,7 @@ pub(super) async fn bring(
         .await
         .map_err(Refusal::Error)?;
     let mut variables = vec![("shipped", path.as_str())];
-    if let Shipment::Engine { .. } = shipment {
+    if let Shipment::Program { .. } = shipment {
         let program = &upload.program;
         variables.extend([
             ("shipped_sha256", upload.sha256.as_str()),

@@ -1,64 +1,29 @@
 //! The latency that a strategy sees: answers of one token over the inference server's socket, asked
 //! as the engine's user with the limits and groups of a session of that user.
 
-use deployctl_core::inventory::trading::Trading;
-use deployctl_core::inventory::vllm::Vllm;
-use deployctl_core::query::quote;
+use serde::Deserialize;
 
-use super::CONCERN;
 use crate::answer::{Answer, Found, Unreadable, value};
-use crate::inference::{ITEM, Requests, not_measured, prompt_of_length};
+use crate::inference::{ITEM, not_measured, prompt_of_length};
 use crate::measurement::Bound;
 use crate::reader::hostprobe::{Item, shown};
-use crate::{Check, Declared, Shipment};
 
-/// The check, where this host serves the model itself.
-pub(super) fn latency(facts: &Trading, declared: &Declared<'_>) -> Option<Check> {
-    let vllm = declared.host.vllm.as_ref()?;
-    let socket = facts.inference_socket.as_ref()?.as_str();
-    let user = facts.user.as_str();
-    let latency = &vllm.latency;
-    let query = Requests {
-        vllm,
-        unit: declared
-            .service("vllm")
-            .map_or("vllm.service", |(unit, _)| unit.as_str()),
-        socket,
-        tokens: 1,
-        each_ms: u64::from(latency.e2e_ms_p99),
-        prefix: &format!("runuser -u {} --", quote(user)),
-    }
-    .query(
-        "trading/inference-latency",
-        &format!(
-            "stat -c 'found=%F, mode %a, group %G' {} 2>/dev/null || echo found=nothing\n\
-             printf 'groups=%s\\n' \"$(id -Gn {} 2>/dev/null)\"",
-            quote(socket),
-            quote(user)
-        ),
-    );
-    let expected = format!(
-        "p99 of a whole answer of one token at most {} ms with a prompt of {} tokens, none failed; \
-         asked as {user} over {socket}, which is group {}'s alone",
-        latency.e2e_ms_p99, latency.prompt_tokens, vllm.group
-    );
-    let (vllm, user) = (vllm.clone(), user.to_owned());
-    Some(
-        Check::new(
-            CONCERN,
-            "inference-latency",
-            &query,
-            expected,
-            move |answer| judge(answer, &vllm, &user),
-        )
-        .reading_failures()
-        .loading()
-        .needing("vllm/health")
-        .shipping(Shipment::Hostprobe),
-    )
+/// What is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    /// Who asks.
+    user: String,
+    /// The group whose alone the socket is.
+    group: String,
+    /// Most of 99 of a hundred answers, in milliseconds.
+    p99_ms: u32,
+    /// Length of the prompt.
+    prompt_tokens: u32,
 }
 
-fn judge(answer: &Answer<'_>, vllm: &Vllm, user: &str) -> Result<Found, Unreadable> {
+pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unreadable> {
+    let (user, group) = (options.user.as_str(), options.group.as_str());
     let pairs = answer.pairs('=')?;
     let (socket, groups) = (value(&pairs, "found")?, value(&pairs, "groups")?);
     if groups.is_empty() {
@@ -69,8 +34,7 @@ fn judge(answer: &Answer<'_>, vllm: &Vllm, user: &str) -> Result<Found, Unreadab
     let item = Item::of(answer, ITEM)?;
     let whole = item
         .milliseconds("answer", "answer of one token, as the engine's user")
-        .map(|it| it.limit("p99", Bound::AtMost, f64::from(vllm.latency.e2e_ms_p99)));
-    let group = vllm.group.as_str();
+        .map(|it| it.limit("p99", Bound::AtMost, f64::from(options.p99_ms)));
     let member = groups.split_whitespace().any(|name| name == group);
     if !item.passed() {
         let evidence = format!("{}; {socket}, {user} is in {groups}", item.message);
@@ -91,9 +55,9 @@ fn judge(answer: &Answer<'_>, vllm: &Vllm, user: &str) -> Result<Found, Unreadab
     let errors = item
         .number("errors")
         .ok_or_else(|| not_measured("errors"))?;
-    let (kind, mode, owner) = crate::concern::vllm::parse_stat(socket)?;
+    let (kind, mode, owner) = parse_stat(socket)?;
     let closed = kind == "socket" && mode & 0o067 == 0o060 && owner == group;
-    let prompts = prompt_of_length(&item, vllm.latency.prompt_tokens);
+    let prompts = prompt_of_length(&item, options.prompt_tokens);
     let hint = match &prompts {
         _ if !closed => format!("the socket should be mode 0660 of group {group}"),
         Err(wrong) => format!("{wrong}: what was measured is something else than declared"),
@@ -108,4 +72,13 @@ fn judge(answer: &Answer<'_>, vllm: &Vllm, user: &str) -> Result<Found, Unreadab
     Ok(Found::when(holds, evidence)
         .or_hint(hint)
         .measuring([whole]))
+}
+
+/// `socket, mode 660, group inference`.
+pub(crate) fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
+    let parts = text.split_once(", mode ").and_then(|(kind, rest)| {
+        let (mode, group) = rest.split_once(", group ")?;
+        Some((kind, u32::from_str_radix(mode, 8).ok()?, group))
+    });
+    parts.ok_or_else(|| Unreadable(format!("`{text}` is no answer of stat")))
 }

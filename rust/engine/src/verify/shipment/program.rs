@@ -1,4 +1,4 @@
-//! The trading engine's build: made here where a command for that is declared, then read.
+//! A program of the repository: built here where a command for that is declared, then read.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,38 +21,44 @@ const BUILD_CAP: usize = 256 << 20;
 const LINES: usize = 5;
 
 impl Shipments {
-    /// Builds and reads the engine. `host`: named in progress events.
-    pub(super) async fn engine(
+    /// Builds and reads the program. `host`: named in progress events.
+    pub(super) async fn program(
         &self,
         artifact: &str,
         build: &[String],
         run: &Run,
         host: &HostName,
     ) -> Result<Upload, Refusal> {
-        self.build(build, run, host).await?;
+        self.build(artifact, build, run, host).await?;
         let path = self.repository.join(artifact);
         let bytes = files::read_up_to(&path, SIZE_CAP).map_err(|error| Refusal::Fail {
             evidence: format!("`{artifact}`: {error}"),
             hint: if build.is_empty() {
                 format!(
-                    "build the engine to `{artifact}` in the repository, or declare how in `trading.engine.build`"
+                    "build it to `{artifact}` in the repository, or declare the command that does"
                 )
             } else {
                 format!(
-                    "`{}` does not make it: correct `trading.engine.artifact` or `trading.engine.build`",
+                    "`{}` does not make it: correct the declared path or command",
                     build.join(" ")
                 )
             },
         })?;
         let program = elf::read(&bytes).map_err(|error| Refusal::Fail {
             evidence: format!("`{artifact}` is no Linux program: {error}"),
-            hint: "build it for the host: `trading.engine` names a build for another system"
-                .to_owned(),
+            hint: "build it for the host: this build is for another system".to_owned(),
         })?;
+        // Hosts have it by this name since the trading engine was the only one.
         Ok(Upload::new("engine", bytes, program))
     }
 
-    async fn build(&self, build: &[String], run: &Run, host: &HostName) -> Result<(), Refusal> {
+    async fn build(
+        &self,
+        artifact: &str,
+        build: &[String],
+        run: &Run,
+        host: &HostName,
+    ) -> Result<(), Refusal> {
         let Some((name, arguments)) = build.split_first() else {
             return Ok(());
         };
@@ -94,7 +100,7 @@ impl Shipments {
         }
         Err(Refusal::Fail {
             evidence: format!("`{command}`: {}: {}", finished.status, said.join(" / ")),
-            hint: "run it by hand in the repository; it is `trading.engine.build`".to_owned(),
+            hint: format!("run it by hand in the repository: it is declared to build `{artifact}`"),
         })
     }
 }
