@@ -13,7 +13,7 @@ use deployctl_core::query::Answers;
 use deployctl_core::rendered::Rendered;
 
 use crate::host::{inventory, section};
-use crate::shell::SHIPPED;
+use crate::shell::{SHIPPED, evaluated};
 use crate::shellcheck;
 
 const SYSTEM: &str = "/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05";
@@ -78,7 +78,7 @@ fn nothing_of_ubuntu_is_asked_there_and_every_question_is_clean() {
         for word in ["dpkg", "apt-", "/usr/local/cuda"] {
             assert!(!query.command.contains(word), "{}: {word}", query.id);
         }
-        let script = format!("{SHIPPED}{}\n", query.command);
+        let script = format!("{SHIPPED}{}\n", evaluated(&query.command));
         shellcheck::clean(&query.id, &script, "");
     }
 }

@@ -15,18 +15,17 @@ shipped_sha256='' shipped_machine='' shipped_interpreter='' shipped_glibc=''
 export shipped shipped_sha256 shipped_machine shipped_interpreter shipped_glibc
 ";
 
-/// `command` with the scripts of our folders in the place where it reads them by `eval`.
-fn evaluated(command: &str) -> String {
+/// `command` with the script of our folders that it reads by `eval` in the place where it does.
+pub(crate) fn evaluated(command: &str) -> String {
+    const EVAL: &str = "eval \"$script\"";
     let files = Folders::built_in().iter().flat_map(|(_, it)| &it.files);
-    let mut command = command.to_owned();
-    for (_, text) in files {
-        let assignment = format!("script={}\n", quote(text));
-        if command.contains(&assignment) {
-            command = command.replace(&assignment, "");
-            command = command.replace("eval \"$script\"", text);
+    let mut scripts = files.map(|(_, text)| (format!("script={}\n", quote(text)), text));
+    match scripts.find(|(assignment, _)| command.contains(assignment)) {
+        Some((assignment, text)) if command.contains(EVAL) => {
+            command.replace(&assignment, "").replace(EVAL, text)
         }
+        _ => command.to_owned(),
     }
-    command
 }
 
 #[test]
