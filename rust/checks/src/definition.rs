@@ -155,13 +155,6 @@ impl Check {
         self
     }
 
-    /// Uploads a file to the host first.
-    #[must_use]
-    pub(super) fn shipping(mut self, shipment: Shipment) -> Self {
-        self.ships = Some(shipment);
-        self
-    }
-
     /// Sets the hint for a command that is not installed.
     #[must_use]
     pub(super) fn where_missing(mut self, hint: &str) -> Self {

@@ -8,7 +8,6 @@ mod network;
 mod ssh;
 mod storage;
 pub(crate) mod system;
-mod vllm;
 
 use deployctl_core::concern::{self, Concerns};
 
@@ -43,7 +42,6 @@ concerns! {
     firewall: [firewall::checks], [];
     storage: [storage::checks], [];
     kernel: [kernel::checks], [];
-    vllm: [vllm::checks], [];
     extra: [extra::checks], [extra::checks];
 }
 

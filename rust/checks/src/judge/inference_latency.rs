@@ -75,7 +75,7 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
 }
 
 /// `socket, mode 660, group inference`.
-pub(crate) fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
+fn parse_stat(text: &str) -> Result<(&str, u32, &str), Unreadable> {
     let parts = text.split_once(", mode ").and_then(|(kind, rest)| {
         let (mode, group) = rest.split_once(", group ")?;
         Some((kind, u32::from_str_radix(mode, 8).ok()?, group))

@@ -6,6 +6,7 @@ mod probe;
 mod program;
 mod refusal;
 mod tensor;
+mod token_latency;
 
 use deployctl_core::concern::{JudgeForm, NamedJudge, NoValue, Scope};
 use minijinja::Value;
@@ -13,8 +14,6 @@ use serde::de::DeserializeOwned;
 
 use crate::answer::{Answer, Found, Unreadable};
 use crate::definition::Judge;
-
-pub(crate) use self::inference_latency::parse_stat;
 
 /// A judge.
 struct Registered {
@@ -55,6 +54,19 @@ const REGISTERED: &[Registered] = &[
             meaning: "a product of matrices that PyTorch computed on the GPU and on the CPU",
         },
         with: |options| with(options, tensor::judge),
+    },
+    Registered {
+        form: JudgeForm {
+            name: "token-latency",
+            options: &[
+                "first_token_ms",
+                "between_tokens_ms",
+                "prompt_tokens",
+                "output_tokens",
+            ],
+            meaning: "how soon an inference server streams its tokens, by hostprobe",
+        },
+        with: |options| with(options, token_latency::judge),
     },
 ];
 

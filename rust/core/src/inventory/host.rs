@@ -18,7 +18,6 @@ use super::ssh::Ssh;
 use super::storage::Storage;
 use super::system::System;
 use super::text::{Label, Line, PublicKey, Sha256Text, SshAddress, Version};
-use super::vllm::Vllm;
 use crate::name::{AccountName, HostName};
 
 /// One machine. A concern that is absent is not declared there.
@@ -61,9 +60,6 @@ pub struct Host {
     /// Which kernel, its command line, modules, settings and symbols.
     #[schemars(with = "Kernel", extend("x-optional" = true))]
     pub kernel: Option<Kernel>,
-    /// Inference on the GPU.
-    #[schemars(with = "Vllm", extend("x-optional" = true))]
-    pub vllm: Option<Vllm>,
     /// How `NixOS` comes onto its disk the first time.
     #[schemars(with = "Image", extend("x-optional" = true))]
     pub image: Option<Image>,

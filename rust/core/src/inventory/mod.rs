@@ -27,7 +27,6 @@ mod structure;
 pub mod suggest;
 pub mod system;
 pub mod text;
-pub mod vllm;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

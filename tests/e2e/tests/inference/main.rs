@@ -168,12 +168,8 @@ fn vllm_is_measured_over_its_socket() -> Result<()> {
     let checks = checks_of(&inventory, "cuda")?;
     let served = inventory
         .host(&HostName::new("cuda")?)
-        .and_then(|host| host.vllm.as_ref());
-    let name = served
-        .context("the host has vLLM")?
-        .model
-        .served_name
-        .to_string();
+        .and_then(|host| host.fact("vllm.model.served_name")?.as_str());
+    let name = served.context("the host has vLLM")?.to_owned();
     place.ok("mkdir -p /run/vllm /run/credentials/vllm.service && echo poison-4711 >/run/credentials/vllm.service/api-key && chmod 0400 /run/credentials/vllm.service/api-key")?;
     place.serve(
         &format!(

@@ -1,55 +1,37 @@
-//! How fast the inference server is, asked on its own host over its socket: one request at a time, warm, and
-//! none out of the prefix cache. The definition is in the expectation, since "latency" has many.
+//! How fast an inference server streams, by hostprobe's requests: one at a time, warm, and none out of the prefix cache.
 
-use deployctl_core::inventory::vllm::Vllm;
+use serde::Deserialize;
 
-use super::CONCERN;
 use crate::answer::{Answer, Found, Unreadable};
-use crate::inference::{ITEM, Requests, TOLERANCE, not_measured, prompt_of_length};
+use crate::inference::{ITEM, TOLERANCE, not_measured, prompt_of_length};
 use crate::measurement::Bound;
 use crate::reader::hostprobe::{Item, shown};
-use crate::{Check, Shipment};
 
 /// Statistics that are shown.
 const SHOWN: [&str; 4] = ["p50", "p95", "p99", "max"];
 
-pub(super) fn check(facts: &Vllm, unit: &str) -> Check {
-    let latency = &facts.latency;
-    let each = u64::from(latency.ttft_ms_p95)
-        + u64::from(latency.output_tokens) * u64::from(latency.itl_ms_p95);
-    let query = Requests {
-        vllm: facts,
-        unit,
-        socket: facts.socket.as_str(),
-        tokens: latency.output_tokens,
-        each_ms: each,
-        prefix: "",
-    }
-    .query("vllm/latency", "");
-    let expected = format!(
-        "p95 of the time to the first token at most {} ms with a prompt of {} tokens, p95 between tokens at most {} ms; \
-         one request at a time, warm, no prefix out of the cache",
-        latency.ttft_ms_p95, latency.prompt_tokens, latency.itl_ms_p95
-    );
-    let facts = facts.clone();
-    Check::new(CONCERN, "latency", &query, expected, move |answer| {
-        judge(answer, &facts)
-    })
-    .reading_failures()
-    .loading()
-    .needing("vllm/health")
-    .shipping(Shipment::Hostprobe)
+/// What is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    /// Most to the first token, in milliseconds, of 95 of a hundred answers.
+    first_token_ms: u32,
+    /// Most between two tokens, in milliseconds, in 95 of a hundred cases.
+    between_tokens_ms: u32,
+    /// Length of the prompts.
+    prompt_tokens: u32,
+    /// Length of the answers.
+    output_tokens: u32,
 }
 
-fn judge(answer: &Answer<'_>, facts: &Vllm) -> Result<Found, Unreadable> {
+pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unreadable> {
     let item = Item::of(answer, ITEM)?;
-    let latency = &facts.latency;
     let first = item
         .milliseconds("first_token", "time to first token")
-        .map(|it| it.limit("p95", Bound::AtMost, f64::from(latency.ttft_ms_p95)));
+        .map(|it| it.limit("p95", Bound::AtMost, f64::from(options.first_token_ms)));
     let between = item
         .milliseconds("between_tokens", "time between tokens")
-        .map(|it| it.limit("p95", Bound::AtMost, f64::from(latency.itl_ms_p95)));
+        .map(|it| it.limit("p95", Bound::AtMost, f64::from(options.between_tokens_ms)));
     // Nothing is held against the server's own count: it says where time goes when ours is longer.
     let server = item.milliseconds(
         "server_first_token",
@@ -86,18 +68,18 @@ fn judge(answer: &Answer<'_>, facts: &Vllm) -> Result<Found, Unreadable> {
     };
     let short = item
         .number("answer_tokens_min")
-        .filter(|least| *least < f64::from(latency.output_tokens))
+        .filter(|least| *least < f64::from(options.output_tokens))
         .map(|least| {
             format!(
                 "answers of {least} tokens only, not {}",
-                latency.output_tokens
+                options.output_tokens
             )
         });
     let cached = item
         .number("cached_tokens_max")
-        .filter(|most| *most > f64::from(latency.prompt_tokens) * TOLERANCE)
+        .filter(|most| *most > f64::from(options.prompt_tokens) * TOLERANCE)
         .map(|most| format!("{most} tokens of a prompt came out of the cache"));
-    let (prompts, wrong) = match prompt_of_length(&item, latency.prompt_tokens) {
+    let (prompts, wrong) = match prompt_of_length(&item, options.prompt_tokens) {
         Ok(prompts) => (prompts, cached.or(short)),
         Err(wrong) => (wrong.clone(), Some(wrong)),
     };
