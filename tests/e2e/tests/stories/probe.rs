@@ -190,7 +190,7 @@ fn a_build_of_the_engine_is_shipped_and_tried() -> Result<()> {
     says(
         &try_build("nothing")?,
         "fail trading/engine",
-        "build the engine to `dist/nothing`",
+        "build it to `dist/nothing`",
     );
 
     fs::write(dist.join("engine.c"), SAYS)?;
