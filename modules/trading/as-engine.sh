@@ -1,14 +1,14 @@
-# Read by `eval`, with the variables `unit` and `seconds`: ends with the line `engine=absent` where systemd knows no such
-# unit, and otherwise prints `engine=running` or `engine=idle` and defines what follows.
+# Read by `eval`, with the variables `unit` and `seconds`: ends with the line `unit=absent` where systemd knows no such
+# unit, and otherwise prints `unit=running` or `unit=idle` and defines what follows.
 if [ "$(systemctl show -P LoadState -- "$unit")" != loaded ]; then
-  echo engine=absent
+  echo unit=absent
   exit 0
 fi
 pid=$(systemctl show -P MainPID -- "$unit") || exit
 running() {
   [ "${pid:-0}" -ne 0 ]
 }
-if running; then echo engine=running; else echo engine=idle; fi
+if running; then echo unit=running; else echo unit=idle; fi
 
 # What of a unit decides whether the engine may lock memory, run in real time, or have a ring: its user, limits,
 # capabilities and filters, and what of the file system it sees.

@@ -77,15 +77,12 @@ fn deadline(declared: &Deadline, context: &Value) -> Result<Duration, NoValue> {
 /// The request, for this host.
 fn request(asked: &declared::Request, context: &Value) -> Result<Request, NoValue> {
     let text = |from: &Expression| text(from, &from.evaluate(context)?);
-    let given = |from: &Option<Expression>| {
-        let value = from.as_ref().map(|from| (from, from.evaluate(context)));
-        let Some((from, value)) = value else {
-            return Ok(None);
-        };
-        let value = value?;
-        (!value.is_none())
-            .then(|| self::text(from, &value))
-            .transpose()
+    let given = |from: &Option<Expression>| match from {
+        None => Ok(None),
+        Some(from) => match from.evaluate(context)? {
+            none if none.is_none() => Ok(None),
+            value => self::text(from, &value).map(Some),
+        },
     };
     let seconds = asked.seconds.evaluate(context)?;
     let seconds = u32::try_from(seconds)

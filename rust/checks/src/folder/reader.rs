@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deployctl_core::concern::{Field, FieldKind, Reader};
+use deployctl_core::concern::{Field, FieldKind, Reader, json};
 use deployctl_core::cpus;
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -35,10 +35,11 @@ pub(super) fn read(reader: &Reader, text: &str) -> Result<Value, Unreadable> {
                 .collect::<Result<_, _>>()?;
             Ok(Value::from(rows))
         }
-        Reader::Json => json(text),
+        Reader::Json => json(text).map_err(Unreadable),
         Reader::JsonLines => {
             let read = lines(text, None)?.into_iter().map(json);
-            Ok(Value::from(read.collect::<Result<Vec<_>, _>>()?))
+            let read = read.collect::<Result<Vec<_>, _>>();
+            Ok(Value::from(read.map_err(Unreadable)?))
         }
         Reader::Http => Err(Unreadable::new("no answer to a request")),
         Reader::Prometheus => {
@@ -46,12 +47,6 @@ pub(super) fn read(reader: &Reader, text: &str) -> Result<Value, Unreadable> {
             Ok(Value::from(Serde(samples)))
         }
     }
-}
-
-fn json(text: &str) -> Result<Value, Unreadable> {
-    serde_json::from_str::<serde_json::Value>(text)
-        .map(|found| Value::from(Serde(found)))
-        .map_err(|error| Unreadable(format!("not JSON: {error}")))
 }
 
 /// Lines that hold more than blanks, trimmed, after the first one where that one is declared.

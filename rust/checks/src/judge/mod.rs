@@ -35,7 +35,7 @@ const REGISTERED: &[Registered] = &[
         form: JudgeForm {
             name: "probe",
             options: &["item", "max?"],
-            meaning: "what hostprobe did with the rights of a unit",
+            meaning: "what hostprobe did with the rights of a unit; the answer begins with `unit=absent`, `running` or `idle`",
         },
         with: |options| with(options, probe::judge),
     },
@@ -43,7 +43,7 @@ const REGISTERED: &[Registered] = &[
         form: JudgeForm {
             name: "program",
             options: &["seconds", "shipped?", "version?"],
-            meaning: "a program that was run with the rights of a unit, and said its version",
+            meaning: "a program that was run with the rights of a unit, and said its version; the answer begins as that of `probe`",
         },
         with: |options| with(options, program::judge),
     },

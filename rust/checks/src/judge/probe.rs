@@ -1,4 +1,6 @@
-//! One thing that `hostprobe` did in the engine's place, or was not asked to do while the engine runs.
+//! One thing that `hostprobe` did with the rights of a unit, or was not asked to do while the unit runs.
+//!
+//! The answer begins with `unit=absent`, `unit=running` or `unit=idle`; hostprobe's report follows.
 
 use serde::Deserialize;
 
@@ -21,11 +23,11 @@ pub(super) struct Options {
 pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unreadable> {
     let item = options.item.as_str();
     let text = answer.text()?;
-    let (engine, report) = text.split_once('\n').unwrap_or((text, ""));
-    let Some(engine) = engine.trim().strip_prefix("engine=") else {
-        return Err(Unreadable::new("the answer does not begin with `engine=`"));
+    let (unit, report) = text.split_once('\n').unwrap_or((text, ""));
+    let Some(unit) = unit.trim().strip_prefix("unit=") else {
+        return Err(Unreadable::new("the answer does not begin with `unit=`"));
     };
-    if engine == "absent" {
+    if unit == "absent" {
         return Ok(no_unit());
     }
     if report.trim().is_empty() {
@@ -38,9 +40,9 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
         return refused(status).ok_or_else(no_report);
     }
     let Some(found) = Report::parse(report)?.item(item) else {
-        if engine == "running" {
+        if unit == "running" {
             return Ok(passed_over(
-                "the engine runs, and would be disturbed: stop it first",
+                "the unit runs, and would be disturbed: stop it first",
             ));
         }
         return Err(Unreadable(format!("nothing about `{item}` in the report")));
@@ -55,12 +57,12 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
         .collect();
     let within = measured.iter().all(Measurement::holds);
     // Whether wake-ups were measured under `SCHED_FIFO`; other items do not say.
-    let as_engine = found.flag("fifo") != Some(false);
+    let with_fifo = found.flag("fifo") != Some(false);
     let judged =
-        Found::when(found.passed() && within && as_engine, found.message).measuring(measured);
+        Found::when(found.passed() && within && with_fifo, found.message).measuring(measured);
     Ok(match found.hint {
         Some(hint) => judged.or_hint(hint),
-        None if !as_engine => judged.or_hint("SCHED_FIFO was refused: see `trading/probe-fifo`"),
+        None if !with_fifo => judged.or_hint("SCHED_FIFO was refused: it was measured without"),
         None => judged,
     })
 }

@@ -1,5 +1,7 @@
 //! A program that was run with the rights of a unit: whether it ended well and said its version, and before that,
 //! where it was shipped, whether it arrived whole and fits the host.
+//!
+//! The answer begins with `unit=absent`, `unit=running` or `unit=idle`, as that of `probe`.
 
 use serde::Deserialize;
 
@@ -22,7 +24,7 @@ pub(super) struct Options {
 
 pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unreadable> {
     let pairs = answer.pairs('=')?;
-    if value(&pairs, "engine")? == "absent" {
+    if value(&pairs, "unit")? == "absent" {
         return Ok(no_unit());
     }
     let of = |key| value(&pairs, key);

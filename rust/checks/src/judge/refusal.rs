@@ -6,7 +6,7 @@ use crate::answer::Found;
 /// program's own.
 pub(super) fn refused(status: i32) -> Option<Found> {
     let why = refusal(status)?;
-    let hint = "the engine has the same rights, and could not be started either";
+    let hint = "the unit has the same rights, and could not be started either";
     Some(Found::when(false, why).or_hint(hint))
 }
 

@@ -120,10 +120,10 @@ const OTHER: &[Mutation] = &[
     ),
     ("trading/engine", "status=0", "status=132", "fail"),
     ("trading/engine", "\nstatus=0", "", "fail"),
-    ("trading/engine", "", "engine=absent\n", "fail"),
+    ("trading/engine", "", "unit=absent\n", "fail"),
     ("trading/engine", "host machine=x86_64", "", "error"),
     ("trading/current", "status=0", "status=139", "fail"),
-    ("trading/current", "", "engine=idle\nrelease=none\n", "skip"),
+    ("trading/current", "", "unit=idle\nrelease=none\n", "skip"),
 ];
 
 /// All of them, with the host that each is tried on.

@@ -43,6 +43,7 @@ pub(super) async fn asked(
     .await)
 }
 
+/// What all hosts of one run share.
 pub(super) fn run_context(context: &Context, hosts: &[HostName]) -> RunContext {
     RunContext {
         clock: context.clock.clone(),

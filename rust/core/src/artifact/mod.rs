@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use job::{Collection, Freed, FreedError, Job, STAGE_PROGRAM, read_freed};
 pub use status::{StageFailure, StagePhase, StageStatus, StageStatusError, parse_stage_status};
 
-use crate::name::{ArtifactName, ArtifactPath, ConcernName, ManagedPath};
+use crate::name::{ArtifactName, ArtifactPath, ConcernName, ManagedPath, NameError};
 use crate::rendered::Sha256Hex;
 
 /// An artifact that a host should hold.
@@ -84,10 +84,19 @@ impl Artifact {
 
     /// Bytes of all its files.
     pub fn bytes(&self) -> u64 {
-        self.files.values().map(|file| file.size).sum()
+        let sizes = self.files.values().map(|file| file.size);
+        sizes.fold(0, u64::saturating_add)
     }
 
-    /// What the link `current` says: the release, relative to the base.
+    /// The link below `base` that leads to the release in use.
+    ///
+    /// # Errors
+    /// `base` is too long for anything below it.
+    pub fn link(base: &ManagedPath) -> Result<ManagedPath, NameError> {
+        ManagedPath::new(format!("{base}/current"))
+    }
+
+    /// What that link says: the release, relative to the base.
     pub fn target(&self) -> String {
         format!("{RELEASES}{}", self.digest)
     }

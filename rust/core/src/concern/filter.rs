@@ -68,7 +68,7 @@ pub const FILTERS: &[(&str, &str)] = &[
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("number", |value: Value| number(&value));
     environment.add_filter("fixed", fixed);
-    environment.add_filter("json", json);
+    environment.add_filter("json", |text: &str| json(text).map_err(wrong));
     environment.add_filter("kib", |text: &str| {
         kib(text).ok_or_else(|| wrong(format!("`{text}` is no size")))
     });
@@ -126,10 +126,14 @@ fn number(value: &Value) -> Result<Value, Error> {
     Ok(number.into())
 }
 
-fn json(text: &str) -> Result<Value, Error> {
+/// What a JSON text says, as expressions read it.
+///
+/// # Errors
+/// In words: it is no JSON.
+pub fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str::<serde_json::Value>(text)
         .map(|found| Value::from(Serde(found)))
-        .map_err(|error| wrong(format!("not JSON: {error}")))
+        .map_err(|error| format!("not JSON: {error}"))
 }
 
 fn fixed(value: f64, digits: usize) -> String {

@@ -26,7 +26,7 @@ pub use checks::{
 };
 pub use error::{ConcernError, ConcernErrors};
 pub use expression::{Expression, NoValue, Text};
-pub use filter::FILTERS;
+pub use filter::{FILTERS, json};
 pub use folder::{Folder, Folders, Origin};
 pub use manifest::{Listener, Manifest, PlatformUnit};
 pub use names::{Names, Scope};

@@ -1,7 +1,7 @@
 //! Which artifacts are fetched, and which are switched to.
 
 use super::ArtifactChange;
-use crate::artifact::digest_in;
+use crate::artifact::{Artifact, digest_in};
 use crate::observed::{HeldRelease, Observed};
 use crate::rendered::{PathState, Rendered};
 
@@ -9,12 +9,9 @@ use crate::rendered::{PathState, Rendered};
 pub(super) fn changes(rendered: &Rendered, observed: &Observed) -> Vec<ArtifactChange> {
     let mut changes = Vec::new();
     for (base, artifact) in &rendered.artifacts {
-        let link = observed
-            .paths
-            .iter()
-            .find(|(path, _)| path.as_str().strip_prefix(base.as_str()) == Some("/current"));
-        let before = match link {
-            Some((_, PathState::Symlink { target })) => digest_in(target),
+        let link = Artifact::link(base).ok();
+        let before = match link.and_then(|link| observed.paths.get(&link)) {
+            Some(PathState::Symlink { target }) => digest_in(target),
             _ => None,
         };
         let whole = matches!(observed.artifacts.get(base), Some(HeldRelease::Whole));

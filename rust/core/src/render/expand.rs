@@ -13,6 +13,7 @@ use super::module_file::{
 };
 use super::scope::{Occurrence, Scope};
 use super::template_set::Module;
+use crate::artifact::Artifact;
 use crate::name::{AccountName, ManagedPath, PackageName, UnitName};
 use crate::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, Sha256Hex, UnitWant,
@@ -227,7 +228,7 @@ impl Expand<'_> {
     fn artifact(&self, item: &ArtifactItem, at: &Occurrence, draft: &mut Draft) -> Outcome {
         let base = self.path(&item.base, at)?;
         let (artifact, facts) = artifact::read(self.scope, item, at)?;
-        let path = ManagedPath::new(format!("{base}/current")).map_err(|error| {
+        let path = Artifact::link(&base).map_err(|error| {
             self.scope
                 .field_error(&item.base, "base", error.to_string())
         })?;

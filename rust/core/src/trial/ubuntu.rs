@@ -37,12 +37,16 @@ pub(super) fn tree_alone(
     templates: &TemplateSet,
 ) -> Result<Rendered, RenderErrors> {
     let facts = Facts::from_inventory(inventory);
-    let name = Example::name();
     let own = |name: &ConcernName| *name == concern.name;
-    Ok(match render_only(&facts, &name, templates, own)? {
+    render_only(&facts, &Example::name(), templates, own).map(files)
+}
+
+/// The files of a rendering; none for a host that is given a closure.
+fn files(rendering: Rendering) -> Rendered {
+    match rendering {
         Rendering::Files(rendered) => *rendered,
-        Rendering::NeedsClosure { .. } => Rendered::empty(name),
-    })
+        Rendering::NeedsClosure { .. } => Rendered::empty(Example::name()),
+    }
 }
 
 /// Renders the host of `inventory` with all modules, and keeps what `concern` declares.
@@ -52,11 +56,7 @@ pub(super) fn tree(
     templates: &TemplateSet,
 ) -> Result<Rendered, RenderErrors> {
     let facts = Facts::from_inventory(inventory);
-    let name = Example::name();
-    let mut rendered = match render(&facts, &name, templates)? {
-        Rendering::Files(rendered) => *rendered,
-        Rendering::NeedsClosure { .. } => Rendered::empty(name),
-    };
+    let mut rendered = files(render(&facts, &Example::name(), templates)?);
     let own = &concern.name;
     rendered.entries.retain(|_, entry| entry.concern == *own);
     rendered

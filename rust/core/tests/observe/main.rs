@@ -173,15 +173,20 @@ fn root() -> tempfile::TempDir {
     root
 }
 
+/// What a directory is asked that stands for a host.
+fn of_a_directory(rendered: &Rendered) -> ObserveScope<'_> {
+    ObserveScope {
+        rendered,
+        sandbox: true,
+        timezones: &[],
+    }
+}
+
 #[test]
 fn a_directory_is_observed_by_files_alone() {
     let root = root();
     let rendered = rendered();
-    let scope = ObserveScope {
-        rendered: &rendered,
-        sandbox: true,
-        timezones: &[],
-    };
+    let scope = of_a_directory(&rendered);
     let mut seen = Vec::new();
     for shell in SHELLS {
         let mut observed = observe(shell, Some(root.path()), &scope);
@@ -223,11 +228,7 @@ fn the_committed_generation_adds_its_own_paths_and_an_open_apply_is_seen() {
     }
     fs::write(state.join("lease"), "apply b2\nholder ann@laptop\n").unwrap();
     let rendered = Rendered::empty(HostName::new("box").unwrap());
-    let scope = ObserveScope {
-        rendered: &rendered,
-        sandbox: true,
-        timezones: &[],
-    };
+    let scope = of_a_directory(&rendered);
     for shell in SHELLS {
         let observed = observe(shell, Some(root.path()), &scope);
         assert_eq!(observed.generation, 7);
@@ -254,11 +255,7 @@ fn the_committed_generation_adds_its_own_paths_and_an_open_apply_is_seen() {
 fn an_empty_directory_is_a_host_that_has_nothing() {
     let root = tempfile::tempdir().unwrap();
     let rendered = rendered();
-    let scope = ObserveScope {
-        rendered: &rendered,
-        sandbox: true,
-        timezones: &[],
-    };
+    let scope = of_a_directory(&rendered);
     for shell in SHELLS {
         let observed = observe(shell, Some(root.path()), &scope);
         assert!(
@@ -306,11 +303,7 @@ fn read_by_others(rendered: &mut Rendered) {
 #[test]
 fn a_number_that_is_none_is_told_with_the_newest_generation() {
     let rendered = Rendered::empty(HostName::new("box").unwrap());
-    let scope = ObserveScope {
-        rendered: &rendered,
-        sandbox: true,
-        timezones: &[],
-    };
+    let scope = of_a_directory(&rendered);
     let mut told = Vec::new();
     for (number, generations) in [
         ("", &["3", "12"][..]),

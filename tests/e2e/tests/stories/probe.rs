@@ -146,8 +146,8 @@ fn what_the_engine_needs_is_tried_with_the_rights_of_its_unit() -> Result<()> {
     let checks = verified(&cluster, "trading/probe-*")?;
     says(&checks, "pass trading/probe-io-uring", "");
     says(&checks, "pass trading/probe-memlock", "");
-    says(&checks, "skip trading/probe-fifo", "the engine runs");
-    says(&checks, "skip trading/probe-jitter", "the engine runs");
+    says(&checks, "skip trading/probe-fifo", "the unit runs");
+    says(&checks, "skip trading/probe-jitter", "the unit runs");
     ensure!(
         machine
             .ok("systemctl list-units --all --no-legend 'deployctl-engine-*'")?

@@ -375,7 +375,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "\"status\": \"fail\"",
         "fail",
     ),
-    ("trading/probe-fifo", "", "engine=absent\n", "fail"),
+    ("trading/probe-fifo", "", "unit=absent\n", "fail"),
     (
         "trading/probe-jitter",
         "\"max\": 23.1",

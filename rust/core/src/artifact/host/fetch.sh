@@ -59,7 +59,6 @@ take_held() {
 
 # obtain SIZE PATH: the bytes of $target that are missing.
 obtain() {
-  source=${w_url:-$w_directory}
   if [ -n "$w_directory" ]; then
     size_of "$w_directory/$2"
     if [ -z "$size" ]; then
