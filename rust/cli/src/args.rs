@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod concern;
+mod secret;
 mod verify;
 
 pub(crate) use concern::{Concern, ConcernNew, ConcernTest};
+pub(crate) use secret::{Identities, Secret, SecretRekey, SecretRotate, SecretSet, SecretShow};
 pub(crate) use verify::Verify;
 
 /// Says what each machine is, shows what would change, applies it without losing a machine, and checks it.
@@ -136,6 +138,9 @@ pub(crate) enum Command {
     /// Show what hosts can declare, and from where it comes
     #[command(subcommand)]
     Concern(Concern),
+    /// Keep values that only some hosts and the operators may read
+    #[command(subcommand)]
+    Secret(Secret),
     /// Configure and build a host's own kernel
     #[command(subcommand)]
     Kernel(Kernel),

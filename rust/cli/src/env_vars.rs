@@ -25,6 +25,8 @@ const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 const HOME: &str = "HOME";
 /// Where the run's private directory is made, when it is set.
 const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
+/// The editor for `deployctl secret edit`.
+const EDITOR: [&str; 2] = ["VISUAL", "EDITOR"];
 /// For the record on the host: who started an apply.
 const USER: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];
 
@@ -62,6 +64,25 @@ pub(crate) fn ssh_user() -> Option<String> {
 /// See [`SIGNING_KEY_FILE`].
 pub(crate) fn signing_key_file() -> Option<PathBuf> {
     path(SIGNING_KEY_FILE)
+}
+
+/// The private SSH keys that a user has by default, whether or not they are there.
+pub(crate) fn ssh_keys() -> Vec<PathBuf> {
+    let home = path(HOME);
+    let keys = ["id_ed25519", "id_rsa"];
+    home.map(|home| keys.map(|key| home.join(".ssh").join(key)).into())
+        .unwrap_or_default()
+}
+
+/// The user's editor, a command line.
+pub(crate) fn editor() -> Option<String> {
+    EDITOR.into_iter().find_map(text)
+}
+
+/// Folders that may be kept in memory.
+pub(crate) fn memory_directories() -> Vec<PathBuf> {
+    let own = path(XDG_RUNTIME_DIR).into_iter();
+    own.chain([PathBuf::from("/dev/shm")]).collect()
 }
 
 /// Where deployctl keeps what it can find out again.

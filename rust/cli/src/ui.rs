@@ -132,9 +132,14 @@ impl Ui {
 
     /// Asks for a password on the terminal, without showing it.
     pub(crate) fn password(prompt: &str) -> Result<String, Failure> {
-        rpassword::prompt_password(prompt).map_err(|error| {
-            Failure::of(deployctl_report::Verdict::Usage, &error)
-                .hint("without a terminal, pass `--sudo-password-file FILE`")
-        })
+        let failure =
+            |failure: Failure| failure.hint("without a terminal, pass `--sudo-password-file FILE`");
+        Self::hidden(prompt).map_err(failure)
+    }
+
+    /// Asks for a line on the terminal, without showing it.
+    pub(crate) fn hidden(prompt: &str) -> Result<String, Failure> {
+        rpassword::prompt_password(prompt)
+            .map_err(|error| Failure::of(deployctl_report::Verdict::Usage, &error))
     }
 }

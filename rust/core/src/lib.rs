@@ -23,5 +23,6 @@ pub mod precedence;
 pub mod query;
 pub mod render;
 pub mod rendered;
+pub mod secret;
 pub mod select;
 pub mod trial;

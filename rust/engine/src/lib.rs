@@ -25,6 +25,7 @@ pub mod repository;
 pub mod rollout;
 pub mod run_context;
 pub mod runs;
+pub mod secret;
 pub mod snapshots;
 pub mod stage;
 pub mod target_state;

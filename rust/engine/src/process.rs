@@ -194,6 +194,20 @@ impl Program {
         Err(stopped)
     }
 
+    /// Runs it on the terminal of this process, for as long as the user needs.
+    pub async fn attended(&self) -> Result<ExitStatus, ProcessError> {
+        let mut command = self.command();
+        command
+            .stdin(Stdio::inherit())
+            .stdout(Stdio::inherit())
+            .stderr(Stdio::inherit());
+        let mut child = self.spawn(&mut command)?;
+        child.wait().await.map_err(|source| ProcessError::Run {
+            program: self.program(),
+            source,
+        })
+    }
+
     fn program(&self) -> String {
         self.name.to_string_lossy().into_owned()
     }

@@ -2,10 +2,15 @@
 
 use std::io::{self, Read as _};
 
+/// Fills `bytes` with random bytes of the kernel.
+pub fn fill(bytes: &mut [u8]) -> io::Result<()> {
+    std::fs::File::open("/dev/urandom")?.read_exact(bytes)
+}
+
 /// 128 random bits of the kernel.
 pub fn bits128() -> io::Result<[u8; 16]> {
     let mut bytes = [0; 16];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    fill(&mut bytes)?;
     Ok(bytes)
 }
 

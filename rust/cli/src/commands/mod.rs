@@ -17,6 +17,7 @@ mod render;
 mod rollback;
 mod rollout;
 mod stage;
+mod secret;
 mod status;
 mod target_states;
 mod verify;
@@ -142,6 +143,7 @@ async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
         Command::Adopt(args) => adopt::run(context, &args).await,
         Command::Why(args) => why::run(context, &args).await,
         Command::Concern(args) => concern::run(context, &args).await,
+        Command::Secret(args) => secret::run(context, &args).await,
         Command::Kernel(args) => kernel::run(context, &args).await,
         Command::Completions(args) => Ok(completions::run(&args)),
     }

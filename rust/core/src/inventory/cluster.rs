@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::{CidrText, InterfaceName, IpText, Label, Line, PublicKey};
+use super::secrets::Secret;
+use super::text::{AgeRecipient, CidrText, InterfaceName, IpText, Label, Line, PublicKey};
 use crate::name::{AccountName, HostName};
 
 /// What is true of every host.
@@ -21,6 +22,9 @@ pub struct Cluster {
     /// Where a wish cannot work: what is declared instead, and why. Prose for readers of `hosts/`; no code reads it.
     #[schemars(extend("x-optional" = true))]
     pub findings: Option<Vec<Finding>>,
+    /// Values that the operators and some hosts may read, by name; `secrets/<name>.age` holds each.
+    #[schemars(extend("x-optional" = true))]
+    pub secrets: Option<BTreeMap<Label, Secret>>,
 }
 
 /// Someone who may log in everywhere.
@@ -30,6 +34,9 @@ pub struct Operator {
     /// Public keys.
     #[schemars(length(min = 1))]
     pub keys: BTreeSet<PublicKey>,
+    /// Further keys that secrets are encrypted to: of `age-keygen`, or of a plugin for a hardware key.
+    #[schemars(extend("x-optional" = true))]
+    pub age_keys: Option<BTreeSet<AgeRecipient>>,
 }
 
 /// A network that hosts share.

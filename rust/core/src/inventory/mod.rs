@@ -21,6 +21,7 @@ pub mod nix;
 mod path;
 mod reference;
 mod schema;
+pub mod secrets;
 pub mod ssh;
 pub mod storage;
 mod structure;

@@ -76,6 +76,8 @@ texts! {
     NetworkService, r"^[A-Za-z0-9][A-Za-z0-9 ./_-]{0,63}$", "letters, digits, spaces and `./_-`";
     /// A public SSH key in one line.
     PublicKey, r"^(ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}|ecdsa-sha2-nistp(256|384|521) AAAAE2VjZHNhLXNoYTItbmlzdH[A-Za-z0-9+/]{100,}={0,2}|ssh-rsa AAAAB3NzaC1yc2E[A-Za-z0-9+/]{300,}={0,2}|sk-ssh-ed25519@openssh\.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t[A-Za-z0-9+/]{40,}={0,2}|sk-ecdsa-sha2-nistp256@openssh\.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20[A-Za-z0-9+/]{100,}={0,2})( (?=.{1,100}$)[\p{L}\p{N}@._+-]+( [\p{L}\p{N}@._+-]+)*)?$", "a whole public key: `ssh-ed25519 AAAA… comment` (ed25519, ecdsa, rsa of 2048 bits or more, or a security key)";
+    /// A public key of age, or of a plugin for it.
+    AgeRecipient, r"^age1[a-z0-9]{10,500}$", "a public key of age such as `age1…`, as `age-keygen -y` prints it";
     /// A time zone of the tz database.
     TimeZone, r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$", "a time zone such as `Australia/Sydney`";
     /// The start of a package's name, for unattended-upgrades' list.

@@ -1,0 +1,179 @@
+//! `deployctl secret`: values that only some hosts and the operators may read.
+
+mod change;
+mod review;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use deployctl_core::inventory::secrets::Secret;
+use deployctl_core::inventory::text::Label;
+use deployctl_core::inventory::{Inventory, suggest};
+use deployctl_core::secret::Recipients;
+use deployctl_engine::secret::{
+    Identities, IdentityError, OpenError, Passphrase, Plaintext, Vault, VaultError,
+};
+use deployctl_report::Verdict;
+
+use crate::args;
+use crate::context::Context;
+use crate::env_vars;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, args: &args::Secret) -> Result<Verdict, Failure> {
+    let secrets = Secrets {
+        inventory: context.inventory().await?,
+        vault: Vault::of(&context.repo()?),
+    };
+    match args {
+        args::Secret::List => review::list(context, &secrets),
+        args::Secret::Check => review::check(context, &secrets),
+        args::Secret::Show(args) => show(&secrets, args),
+        args::Secret::Set(args) => change::set(context, &secrets, args),
+        args::Secret::Edit(args) => change::edit(context, &secrets, args).await,
+        args::Secret::Rotate(args) => change::rotate(context, &secrets, args),
+        args::Secret::Rekey(args) => change::rekey(context, &secrets, args),
+    }
+}
+
+/// What is declared, and where the files are.
+struct Secrets {
+    inventory: Inventory,
+    vault: Vault,
+}
+
+impl Secrets {
+    /// The declared ones, by name.
+    fn declared(&self) -> impl Iterator<Item = (&Label, &Secret)> {
+        self.inventory.cluster().secrets.iter().flatten()
+    }
+
+    /// One that is declared.
+    fn find(&self, name: &str) -> Result<&Secret, Failure> {
+        let found = self.declared().find(|(it, _)| it.as_str() == name);
+        found.map(|(_, secret)| secret).ok_or_else(|| {
+            let failure = Failure::usage(format!("no secret `{name}` is declared"));
+            let known = self.declared().map(|(name, _)| name.as_str());
+            let close = suggest::hint(name, "secrets", known);
+            failure.hint(close.unwrap_or_else(|| {
+                format!("declare it in `cluster.secrets.{name}` of hosts/cluster.nix")
+            }))
+        })
+    }
+
+    fn recipients(&self, secret: &Secret) -> Recipients {
+        Recipients::of(&self.inventory, secret)
+    }
+
+    /// Opens the file of a declared secret.
+    fn open(&self, name: &str, identities: &Identities) -> Result<Plaintext, Failure> {
+        let place = shown(name);
+        let sealed = self
+            .vault
+            .read(name)
+            .map_err(vault_failure)?
+            .ok_or_else(|| {
+                Failure::usage(format!("there is no `{place}`"))
+                    .hint(format!("`deployctl secret set {name}` writes it"))
+            })?;
+        identities.open(&sealed).map_err(|error| {
+            let hint = open_hint(&error, name);
+            Failure::new(Verdict::Refused, format!("cannot open `{place}`: {error}")).hint(hint)
+        })
+    }
+}
+
+/// A secret's file as messages name it.
+fn shown(name: &str) -> String {
+    format!("secrets/{name}.age")
+}
+
+fn open_hint(error: &OpenError, name: &str) -> String {
+    match error {
+        OpenError::NoIdentity | OpenError::NoMatch(_) => {
+            "name another private key by `--identity FILE`; who can open it is in `deployctl secret list`".to_owned()
+        }
+        OpenError::NoTerminal | OpenError::Passphrase => {
+            "run it in a terminal, or name a key without a passphrase by `--identity FILE`".to_owned()
+        }
+        OpenError::Format => "a newer age may have made it: see its first line".to_owned(),
+        OpenError::Damaged | OpenError::Truncated | OpenError::TooLong | OpenError::Other(_) => format!(
+            "an earlier one is in git: `git log -- {}`; `deployctl secret set {name}` writes a new value",
+            shown(name)
+        ),
+    }
+}
+
+fn show(secrets: &Secrets, args: &args::SecretShow) -> Result<Verdict, Failure> {
+    secrets.find(&args.name)?;
+    let value = secrets.open(&args.name, &identities(&args.identities)?)?;
+    let mut out = std::io::stdout().lock();
+    // A reader that is gone is no error.
+    let _ = out.write_all(&value);
+    if out.is_terminal() && !value.ends_with(b"\n") {
+        let _ = out.write_all(b"\n");
+    }
+    let _ = out.flush();
+    Ok(Verdict::Done)
+}
+
+/// The private keys at hand.
+fn identities(args: &args::Identities) -> Result<Identities, Failure> {
+    let files = if args.files.is_empty() {
+        let usual = env_vars::ssh_keys().into_iter();
+        usual.filter(|path| path.is_file()).collect()
+    } else {
+        args.files.clone()
+    };
+    let passphrase: Passphrase = Arc::new(|words| {
+        let question = format!("{words}: ");
+        Ui::is_attended()
+            .then(|| Ui::hidden(&question).ok())
+            .flatten()
+    });
+    Identities::read(&files, &passphrase).map_err(|error| {
+        let hint = match &error {
+            IdentityError::Read { .. } => "see its owner and mode",
+            IdentityError::Unusable { .. } => {
+                "name another private key by `--identity FILE`; `age-keygen` makes one, whose public half goes into `age_keys` of the operator"
+            }
+        };
+        Failure::of(Verdict::Usage, &error).hint(hint)
+    })
+}
+
+fn vault_failure(error: VaultError) -> Failure {
+    let hint = match &error {
+        VaultError::Changed { path, .. } => Some(format!(
+            "`git checkout -- {}` takes the committed one",
+            path.display()
+        )),
+        _ => None,
+    };
+    Failure::of(Verdict::Internal, &error).hint_if_any(hint)
+}
+
+/// Writes `files`, and says which.
+fn write(
+    context: &Context,
+    secrets: &Secrets,
+    files: &BTreeMap<String, String>,
+    changed: bool,
+) -> Result<Verdict, Failure> {
+    let day = review::today(context).to_string();
+    let on = changed.then_some(day.as_str());
+    secrets.vault.write(files, on).map_err(vault_failure)?;
+    if context.ui.json {
+        Ui::print_json(&serde_json::json!({
+            "version": 1,
+            "written": files.keys().map(|name| shown(name)).collect::<Vec<_>>(),
+        }));
+        return Ok(Verdict::Done);
+    }
+    for name in files.keys() {
+        context.ui.print(&format!("{} written\n", shown(name)));
+    }
+    Ok(Verdict::Done)
+}

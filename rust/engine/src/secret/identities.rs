@@ -1,0 +1,197 @@
+//! The private keys at hand, and what they open.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use age::armor::ArmoredReader;
+use age::secrecy::SecretString;
+use age::{Callbacks, DecryptError};
+use zeroize::Zeroizing;
+
+use super::{LONGEST, Plaintext};
+use crate::files::read_up_to;
+
+/// Asks for the passphrase of a key that `words` describe; `None` where nobody can be asked.
+pub type Passphrase = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Why a private key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// It cannot be read.
+    #[error("cannot read the key `{}`", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is no private key that age uses.
+    #[error("`{}` holds no key that opens secrets: {because}", path.display())]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        because: String,
+    },
+}
+
+/// Why a secret does not open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// No private key is at hand.
+    #[error("no key is at hand that could open it")]
+    NoIdentity,
+    /// It is encrypted to others.
+    #[error("none of the keys at hand opens it: {0}")]
+    NoMatch(String),
+    /// The key has a passphrase, and nobody could be asked.
+    #[error("the key that opens it has a passphrase, and there is no terminal to ask for it")]
+    NoTerminal,
+    /// The passphrase was wrong.
+    #[error("the passphrase of the key that opens it is wrong")]
+    Passphrase,
+    /// Its bytes are not those that were encrypted.
+    #[error("it was changed or damaged after it was encrypted")]
+    Damaged,
+    /// It ends too early.
+    #[error("it is truncated")]
+    Truncated,
+    /// It is not age's, or of a newer version.
+    #[error("it is no file of age's version 1")]
+    Format,
+    /// A value that no service could want.
+    #[error("its value is longer than {LONGEST} bytes")]
+    TooLong,
+    /// Anything else, such as a plugin that failed.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Private keys, and the files they come from.
+pub struct Identities {
+    keys: Vec<Box<dyn age::Identity + Send + Sync>>,
+    places: Vec<String>,
+    unanswered: Arc<AtomicBool>,
+}
+
+impl Identities {
+    /// Reads the private keys in `files`: of SSH, of `age-keygen`, or of plugins. `passphrase` is asked once a key
+    /// needs it.
+    ///
+    /// # Errors
+    /// A file cannot be read or holds no key of these kinds.
+    pub fn read(files: &[PathBuf], passphrase: &Passphrase) -> Result<Self, IdentityError> {
+        let mut all = Self {
+            keys: Vec::new(),
+            places: Vec::new(),
+            unanswered: Arc::default(),
+        };
+        for path in files {
+            let asks = Asks {
+                passphrase: passphrase.clone(),
+                unanswered: all.unanswered.clone(),
+            };
+            all.keys.extend(keys_in(path, asks)?);
+            all.places.push(format!("`{}`", path.display()));
+        }
+        Ok(all)
+    }
+
+    /// Opens `sealed`, armored or not.
+    ///
+    /// # Errors
+    /// None of the keys opens it, or it is damaged.
+    pub fn open(&self, sealed: &[u8]) -> Result<Plaintext, OpenError> {
+        if self.keys.is_empty() {
+            return Err(OpenError::NoIdentity);
+        }
+        let keys = self.keys.iter().map(|key| &**key as &dyn age::Identity);
+        let input = ArmoredReader::new(sealed);
+        let opened = age::Decryptor::new_buffered(input).and_then(|it| it.decrypt(keys));
+        let stream = opened.map_err(|error| self.reason(&error))?;
+        let mut value = Plaintext::new(Vec::with_capacity(4096));
+        let read = stream.take(LONGEST + 1).read_to_end(&mut value);
+        read.map_err(|error| self.reason(&error.into()))?;
+        if value.len() as u64 > LONGEST {
+            return Err(OpenError::TooLong);
+        }
+        Ok(value)
+    }
+
+    fn reason(&self, error: &DecryptError) -> OpenError {
+        match error {
+            DecryptError::NoMatchingKeys => OpenError::NoMatch(self.places.join(", ")),
+            DecryptError::KeyDecryptionFailed if self.unanswered.load(Ordering::Relaxed) => {
+                OpenError::NoTerminal
+            }
+            DecryptError::KeyDecryptionFailed => OpenError::Passphrase,
+            DecryptError::DecryptionFailed
+            | DecryptError::InvalidMac
+            | DecryptError::InvalidHeader => OpenError::Damaged,
+            DecryptError::Io(error) => match error.kind() {
+                io::ErrorKind::UnexpectedEof => OpenError::Truncated,
+                // The cipher and the armor answer so to bytes that were changed.
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => OpenError::Damaged,
+                _ => OpenError::Other(error.to_string()),
+            },
+            DecryptError::UnknownFormat => OpenError::Format,
+            other => OpenError::Other(other.to_string().replace('\n', " ")),
+        }
+    }
+}
+
+fn keys_in(
+    path: &Path,
+    asks: Asks,
+) -> Result<Vec<Box<dyn age::Identity + Send + Sync>>, IdentityError> {
+    let at = |source| IdentityError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let unusable = |because: String| IdentityError::Unusable {
+        path: path.to_owned(),
+        because,
+    };
+    let bytes = Zeroizing::new(read_up_to(path, LONGEST).map_err(at)?);
+    let name = path.display().to_string();
+    if bytes.trim_ascii_start().starts_with(b"-----BEGIN ") {
+        let key = age::ssh::Identity::from_buffer(&bytes[..], Some(name));
+        let key = key.map_err(|error| unusable(error.to_string()))?;
+        if let age::ssh::Identity::Unsupported(_) = key {
+            let because = "age uses private keys of the types ed25519 and RSA, in files";
+            return Err(unusable(because.to_owned()));
+        }
+        return Ok(vec![Box::new(key.with_callbacks(asks))]);
+    }
+    let file = age::IdentityFile::from_buffer(&bytes[..]);
+    let file = file.map_err(|error| unusable(error.to_string()))?;
+    let keys = file.with_callbacks(asks).into_identities();
+    keys.map_err(|error| unusable(error.to_string().replace('\n', " ")))
+}
+
+/// Asks a person, and remembers whether nobody answered.
+#[derive(Clone)]
+struct Asks {
+    passphrase: Passphrase,
+    unanswered: Arc<AtomicBool>,
+}
+
+impl Callbacks for Asks {
+    fn display_message(&self, _: &str) {}
+
+    fn confirm(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
+        None
+    }
+
+    fn request_public_string(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn request_passphrase(&self, description: &str) -> Option<SecretString> {
+        let answer = (self.passphrase)(description);
+        self.unanswered.store(answer.is_none(), Ordering::Relaxed);
+        answer.map(SecretString::from)
+    }
+}
