@@ -1,10 +1,21 @@
-# Who may read which secret, in agenix's format: `agenix -e vllm-api-key.age` edits one.
-# Operators can read all; a host can read its own once `deployctl adopt` has pinned its key.
+# Who may read which secret, in agenix's format, from the facts in hosts/: operators can read all, a host its own once
+# `deployctl adopt` has pinned its key. `deployctl secret` needs no such file; agenix does.
 let
   inherit (import ../hosts) cluster hosts;
-  operators = builtins.concatMap (operator: operator.keys) (builtins.attrValues cluster.operators);
-  host = name: hosts.${name}.identity.host_keys or [ ];
+  isOf = kinds: key: builtins.any (kind: builtins.substring 0 (builtins.stringLength kind) key == kind) kinds;
+  operators = builtins.concatMap (
+    operator:
+    builtins.filter (isOf [
+      "ssh-ed25519 "
+      "ssh-rsa "
+    ]) operator.keys
+    ++ operator.age_keys or [ ]
+  ) (builtins.attrValues cluster.operators);
+  host = name: builtins.filter (isOf [ "ssh-ed25519 " ]) (hosts.${name}.identity.host_keys or [ ]);
 in
-{
-  "vllm-api-key.age".publicKeys = operators ++ host "cuda";
-}
+builtins.listToAttrs (
+  map (name: {
+    name = "${name}.age";
+    value.publicKeys = operators ++ builtins.concatMap host cluster.secrets.${name}.for;
+  }) (builtins.attrNames (cluster.secrets or { }))
+)

@@ -30,6 +30,7 @@ let
         arguments = {
           inherit host hostName pkgs;
           inherit (inventory) cluster hosts;
+          secretsFolder = "/secrets";
         };
         stubs = (import ./stubs.nix { inherit host pkgs; }).${platform};
         # Which options hold lines is nixpkgs' to say; several texts at one place of one module are meant so.

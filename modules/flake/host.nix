@@ -10,6 +10,7 @@ in
     host = inventory.hosts.${name};
     inherit (inventory) cluster hosts;
     hostName = name;
+    secretsFolder = folder + "/../secrets";
   };
   # The escape hatch.
   own = if builtins.pathExists own then [ own ] else [ ];

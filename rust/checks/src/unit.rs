@@ -95,6 +95,7 @@ fn nixos(declared: &Declared<'_>) -> BTreeMap<UnitName, UnitWant> {
                 on_change: OnChange::Restart,
                 watch: BTreeSet::new(),
                 start_timeout_seconds: 0,
+                early: false,
             };
             (unit.name.clone(), want)
         })

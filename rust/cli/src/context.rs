@@ -17,6 +17,7 @@ use deployctl_engine::interrupt::Interrupt;
 use deployctl_engine::nix::Nix;
 use deployctl_engine::nix::cache::EvaluationCache;
 use deployctl_engine::nix::deployer::ClosureDeployer;
+use deployctl_engine::secret::Vault;
 use deployctl_engine::transport::Secret;
 use deployctl_engine::{modules, nix, repository};
 use deployctl_report::Verdict;
@@ -113,7 +114,15 @@ impl Context {
     /// The templates, and the facts as they see them.
     pub(crate) fn sources(&self, inventory: &Inventory) -> Result<(TemplateSet, Facts), Failure> {
         let templates = TemplateSet::of(&self.folders()?)?;
-        Ok((templates, Facts::from_inventory(inventory.value())))
+        let facts = Facts::from_inventory(inventory.value());
+        let secrets = inventory.cluster().secrets.iter().flatten();
+        let names: Vec<&str> = secrets.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() {
+            return Ok((templates, facts));
+        }
+        let sealed = Vault::of(&self.repo()?).armored(&names);
+        let sealed = sealed.map_err(|error| Failure::of(Verdict::Usage, &error))?;
+        Ok((templates, facts.with_sealed(sealed)))
     }
 
     /// The way to the hosts.

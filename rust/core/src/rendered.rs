@@ -249,6 +249,9 @@ pub struct UnitWant {
     pub watch: BTreeSet<ManagedPath>,
     /// Longest time its start may take, in seconds.
     pub start_timeout_seconds: u32,
+    /// Whether it is started before the other units: they read what it makes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub early: bool,
 }
 
 /// Everything a host should hold.

@@ -32,6 +32,7 @@ let
           inherit host hostName pkgs;
           lib = modulesLib;
           inherit (inventory) cluster hosts;
+          secretsFolder = "/secrets";
         };
         stubs = (import ../../../modules/evaluate/stubs.nix { inherit host pkgs; }).${platform};
         isLines = import ./lines.nix platform;

@@ -126,6 +126,7 @@ let
     enableNixpkgsReleaseCheck = false;
     specialArgs = {
       inherit pkgs host hostName;
+      secretsFolder = "/secrets";
       inherit (inventory) cluster hosts;
     };
     modules = [

@@ -8,7 +8,7 @@ use crate::observed::{Observed, ObservedUnit, SSH_UNITS};
 use crate::precedence::units::{is_read_for, template};
 use crate::rendered::{OnChange, Rendered, UnitWant};
 
-/// Changes to units in order of name, and findings about units that cannot be as declared.
+/// Changes to units, early ones first and then in order of name, and findings about units that cannot be as declared.
 pub(super) fn changes(
     rendered: &Rendered,
     observed: &Observed,
@@ -20,7 +20,8 @@ pub(super) fn changes(
     if observed.unanswered.contains_key("units") {
         return (changes, findings);
     }
-    for (unit, want) in &rendered.units {
+    let (early, others): (Vec<_>, Vec<_>) = rendered.units.iter().partition(|(_, want)| want.early);
+    for (unit, want) in early.into_iter().chain(others) {
         if unit.is_template() {
             findings.push(template_declared(unit));
             continue;

@@ -315,6 +315,7 @@ impl Expand<'_> {
             on_change,
             watch,
             start_timeout_seconds: timeout.unwrap_or(DEFAULT_START_TIMEOUT_SECONDS),
+            early: item.early,
         };
         draft.add_unit(name, want, self.origin(&item.name));
         Ok(())

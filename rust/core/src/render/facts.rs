@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
+use minijinja::{Error, ErrorKind, Value};
 
 use crate::inventory::Platform;
 use crate::name::HostName;
+use crate::secret::{Header, tag};
 
 /// The inventory's `cluster` and `hosts`, turned once into a tree that any number of hosts are
 /// rendered from. The schema is checked elsewhere; any value in the JSON can be read.
@@ -18,6 +19,7 @@ use crate::name::HostName;
 pub struct Facts {
     cluster: Arc<Node>,
     hosts: Arc<Node>,
+    sealed: Arc<BTreeMap<String, String>>,
 }
 
 impl Facts {
@@ -46,7 +48,52 @@ impl Facts {
         Self {
             cluster,
             hosts: Arc::new(Node::Map(hosts)),
+            sealed: Arc::default(),
         }
+    }
+
+    /// With the encrypted files of secrets, as armored text, by the secret's name.
+    #[must_use]
+    pub fn with_sealed(self, files: BTreeMap<String, String>) -> Self {
+        Self {
+            sealed: Arc::new(files),
+            ..self
+        }
+    }
+
+    /// `sealed(name)`: the encrypted file of a secret, which `host` can open as far as its header tells.
+    fn sealed(&self, host: &HostName) -> Value {
+        let files = Arc::clone(&self.sealed);
+        let keys = self.hosts.child(host.as_str());
+        let keys = keys.and_then(|facts| facts.child("identity")?.child("host_keys"));
+        let tags: Vec<String> = match keys {
+            Some(Node::List(keys)) => keys
+                .iter()
+                .filter_map(|key| key.text())
+                .filter_map(tag)
+                .collect(),
+            _ => Vec::new(),
+        };
+        Value::from_function(move |name: &str| {
+            let wrong = |what: String| Err(Error::new(ErrorKind::InvalidOperation, what));
+            let Some(file) = files.get(name) else {
+                return wrong(format!(
+                    "there is no `secrets/{name}.age`: `deployctl secret check` tells how to make it"
+                ));
+            };
+            match Header::parse(file.as_bytes()) {
+                Err(error) => wrong(format!("`secrets/{name}.age`: {error}")),
+                // A host that is not adopted has no tag: its file is put there once its key is known.
+                Ok(header)
+                    if !tags.is_empty() && !tags.iter().any(|tag| header.tags.contains(tag)) =>
+                {
+                    wrong(format!(
+                        "`secrets/{name}.age` is not encrypted to this host's pinned key: `deployctl secret rekey {name}`"
+                    ))
+                }
+                Ok(_) => Ok(Value::from(file.as_str())),
+            }
+        })
     }
 
     /// The names of all hosts.
@@ -76,8 +123,8 @@ impl Facts {
         node.is_some_and(|node| !matches!(node, Node::Leaf(value) if value.is_none()))
     }
 
-    /// What templates call `host`, `hosts` and `cluster`, noting what they read into `reads`.
-    pub(super) fn roots(&self, host: &HostName, reads: &Reads) -> [(&'static str, Value); 3] {
+    /// What templates call `host`, `hosts`, `cluster` and `sealed`, noting what they read into `reads`.
+    pub(super) fn roots(&self, host: &HostName, reads: &Reads) -> [(&'static str, Value); 4] {
         let tracked = |node: &Arc<Node>, path: String| Node::value(node, path, reads);
         let own = match &*self.hosts {
             Node::Map(map) => map.get(host.as_str()),
@@ -90,6 +137,7 @@ impl Facts {
             ),
             ("hosts", tracked(&self.hosts, "hosts".to_owned())),
             ("cluster", tracked(&self.cluster, "cluster".to_owned())),
+            ("sealed", self.sealed(host)),
         ]
     }
 }
@@ -150,6 +198,13 @@ impl Node {
         match self {
             Self::Map(map) => map.get(key).map(AsRef::as_ref),
             Self::List(_) | Self::Leaf(_) => None,
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Leaf(value) => value.as_str(),
+            Self::List(_) | Self::Map(_) => None,
         }
     }
 

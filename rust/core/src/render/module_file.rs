@@ -211,6 +211,9 @@ item! {
         watch_each: Option<Text>,
         /// Longest time its start may take; left out: 90.
         start_timeout_seconds: Option<Spanned<Scalar>>,
+        /// Whether it is started before the other units: they read what it makes.
+        #[serde(default)]
+        early: bool,
     }
 }
 

@@ -64,9 +64,20 @@ impl Example {
                 host.shift_remove(&self.concern);
             }
         }
+        let mut cluster = DATA["cluster"].clone();
+        let secrets = host
+            .get("secrets")
+            .and_then(|facts| facts["files"].as_object());
+        if let Some(files) = secrets {
+            // Where a host has its secrets from.
+            let declared = files
+                .keys()
+                .map(|name| (name.clone(), json!({ "for": [NAME] })));
+            cluster["secrets"] = declared.collect();
+        }
         json!({
             "version": 1,
-            "cluster": DATA["cluster"],
+            "cluster": cluster,
             "hosts": { NAME: host },
             "positions": {},
         })

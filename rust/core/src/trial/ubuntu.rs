@@ -29,6 +29,28 @@ const EXPECTED: [(&str, Syntax); 8] = [
     ("/etc/profile.d/", Syntax::Sh),
 ];
 
+/// A file of age that nobody can open, for the secrets of examples.
+const SEALED: &str = "-----BEGIN AGE ENCRYPTED FILE-----\n\
+    YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBBQUFBQUFBQUFBQUFBQUFB\n\
+    QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBCkFBQUFBQUFBQUFBQUFBQUFBQUFB\n\
+    QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUEKLS0tIEFBQUFBQUFBQUFBQUFBQUFBQUFB\n\
+    QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUEKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\
+    AAAAAAAAAAA=\n\
+    -----END AGE ENCRYPTED FILE-----\n";
+
+/// What templates see of an example: each of its secrets has a file.
+fn facts(inventory: &serde_json::Value) -> Facts {
+    let secrets = &inventory["hosts"][Example::name().as_str()]["secrets"]["files"];
+    let names = secrets
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::keys);
+    let sealed = names
+        .map(|name| (name.clone(), SEALED.to_owned()))
+        .collect();
+    Facts::from_inventory(inventory).with_sealed(sealed)
+}
+
 /// What `concern` puts on the host of `inventory`, rendered without the other concerns; much faster, and the same
 /// unless it leans on their files.
 pub(super) fn tree_alone(
@@ -36,7 +58,7 @@ pub(super) fn tree_alone(
     inventory: &serde_json::Value,
     templates: &TemplateSet,
 ) -> Result<Rendered, RenderErrors> {
-    let facts = Facts::from_inventory(inventory);
+    let facts = facts(inventory);
     let own = |name: &ConcernName| *name == concern.name;
     render_only(&facts, &Example::name(), templates, own).map(files)
 }
@@ -55,7 +77,7 @@ pub(super) fn tree(
     inventory: &serde_json::Value,
     templates: &TemplateSet,
 ) -> Result<Rendered, RenderErrors> {
-    let facts = Facts::from_inventory(inventory);
+    let facts = facts(inventory);
     let mut rendered = files(render(&facts, &Example::name(), templates)?);
     let own = &concern.name;
     rendered.entries.retain(|_, entry| entry.concern == *own);

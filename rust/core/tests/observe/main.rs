@@ -379,6 +379,7 @@ fn this_machine_answers_whatever_it_is() {
             on_change: OnChange::Restart,
             watch: BTreeSet::new(),
             start_timeout_seconds: 90,
+            early: false,
         },
     );
     let scope = ObserveScope {

@@ -28,6 +28,7 @@ fn a_round_starts_few_processes() {
             on_change: OnChange::Restart,
             watch: BTreeSet::new(),
             start_timeout_seconds: 90,
+            early: false,
         },
     );
     // sshd and netplan are asked, each as one process, in a question of their own.

@@ -200,6 +200,7 @@ impl Case {
                 on_change,
                 watch: watch.iter().map(|text| path(text)).collect(),
                 start_timeout_seconds: 90,
+                early: false,
             },
         );
         self.state(name, "loaded", "active", "enabled");

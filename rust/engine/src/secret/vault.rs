@@ -1,8 +1,10 @@
 //! The files below `secrets/`, and when their values were changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+use age::armor::{ArmoredWriter, Format};
 
 use crate::files;
 
@@ -66,6 +68,24 @@ impl Vault {
     /// It is there and cannot be read.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
         read(&self.path(name))
+    }
+
+    /// Those of `names` that are there, as text, whichever form a file has.
+    ///
+    /// # Errors
+    /// One is there and cannot be read.
+    pub fn armored(&self, names: &[&str]) -> Result<BTreeMap<String, String>, VaultError> {
+        let mut files = BTreeMap::new();
+        for name in names {
+            if let Some(bytes) = self.read(name)? {
+                let text = armor(&bytes).map_err(|source| VaultError::Read {
+                    path: self.path(name),
+                    source,
+                })?;
+                files.insert((*name).to_owned(), text);
+            }
+        }
+        Ok(files)
     }
 
     /// The names of all files.
@@ -133,6 +153,19 @@ impl Vault {
         };
         serde_json::from_slice(&bytes).map_err(|source| VaultError::Changed { path, source })
     }
+}
+
+/// The armored form of a file of age; what is text is left as it is.
+fn armor(bytes: &[u8]) -> io::Result<String> {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && text.trim_start().starts_with("-----BEGIN ")
+    {
+        return Ok(text.to_owned());
+    }
+    let mut armored = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
+    armored.write_all(bytes)?;
+    let armored = armored.finish()?;
+    Ok(String::from_utf8_lossy(&armored).into_owned())
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, VaultError> {

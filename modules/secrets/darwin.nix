@@ -1,0 +1,18 @@
+# Secrets by agenix: it opens them with the host's SSH key at activation and at boot.
+{
+  host,
+  lib,
+  secretsFolder,
+  ...
+}:
+{
+  config = lib.mkIf (host ? secrets) {
+    age.secrets = lib.mapAttrs (name: secret: {
+      file = secretsFolder + "/${name}.age";
+      path = "/etc/deployctl/secrets/${name}";
+      owner = secret.owner or "root";
+      group = secret.group or "wheel";
+      mode = secret.mode or "0400";
+    }) host.secrets.files;
+  };
+}
