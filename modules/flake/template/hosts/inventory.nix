@@ -65,10 +65,36 @@ let
     else
       { };
 
+  # The secrets that are for a host, and who owns the file of each. Whether they are well formed is for deployctl to say.
+  secrets = if builtins.isAttrs (cluster.secrets or null) then cluster.secrets else { };
+  secretNamesOf =
+    name:
+    builtins.filter (
+      secret:
+      builtins.isList (secrets.${secret}.for or null) && builtins.elem name secrets.${secret}.for
+    ) (builtins.attrNames secrets);
+  secretsOf =
+    name:
+    if secretNamesOf name == [ ] then
+      { }
+    else
+      {
+        secrets.files = builtins.listToAttrs (
+          map (secret: {
+            name = secret;
+            value = removeAttrs secrets.${secret} [
+              "for"
+              "generate_bytes"
+              "rotate_days"
+            ];
+          }) (secretNamesOf name)
+        );
+      };
+
   hosts = builtins.listToAttrs (
     map (name: {
       inherit name;
-      value = merge (identityOf name) (withoutNulls (flatten (layersOf name)));
+      value = merge (identityOf name // secretsOf name) (withoutNulls (flatten (layersOf name)));
     }) names
   );
 
@@ -162,6 +188,10 @@ let
       in
       entry here "hosts/${name}/default.nix:1"
       ++ positionsOf here (layersOf name)
+      ++ builtins.concatMap (
+        secret:
+        entry "${here}.secrets.files.${segment secret}" (show (builtins.unsafeGetAttrPos secret secrets))
+      ) (secretNamesOf name)
       ++ (
         if builtins.pathExists (identityPath name) then
           entry "${here}.identity" "hosts/${name}/identity.json:1"

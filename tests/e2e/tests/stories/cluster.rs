@@ -144,6 +144,14 @@ impl Cluster {
         self.declare_cluster(&cluster)
     }
 
+    /// Declares the values that only some hosts may read.
+    pub(crate) fn declare_secrets(&self, secrets: &Value) -> Result<()> {
+        let text = fs::read_to_string(self.repo.join("hosts/cluster.json"))?;
+        let mut cluster: Value = serde_json::from_str(&text)?;
+        cluster["cluster"]["secrets"] = secrets.clone();
+        self.declare_cluster(&cluster)
+    }
+
     /// The facts of a host as declared.
     pub(crate) fn facts(&self, host: &str) -> Result<Value> {
         let text = fs::read_to_string(self.repo.join(format!("hosts/{host}/facts.json")))?;

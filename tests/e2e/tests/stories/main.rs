@@ -22,6 +22,7 @@ mod outcomes;
 mod packages;
 mod probe;
 mod rollback;
+mod secrets;
 mod served;
 mod strangers;
 mod sudo;
