@@ -10,7 +10,7 @@ use std::sync::Arc;
 use deployctl_core::inventory::secrets::Secret;
 use deployctl_core::inventory::text::Label;
 use deployctl_core::inventory::{Inventory, suggest};
-use deployctl_core::secret::Recipients;
+use deployctl_core::secret::{Fault, HeaderError, Recipients};
 use deployctl_engine::secret::{
     Identities, IdentityError, OpenError, Passphrase, Plaintext, Vault, VaultError,
 };
@@ -75,8 +75,9 @@ impl Secrets {
             .read(name)
             .map_err(vault_failure)?
             .ok_or_else(|| {
-                Failure::usage(format!("there is no `{place}`"))
-                    .hint(format!("`deployctl secret set {name}` writes it"))
+                let random = self.find(name).is_ok_and(|it| it.generate_bytes.is_some());
+                let hint = Fault::Missing { random }.hint(name);
+                Failure::usage(format!("there is no `{place}`")).hint(hint)
             })?;
         identities.open(&sealed).map_err(|error| {
             let hint = open_hint(&error, name);
@@ -98,8 +99,14 @@ fn open_hint(error: &OpenError, name: &str) -> String {
         OpenError::NoTerminal | OpenError::Passphrase => {
             "run it in a terminal, or name a key without a passphrase by `--identity FILE`".to_owned()
         }
-        OpenError::Format => "a newer age may have made it: see its first line".to_owned(),
-        OpenError::Damaged | OpenError::Truncated | OpenError::TooLong | OpenError::Other(_) => format!(
+        OpenError::Header(HeaderError::Version(_)) => {
+            "take a newer deployctl, or let the program that made it write version 1".to_owned()
+        }
+        OpenError::Header(_)
+        | OpenError::Damaged
+        | OpenError::Truncated
+        | OpenError::TooLong
+        | OpenError::Other(_) => format!(
             "an earlier one is in git: `git log -- {}`; `deployctl secret set {name}` writes a new value",
             shown(name)
         ),

@@ -18,6 +18,7 @@ mod kernel;
 mod login;
 mod reference;
 mod sandbox;
+mod secret;
 mod systems;
 mod template;
 mod verify;

@@ -31,6 +31,9 @@ pub struct Manifest {
     /// Facts of it whose value is a group that something on the host has to make.
     #[serde(default)]
     pub needs_groups: Vec<String>,
+    /// Facts of it whose value is the name of a secret.
+    #[serde(default)]
+    pub names_secrets: Vec<String>,
     /// Facts of it that are attribute sets of packages with the exact version of each: concerns must agree on it.
     #[serde(default)]
     pub exact_packages: Vec<String>,

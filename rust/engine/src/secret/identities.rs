@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
 use age::{Callbacks, DecryptError};
+use deployctl_core::secret::{Header, HeaderError};
 use zeroize::Zeroizing;
 
 use super::{LONGEST, Plaintext};
@@ -58,9 +59,9 @@ pub enum OpenError {
     /// It ends too early.
     #[error("it is truncated")]
     Truncated,
-    /// It is not age's, or of a newer version.
-    #[error("it is no file of age's version 1")]
-    Format,
+    /// It is not age's, of a newer version, or not whole.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     /// A value that no service could want.
     #[error("its value is longer than {LONGEST} bytes")]
     TooLong,
@@ -107,6 +108,7 @@ impl Identities {
         if self.keys.is_empty() {
             return Err(OpenError::NoIdentity);
         }
+        Header::parse(sealed)?;
         let keys = self.keys.iter().map(|key| &**key as &dyn age::Identity);
         let input = ArmoredReader::new(sealed);
         let opened = age::Decryptor::new_buffered(input).and_then(|it| it.decrypt(keys));
@@ -122,10 +124,13 @@ impl Identities {
 
     fn reason(&self, error: &DecryptError) -> OpenError {
         match error {
-            DecryptError::NoMatchingKeys => OpenError::NoMatch(self.places.join(", ")),
-            DecryptError::KeyDecryptionFailed if self.unanswered.load(Ordering::Relaxed) => {
+            // A key whose passphrase nobody gave is passed over.
+            DecryptError::NoMatchingKeys | DecryptError::KeyDecryptionFailed
+                if self.unanswered.load(Ordering::Relaxed) =>
+            {
                 OpenError::NoTerminal
             }
+            DecryptError::NoMatchingKeys => OpenError::NoMatch(self.places.join(", ")),
             DecryptError::KeyDecryptionFailed => OpenError::Passphrase,
             DecryptError::DecryptionFailed
             | DecryptError::InvalidMac
@@ -136,7 +141,6 @@ impl Identities {
                 io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => OpenError::Damaged,
                 _ => OpenError::Other(error.to_string()),
             },
-            DecryptError::UnknownFormat => OpenError::Format,
             other => OpenError::Other(other.to_string().replace('\n', " ")),
         }
     }

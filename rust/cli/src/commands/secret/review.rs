@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use deployctl_core::inventory::text::Label;
 use deployctl_core::secret::{Fault, Reader, Reviewed, review};
 use deployctl_report::Verdict;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Secrets, shown, vault_failure};
 use crate::context::Context;
@@ -139,19 +139,27 @@ fn told(reviewed: &Reviewed) -> String {
     text
 }
 
-/// Declared secrets whose name is the value of no fact.
+/// Declared secrets whose name is in no fact of a host.
 fn unused(secrets: &Secrets) -> BTreeSet<&Label> {
     fn holds(value: &Value, name: &str) -> bool {
         match value {
-            Value::String(text) => text == name,
+            Value::String(text) => text.contains(name),
             Value::Array(items) => items.iter().any(|item| holds(item, name)),
             Value::Object(entries) => entries.values().any(|entry| holds(entry, name)),
             _ => false,
         }
     }
-    let hosts = &secrets.inventory.value()["hosts"];
+    let hosts = secrets.inventory.value()["hosts"].as_object();
+    let facts: Vec<&Value> = hosts
+        .into_iter()
+        .flat_map(Map::values)
+        .filter_map(Value::as_object)
+        .flat_map(|host| host.iter().filter(|(concern, _)| *concern != "secrets"))
+        .map(|(_, facts)| facts)
+        .collect();
     let names = secrets.declared().map(|(name, _)| name);
-    names.filter(|name| !holds(hosts, name.as_str())).collect()
+    let used = |name: &Label| facts.iter().any(|facts| holds(facts, name.as_str()));
+    names.filter(|name| !used(name)).collect()
 }
 
 fn print_json(all: &[Reviewed]) {

@@ -14,6 +14,7 @@ mod packages;
 mod platform;
 mod reach;
 mod rules;
+mod secrets;
 mod served;
 mod services;
 mod way_in;
@@ -64,12 +65,14 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     way_in::check(facts, findings);
     reach::check(facts, findings);
     rules::check(facts, findings);
+    secrets::check_readers(facts, findings);
     for (name, sound) in facts.hosts {
         platform::check(name, sound, facts.concerns, findings);
         mdns::check(name, &sound.host, findings);
         cpus::check(name, &sound.host, findings);
         kernel::check(name, &sound.host, facts.concerns, findings);
         groups::check(name, sound, facts, findings);
+        secrets::check(name, sound, facts, findings);
         services::check(name, sound, findings);
         blackout::check(name, &sound.host, facts.concerns, findings);
         served::check(name, sound, facts.concerns, findings);

@@ -1,0 +1,476 @@
+//! `deployctl secret`: values are made, read, changed and encrypted anew, and nobody reads one who may not.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::demand::demand;
+use crate::environment::{Said, TestEnv};
+
+/// A repository of one's own with an operator's key in the home, a host with a pinned key, and two secrets.
+fn env() -> TestEnv {
+    let env = TestEnv::with_own_modules();
+    fs::create_dir(env.path("home/.ssh")).unwrap();
+    keygen(&env.path("home/.ssh/id_ed25519"), "");
+    keygen(&env.path("host"), "");
+    env.edit(
+        "/cluster/operators/operator/keys",
+        json!([public(&env.path("home/.ssh/id_ed25519"))]),
+    );
+    pin(&env, &public(&env.path("host")));
+    declare(
+        &env,
+        &json!({
+            "api-key": { "for": ["cuda"], "generate_bytes": 32, "rotate_days": 90 },
+            "hub": { "for": ["cuda"], "owner": "vllm" },
+        }),
+    );
+    env
+}
+
+fn declare(env: &TestEnv, secrets: &serde_json::Value) {
+    let mut cluster: serde_json::Value =
+        serde_json::from_slice(&fs::read(env.path("inventory.json")).unwrap()).unwrap();
+    cluster["cluster"]["secrets"] = secrets.clone();
+    cluster["hosts"]["cuda"]["vllm"]["credential"] = json!("api-key");
+    for host in ["cuda", "linode", "mac-mini", "macbook"] {
+        cluster["hosts"][host]
+            .as_object_mut()
+            .unwrap()
+            .remove("gateway");
+    }
+    fs::write(env.path("inventory.json"), cluster.to_string()).unwrap();
+}
+
+fn pin(env: &TestEnv, key: &str) {
+    let mut inventory: serde_json::Value =
+        serde_json::from_slice(&fs::read(env.path("inventory.json")).unwrap()).unwrap();
+    inventory["hosts"]["cuda"]["identity"] = json!({
+        "machine_id_sha256": "0".repeat(64), "hostname": "cuda", "host_keys": [key],
+    });
+    fs::write(env.path("inventory.json"), inventory.to_string()).unwrap();
+}
+
+fn keygen(path: &Path, passphrase: &str) {
+    let mut keygen = Command::new("ssh-keygen");
+    let made = keygen
+        .args(["-q", "-t", "ed25519", "-C", "", "-N", passphrase, "-f"])
+        .arg(path)
+        .status();
+    assert!(made.unwrap().success());
+}
+
+fn public(path: &Path) -> String {
+    fs::read_to_string(path.with_extension("pub"))
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+/// A run with `value` on standard input.
+fn fed(env: &TestEnv, arguments: &[&str], value: &[u8]) -> Said {
+    let inventory = env.path("inventory.json");
+    let mut all = vec!["--inventory", inventory.to_str().unwrap()];
+    all.extend(arguments);
+    let mut child = env
+        .command(&all)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that does not read its input is no error here.
+    let _ = child.stdin.take().unwrap().write_all(value);
+    env.said(child.wait_with_output().unwrap())
+}
+
+fn secret(env: &TestEnv, arguments: &[&str]) -> Said {
+    fed(env, &[&["secret"], arguments].concat(), b"")
+}
+
+#[test]
+fn a_secret_from_nothing_to_sound() {
+    let env = env();
+    let snapshot = |arguments: &[&str]| secret(&env, arguments).all();
+    insta::assert_snapshot!(snapshot(&["check"]), @"
+    exit code: 4
+    --- stdout
+    fail  secrets/api-key.age: there is no such file
+          hint: `deployctl secret rotate api-key` makes a random value
+    fail  secrets/hub.age: there is no such file
+          hint: `deployctl secret set hub` writes it, with the value on standard input
+    warn  hub: no fact names it
+    --- stderr
+    ");
+    assert_eq!(fed(&env, &["secret", "set", "hub"], b"hf_secret\n").code, 0);
+    insta::assert_snapshot!(snapshot(&["rotate", "--missing"]), @"
+    exit code: 0
+    --- stdout
+    secrets/api-key.age written
+    --- stderr
+    ");
+    insta::assert_snapshot!(snapshot(&["rotate", "--missing"]), @"
+    exit code: 0
+    --- stdout
+    --- stderr
+    every secret with `generate_bytes` has a value
+    ");
+    insta::assert_snapshot!(snapshot(&["show", "hub"]), @"
+    exit code: 0
+    --- stdout
+    hf_secret--- stderr
+    ");
+    let random = secret(&env, &["show", "api-key"]).out;
+    assert_eq!(random.len(), 43, "{random}");
+    let day = fs::read_to_string(env.repo().join("secrets/changed.json")).unwrap();
+    let day = day
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .nth(3)
+        .unwrap()
+        .to_owned();
+    insta::assert_snapshot!(snapshot(&["list"]).replace(&day, "DAY"), @"
+    exit code: 0
+    --- stdout
+    secret   hosts  changed     state
+    api-key  cuda   DAY  as declared
+    hub      cuda   DAY  as declared
+    --- stderr
+    ");
+    insta::assert_snapshot!(snapshot(&["check"]), @"
+    exit code: 0
+    --- stdout
+    pass  api-key
+    pass  hub
+    warn  hub: no fact names it
+    --- stderr
+    ");
+    insta::assert_snapshot!(snapshot(&["list", "--json"]).replace(&day, "DAY"), @r#"
+    exit code: 0
+    --- stdout
+    {
+      "version": 1,
+      "secrets": [
+        {
+          "name": "api-key",
+          "file": "secrets/api-key.age",
+          "readers": [
+            {
+              "operator": "operator"
+            },
+            {
+              "host": "cuda"
+            }
+          ],
+          "changed": "DAY",
+          "faults": []
+        },
+        {
+          "name": "hub",
+          "file": "secrets/hub.age",
+          "readers": [
+            {
+              "operator": "operator"
+            },
+            {
+              "host": "cuda"
+            }
+          ],
+          "changed": "DAY",
+          "faults": []
+        }
+      ]
+    }
+    --- stderr
+    "#);
+}
+
+#[test]
+fn values_are_kept_byte_for_byte() {
+    let env = env();
+    let set = |arguments: &[&str], value: &[u8]| {
+        assert_eq!(
+            fed(
+                &env,
+                &[&["secret", "set", "hub"], arguments].concat(),
+                value
+            )
+            .code,
+            0
+        );
+        secret(&env, &["show", "hub"]).out
+    };
+    assert_eq!(set(&[], b"one\n"), "one");
+    assert_eq!(set(&[], b" one\r\n\r\n"), " one\r\n");
+    assert_eq!(set(&["--exact"], b"one\n"), "one\n");
+    assert_eq!(set(&[], "ü€".as_bytes()), "ü€");
+}
+
+#[test]
+fn age_reads_what_we_write_and_we_read_what_age_writes() {
+    let found = Command::new("age").arg("--version").output().ok();
+    if demand(found, "age (package age)").is_none() {
+        return;
+    }
+    let env = env();
+    assert_eq!(fed(&env, &["secret", "set", "hub"], b"value").code, 0);
+    let file = env.repo().join("secrets/hub.age");
+    let opened = Command::new("age")
+        .args(["-d", "-i"])
+        .arg(env.path("host"))
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(opened.stdout, b"value", "{opened:?}");
+    // As agenix does it: not armored, to the keys of secrets.nix.
+    for armor in [&[][..], &["--armor"]] {
+        fs::write(env.path("plain"), "by age").unwrap();
+        let operator = public(&env.path("home/.ssh/id_ed25519"));
+        let sealed = Command::new("age")
+            .args(armor)
+            .args(["-r", &operator, "-r", &public(&env.path("host")), "-o"])
+            .args([&file, &env.path("plain")])
+            .output()
+            .unwrap();
+        assert!(sealed.status.success(), "{sealed:?}");
+        assert_eq!(secret(&env, &["show", "hub"]).out, "by age");
+        let text = secret(&env, &["check"]).all();
+        assert!(text.contains("pass  hub"), "{text}");
+    }
+}
+
+#[test]
+fn another_reader_asks_for_a_rekey() {
+    let env = env();
+    assert_eq!(fed(&env, &["secret", "set", "hub"], b"value").code, 0);
+    assert_eq!(secret(&env, &["rotate", "api-key"]).code, 0);
+    assert_eq!(
+        secret(&env, &["rekey"]).err,
+        "every secret is encrypted to exactly its readers\n"
+    );
+    // The host was installed anew.
+    keygen(&env.path("new"), "");
+    pin(&env, &public(&env.path("new")));
+    insta::assert_snapshot!(secret(&env, &["check"]).all(), @"
+    exit code: 4
+    --- stdout
+    fail  secrets/api-key.age: host `cuda` cannot open it
+          hint: `deployctl secret rekey api-key` encrypts it to the declared keys; who could open it before knows its value still
+    fail  secrets/api-key.age: a key that is not declared can open it
+          hint: `deployctl secret rekey api-key` encrypts it to the declared keys; who could open it before knows its value still
+    fail  secrets/hub.age: host `cuda` cannot open it
+          hint: `deployctl secret rekey hub` encrypts it to the declared keys; who could open it before knows its value still
+    fail  secrets/hub.age: a key that is not declared can open it
+          hint: `deployctl secret rekey hub` encrypts it to the declared keys; who could open it before knows its value still
+    warn  hub: no fact names it
+    --- stderr
+    ");
+    insta::assert_snapshot!(secret(&env, &["rekey"]).all(), @"
+    exit code: 0
+    --- stdout
+    secrets/api-key.age written
+    secrets/hub.age written
+    --- stderr
+    ");
+    assert_eq!(secret(&env, &["check"]).code, 0);
+    let new = env.path("new");
+    let shown = secret(&env, &["show", "hub", "-i", new.to_str().unwrap()]);
+    assert_eq!(shown.out, "value");
+    // Without a key that opens them, nothing is written.
+    keygen(&env.path("third"), "");
+    pin(&env, &public(&env.path("third")));
+    let before = fs::read(env.repo().join("secrets/hub.age")).unwrap();
+    let host = env.path("host");
+    insta::assert_snapshot!(secret(&env, &["rekey", "-i", host.to_str().unwrap()]).all(), @"
+    exit code: 9
+    --- stdout
+    --- stderr
+    error: cannot open `secrets/api-key.age`: none of the keys at hand opens it: `DIR/host`
+    cannot open `secrets/hub.age`: none of the keys at hand opens it: `DIR/host`
+      hint: name another private key by `--identity FILE`; who can open it is in `deployctl secret list`
+    ");
+    assert_eq!(
+        fs::read(env.repo().join("secrets/hub.age")).unwrap(),
+        before
+    );
+}
+
+#[test]
+fn an_editor_changes_a_value_in_memory() {
+    let env = env();
+    let editor = env.path("editor");
+    let script = "#!/bin/sh\nstat -f -c %T \"$1\" >seen; stat -c %a \"$1\" >>seen; cat \"$1\" >>seen; printf edited >\"$1\"\n";
+    fs::write(&editor, script).unwrap();
+    fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
+    let inventory = env.path("inventory.json");
+    let edit = |editor: &Path| {
+        let arguments = [
+            "--inventory",
+            inventory.to_str().unwrap(),
+            "secret",
+            "edit",
+            "hub",
+        ];
+        env.with_variables(&[("EDITOR", editor)], &arguments)
+    };
+    assert_eq!(edit(&editor).code, 0);
+    assert_eq!(secret(&env, &["show", "hub"]).out, "edited");
+    assert_eq!(edit(&editor).err, "secrets/hub.age is as it was\n");
+    let seen = fs::read_to_string(env.path("home/seen")).unwrap();
+    assert_eq!(seen, "tmpfs\n600\nedited");
+    insta::assert_snapshot!(edit(Path::new("false")).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: the editor ended with exit status: 1, so nothing was changed
+    ");
+    insta::assert_snapshot!(secret(&env, &["edit", "hub"]).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: neither VISUAL nor EDITOR names an editor
+      hint: `EDITOR=nano deployctl secret edit hub`, or `deployctl secret set hub`
+    ");
+    let left = fs::read_dir("/dev/shm").unwrap().filter(|entry| {
+        entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with("deployctl-secret-")
+    });
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_changes_nothing() {
+    let env = env();
+    assert_eq!(fed(&env, &["secret", "set", "hub"], b"value").code, 0);
+    let file = env.repo().join("secrets/hub.age");
+    let good = fs::read_to_string(&file).unwrap();
+    let snapshot =
+        |arguments: &[&str], input: &[u8]| fed(&env, &[&["secret"], arguments].concat(), input).err;
+    insta::assert_snapshot!(snapshot(&["set", "hub"], b""), @"
+    error: cannot write `secrets/hub.age`: the value is empty
+      hint: a service would start with an empty key; nothing was written
+    ");
+    insta::assert_snapshot!(snapshot(&["set", "hb"], b"x"), @"
+    error: no secret `hb` is declared
+      hint: did you mean `hub`?
+    ");
+    insta::assert_snapshot!(snapshot(&["rotate", "hub"], b""), @"
+    error: `hub` has no `generate_bytes`, so its value is not random
+      hint: `deployctl secret set hub` takes a value that somebody issued
+    ");
+    insta::assert_snapshot!(snapshot(&["show", "api-key"], b""), @"
+    error: there is no `secrets/api-key.age`
+      hint: `deployctl secret rotate api-key` makes a random value
+    ");
+    assert_eq!(fs::read_to_string(&file).unwrap(), good);
+
+    keygen(&env.path("locked"), "pass");
+    let locked = env.path("locked");
+    env.edit("/cluster/operators/operator/keys", json!([public(&locked)]));
+    assert_eq!(secret(&env, &["rekey"]).code, 0);
+    insta::assert_snapshot!(snapshot(&["show", "hub", "-i", locked.to_str().unwrap()], b""), @"
+    error: cannot open `secrets/hub.age`: the key that opens it has a passphrase, and there is no terminal to ask for it
+      hint: run it in a terminal, or name a key without a passphrase by `--identity FILE`
+    ");
+    insta::assert_snapshot!(snapshot(&["show", "hub", "-i", env.path("host.pub").to_str().unwrap()], b""), @"
+    error: `DIR/host.pub` holds no key that opens secrets: identity file contains non-identity data on line 1
+      hint: name another private key by `--identity FILE`; `age-keygen` makes one, whose public half goes into `age_keys` of the operator
+    ");
+    insta::assert_snapshot!(snapshot(&["show", "hub", "-i", "nowhere"], b""), @"
+    error: cannot read the key `nowhere`
+      cause: No such file or directory (os error 2)
+      hint: see its owner and mode
+    ");
+    fs::remove_file(env.path("home/.ssh/id_ed25519")).unwrap();
+    insta::assert_snapshot!(snapshot(&["show", "hub"], b""), @"
+    error: cannot open `secrets/hub.age`: no key is at hand that could open it
+      hint: name another private key by `--identity FILE`; who can open it is in `deployctl secret list`
+    ");
+
+    let host = env.path("host");
+    let opened = |text: &str| {
+        fs::write(&file, text).unwrap();
+        snapshot(&["show", "hub", "-i", host.to_str().unwrap()], b"")
+    };
+    insta::assert_snapshot!(opened(&good[..good.len() / 2]), @"
+    error: cannot open `secrets/hub.age`: it is truncated
+      hint: an earlier one is in git: `git log -- secrets/hub.age`; `deployctl secret set hub` writes a new value
+    ");
+    insta::assert_snapshot!(opened("not age\n"), @"
+    error: cannot open `secrets/hub.age`: it is no file of age
+      hint: an earlier one is in git: `git log -- secrets/hub.age`; `deployctl secret set hub` writes a new value
+    ");
+    insta::assert_snapshot!(opened("age-encryption.org/v9\n-> X 1\n"), @"
+    error: cannot open `secrets/hub.age`: it is of `age-encryption.org/v9`, and this deployctl reads `age-encryption.org/v1`
+      hint: take a newer deployctl, or let the program that made it write version 1
+    ");
+    insta::assert_snapshot!(secret(&env, &["check"]).all(), @"
+    exit code: 4
+    --- stdout
+    fail  secrets/api-key.age: there is no such file
+          hint: `deployctl secret rotate api-key` makes a random value
+    fail  secrets/hub.age: it is of `age-encryption.org/v9`, and this deployctl reads `age-encryption.org/v1`
+          hint: `deployctl secret set hub` writes it, with the value on standard input
+    warn  hub: no fact names it
+    --- stderr
+    ");
+}
+
+#[test]
+fn who_cannot_be_a_reader_is_told() {
+    let env = env();
+    // A security key, whose private half no program can use for this.
+    let key = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIHkS6uGBo5FVxjcBcmTzEDBLNVCPqcNJD/sAqVrs1bEbAAAABHNzaDo=";
+    env.edit("/cluster/operators/operator/keys", json!([key]));
+    pin(
+        &env,
+        "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=",
+    );
+    insta::assert_snapshot!(fed(&env, &["secret", "set", "hub"], b"x").all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: cannot write `secrets/hub.age`: nobody who may read it has a key
+      hint: add a key of `age-keygen` or of a plugin to `cluster.operators.operator.age_keys`
+    ");
+    insta::assert_snapshot!(secret(&env, &["check"]).all(), @"
+    exit code: 4
+    --- stdout
+    fail  secrets/api-key.age: there is no such file
+          hint: `deployctl secret rotate api-key` makes a random value
+    fail  secrets/api-key.age: operator `operator` has no key for it: age encrypts to none of these keys: ed25519 and RSA can be used
+          hint: add a key of `age-keygen` or of a plugin to `cluster.operators.operator.age_keys`
+    fail  secrets/api-key.age: host `cuda` has no key for it: none of its pinned host keys is an ed25519 key
+          hint: on the host: `ssh-keygen -A`; then `deployctl adopt --replace cuda`
+    fail  secrets/hub.age: there is no such file
+          hint: `deployctl secret set hub` writes it, with the value on standard input
+    fail  secrets/hub.age: operator `operator` has no key for it: age encrypts to none of these keys: ed25519 and RSA can be used
+          hint: add a key of `age-keygen` or of a plugin to `cluster.operators.operator.age_keys`
+    fail  secrets/hub.age: host `cuda` has no key for it: none of its pinned host keys is an ed25519 key
+          hint: on the host: `ssh-keygen -A`; then `deployctl adopt --replace cuda`
+    warn  hub: no fact names it
+    --- stderr
+    ");
+}
+
+#[test]
+fn facts_name_secrets_that_are_declared() {
+    let env = env();
+    declare(&env, &json!({ "hub": { "for": ["cuda", "cudda"] } }));
+    insta::assert_snapshot!(secret(&env, &["list"]).err, @"
+    error: hosts/cluster.nix:4: `cluster.secrets.hub.for` names `cudda`, and there is no such host
+      hint: did you mean `cuda`?
+    hosts/cuda/default.nix:341: `vllm.credential` is `api-key`, and no secret of that name is for this host
+      hint: secrets of this host: hub
+    ");
+}
