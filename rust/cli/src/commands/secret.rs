@@ -73,7 +73,7 @@ impl Secrets {
         let sealed = self
             .vault
             .read(name)
-            .map_err(vault_failure)?
+            .map_err(|error| vault_failure(&error))?
             .ok_or_else(|| {
                 let random = self.find(name).is_ok_and(|it| it.generate_bytes.is_some());
                 let hint = Fault::Missing { random }.hint(name);
@@ -151,15 +151,15 @@ fn identities(args: &args::Identities) -> Result<Identities, Failure> {
     })
 }
 
-fn vault_failure(error: VaultError) -> Failure {
-    let hint = match &error {
+fn vault_failure(error: &VaultError) -> Failure {
+    let hint = match error {
         VaultError::Changed { path, .. } => Some(format!(
             "`git checkout -- {}` takes the committed one",
             path.display()
         )),
         _ => None,
     };
-    Failure::of(Verdict::Internal, &error).hint_if_any(hint)
+    Failure::of(Verdict::Internal, error).hint_if_any(hint)
 }
 
 /// Writes `files`, and says which.
@@ -171,7 +171,10 @@ fn write(
 ) -> Result<Verdict, Failure> {
     let day = review::today(context).to_string();
     let on = changed.then_some(day.as_str());
-    secrets.vault.write(files, on).map_err(vault_failure)?;
+    secrets
+        .vault
+        .write(files, on)
+        .map_err(|error| vault_failure(&error))?;
     if context.ui.json {
         Ui::print_json(&serde_json::json!({
             "version": 1,

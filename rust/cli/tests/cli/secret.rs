@@ -1,6 +1,6 @@
 //! `deployctl secret`: values are made, read, changed and encrypted anew, and nobody reads one who may not.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

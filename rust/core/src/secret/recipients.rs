@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::inventory::Inventory;
 use crate::inventory::secrets::Secret;
+use crate::inventory::text::{AgeRecipient, PublicKey};
 use crate::name::{AccountName, HostName};
 
 /// Whoever may read a secret.
@@ -64,8 +65,8 @@ impl Recipients {
             without: Vec::new(),
         };
         for (name, operator) in &inventory.cluster().operators {
-            let ssh = operator.keys.iter().map(|key| key.as_str());
-            let own = operator.age_keys.iter().flatten().map(|key| key.as_str());
+            let ssh = operator.keys.iter().map(PublicKey::as_str);
+            let own = operator.age_keys.iter().flatten().map(AgeRecipient::as_str);
             let usable: Vec<String> = ssh.chain(own).filter_map(operators_key).collect();
             let reader = Reader::Operator(name.clone());
             if usable.is_empty() {
@@ -120,7 +121,7 @@ fn hosts_keys(
             format!("`deployctl adopt {name}`, then `deployctl secret rekey`"),
         ));
     };
-    let keys = identity.host_keys.iter().map(|key| key.as_str());
+    let keys = identity.host_keys.iter().map(PublicKey::as_str);
     let keys: Vec<String> = keys
         .filter(|key| key.starts_with("ssh-ed25519 "))
         .map(bare)

@@ -125,7 +125,7 @@ fn is_in_memory(folder: &Path) -> bool {
     const TMPFS: i64 = 0x0102_1994;
     const RAMFS: i64 = 0x8584_58f6;
     let found = rustix::fs::statfs(folder);
-    found.is_ok_and(|found| [TMPFS, RAMFS].contains(&i64::from(found.f_type)))
+    found.is_ok_and(|found| [TMPFS, RAMFS].contains(&found.f_type))
 }
 
 /// Whether files in `folder` are kept in memory; nothing on macOS is.

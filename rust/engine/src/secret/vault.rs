@@ -136,9 +136,12 @@ impl Vault {
         changed.extend(files.keys().map(|name| (name.clone(), day.to_owned())));
         let there = self.names()?;
         changed.retain(|name, _| there.contains(name));
-        let mut text = serde_json::to_string_pretty(&changed).expect("texts serialise");
-        text.push('\n');
         let path = self.folder.join(CHANGED);
+        let text = serde_json::to_string_pretty(&changed);
+        let text = text.map_err(|source| VaultError::Changed {
+            path: path.clone(),
+            source,
+        })? + "\n";
         files::replace(&path, text.as_bytes(), 0o644).map_err(at(&path))
     }
 

@@ -155,7 +155,7 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     // Removed: nothing is left, in memory either.
     cluster.declare_secrets(&json!({}))?;
     cluster.redeclare("box", |facts| {
-        facts["extra"] = json!({ "files": [], "packages": {}, "units": {} })
+        facts["extra"] = json!({ "files": [], "packages": {}, "units": {} });
     })?;
     cluster.deployctl(&["apply", "box", "--yes"])?.expect(0);
     machine.ok("! ls -A /etc/deployctl/sealed /etc/deployctl/secrets /run/deployctl/secrets 2>/dev/null | grep . && ! grep /run/deployctl/secrets /proc/mounts")?;

@@ -24,13 +24,22 @@ pub(super) fn today(context: &Context) -> NaiveDate {
 /// All that are declared, then files that nothing declares.
 pub(super) fn all(context: &Context, secrets: &Secrets) -> Result<Vec<Reviewed>, Failure> {
     let today = today(context);
-    let days = secrets.vault.changed().map_err(vault_failure)?;
-    let mut files = secrets.vault.names().map_err(vault_failure)?;
+    let days = secrets
+        .vault
+        .changed()
+        .map_err(|error| vault_failure(&error))?;
+    let mut files = secrets
+        .vault
+        .names()
+        .map_err(|error| vault_failure(&error))?;
     let mut reviewed = Vec::new();
     for (name, secret) in secrets.declared() {
         files.remove(name.as_str());
         let changed = days.get(name.as_str()).and_then(|day| day.parse().ok());
-        let file = secrets.vault.read(name.as_str()).map_err(vault_failure)?;
+        let file = secrets
+            .vault
+            .read(name.as_str())
+            .map_err(|error| vault_failure(&error))?;
         let recipients = secrets.recipients(secret);
         let faults = review(secret, &recipients, file.as_deref(), changed, today);
         let operators = secrets.inventory.cluster().operators.keys();
@@ -85,7 +94,7 @@ fn row(reviewed: &Reviewed) -> [String; 4] {
     let changed = reviewed.changed.map(|day| day.to_string());
     let state = match reviewed.faults.as_slice() {
         [] => "as declared".to_owned(),
-        [first, rest @ ..] if rest.is_empty() => first.to_string(),
+        [only] => only.to_string(),
         [first, rest @ ..] => format!("{first}, and {} more", rest.len()),
     };
     let none = |text: String| {
