@@ -10,6 +10,14 @@
     hardware.cpu.threads = 2;
     # Answers for itself below `.local`.
     connection.address = "example.local";
+    secrets.files = {
+      api-key = { };
+      ups-password = {
+        owner = "nut";
+        group = "nut";
+        mode = "0440";
+      };
+    };
     storage.mounts."/data" = {
       source = "UUID=6a1bd4f0-5bd1-4a4b-a0a5-0f4c2c6f8d11";
       fs_type = "xfs";
@@ -125,6 +133,7 @@
   darwin.example-mac = {
     platform = "darwin";
     architecture = "aarch64";
+    secrets.files.api-key = { };
     tags = [ ];
     connection = {
       address = "example-mac.local";

@@ -211,8 +211,7 @@ fn wrong_facts_of_it_are_told_like_those_of_any_other() {
     --- stdout
     --- stderr
     error: hosts/web/default.nix:1: `web` is not a known fact
-      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, ssh, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, models, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
-      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, ssh, secrets, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
+      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, ssh, secrets, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, models, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
     ");
 }
 
