@@ -90,7 +90,12 @@ fn a_login_that_is_none_is_refused() {
 fn interrupted(command: &str, times: u32) -> Said {
     let env = TestEnv::new();
     let config = env.path("silent");
-    std::fs::write(&config, "Host *\n  ProxyCommand sleep 20\n").unwrap();
+    let asked = env.path("asked");
+    let proxy = format!(
+        "Host *\n  ProxyCommand sh -c 'touch {}; exec sleep 20'\n",
+        asked.display()
+    );
+    std::fs::write(&config, proxy).unwrap();
     let inventory = env.path("inventory.json");
     let all = [
         "--inventory",
@@ -105,9 +110,15 @@ fn interrupted(command: &str, times: u32) -> Said {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // A slow computer takes seconds to read the inventory.
+    let begin = Instant::now();
+    while !asked.exists() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it never asked");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let start = Instant::now();
     for _ in 0..times {
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(1));
         let sent = Command::new("kill")
             .args(["-INT", &child.id().to_string()])
             .status();
