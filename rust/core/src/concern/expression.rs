@@ -13,7 +13,6 @@ use super::filter;
 use super::folder::Folder;
 use super::names::Scope;
 use super::operations;
-use super::set::line_at;
 use crate::inventory::Segment;
 use crate::render::number_text;
 
@@ -177,7 +176,7 @@ fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Err
 pub(super) fn read_file<T: DeserializeOwned, R>(
     folder: &Folder,
     name: &str,
-    compile: impl FnOnce(T, &mut Compiler<'_>) -> R,
+    compile: impl FnOnce(T, &mut Compiler) -> R,
 ) -> Result<Option<R>, Vec<ConcernError>> {
     let Some(source) = folder.files.get(name) else {
         return Ok(None);
@@ -199,25 +198,31 @@ pub(super) fn read_file<T: DeserializeOwned, R>(
 }
 
 /// Compiles the expressions of one file, and collects what is wrong with them.
-pub(super) struct Compiler<'a> {
+pub(super) struct Compiler {
     file: String,
-    source: &'a str,
+    /// The offsets of its line feeds: every expression asks for its line.
+    line_feeds: Vec<usize>,
     pub(super) errors: Vec<ConcernError>,
 }
 
-impl<'a> Compiler<'a> {
+impl Compiler {
     /// For the file that messages call `file`.
-    pub(super) fn new(file: &str, source: &'a str) -> Self {
+    pub(super) fn new(file: &str, source: &str) -> Self {
         Self {
             file: file.to_owned(),
-            source,
+            line_feeds: source.match_indices('\n').map(|(at, _)| at).collect(),
             errors: Vec::new(),
         }
     }
 
+    /// The line, from 1, of a byte offset.
+    fn line(&self, offset: usize) -> usize {
+        1 + self.line_feeds.partition_point(|feed| *feed < offset)
+    }
+
     /// `modules/web/rules.toml:3`, for a byte offset.
     pub(super) fn place(&self, offset: usize) -> String {
-        format!("{}:{}", self.file, line_at(self.source, offset))
+        format!("{}:{}", self.file, self.line(offset))
     }
 
     /// Notes what is wrong at a byte offset.
@@ -234,7 +239,7 @@ impl<'a> Compiler<'a> {
     ) {
         self.errors.push(ConcernError {
             file: self.file.clone(),
-            line: line_at(self.source, offset),
+            line: self.line(offset),
             problem: problem.into(),
             hint,
         });

@@ -54,7 +54,7 @@ impl Names {
         values: &Values,
         lists: &Lists,
         roots: &[&str],
-        compiler: &mut Compiler<'_>,
+        compiler: &mut Compiler,
     ) -> Self {
         let words = values.keys().chain(lists.keys());
         for word in words.clone() {
@@ -146,7 +146,7 @@ impl Given {
 /// Each name after those that it reads: TOML's tables have no order.
 fn in_order(
     mut left: Vec<(&Spanned<String>, Given)>,
-    compiler: &mut Compiler<'_>,
+    compiler: &mut Compiler,
 ) -> Vec<(String, Given)> {
     let mut ordered: Vec<(String, Given)> = Vec::new();
     while !left.is_empty() {

@@ -5,16 +5,20 @@ use std::sync::LazyLock;
 use minijinja::{Environment, ErrorKind};
 use regex::Regex;
 
+// Names and spaces of the template language are ASCII: Unicode's classes would take most of a start to compile.
+
 /// Filters: after `|`, and the first argument of `map`.
-static FILTERS: LazyLock<Vec<Regex>> = LazyLock::new(|| regexes(&[r"\|\s*([A-Za-z_]\w*)"]));
-static MAPPED: LazyLock<Vec<Regex>> = LazyLock::new(|| regexes(&[r"\bmap\(\s*'(\w+)'"]));
+static FILTERS: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| regexes(&[r"\|(?-u:\s)*([A-Za-z_](?-u:\w)*)"]));
+static MAPPED: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| regexes(&[r"(?-u:\b)map\((?-u:\s)*'((?-u:\w)+)'"]));
 /// Tests: after `is`, and arguments of `select` and the like.
 static TESTS: LazyLock<Vec<Regex>> =
-    LazyLock::new(|| regexes(&[r"\bis\s+(?:not\s+)?([A-Za-z_]\w*)"]));
+    LazyLock::new(|| regexes(&[r"(?-u:\bis\s+)(?:not(?-u:\s)+)?([A-Za-z_](?-u:\w)*)"]));
 static SELECTED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     regexes(&[
-        r"\b(?:select|reject)\(\s*'(\w+)'",
-        r"\b(?:select|reject)attr\(\s*'[^']*'\s*,\s*'(\w+)'",
+        r"(?-u:\b)(?:select|reject)\((?-u:\s)*'((?-u:\w)+)'",
+        r"(?-u:\b)(?:select|reject)attr\((?-u:\s)*'[^']*'(?-u:\s)*,(?-u:\s)*'((?-u:\w)+)'",
     ])
 });
 static STRINGS: LazyLock<Regex> =

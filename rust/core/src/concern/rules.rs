@@ -88,7 +88,7 @@ pub(super) fn read(folder: &Folder) -> Result<Vec<Rule>, Vec<ConcernError>> {
 }
 
 impl Item {
-    fn compile(self, compiler: &mut Compiler<'_>) -> Rule {
+    fn compile(self, compiler: &mut Compiler) -> Rule {
         let each = self.each.map(|it| compiler.expression(&it, ROOTS));
         let blames = Blamed::parse(self.blames.get_ref(), each.is_some());
         let blames = blames.unwrap_or_else(|| {

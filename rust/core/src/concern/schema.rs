@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::ConcernError;
 use super::folder::Folder;
-use crate::inventory::{has_type, kinds, suggest};
+use crate::inventory::{has_type, kinds, suggest, validator};
 use crate::name::ConcernName;
 
 /// The file.
@@ -67,7 +67,7 @@ pub(super) fn read(
             .map(|object| object.shift_remove(noise));
     }
     if resolver.problems.is_empty()
-        && let Err(error) = jsonschema::validator_for(&schema)
+        && let Err(error) = validator(&schema)
     {
         let pointer = error.instance_path();
         resolver

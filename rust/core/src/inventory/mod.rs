@@ -46,7 +46,7 @@ pub use self::path::{FactPath, Segment};
 pub use self::reference::{reference, reference_of};
 use self::schema::Schema;
 pub use self::schema::schema;
-pub(crate) use self::schema::{facts_schema, has_type, kinds};
+pub(crate) use self::schema::{facts_schema, has_type, kinds, validator};
 use crate::concern::Concerns;
 use crate::name::HostName;
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use jsonschema::Validator;
+use jsonschema::{PatternCache, ValidationError, Validator};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
@@ -69,9 +69,8 @@ impl Schema {
         let host = host.expect("generated with hosts");
         host.extend(open_facts(concerns));
         in_order(host, concerns);
-        let validator = jsonschema::validator_for(&flat);
         Self {
-            validator: validator.expect("the parts are schemas without references"),
+            validator: validator(&flat).expect("the parts are schemas without references"),
             flat,
         }
     }
@@ -80,6 +79,16 @@ impl Schema {
     pub(super) fn part(&self, pointer: &str) -> Option<&Value> {
         self.flat.pointer(pointer)
     }
+}
+
+/// The validator of `schema`. Schemas share most of their patterns, which take longest to compile.
+///
+/// # Errors
+/// What makes it no JSON Schema.
+pub(crate) fn validator(schema: &Value) -> Result<Validator, ValidationError<'static>> {
+    static PATTERNS: LazyLock<PatternCache> = LazyLock::new(PatternCache::new);
+    let options = jsonschema::options().with_pattern_cache(PATTERNS.clone());
+    options.build(schema)
 }
 
 /// The JSON pointer to the facts of a host in [`FLAT`].

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use crate::concern::{Concern, Concerns};
-use crate::inventory::{Platform, Reader, facts_schema};
+use crate::inventory::{Platform, Reader, facts_schema, validator};
 use crate::name::HostName;
 
 /// `cluster`, what a host of each platform has to say, and facts of concerns that have a type in Rust.
@@ -93,7 +93,7 @@ pub(super) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(reader: &'a Reader, concern: &Concern) -> Self {
-        let schema = jsonschema::validator_for(facts_schema(concern));
+        let schema = validator(facts_schema(concern));
         Self {
             reader,
             schema: schema.expect("it was read as a schema"),

@@ -92,7 +92,7 @@ impl CheckItem {
         self,
         at: usize,
         known: &Known<'_>,
-        compiler: &mut Compiler<'_>,
+        compiler: &mut Compiler,
     ) -> DeclaredCheck {
         let query = self.query.get_ref().clone();
         let asked = known.queries.get(&query);
@@ -136,7 +136,7 @@ impl CheckItem {
         asked: Option<&DeclaredQuery>,
         before: &[&str],
         judges: Option<&[JudgeForm]>,
-        compiler: &mut Compiler<'_>,
+        compiler: &mut Compiler,
     ) -> Judgement {
         if let Some(name) = self.judge.clone() {
             let given = self.of_expectation();
@@ -201,7 +201,7 @@ impl CheckItem {
 }
 
 impl CaseItem {
-    fn compile(self, roots: &[&str], compiler: &mut Compiler<'_>) -> Case {
+    fn compile(self, roots: &[&str], compiler: &mut Compiler) -> Case {
         Case {
             when: Some(compiler.expression(&self.when, roots)),
             text: compiler.text(&self.because, roots),
@@ -210,7 +210,7 @@ impl CaseItem {
 }
 
 impl MeasureItem {
-    fn compile(self, before: &[&str], all: &[&str], compiler: &mut Compiler<'_>) -> Measure {
+    fn compile(self, before: &[&str], all: &[&str], compiler: &mut Compiler) -> Measure {
         Measure {
             when: self.when.map(|it| compiler.expression(&it, all)),
             what: compiler.text(&self.what, before),
@@ -222,7 +222,7 @@ impl MeasureItem {
     }
 }
 
-fn cases(items: Vec<CaseItem>, roots: &[&str], compiler: &mut Compiler<'_>) -> Vec<Case> {
+fn cases(items: Vec<CaseItem>, roots: &[&str], compiler: &mut Compiler) -> Vec<Case> {
     let cases = items.into_iter().map(|it| it.compile(roots, compiler));
     cases.collect()
 }
@@ -232,7 +232,7 @@ fn hints(
     items: Vec<HintItem>,
     last: Option<&Phrase>,
     roots: &[&str],
-    compiler: &mut Compiler<'_>,
+    compiler: &mut Compiler,
 ) -> Vec<Case> {
     let mut all = Vec::new();
     for item in items {

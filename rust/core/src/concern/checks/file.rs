@@ -52,7 +52,7 @@ impl File {
         self,
         files: &BTreeMap<String, String>,
         judges: Option<&[JudgeForm]>,
-        compiler: &mut Compiler<'_>,
+        compiler: &mut Compiler,
     ) -> ChecksFile {
         let names = Names::compile(&self.values, &self.list, HOST, compiler);
         let host: Vec<&str> = HOST.iter().copied().chain(names.words()).collect();
@@ -104,7 +104,7 @@ impl File {
 }
 
 impl SettingItem {
-    fn compile(self, host: &[&str], compiler: &mut Compiler<'_>) -> Setting {
+    fn compile(self, host: &[&str], compiler: &mut Compiler) -> Setting {
         Setting {
             when: self.when.map(|it| compiler.expression(&it, host)),
             value: compiler.expression(&self.value, host),

@@ -37,7 +37,7 @@ impl NamedJudge {
         options: &BTreeMap<Spanned<String>, Phrase>,
         roots: &[&str],
         known: Option<&[JudgeForm]>,
-        compiler: &mut Compiler<'_>,
+        compiler: &mut Compiler,
     ) -> Self {
         if let Some(known) = known {
             if let Some(form) = known.iter().find(|it| it.name == name.get_ref()) {
@@ -67,7 +67,7 @@ impl JudgeForm {
         self,
         name: &Phrase,
         options: &BTreeMap<Spanned<String>, Phrase>,
-        compiler: &mut Compiler<'_>,
+        compiler: &mut Compiler,
     ) {
         let bare = |option: &&'static str| option.trim_end_matches('?');
         let names: BTreeSet<&str> = self.options.iter().map(bare).collect();

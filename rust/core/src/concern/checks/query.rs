@@ -88,7 +88,7 @@ impl QueryItem {
         at: usize,
         host: &[&str],
         files: &BTreeMap<String, String>,
-        compiler: &mut Compiler<'_>,
+        compiler: &mut Compiler,
     ) -> DeclaredQuery {
         let each = self.each.as_ref();
         let each = each.map(|it| compiler.expression(it, host));
@@ -150,7 +150,7 @@ impl QueryItem {
         all
     }
 
-    fn deadline(&self, at: usize, roots: &[&str], compiler: &mut Compiler<'_>) -> Deadline {
+    fn deadline(&self, at: usize, roots: &[&str], compiler: &mut Compiler) -> Deadline {
         let item = self.deadline_seconds.as_ref();
         if self.request.is_some() {
             return Deadline::Seconds(0);
@@ -170,11 +170,7 @@ impl QueryItem {
         }
     }
 
-    fn variables(
-        &self,
-        roots: &[&str],
-        compiler: &mut Compiler<'_>,
-    ) -> BTreeMap<String, Expression> {
+    fn variables(&self, roots: &[&str], compiler: &mut Compiler) -> BTreeMap<String, Expression> {
         let mut variables = BTreeMap::new();
         for (name, value) in &self.variables {
             let (at, word) = (name.span().start, name.get_ref());
@@ -190,11 +186,7 @@ impl QueryItem {
     }
 
     /// The text of the file that `script` names.
-    fn script(
-        &self,
-        files: &BTreeMap<String, String>,
-        compiler: &mut Compiler<'_>,
-    ) -> Option<String> {
+    fn script(&self, files: &BTreeMap<String, String>, compiler: &mut Compiler) -> Option<String> {
         let path = self.script.as_ref()?;
         let at = path.span().start;
         let found = files.get(path.get_ref());
@@ -207,7 +199,7 @@ impl QueryItem {
         found.cloned()
     }
 
-    fn ships(&self, roots: &[&str], compiler: &mut Compiler<'_>) -> Option<Ships> {
+    fn ships(&self, roots: &[&str], compiler: &mut Compiler) -> Option<Ships> {
         let item = self.ships.as_ref()?;
         let at = item.span().start;
         let item = item.get_ref();
@@ -242,7 +234,7 @@ impl QueryItem {
     }
 
     /// `None` without `read`: then only named judges read the answer.
-    fn reader(&self, at: usize, compiler: &mut Compiler<'_>) -> Option<Reader> {
+    fn reader(&self, at: usize, compiler: &mut Compiler) -> Option<Reader> {
         if self.request.is_some() {
             return Some(Reader::Http);
         }
@@ -298,7 +290,7 @@ impl QueryItem {
         Some(reader)
     }
 
-    fn fields(&self, compiler: &mut Compiler<'_>) -> BTreeMap<String, Field> {
+    fn fields(&self, compiler: &mut Compiler) -> BTreeMap<String, Field> {
         let mut fields = BTreeMap::new();
         for (name, word) in &self.fields {
             let text = word.get_ref();
@@ -325,7 +317,7 @@ impl QueryItem {
 }
 
 impl FailureItem {
-    fn compile(self, compiler: &mut Compiler<'_>) -> Failure {
+    fn compile(self, compiler: &mut Compiler) -> Failure {
         if let Err(error) = regex::Regex::new(self.line.get_ref()) {
             let problem = error.to_string().replace('\n', " ");
             compiler.fail(self.line.span().start, problem);

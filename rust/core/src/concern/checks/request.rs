@@ -40,7 +40,7 @@ pub(super) struct RequestItem {
 }
 
 impl RequestItem {
-    pub(super) fn compile(self, roots: &[&str], compiler: &mut Compiler<'_>) -> Request {
+    pub(super) fn compile(self, roots: &[&str], compiler: &mut Compiler) -> Request {
         let mut expression = |it: &Phrase| compiler.expression(it, roots);
         Request {
             url: expression(&self.url),
