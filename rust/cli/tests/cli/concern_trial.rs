@@ -68,13 +68,15 @@ fn the_modules_of_a_new_concern_evaluate() {
     }
     let env = with_new();
     let said = env.run(&["concern", "test"]);
-    let nix = said
-        .out
-        .lines()
-        .filter(|line| line.contains("nixos/") || line.contains("darwin/"));
+    let nix = said.out.lines().filter(|line| {
+        ["nixos/", "darwin/", "parity"]
+            .iter()
+            .any(|it| line.contains(it))
+    });
     insta::assert_snapshot!(nix.collect::<Vec<_>>().join("\n"), @"
     pass   web/nixos/module         sets environment.etc, systemd.services
     pass   web/nixos/undeclared     sets nothing there
+    pass   web/parity               7 things compared
     pass   web/darwin/module        sets environment.etc, launchd.daemons
     pass   web/darwin/undeclared    sets nothing there
     ");
@@ -114,7 +116,7 @@ fn the_modules_of_a_new_concern_evaluate() {
     let skipped = said.out.lines().filter(|line| line.contains("skipped: "));
     let skipped: Vec<&str> = skipped.map(str::trim).collect();
     insta::assert_snapshot!(skipped.join("\n"), @"
-    1 check skipped: it reads `config.services`, which only nixpkgs has; build the host to try it
+    2 checks skipped: it reads `config.services`, which only nixpkgs has; build the host to try it
     ");
 }
 
@@ -139,6 +141,32 @@ fn every_concern_of_our_own_stands_its_trials() {
     if demand(has_nix(), NIX).is_some() {
         insta::assert_snapshot!(tried);
     }
+}
+
+#[test]
+fn what_the_platforms_get_differently_is_told_or_has_its_reason() {
+    if demand(has_nix(), NIX).is_none() {
+        return;
+    }
+    let env = with_new();
+    let told = || failures(&env.run(&["concern", "test"]));
+    let (unit, manifest) = ("ubuntu/etc/systemd/system/web.service", "concern.toml");
+    edit(&env, unit, "Restart=always", "Restart=on-failure\nNice=5");
+    edit(
+        &env,
+        "nixos.nix",
+        "environment.etc",
+        "services.web.enable = true; boot.kernel.sysctl.\"vm.swappiness\" = 1; environment.etc",
+    );
+    let unlisted = told();
+    let reasons = "[parity]\n\"unit web.service*\" = \"none\"\n\"option services.*\" = \"none\"\n\"sysctl vm.swappiness\" = \"none\"\n\n[[unit]]";
+    edit(&env, manifest, "[[unit]]", reasons);
+    let listed = told();
+    edit(&env, "nixos.nix", "services.web.enable = true; ", "");
+    let stale = told();
+    edit(&env, manifest, "= \"none\"\n\n", "= \"\"\n\n");
+    let without_reason = told();
+    insta::assert_snapshot!([unlisted, listed, stale, without_reason].join("\n==\n"));
 }
 
 #[test]
@@ -305,7 +333,7 @@ fn checks_are_tried_on_their_own_answers_and_on_none() {
              expected  each check has an answer that passes, and one that fails
              hint      add one to a page of `cases/`
 
-    web: 13 passed, 2 failed
+    web: 14 passed, 2 failed
 
     ==
     exit code: 4
@@ -314,7 +342,7 @@ fn checks_are_tried_on_their_own_answers_and_on_none() {
              expected  each answer in `cases/` gets the verdict on its page
              hint      the whole verdict: fail web/message expected: it writes `still here` found: nothing hint: journalctl -u web.service
 
-    web: 14 passed, 1 failed
+    web: 15 passed, 1 failed
 
     ==
     exit code: 4
@@ -326,7 +354,7 @@ fn checks_are_tried_on_their_own_answers_and_on_none() {
              expected  each check has an answer that passes, and one that fails
              hint      add one to a page of `cases/`
 
-    web: 13 passed, 2 failed
+    web: 14 passed, 2 failed
 
     ==
     exit code: 4
@@ -335,7 +363,7 @@ fn checks_are_tried_on_their_own_answers_and_on_none() {
              expected  each answer in `cases/` gets the verdict on its page
              hint      docs/own-checks.md has the format of a page
 
-    web: 12 passed, 1 failed
+    web: 13 passed, 1 failed
     "
     );
 }

@@ -25,6 +25,10 @@ pub struct Manifest {
     /// Where its facts put nothing on a host and are only checked, and why.
     #[serde(default)]
     pub checked_only: BTreeMap<Platform, String>,
+    /// What Ubuntu and `NixOS` get differently of the same facts, and why: each a thing as the trial names it, or the
+    /// beginning of several, then `*`.
+    #[serde(default)]
+    pub parity: BTreeMap<String, String>,
     /// Facts of it whose value is a group that it makes on the host, by their paths below the concern.
     #[serde(default)]
     pub makes_groups: Vec<String>,
@@ -125,6 +129,19 @@ impl Manifest {
                 found.push(format!(
                     "`[checked_only]` names `{platform}`, which `platforms` does not"
                 ));
+            }
+        }
+        let both = [Platform::Ubuntu, Platform::Nixos]
+            .map(|it| self.platforms.contains(&it) && !self.checked_only.contains_key(&it));
+        if !self.parity.is_empty() && both != [true; 2] {
+            found.push(
+                "`[parity]` says how Ubuntu and NixOS differ, and one of them gets nothing"
+                    .to_owned(),
+            );
+        }
+        for (thing, reason) in &self.parity {
+            if reason.trim().is_empty() {
+                found.push(format!("`[parity]` gives no reason for `{thing}`"));
             }
         }
         for unit in &self.units {

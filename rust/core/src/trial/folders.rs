@@ -11,7 +11,8 @@ use crate::concern::{Concern, Concerns, Folders, JudgeForm};
 use crate::errors::{Errors, Hinted};
 use crate::inventory::{Inventory, InventoryErrors, Platform, Reader};
 use crate::name::ConcernName;
-use crate::render::TemplateSet;
+use crate::render::{RenderErrors, TemplateSet};
+use crate::rendered::Rendered;
 
 /// The hosts on which a concern is tried.
 #[derive(Default)]
@@ -72,6 +73,16 @@ impl TrialFolders {
     /// The concern of that name, where its folder can be read.
     pub fn concern(&self, name: &str) -> Option<&Concern> {
         self.sound.get(name)
+    }
+
+    /// All concerns whose folders can be read.
+    pub(super) fn concerns(&self) -> &Concerns {
+        &self.sound
+    }
+
+    /// What all modules put on the host of `example`.
+    pub(super) fn rendered(&self, example: &Example) -> Result<Rendered, RenderErrors> {
+        ubuntu::whole_tree(&example.inventory(), &self.templates)
     }
 
     /// The hosts of `platform` on which the concern is tried; none where it is not for that platform.

@@ -5,12 +5,14 @@
 //!                         └─ TemplateSet ─────────────────────────────────────┴─ ubuntu, hostile ── [Trial]
 //! ```
 //!
-//! The engine lets Nix evaluate the modules on the same example hosts; [`nix_trials`] judges what they set.
+//! The engine lets Nix evaluate the modules on the same example hosts; [`nix_trials`] judges what they set, and
+//! [`parity`] compares it with what Ubuntu gets.
 
 mod example;
 mod folders;
 mod hostile;
 mod nix;
+pub mod parity;
 mod slips;
 mod ubuntu;
 mod walk;

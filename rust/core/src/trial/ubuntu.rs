@@ -71,14 +71,21 @@ fn files(rendering: Rendering) -> Rendered {
     }
 }
 
-/// Renders the host of `inventory` with all modules, and keeps what `concern` declares.
+/// Renders the host of `inventory` with all modules.
+pub(super) fn whole_tree(
+    inventory: &serde_json::Value,
+    templates: &TemplateSet,
+) -> Result<Rendered, RenderErrors> {
+    render(&facts(inventory), &Example::name(), templates).map(files)
+}
+
+/// The same, with what `concern` declares alone.
 pub(super) fn tree(
     concern: &Concern,
     inventory: &serde_json::Value,
     templates: &TemplateSet,
 ) -> Result<Rendered, RenderErrors> {
-    let facts = facts(inventory);
-    let mut rendered = files(render(&facts, &Example::name(), templates)?);
+    let mut rendered = whole_tree(inventory, templates)?;
     let own = &concern.name;
     rendered.entries.retain(|_, entry| entry.concern == *own);
     rendered

@@ -97,6 +97,9 @@ async fn nix(context: &Context, trial_folders: &TrialFolders, concern: &Concern)
             _ => Evaluated::NoModule,
         };
         trials.extend(nix_trials(concern, platform, &evaluated));
+        if platform == Platform::Nixos {
+            trials.extend(trial_folders.parity_trial(concern, &evaluated));
+        }
     }
     trials
 }
