@@ -81,7 +81,7 @@ fn told(value: &str) -> String {
 
 /// The beginning of a long value.
 fn brief(value: &str) -> String {
-    const MOST: usize = 60;
+    const MOST: usize = 30;
     if value.chars().count() <= MOST {
         return value.to_owned();
     }
@@ -181,7 +181,7 @@ fn trial(outcome: Outcome) -> Trial {
 }
 
 /// How many differences are told.
-const TOLD: usize = 5;
+const TOLD: usize = 3;
 
 fn judge(compared: &Compared, hosts: usize) -> Outcome {
     if let Some(first) = compared.unlisted.first() {
