@@ -66,7 +66,7 @@ fn is_compared(concern: &Concern) -> bool {
     puts(Ubuntu) && puts(Nixos)
 }
 
-/// Concern → what each of the hosts gets of it.
+/// Concern → what each of the hosts gets of it that gets something; `concern test` compares the others on their examples.
 fn sides() -> BTreeMap<String, Vec<Sides>> {
     let concerns = Concerns::built_in();
     let mut sides: BTreeMap<String, Vec<Sides>> = BTreeMap::new();
@@ -77,6 +77,9 @@ fn sides() -> BTreeMap<String, Vec<Sides>> {
         for concern in concerns.iter().filter(|it| is_compared(it)) {
             let set = sets.remove(concern.name.as_str()).unwrap_or_default();
             let both = Sides::new(concern, concerns, &rendered, &set);
+            if both == Sides::default() {
+                continue;
+            }
             let of_concern = sides.entry(concern.name.to_string()).or_default();
             of_concern.push(both);
         }

@@ -182,6 +182,43 @@ fn templates_that_quote_quoted_values_are_refused() {
 }
 
 #[test]
+fn paths_are_where_the_administrator_has_files() {
+    // Where no facts could bring them there: as soon as the module is read.
+    insta::assert_snapshot!(refused(&[(
+        "time/module.toml",
+        r#"
+[[directory]]
+path = "/root/time"
+
+[[symlink]]
+path = "/home/{{ host.system.hostname }}"
+target = "/srv"
+"#,
+    )]), @"
+    modules/time/ubuntu/module.toml:3: `/root/time` is in none of /etc, /opt, /srv, /usr/local, /var/lib
+      hint: what is elsewhere belongs to packages, to users or to the kernel; where facts name the whole path, `facts_choose_paths` of module.toml can say why
+    modules/time/ubuntu/module.toml:6: `/home/{{ host.system.hostname }}` is in none of /etc, /opt, /srv, /usr/local, /var/lib
+      hint: what is elsewhere belongs to packages, to users or to the kernel; where facts name the whole path, `facts_choose_paths` of module.toml can say why
+    ");
+    // Otherwise where they are rendered; a module can say why its paths can be anywhere.
+    let module = |reason: &str| {
+        format!("{reason}\n[[directory]]\npath = \"{{{{ '/root/' ~ host.users[0] }}}}\"\n")
+    };
+    let refused = |reason: &str| refused(&[("time/module.toml", &module(reason))]);
+    insta::assert_snapshot!(refused(""), @"
+    modules/time/ubuntu/module.toml:3: host `box`: `/root/ann` is in none of /etc, /opt, /srv, /usr/local, /var/lib
+      hint: what is elsewhere belongs to packages, to users or to the kernel; where facts name the whole path, `facts_choose_paths` of module.toml can say why
+    ");
+    insta::assert_snapshot!(refused("facts_choose_paths = ' '"), @"modules/time/ubuntu/module.toml:1: `facts_choose_paths` gives no reason");
+    let chosen = attempt(&[(
+        "time/module.toml",
+        &module("facts_choose_paths = 'each person has one'"),
+    )]);
+    let paths: Vec<_> = chosen.expect("renders").entries.into_keys().collect();
+    assert_eq!(paths, [ManagedPath::new("/root/ann").expect("a path")]);
+}
+
+#[test]
 fn paths_modes_and_names_are_checked_after_rendering() {
     insta::assert_snapshot!(refused(&[(
         "time/module.toml",
@@ -366,7 +403,7 @@ fn manifests_that_do_not_read() {
         ),
         (
             "empty-release",
-            "[[release]]\nbase = \"/srv\"\nfolder = \"gone\"\nsyntax = \"sh\"\n",
+            "[[release]]\nbase = \"/srv/gone\"\nfolder = \"gone\"\nsyntax = \"sh\"\n",
         ),
     ] {
         let (file, template) = if name == "bad-template" {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Fault, RenderError};
+use super::place;
 use crate::artifact::Artifact;
 use crate::name::{
     ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
@@ -10,23 +11,6 @@ use crate::name::{
 use crate::rendered::{
     Entry, ManagedEntry, PackageWant, Rendered, SettingsFile, SysctlWant, UnitWant, setting,
 };
-
-/// Places that are not for managing: the kernel's, what a boot clears, deployctl's own, and the files of
-/// accounts, whose tools (`sysusers.d`, drop-ins) change them a line at a time.
-const RESERVED: [&str; 12] = [
-    "/proc",
-    "/sys",
-    "/dev",
-    "/run",
-    "/tmp",
-    "/var/lib/deployctl",
-    "/etc/systemd/system/deployctl-recover.service",
-    "/etc/passwd",
-    "/etc/shadow",
-    "/etc/group",
-    "/etc/gshadow",
-    "/etc/sudoers",
-];
 
 /// Where something is declared.
 #[derive(Debug, Clone)]
@@ -72,7 +56,7 @@ impl Draft {
         if let Some((_, first)) = self.entries.get(&path) {
             let first = first.to_string();
             self.fail(&origin, Fault::PathTaken { path, first });
-        } else if let Some(reserved) = RESERVED.into_iter().find(|r| is_below(path.as_str(), r)) {
+        } else if let Some(reserved) = place::reserved(path.as_str()) {
             self.fail(&origin, Fault::PathReserved { path, reserved });
         } else {
             self.entries.insert(path, (entry, origin));
@@ -276,13 +260,6 @@ fn strip<K: Ord, V>(with_origins: BTreeMap<K, (V, Origin)>) -> BTreeMap<K, V> {
         .into_iter()
         .map(|(key, (value, _))| (key, value))
         .collect()
-}
-
-fn is_below(path: &str, directory: &str) -> bool {
-    path == directory
-        || path
-            .strip_prefix(directory)
-            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl std::fmt::Display for Origin {

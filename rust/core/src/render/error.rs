@@ -129,6 +129,14 @@ pub enum Fault {
         /// Below what.
         reserved: &'static str,
     },
+    /// A path that is in no folder of the host's administrator.
+    #[error("`{path}` is in none of {folders}")]
+    PathOutside {
+        /// Which, as it is written or rendered.
+        path: String,
+        /// The folders that it can be in.
+        folders: String,
+    },
     /// Two declarations of one package or unit.
     #[error("{kind} `{name}` is declared by {first} already")]
     NameTaken {

@@ -11,6 +11,7 @@ use super::module_file::{
     AbsentItem, ArtifactItem, DirectoryItem, FileItem, ModuleFile, PackageItem, ReleaseItem,
     SymlinkItem, Text, UnitItem,
 };
+use super::place;
 use super::scope::{Occurrence, Scope};
 use super::template_set::Module;
 use crate::artifact::Artifact;
@@ -26,6 +27,7 @@ const DEFAULT_START_TIMEOUT_SECONDS: u32 = 90;
 pub(super) fn expand(scope: &Scope, module: &Module, draft: &mut Draft) {
     let ModuleFile {
         applies: _,
+        facts_choose_paths: _,
         file,
         directory,
         symlink,
@@ -114,7 +116,21 @@ impl Expand<'_> {
     }
 
     fn path(&self, text: &Text, at: &Occurrence) -> Result<ManagedPath, RenderError> {
-        self.scope.name("path", text, at, ManagedPath::new)
+        let path = self.scope.name("path", text, at, ManagedPath::new)?;
+        let anywhere = self.module.file.facts_choose_paths.is_some();
+        // What is reserved is told by that.
+        if anywhere
+            || place::is_permitted(path.as_str())
+            || place::reserved(path.as_str()).is_some()
+        {
+            return Ok(path);
+        }
+        let fault = place::outside(path.as_str());
+        let error = self.scope.error_at(text.span(), fault);
+        Err(RenderError {
+            hint: Some(place::HINT.to_owned()),
+            ..error
+        })
     }
 
     fn file(&self, item: &FileItem, at: &Occurrence, draft: &mut Draft) -> Outcome {

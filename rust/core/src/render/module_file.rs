@@ -18,6 +18,8 @@ pub(super) type Text = Spanned<String>;
 pub(super) struct ModuleFile {
     /// When the concern applies; left out: when the host declares the fact of the concern's name.
     pub(super) applies: Option<Text>,
+    /// Why a path that the host's facts name from its beginning can be anywhere; left out: it cannot.
+    pub(super) facts_choose_paths: Option<Text>,
     /// Regular files.
     #[serde(default)]
     pub(super) file: Vec<FileItem>,
@@ -231,20 +233,19 @@ pub(super) enum Scalar {
 
 impl ModuleFile {
     /// The paths of every item, as they are written.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Text> {
         let files = self.file.iter().map(|it| &it.path);
         let directories = self.directory.iter().map(|it| &it.path);
         let symlinks = self.symlink.iter().map(|it| &it.path);
         let absent = self.absent.iter().map(|it| &it.path);
         let releases = self.release.iter().map(|it| &it.base);
         let artifacts = self.artifact.iter().map(|it| &it.base);
-        let all = files
+        files
             .chain(directories)
             .chain(symlinks)
             .chain(absent)
             .chain(releases)
-            .chain(artifacts);
-        all.map(|path| path.get_ref().as_str())
+            .chain(artifacts)
     }
 
     /// Every string that is a template, with its offset.

@@ -8,6 +8,7 @@ use minijinja::Environment;
 use super::environment::environment;
 use super::error::{Fault, RenderError, RenderErrors};
 use super::module_file::{FileItem, ModuleFile, Text};
+use super::place;
 use super::quotes::quoted_value;
 use super::syntax::Syntax;
 use crate::concern::{Folders, line_at};
@@ -56,6 +57,7 @@ impl TemplateSet {
         }
         let mut syntaxes = BTreeMap::new();
         for module in modules.values() {
+            module.check_paths(&mut errors);
             module.assign_syntaxes(&mut syntaxes, &mut errors);
         }
         let syntaxes = Arc::new(syntaxes);
@@ -82,6 +84,7 @@ impl TemplateSet {
             .get(concern)
             .into_iter()
             .flat_map(|module| module.file.paths())
+            .map(|path| path.get_ref().as_str())
     }
 
     /// The concerns that have a module, in order.
@@ -159,6 +162,21 @@ impl Module {
             host: None,
             fault: fault.into(),
             hint: hint.map(str::to_owned),
+        }
+    }
+
+    /// Notes paths that no facts could bring to where a module may put something.
+    fn check_paths(&self, errors: &mut Vec<RenderError>) {
+        for path in self.file.paths() {
+            if let Some(fault) = place::literal_fault(path.get_ref()) {
+                errors.push(self.error(path, fault, Some(place::HINT)));
+            }
+        }
+        if let Some(reason) = &self.file.facts_choose_paths
+            && reason.get_ref().trim().is_empty()
+        {
+            let fault = Fault::Manifest("`facts_choose_paths` gives no reason".to_owned());
+            errors.push(self.error(reason, fault, None));
         }
     }
 

@@ -21,7 +21,7 @@ use crate::inventory::Platform;
 use crate::rendered::Rendered;
 
 /// What one host gets of a concern on either platform.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sides {
     /// What its `ubuntu/` renders.
     pub ubuntu: Said,

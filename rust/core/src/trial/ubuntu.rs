@@ -1,6 +1,7 @@
 //! What a concern's `ubuntu/` puts on the example hosts.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::example::Example;
 use super::folders::first;
@@ -8,11 +9,10 @@ use super::{Outcome, Trial, counted};
 use crate::concern::Concern;
 use crate::inventory::Platform;
 use crate::name::{ConcernName, UnitName};
-use crate::render::{Facts, RenderErrors, Rendering, Syntax, TemplateSet, render, render_only};
+use crate::render::{
+    Facts, RenderErrors, Rendering, Syntax, TemplateSet, is_permitted, render, render_only,
+};
 use crate::rendered::{Entry, Rendered};
-
-/// Where a concern may put files: what belongs to the host's administrator, not to packages or users.
-const PERMITTED: [&str; 5] = ["/etc", "/opt", "/srv", "/usr/local", "/var/lib"];
 
 /// Where systemd looks for units that an administrator writes.
 const UNITS: &str = "/etc/systemd/system/";
@@ -154,29 +154,20 @@ pub(super) fn trials(
     trials
 }
 
+/// Where the paths are; one that is elsewhere is not rendered, unless the module says why facts choose it.
 fn paths(trees: &[Rendered]) -> Trial {
-    let expected = format!("every path is below {}", PERMITTED.join(", "));
-    let below = |path: &str| {
-        PERMITTED.iter().any(|folder| {
-            let rest = path.strip_prefix(folder);
-            rest.is_some_and(|rest| rest.starts_with('/'))
-        })
-    };
+    let expected = "paths are where the host's administrator has files, or where facts say";
     let all: BTreeSet<&str> = trees
         .iter()
         .flat_map(|tree| tree.entries.keys())
         .map(AsRef::as_ref)
         .collect();
-    let stray: Vec<&str> = all.iter().copied().filter(|path| !below(path)).collect();
-    let outcome = if stray.is_empty() {
-        Outcome::Proven(counted(all.len(), "path"))
-    } else {
-        Outcome::refuted(
-            format!("`{}`", stray.join("`, `")),
-            "what is elsewhere belongs to packages, to users or to the kernel",
-        )
-    };
-    Trial::new("ubuntu/paths", expected, outcome)
+    let chosen = all.iter().filter(|path| !is_permitted(path)).count();
+    let mut found = counted(all.len(), "path");
+    if chosen > 0 {
+        let _ = write!(found, ", {chosen} of them chosen by facts");
+    }
+    Trial::new("ubuntu/paths", expected, Outcome::Proven(found))
 }
 
 /// Whether templates are written in the syntax of their readers.
