@@ -31,6 +31,13 @@ lib.mkIf (host ? ssh) {
     ClientAliveCountMax 3
     ClientAliveInterval ${toString ssh.client_alive_interval_seconds}
     X11Forwarding no
+  ''
+  # nix-darwin has sshd ask a command for the declared keys.
+  + lib.optionalString (ssh.exclusive_keys or false) ''
+    AuthorizedKeysFile none
+    TrustedUserCAKeys none
+    HostbasedAuthentication no
+    GSSAPIAuthentication no
   '';
 
   # launchd starts sshd for each connection, so an invalid file would lock everybody out at once.

@@ -7,6 +7,7 @@
 }:
 let
   facts = host.ssh;
+  exclusive = facts.exclusive_keys or false;
   # The facts override a platform's profile, such as Linode's.
   fact = lib.mkOverride 90;
   withKeys = lib.filterAttrs (_: user: user.keys != [ ]) (host.system.users or { });
@@ -33,10 +34,16 @@ in
         ClientAliveCountMax = 3;
         X11Forwarding = fact false;
         UseDns = fact false;
+      }
+      // lib.optionalAttrs exclusive {
+        AuthorizedKeysCommand = "none";
+        TrustedUserCAKeys = "none";
+        HostbasedAuthentication = false;
       };
-    };
+    }
+    // lib.optionalAttrs exclusive { authorizedKeysInHomedir = false; };
 
-    # Keys in home directories stay valid; these are added in /etc/ssh/authorized_keys.d.
+    # These are in /etc/ssh/authorized_keys.d; keys in home directories stay valid beside them unless facts say otherwise.
     users.users = lib.mapAttrs (_: user: { openssh.authorizedKeys.keys = user.keys; }) (
       withKeys // cluster.operators
     );

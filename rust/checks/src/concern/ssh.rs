@@ -1,11 +1,12 @@
 //! sshd as it is configured in effect for those who may log in, and the operators' way in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 mod daemon;
 mod settings;
+mod ways;
 
-use deployctl_core::inventory::ssh::{RootLogin, Ssh};
+use deployctl_core::inventory::ssh::{RootLogin, Ssh, declared_keys};
 use deployctl_core::inventory::text::PublicKey;
 use deployctl_core::observed::find_way;
 use deployctl_core::precedence;
@@ -32,26 +33,15 @@ pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
         checks.extend(daemon::checks(user, facts.port.number()));
     }
     checks.push(listening(facts, declared));
-    let mut key_files: BTreeMap<&str, Vec<&PublicKey>> = BTreeMap::new();
-    for (name, operator) in &declared.cluster.operators {
-        key_files.insert(name.as_str(), operator.keys.iter().collect());
-    }
-    let system = declared.host.system.as_ref();
-    for (name, user) in system
-        .and_then(|system| system.users.as_ref())
-        .into_iter()
-        .flatten()
-    {
-        if !user.keys.is_empty() {
-            let keys = key_files.entry(name.as_str()).or_default();
-            if keys.is_empty() {
-                keys.extend(&user.keys);
-            }
-        }
-    }
+    let key_files = declared_keys(declared.cluster, declared.host);
     for (name, declared) in &key_files {
-        checks.push(keys(name, declared.iter().copied(), &keys_query(name)));
+        checks.push(keys(
+            name.as_str(),
+            declared.iter().copied(),
+            &keys_query(name.as_str()),
+        ));
     }
+    checks.push(ways::check(&query, declared));
     // Keys of a user who may not log in open nothing.
     let root = "root".to_owned();
     let root_logs_in = facts.permit_root_login != RootLogin::No && allowed.contains(&root);
@@ -106,7 +96,7 @@ fn listening(facts: &Ssh, declared: &Declared<'_>) -> Check {
 }
 
 /// Who may log in: those declared, and the user by whom we do.
-fn allowed(facts: &Ssh, declared: &Declared<'_>) -> BTreeSet<String> {
+pub(super) fn allowed(facts: &Ssh, declared: &Declared<'_>) -> BTreeSet<String> {
     let own = &declared.host.connection.user;
     facts
         .allow_users
@@ -178,7 +168,11 @@ fn blob(line: &str) -> Option<&str> {
 }
 
 /// No key that is declared nowhere opens the account.
-fn other_keys<'a>(user: &str, keys: impl Iterator<Item = &'a PublicKey>, query: &Query) -> Check {
+pub(super) fn other_keys<'a>(
+    user: &str,
+    keys: impl Iterator<Item = &'a PublicKey>,
+    query: &Query,
+) -> Check {
     let declared: BTreeSet<String> = keys
         .filter_map(|key| blob(key.as_str()).map(str::to_owned))
         .collect();

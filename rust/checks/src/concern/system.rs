@@ -11,7 +11,10 @@ use crate::answer::{Answer, Found, Unreadable, number, value};
 use crate::{Check, Declared, span};
 
 mod failed;
+mod root_access;
 mod sudo;
+
+pub(super) use root_access::Entitled;
 
 pub(crate) const CONCERN: &str = "system";
 
@@ -29,6 +32,7 @@ pub(super) fn checks(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
     if let Some(seconds) = facts.watchdog_seconds {
         checks.push(watchdog(seconds));
     }
+    checks.push(root_access::check(declared));
     checks.extend(failed::checks(declared));
     checks
 }

@@ -79,6 +79,12 @@ const OTHER: &[Mutation] = &[
         "[4000, 4000]",
         "fail",
     ),
+    (
+        "ssh/key-files",
+        "authorizedkeysfile /etc/ssh/authorized_keys.d/%u",
+        "authorizedkeysfile .ssh/authorized_keys /etc/ssh/authorized_keys.d/%u",
+        "fail",
+    ),
     ("trading/process", "SCHED_FIFO", "SCHED_OTHER", "fail"),
     ("trading/process", "priority: 50", "priority: 1", "fail"),
     (

@@ -88,7 +88,7 @@ impl Rule {
     }
 
     /// Where it stands.
-    pub(crate) fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         Place {
             file: self.file.clone(),
             line: self.line,
@@ -116,9 +116,19 @@ impl Rule {
         self.last.ends_with("ALL")
     }
 
+    /// Whom it is for, as sudoers says it: a user, `%group`, `ALL`, or the name of a list.
+    pub fn who(&self) -> &str {
+        self.who.trim_matches('"')
+    }
+
+    /// Whether it lets anyone do anything; it is no `@includedir`, and does not only forbid.
+    pub fn grants_something(&self) -> bool {
+        !self.who.starts_with('@') && !self.denies()
+    }
+
     /// The one user that it is for; none where it is for a group, for all, or for a list by name.
-    pub(crate) fn user(&self) -> Option<&str> {
-        let who = self.who.trim_matches('"');
+    pub fn user(&self) -> Option<&str> {
+        let who = self.who();
         let is_name = who.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         is_name.then_some(who)
     }
@@ -129,7 +139,7 @@ impl Rule {
     }
 
     fn is_for(&self, user: &str, groups: &[String]) -> bool {
-        let who = self.who.trim_matches('"');
+        let who = self.who();
         who == "ALL"
             || who == user
             || who

@@ -362,6 +362,10 @@ fn of_what_sshd_would_load() {
         ),
         ("no file of keys", drop_in("AuthorizedKeysFile none\n")),
         (
+            "no file of keys in a home directory",
+            drop_in("AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n"),
+        ),
+        (
             "a file of others, not loaded so far",
             theirs(
                 "/etc/ssh/sshd_config.d/00-aaa.conf",

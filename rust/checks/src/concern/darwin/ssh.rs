@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deployctl_core::inventory::ssh::Ssh;
+use deployctl_core::inventory::ssh::{Ssh, declared_keys};
 use deployctl_core::query::{Query, quote};
 
 use crate::concern::ssh::{self, CONCERN};
@@ -35,6 +35,11 @@ pub(in crate::concern) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Ch
             &keys(name.as_str()),
         ));
     }
+    let declared_keys = declared_keys(declared.cluster, declared.host);
+    for name in ssh::allowed(facts, declared) {
+        let all = declared_keys.values().flatten().copied();
+        checks.push(ssh::other_keys(&name, all, &keys(&name)));
+    }
     checks
 }
 
@@ -48,7 +53,7 @@ fn keys(user: &str) -> Query {
              [ -n \"$home\" ] || {{ echo no such user; exit 0; }}\n\
              printf 'home %s\\n' \"$home\"\n\
              for f in /etc/ssh/nix_authorized_keys.d/{name} \"$home/.ssh/authorized_keys\"; do\n  \
-             [ -r \"$f\" ] && cat \"$f\"\ndone\n:"
+             [ -r \"$f\" ] && printf 'file %s\\n' \"$f\" && cat \"$f\" && echo\ndone\n:"
         ),
     )
 }

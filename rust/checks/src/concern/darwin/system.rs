@@ -3,11 +3,11 @@
 use deployctl_core::inventory::system::System;
 use deployctl_core::query::Query;
 
-use crate::answer::{Found, value};
-use crate::concern::system::CONCERN;
+use crate::answer::{Found, Unreadable, value};
+use crate::concern::system::{CONCERN, Entitled};
 use crate::{Check, Declared};
 
-pub(in crate::concern) fn checks(facts: &System, _: &Declared<'_>) -> Vec<Check> {
+pub(in crate::concern) fn checks(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
     let query = Query::new(
         "system/mac-names",
         "printf 'hostname=%s\\n' \"$(/usr/sbin/scutil --get HostName 2>/dev/null)\"\n\
@@ -52,5 +52,40 @@ pub(in crate::concern) fn checks(facts: &System, _: &Declared<'_>) -> Vec<Check>
                     .or_hint("the setting that follows the machine's place may have changed it"))
             },
         ),
+        root_access(declared),
     ]
+}
+
+/// Administrators of a Mac may become root by sudo; only those whom facts name are.
+fn root_access(declared: &Declared<'_>) -> Check {
+    let query = Query::new(
+        "system/mac-root-access",
+        "/usr/bin/dscl . -read /Groups/admin GroupMembership",
+    );
+    let entitled = Entitled::of(declared);
+    Check::new(
+        CONCERN,
+        "root-access",
+        &query,
+        "only those whom facts name are administrators".to_owned(),
+        move |answer| {
+            let members = answer.lines()?.next().unwrap_or_default();
+            let members = members
+                .strip_prefix("GroupMembership:")
+                .ok_or_else(|| Unreadable::new("no members of the group `admin` in the answer"))?;
+            let others: Vec<String> = members
+                .split_whitespace()
+                .filter(|member| !entitled.by_group(member, "admin"))
+                .map(|member| format!("`{member}`"))
+                .collect();
+            let evidence = if others.is_empty() {
+                "nobody else".to_owned()
+            } else {
+                others.join(", ")
+            };
+            Ok(Found::when(others.is_empty(), evidence).or_hint(
+                "declare the account as an operator; or on the Mac: `dseditgroup -o edit -d USER -t user admin`",
+            ))
+        },
+    )
 }

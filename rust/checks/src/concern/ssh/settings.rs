@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deployctl_core::inventory::host::Platform;
 use deployctl_core::inventory::ssh::Ssh;
 use deployctl_core::precedence::sshd::{DROP_INS, Login, MAIN, evaluate, names};
 use deployctl_core::precedence::{self, ConfigFiles};
@@ -50,6 +51,14 @@ pub(in crate::concern) fn effective(
             facts.client_alive_interval_seconds.to_string(),
         ),
     ];
+    if facts.has_exclusive_keys() {
+        // On a Mac a command prints the declared keys, and no file has any.
+        let files = match declared.host.platform {
+            Platform::Darwin => "none",
+            Platform::Ubuntu | Platform::Nixos => "/etc/ssh/authorized_keys.d/%u",
+        };
+        checks.push(setting("key-files", "authorizedkeysfile", files.to_owned()));
+    }
     checks.push(allow_users(query, allowed(facts, declared)));
     checks
 }
@@ -153,19 +162,19 @@ pub(super) fn login(declared: &Declared<'_>, query: &Query) -> Check {
 
 /// The answer: settings by login, then the files that they come from.
 pub(in crate::concern) struct Effective<'a> {
-    logins: Vec<Settings<'a>>,
-    files: ConfigFiles,
+    pub(super) logins: Vec<Settings<'a>>,
+    pub(super) files: ConfigFiles,
 }
 
 /// What `sshd -T` prints for one login; without a name where it was asked of none.
-struct Settings<'a> {
-    user: &'a str,
+pub(super) struct Settings<'a> {
+    pub(super) user: &'a str,
     values: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 impl<'a> Effective<'a> {
     /// Lower-case keyword, blank, value; list keywords repeat. `login USER` begins each part.
-    fn parse(answer: &Answer<'a>) -> Result<Self, Unreadable> {
+    pub(super) fn parse(answer: &Answer<'a>) -> Result<Self, Unreadable> {
         let mut logins: Vec<Settings<'a>> = Vec::new();
         for line in answer.lines()? {
             if line.contains('\0') {
@@ -224,7 +233,7 @@ impl<'a> Effective<'a> {
 }
 
 /// A login of `user`, from where is not known here.
-fn login_of(user: &str) -> Login {
+pub(super) fn login_of(user: &str) -> Login {
     Login {
         user: user.to_owned(),
         ..Login::default()
@@ -233,7 +242,7 @@ fn login_of(user: &str) -> Login {
 
 impl<'a> Settings<'a> {
     /// The value of a keyword that has one.
-    fn one(&self, key: &str) -> Result<&'a str, Unreadable> {
+    pub(super) fn one(&self, key: &str) -> Result<&'a str, Unreadable> {
         match self.values.get(key).map(Vec::as_slice).unwrap_or_default() {
             [found] => Ok(found),
             found => Err(Unreadable(format!("{} lines of `{key}`", found.len()))),
@@ -241,7 +250,7 @@ impl<'a> Settings<'a> {
     }
 
     /// All words of a keyword.
-    fn words(&self, key: &str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn words(&self, key: &str) -> impl Iterator<Item = &'a str> {
         let lines = self.values.get(key).into_iter().flatten();
         lines.flat_map(|line| line.split_whitespace())
     }

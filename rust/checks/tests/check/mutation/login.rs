@@ -99,6 +99,43 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "skip",
     ),
     (
+        "ssh/other-ways",
+        "hostbasedauthentication no",
+        "hostbasedauthentication yes",
+        "fail",
+    ),
+    (
+        "ssh/other-ways",
+        "hostbasedauthentication no",
+        "trustedusercakeys /etc/ssh/ca.pub",
+        "fail",
+    ),
+    (
+        "system/root-access",
+        "user nobody 65534 65534",
+        "user nobody 0 65534",
+        "fail",
+    ),
+    (
+        "system/root-access",
+        "group disk 6",
+        "group disk 6 www-data",
+        "fail",
+    ),
+    (
+        "system/root-access",
+        "group sudo 27 operator",
+        "group sudo 27 operator,guest",
+        "fail",
+    ),
+    (
+        "system/root-access",
+        "sudoers /etc/sudoers:47 %admin - ALL",
+        "sudoers /etc/sudoers:47 guest - /usr/bin/less",
+        "fail",
+    ),
+    ("system/root-access", "user root 0 0\n", "", "error"),
+    (
         "ssh/other-keys/operator",
         "IHkS6uGBo5FVxjcBcmTz",
         "IHkS6uGBo5FVxjcBcmTy",

@@ -9,7 +9,7 @@ use crate::inventory::firewall::{Protocol, Verdict};
 use crate::inventory::forms;
 use crate::inventory::host::{Elevation, Host, Platform};
 use crate::inventory::path::FactPath;
-use crate::inventory::ssh::{RootLogin, Ssh};
+use crate::inventory::ssh::{RootLogin, Ssh, declared_keys};
 use crate::inventory::suggest;
 use crate::name::{AccountName, HostName};
 
@@ -151,6 +151,16 @@ fn check_sshd(
         findings.add(
             FactPath::host(name).keys("ssh.permit_root_login"),
             "does not let root in, as which deployctl connects".to_owned(),
+        );
+    }
+    if let Some(cluster) = cluster
+        && ssh.has_exclusive_keys()
+        && !declared_keys(cluster, host).contains_key(&connection.user)
+    {
+        findings.add_with_hint(
+            FactPath::host(name).keys("ssh.exclusive_keys"),
+            format!("leaves `{user}` without a key, as which deployctl connects"),
+            "set `connection.user` to an operator: their keys are declared".to_owned(),
         );
     }
 }
