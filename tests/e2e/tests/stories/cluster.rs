@@ -138,17 +138,19 @@ impl Cluster {
 
     /// Declares the networks that the machines share.
     pub(crate) fn declare_links(&self, links: &Value) -> Result<()> {
-        let text = fs::read_to_string(self.repo.join("hosts/cluster.json"))?;
-        let mut cluster: Value = serde_json::from_str(&text)?;
-        cluster["cluster"]["links"] = links.clone();
-        self.declare_cluster(&cluster)
+        self.redeclare_cluster(|cluster| cluster["links"] = links.clone())
     }
 
     /// Declares the values that only some hosts may read.
     pub(crate) fn declare_secrets(&self, secrets: &Value) -> Result<()> {
+        self.redeclare_cluster(|cluster| cluster["secrets"] = secrets.clone())
+    }
+
+    /// Changes the facts of the cluster.
+    pub(crate) fn redeclare_cluster(&self, change: impl FnOnce(&mut Value)) -> Result<()> {
         let text = fs::read_to_string(self.repo.join("hosts/cluster.json"))?;
         let mut cluster: Value = serde_json::from_str(&text)?;
-        cluster["cluster"]["secrets"] = secrets.clone();
+        change(&mut cluster["cluster"]);
         self.declare_cluster(&cluster)
     }
 
