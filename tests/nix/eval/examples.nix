@@ -9,7 +9,20 @@
     architecture = "x86_64";
     hardware.cpu.threads = 2;
     # Answers for itself below `.local`.
-    connection.address = "example.local";
+    connection = {
+      address = "example.local";
+      port = 22;
+      user = "operator";
+    };
+    ssh = {
+      port = 22;
+      permit_root_login = "no";
+      allow_users = [ "operator" ];
+      max_auth_tries = 4;
+      login_grace_seconds = 30;
+      client_alive_interval_seconds = 60;
+      exclusive_keys = true;
+    };
     secrets.files = {
       api-key = { };
       ups-password = {
@@ -153,6 +166,7 @@
       max_auth_tries = 4;
       login_grace_seconds = 30;
       client_alive_interval_seconds = 60;
+      exclusive_keys = true;
     };
     network.interfaces.en7 = {
       service = "USB 10/100/1000 LAN";
