@@ -1,5 +1,7 @@
 //! Modules and facts that are wrong: what is said, all at once, and where.
 
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
+
 use std::collections::BTreeMap;
 
 use deployctl_core::concern::Folders;

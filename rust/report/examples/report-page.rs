@@ -1,5 +1,7 @@
 //! Prints a page to look at: `cargo run -p deployctl-report --example report-page rich > page.html`.
 
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
+
 use std::io::Write as _;
 
 use deployctl_report::text::html;

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use deployctl_core::inventory::system::{Journald, System, UnattendedUpgrades};
-use deployctl_core::query::{Query, quote};
+use deployctl_core::query::Query;
 use serde::Deserialize;
 
 use crate::answer::{Answer, Found, Unreadable, number, value};
 use crate::{Check, Declared, span};
 
+mod accounts;
 mod failed;
 mod root_access;
 mod sudo;
@@ -20,7 +21,7 @@ pub(crate) const CONCERN: &str = "system";
 
 pub(super) fn checks(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
     let mut checks = identity(facts);
-    checks.extend(accounts(facts, declared));
+    checks.extend(accounts::checks(facts, declared));
     if let Some(journald) = &facts.journald {
         checks.extend(journal(journald));
     }
@@ -83,123 +84,6 @@ fn zone_of(path: &str) -> &str {
 }
 
 /// Operators and declared users exist, in their groups, with their shells; operators may use sudo.
-fn accounts(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
-    let users = facts.users.iter().flatten();
-    let operators = declared.cluster.operators.keys();
-    let names: BTreeSet<&str> = operators
-        .clone()
-        .map(AsRef::as_ref)
-        .chain(users.clone().map(|(name, _)| name.as_ref()))
-        .collect();
-    let query = accounts_query(&names);
-    let mut checks = Vec::new();
-    for name in names {
-        let user = facts
-            .users
-            .iter()
-            .flatten()
-            .find(|(user, _)| user.as_str() == name);
-        // NixOS has shells below its store.
-        let nixos = declared.is_nixos();
-        let made = if nixos {
-            "apply makes it with the system"
-        } else {
-            "apply makes it, and makes it again where it was deleted since"
-        };
-        let shell = user.map(|(_, user)| program(user.shell.as_str(), nixos).to_owned());
-        let groups: BTreeSet<String> = user
-            .map(|(_, user)| user.groups.iter().map(ToString::to_string).collect())
-            .unwrap_or_default();
-        let mut expected = format!("user {name} exists");
-        if !groups.is_empty() {
-            let list: Vec<&str> = groups.iter().map(String::as_str).collect();
-            expected = format!("{expected}, in {}", list.join(", "));
-        }
-        if let Some(shell) = &shell {
-            expected = format!("{expected}, with shell {shell}");
-        }
-        let key = name.to_owned();
-        checks.push(Check::new(
-            CONCERN,
-            &format!("user/{name}"),
-            &query,
-            expected,
-            move |answer| {
-                let Some(account) = parse_account(answer, &key)? else {
-                    return Ok(Found::when(false, "no such user").or_hint(made));
-                };
-                let holds = groups
-                    .iter()
-                    .all(|group| account.groups.contains(group.as_str()))
-                    && shell
-                        .as_deref()
-                        .is_none_or(|wanted| wanted == program(account.shell, nixos));
-                let list: Vec<&str> = account.groups.iter().copied().collect();
-                let found = Found::when(
-                    holds,
-                    format!("in {}, with shell {}", list.join(", "), account.shell),
-                );
-                let other = shell.as_deref().filter(|shell| *shell != account.shell);
-                Ok(match other {
-                    // systemd-sysusers does not change an existing account.
-                    Some(shell) if !nixos => {
-                        found.or_hint(format!("on the host: usermod --shell {shell} {key}"))
-                    }
-                    _ => found.or_hint("apply puts users into their groups"),
-                })
-            },
-        ));
-    }
-    if let Some(passwordless) = facts.sudo_passwordless {
-        checks.extend(operators.map(|operator| sudo::check(operator.as_str(), passwordless)));
-    }
-    checks
-}
-
-/// The whole path, or the program's name alone.
-fn program(path: &str, by_name: bool) -> &str {
-    match path.rsplit_once('/') {
-        Some((_, name)) if by_name => name,
-        _ => path,
-    }
-}
-
-fn accounts_query(names: &BTreeSet<&str>) -> Query {
-    let names: Vec<String> = names.iter().map(|name| quote(name)).collect();
-    Query::new(
-        "system/accounts",
-        format!(
-            "set -- {}\nfor u do\n  if e=$(getent passwd \"$u\"); then printf 'user %s %s %s\\n' \"$u\" \"${{e##*:}}\" \"$(id -Gn \"$u\")\"; else printf 'absent %s\\n' \"$u\"; fi\ndone",
-            names.join(" ")
-        ),
-    )
-}
-
-struct Account<'a> {
-    shell: &'a str,
-    groups: BTreeSet<&'a str>,
-}
-
-/// The account `user`; `None` if it does not exist.
-fn parse_account<'a>(answer: &Answer<'a>, user: &str) -> Result<Option<Account<'a>>, Unreadable> {
-    for line in answer.lines()? {
-        let words: Vec<&str> = line.split(' ').collect();
-        match &words[..] {
-            ["absent", name] if *name == user => return Ok(None),
-            ["user", name, shell, groups @ ..] if *name == user => {
-                let groups = groups
-                    .iter()
-                    .copied()
-                    .filter(|group| !group.is_empty())
-                    .collect();
-                return Ok(Some(Account { shell, groups }));
-            }
-            _ => {}
-        }
-    }
-    Err(Unreadable(format!("no line for user `{user}`")))
-}
-
 /// journald says at its start what it may use; how long it keeps is in its merged configuration.
 fn journal(facts: &Journald) -> Vec<Check> {
     let usage = Query::new(

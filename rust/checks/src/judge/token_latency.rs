@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::answer::{Answer, Found, Unreadable};
 use crate::inference::{ITEM, TOLERANCE, not_measured, prompt_of_length};
-use crate::measurement::Bound;
+use crate::measurement::{Bound, Measurement};
 use crate::reader::hostprobe::{Item, shown};
 
 /// Statistics that are shown.
@@ -26,31 +26,16 @@ pub(super) struct Options {
 
 pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unreadable> {
     let item = Item::of(answer, ITEM)?;
-    let first = item
-        .milliseconds("first_token", "time to first token")
-        .map(|it| it.limit("p95", Bound::AtMost, f64::from(options.first_token_ms)));
-    let between = item
-        .milliseconds("between_tokens", "time between tokens")
-        .map(|it| it.limit("p95", Bound::AtMost, f64::from(options.between_tokens_ms)));
-    // Nothing is held against the server's own count: it says where time goes when ours is longer.
-    let server = item.milliseconds(
-        "server_first_token",
-        "time to first token, by the server's own clock",
-    );
-    let server_between = item.milliseconds(
-        "server_between_tokens",
-        "time between tokens, by the server's own clock, mean of each answer",
-    );
-    let measured: Vec<_> = [&first, &between, &server, &server_between]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
+    let times = Times::of(&item, options);
+    let measured = times.measured();
     if !item.passed() {
         return Ok(item.failure().measuring(measured));
     }
-    let first = first.ok_or_else(|| not_measured("time to the first token"))?;
-    let Some(between) = between else {
+    let server = times.by_the_server();
+    let first = times
+        .first
+        .ok_or_else(|| not_measured("time to the first token"))?;
+    let Some(between) = times.between else {
         let evidence = format!("{}; all tokens of an answer came at once", item.message);
         let hint =
             "the server sends no stream, or its host is so busy that it cannot keep up with one";
@@ -58,31 +43,7 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
             .or_hint(hint)
             .measuring(measured));
     };
-    let server = match server.iter().zip(&server_between).next() {
-        None => "the server tells no times of its own".to_owned(),
-        Some((first, between)) => format!(
-            "by the server's own clock {} and {}",
-            shown(first, &SHOWN[..2]),
-            shown(between, &SHOWN[..2])
-        ),
-    };
-    let short = item
-        .number("answer_tokens_min")
-        .filter(|least| *least < f64::from(options.output_tokens))
-        .map(|least| {
-            format!(
-                "answers of {least} tokens only, not {}",
-                options.output_tokens
-            )
-        });
-    let cached = item
-        .number("cached_tokens_max")
-        .filter(|most| *most > f64::from(options.prompt_tokens) * TOLERANCE)
-        .map(|most| format!("{most} tokens of a prompt came out of the cache"));
-    let (prompts, wrong) = match prompt_of_length(&item, options.prompt_tokens) {
-        Ok(prompts) => (prompts, cached.or(short)),
-        Err(wrong) => (wrong.clone(), Some(wrong)),
-    };
+    let (prompts, wrong) = as_declared(&item, options);
     let evidence = format!(
         "{prompts}; first token {}; between tokens {}; {server}",
         shown(&first, &SHOWN),
@@ -100,4 +61,81 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
         )),
         (None, None) => found,
     })
+}
+
+/// What was measured.
+struct Times {
+    first: Option<Measurement>,
+    between: Option<Measurement>,
+    /// Nothing is held against the server's own count: it says where time goes when ours is longer.
+    server_first: Option<Measurement>,
+    server_between: Option<Measurement>,
+}
+
+impl Times {
+    fn of(item: &Item, options: &Options) -> Self {
+        let limited = |key, what, most| {
+            let measured = item.milliseconds(key, what)?;
+            Some(measured.limit("p95", Bound::AtMost, f64::from(most)))
+        };
+        Self {
+            first: limited("first_token", "time to first token", options.first_token_ms),
+            between: limited(
+                "between_tokens",
+                "time between tokens",
+                options.between_tokens_ms,
+            ),
+            server_first: item.milliseconds(
+                "server_first_token",
+                "time to first token, by the server's own clock",
+            ),
+            server_between: item.milliseconds(
+                "server_between_tokens",
+                "time between tokens, by the server's own clock, mean of each answer",
+            ),
+        }
+    }
+
+    fn measured(&self) -> Vec<Measurement> {
+        let all = [
+            &self.first,
+            &self.between,
+            &self.server_first,
+            &self.server_between,
+        ];
+        all.into_iter().flatten().cloned().collect()
+    }
+
+    /// The server's own count, in words.
+    fn by_the_server(&self) -> String {
+        match self.server_first.as_ref().zip(self.server_between.as_ref()) {
+            None => "the server tells no times of its own".to_owned(),
+            Some((first, between)) => format!(
+                "by the server's own clock {} and {}",
+                shown(first, &SHOWN[..2]),
+                shown(between, &SHOWN[..2])
+            ),
+        }
+    }
+}
+
+/// How long the prompts were, and whether something else than declared was measured.
+fn as_declared(item: &Item, options: &Options) -> (String, Option<String>) {
+    let short = item
+        .number("answer_tokens_min")
+        .filter(|least| *least < f64::from(options.output_tokens))
+        .map(|least| {
+            format!(
+                "answers of {least} tokens only, not {}",
+                options.output_tokens
+            )
+        });
+    let cached = item
+        .number("cached_tokens_max")
+        .filter(|most| *most > f64::from(options.prompt_tokens) * TOLERANCE)
+        .map(|most| format!("{most} tokens of a prompt came out of the cache"));
+    match prompt_of_length(item, options.prompt_tokens) {
+        Ok(prompts) => (prompts, cached.or(short)),
+        Err(wrong) => (wrong.clone(), Some(wrong)),
+    }
 }

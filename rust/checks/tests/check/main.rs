@@ -1,5 +1,7 @@
 //! Checks against a good host, broken hosts, recorded answers and hostile ones.
 
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
+
 #[cfg(test)]
 mod cases;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The command line as a user meets it: texts, exit codes, and what is left on disk.
 
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

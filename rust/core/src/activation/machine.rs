@@ -296,18 +296,30 @@ pub fn next(phase: Phase, event: Event) -> Step {
             host(A::Release, P::RolledBack)
         }
         (P::RollingBack, E::RollbackFailed) => host(A::CallForHelp, P::RollbackFailed),
-
-        // Events that repeat what already happened.
-        (P::Committed, E::Confirmed | E::ConfirmedWrongly | E::ConfirmedTooLate)
-        | (P::RolledBack | P::Refused, E::RollbackRequested | E::Abandoned)
-        | (
-            P::Committed | P::RolledBack | P::RollbackFailed | P::Refused,
-            E::DeadlinePassed | E::Stolen,
-        )
-        | (P::RolledBack | P::RollbackFailed | P::Refused, E::Interrupted) => {
-            host(A::Nothing, phase)
-        }
-
+        _ if repeats(phase, event) => host(A::Nothing, phase),
         _ => host(A::Deny, phase),
+    }
+}
+
+/// Whether the event repeats what already happened.
+fn repeats(phase: Phase, event: Event) -> bool {
+    use Event as E;
+    use Phase as P;
+
+    match phase {
+        P::Committed => matches!(
+            event,
+            E::Confirmed
+                | E::ConfirmedWrongly
+                | E::ConfirmedTooLate
+                | E::DeadlinePassed
+                | E::Stolen
+        ),
+        P::RolledBack | P::Refused => matches!(
+            event,
+            E::RollbackRequested | E::Abandoned | E::DeadlinePassed | E::Stolen | E::Interrupted
+        ),
+        P::RollbackFailed => matches!(event, E::DeadlinePassed | E::Interrupted),
+        _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::error::ConcernError;
-use super::folder::Folder;
+use super::folder::{Folder, MANIFEST};
 use crate::inventory::{has_type, kinds, suggest, validator};
 use crate::name::ConcernName;
 
@@ -23,39 +23,65 @@ pub(super) fn read(
     name: &ConcernName,
     folder: &Folder,
 ) -> Result<Option<Value>, Vec<ConcernError>> {
-    let at = |file: &str, line, problem: String, hint: Option<&str>| ConcernError {
+    let Some(source) = source(name, folder)? else {
+        return Ok(None);
+    };
+    let whole: Value = serde_json::from_str(source).map_err(|error| {
+        let problem = format!("is no JSON: {error}");
+        vec![fault(folder, SCHEMA, error.line(), problem)]
+    })?;
+    resolved(&whole).map(Some).map_err(|problems| {
+        let problems = problems.into_iter();
+        problems
+            .map(|problem| fault(folder, SCHEMA, 1, problem))
+            .collect()
+    })
+}
+
+fn fault(folder: &Folder, file: &str, line: usize, problem: String) -> ConcernError {
+    ConcernError {
         file: format!("{}/{file}", folder.place),
         line,
         problem,
-        hint: hint.map(str::to_owned),
-    };
-    let Some(source) = folder.files.get(SCHEMA) else {
-        if has_type(name.as_str()) {
-            return Ok(None);
-        }
-        let problem = format!("the folder has no `{SCHEMA}`");
-        let hint = "it is the JSON Schema of what a host may say of the concern";
-        return Err(vec![at(super::folder::MANIFEST, 1, problem, Some(hint))]);
-    };
-    if has_type(name.as_str()) {
-        let problem = format!("the facts of `{name}` have a type in deployctl");
-        let hint = "remove the file; another concern takes another name";
-        return Err(vec![at(SCHEMA, 1, problem, Some(hint))]);
+        hint: None,
     }
-    let whole: Value = serde_json::from_str(source).map_err(|error| {
-        vec![at(
+}
+
+/// The file's text; `None` where the facts have a type. A concern has one of them.
+fn source<'a>(
+    name: &ConcernName,
+    folder: &'a Folder,
+) -> Result<Option<&'a str>, Vec<ConcernError>> {
+    let typed = has_type(name.as_str());
+    let found = folder.files.get(SCHEMA);
+    let (file, problem, hint) = match found {
+        None if typed => return Ok(None),
+        Some(source) if !typed => return Ok(Some(source)),
+        None => (
+            MANIFEST,
+            format!("the folder has no `{SCHEMA}`"),
+            "it is the JSON Schema of what a host may say of the concern",
+        ),
+        Some(_) => (
             SCHEMA,
-            error.line(),
-            format!("is no JSON: {error}"),
-            None,
-        )]
-    })?;
+            format!("the facts of `{name}` have a type in deployctl"),
+            "remove the file; another concern takes another name",
+        ),
+    };
+    Err(vec![ConcernError {
+        hint: Some(hint.to_owned()),
+        ..fault(folder, file, 1, problem)
+    }])
+}
+
+/// The schema without references; else what is wrong with it.
+fn resolved(whole: &Value) -> Result<Value, Vec<String>> {
     let mut resolver = Resolver {
         definitions: &whole["$defs"],
         values: 0,
         problems: Vec::new(),
     };
-    let mut schema = resolver.resolve(&whole, "", 0);
+    let mut schema = resolver.resolve(whole, "", 0);
     if schema["type"] != "object" || !schema["properties"].is_object() {
         let problem =
             "the facts are no attribute set: expected `\"type\": \"object\"` and `properties`";
@@ -75,12 +101,10 @@ pub(super) fn read(
             .push(format!("is no JSON Schema: `{pointer}`: {error}"));
     }
     if resolver.problems.is_empty() {
-        return Ok(Some(schema));
+        Ok(schema)
+    } else {
+        Err(resolver.problems)
     }
-    let problems = resolver.problems.into_iter();
-    Err(problems
-        .map(|problem| at(SCHEMA, 1, problem, None))
-        .collect())
 }
 
 /// Whether the fact at `path` of a schema without references is of the kind `blackout-hours`: then it fits the type.

@@ -169,10 +169,8 @@ SHOWN
 }
 show"#;
 
-/// One `key value` a line.
-fn host(sandbox: bool) -> String {
-    let mut text = String::from(
-        r#"R=${DEPLOYCTL_ROOT-}
+/// Who the host is, and what its own folder says, in a sandbox as well.
+const HOST: &str = r#"R=${DEPLOYCTL_ROOT-}
 S=$R/var/lib/deployctl
 say() { printf '%s %s\n' "$1" "$2"; }
 line() {
@@ -251,11 +249,10 @@ for f in "$S"/applies/*/phase; do
     esac
   fi
 done
-"#,
-    );
-    if !sandbox {
-        text.push_str(
-            r#"if [ -n "$mac" ]; then
+"#;
+
+/// What only a whole host has.
+const LIVE: &str = r#"if [ -n "$mac" ]; then
   say hostname "$(hostname)"
   say boot "$(sysctl -n kern.bootsessionuuid)"
   say kernel "$(uname -r)"
@@ -274,10 +271,12 @@ if [ -e /run/reboot-required ]; then say reboot-required yes; fi
 if [ -r /run/deployctl-reboot/states ]; then
   while IFS= read -r v; do say at-boot "$v"; done </run/deployctl-reboot/states
 fi
-"#,
-        );
-    }
-    text
+"#;
+
+/// One `key value` a line.
+fn host(sandbox: bool) -> String {
+    let live = if sandbox { "" } else { LIVE };
+    format!("{HOST}{live}")
 }
 
 /// Makes every managed path, declared or of the newest generation, an argument of the script (`.` before it).

@@ -183,6 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a test is one story or one table")]
     fn a_session_is_open_from_its_first_minute_up_to_its_last() {
         let window = |days: &str, open: &str, close: &str| BlackoutWindow {
             concern: "trading".to_owned(),

@@ -75,51 +75,26 @@ fn change(
     paths: &[PathChange],
     packages: &[PackageChange],
 ) -> (Option<UnitChange>, Option<Finding>) {
-    let mut actions = Vec::new();
-    let mut reasons = Vec::new();
-    let mut note = None;
-    if let Some((action, reason)) = at_boot(want, state) {
-        actions.push(action);
-        reasons.push(reason.to_owned());
-    }
+    let boot = at_boot(want, state).map(|(action, reason)| (action, reason.to_owned()));
     let changed = changed_for(unit, want, observed, paths);
-    match (want.running, state.is_active()) {
+    let (now, note) = match (want.running, state.is_active()) {
         (Some(true), false) if state.passed_over && changed.is_empty() => {
-            note = Some(passed_over(unit));
+            (None, Some(passed_over(unit)))
         }
-        (Some(true), false) => {
-            actions.push(UnitAction::Start);
-            reasons.push(match state.active.as_str() {
-                "failed" => "has failed".to_owned(),
-                _ if state.load == "not-found" => "is new".to_owned(),
-                other => format!("is {other}"),
-            });
-        }
-        (Some(false), true) => {
-            actions.push(UnitAction::Stop);
-            reasons.push("is running".to_owned());
-        }
-        (Some(false) | None, false) => {}
-        (Some(true) | None, true) if changed.is_empty() => {
-            if want.on_change == OnChange::Restart
-                && let Some(package) = upgraded(want, packages)
-            {
-                actions.push(UnitAction::Restart);
-                reasons.push(format!("package `{package}` is upgraded"));
-            }
-        }
+        (Some(true), false) => (Some((UnitAction::Start, why_started(state))), None),
+        (Some(false), true) => (Some((UnitAction::Stop, "is running".to_owned())), None),
+        (Some(false) | None, false) => (None, None),
+        (Some(true) | None, true) if changed.is_empty() => (for_upgrade(want, packages), None),
         (Some(true) | None, true) => {
             let reason = format!("{} changed", some_of(&changed));
             let read = || changed.iter().any(|path| is_read(unit, path, observed));
             match on_change(want.on_change, read) {
-                Some(action) => {
-                    actions.push(action);
-                    reasons.push(reason);
-                }
-                None => note = Some(not_restarted(unit, &reason)),
+                Some(action) => (Some((action, reason)), None),
+                None => (None, Some(not_restarted(unit, &reason))),
             }
         }
-    }
+    };
+    let (actions, reasons): (Vec<_>, Vec<_>) = boot.into_iter().chain(now).unzip();
     let change = (!actions.is_empty()).then(|| UnitChange {
         unit: unit.clone(),
         concern: Some(want.concern.clone()),
@@ -128,6 +103,22 @@ fn change(
         start_timeout_seconds: want.start_timeout_seconds,
     });
     (change, note)
+}
+
+fn why_started(state: &ObservedUnit) -> String {
+    match state.active.as_str() {
+        "failed" => "has failed".to_owned(),
+        _ if state.load == "not-found" => "is new".to_owned(),
+        other => format!("is {other}"),
+    }
+}
+
+fn for_upgrade(want: &UnitWant, packages: &[PackageChange]) -> Option<(UnitAction, String)> {
+    let package = upgraded(want, packages).filter(|_| want.on_change == OnChange::Restart)?;
+    Some((
+        UnitAction::Restart,
+        format!("package `{package}` is upgraded"),
+    ))
 }
 
 /// What a unit that runs does about its changed files, with `read` whether systemd itself reads one of them.

@@ -164,6 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a test is one story or one table")]
     fn a_unit_reads_its_file_and_the_drop_ins_of_its_name_its_template_and_its_type() {
         let cases = [
             ("/etc/systemd/system/ssh.service", "ssh.service", true),

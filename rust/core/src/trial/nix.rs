@@ -45,57 +45,69 @@ pub fn nix_trials(concern: &Concern, platform: Platform, evaluated: &Evaluated) 
     if let Some(reason) = concern.manifest.unavailable(platform) {
         return one(Outcome::NotTried(format!("not for {platform}: {reason}")));
     }
-    let checked_only = concern.manifest.checked_only.get(&platform);
     let sets = match evaluated {
         Evaluated::NotTried(reason) => return one(Outcome::NotTried(reason.clone())),
         Evaluated::Failed(found) => {
             let found = found.clone();
             return one(Outcome::Refuted { found, hint: None });
         }
-        Evaluated::NoModule => {
-            return one(match checked_only {
-                Some(reason) => Outcome::NotTried(format!("sets nothing: {reason}")),
-                None if concern.origin == Origin::BuiltIn => Outcome::NotTried(
-                    "the program does not contain the module; the flake does".to_owned(),
-                ),
-                None => Outcome::refuted(
-                    format!("there is no {platform}.nix, and `platforms` names {platform}"),
-                    "write it, or say in `[checked_only]` or `[without]` of concern.toml why there is none",
-                ),
-            });
-        }
+        Evaluated::NoModule => return one(without_module(concern, platform)),
         Evaluated::Sets(sets) => sets,
     };
     let Some((undeclared, declared)) = sets.split_last() else {
         return one(Outcome::NotTried("there was no example".to_owned()));
     };
-    let mut trials = one(
-        if let Some(message) = declared.iter().find_map(failed_assertion) {
-            Outcome::refuted(
-                format!("its own assertion fails: {message}"),
-                "change the example, or the assertion",
-            )
-        } else if declared.iter().any(is_empty) {
-            Outcome::refuted(
-                "it sets nothing on the example's host",
-                "look at the condition of its `lib.mkIf`",
-            )
-        } else {
-            Outcome::Proven(format!("sets {}", options(declared).join(", ")))
-        },
-    );
-    let nothing = if is_empty(undeclared) {
-        Outcome::Proven("sets nothing there".to_owned())
-    } else {
-        let set = options(std::slice::from_ref(undeclared)).join(", ");
-        Outcome::refuted(
-            format!("sets {set} there"),
-            "put it into `lib.mkIf (host ? NAME)`",
-        )
-    };
+    let mut trials = one(of_declared(declared));
     let expected = "a host that does not declare the concern is left alone";
-    trials.push(Trial::new(undeclared_what, expected, nothing));
+    trials.push(Trial::new(
+        undeclared_what,
+        expected,
+        of_undeclared(undeclared),
+    ));
     trials
+}
+
+/// Why there need not be a module, or that there must be one.
+fn without_module(concern: &Concern, platform: Platform) -> Outcome {
+    match concern.manifest.checked_only.get(&platform) {
+        Some(reason) => Outcome::NotTried(format!("sets nothing: {reason}")),
+        None if concern.origin == Origin::BuiltIn => {
+            Outcome::NotTried("the program does not contain the module; the flake does".to_owned())
+        }
+        None => Outcome::refuted(
+            format!("there is no {platform}.nix, and `platforms` names {platform}"),
+            "write it, or say in `[checked_only]` or `[without]` of concern.toml why there is none",
+        ),
+    }
+}
+
+/// What the module sets on hosts that declare the concern.
+fn of_declared(sets: &[Value]) -> Outcome {
+    if let Some(message) = sets.iter().find_map(failed_assertion) {
+        Outcome::refuted(
+            format!("its own assertion fails: {message}"),
+            "change the example, or the assertion",
+        )
+    } else if sets.iter().any(is_empty) {
+        Outcome::refuted(
+            "it sets nothing on the example's host",
+            "look at the condition of its `lib.mkIf`",
+        )
+    } else {
+        Outcome::Proven(format!("sets {}", options(sets).join(", ")))
+    }
+}
+
+/// The same on a host that does not.
+fn of_undeclared(set: &Value) -> Outcome {
+    if is_empty(set) {
+        return Outcome::Proven("sets nothing there".to_owned());
+    }
+    let set = options(std::slice::from_ref(set)).join(", ");
+    Outcome::refuted(
+        format!("sets {set} there"),
+        "put it into `lib.mkIf (host ? NAME)`",
+    )
 }
 
 /// What a module demands rather than sets.

@@ -1,4 +1,5 @@
 //! The program that runs on hosts, driven in sandboxes, against the table in `activation::machine`.
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at what the host program did, on real directories"

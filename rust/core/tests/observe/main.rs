@@ -1,4 +1,5 @@
 //! Observes directories and this machine by real shells.
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

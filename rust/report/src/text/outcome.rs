@@ -66,7 +66,14 @@ pub(super) fn brief(host: &HostReport, style: Style) -> String {
 /// One host's end in a line, hints below it.
 pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
     let name = pad(host.host.as_str(), width);
-    let told = match &host.outcome {
+    format!("{name}  {}\n", end(host, style))
+}
+
+fn end(host: &HostReport, style: Style) -> String {
+    let failed = |what: &str, reason: &Problem| {
+        format!("{} {}", style.bad(what), problem(reason, "  ", style))
+    };
+    match &host.outcome {
         Outcome::Unchanged | Outcome::Planned { changes: false } => match &host.took_over {
             None => "nothing to change".to_owned(),
             Some(what) => format!("{}, nothing else to change", shown(what)),
@@ -79,16 +86,7 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
                 style.good(&format!("committed as generation {generation}:"))
             )
         }
-        Outcome::RolledBack { reason, login } => format!(
-            "{} {}\n  everything was put back and verified{}",
-            style.bad("rolled back:"),
-            shown(reason),
-            if *login {
-                ", and a new login became root"
-            } else {
-                ""
-            }
-        ),
+        Outcome::RolledBack { reason, login } => rolled_back(reason, *login, style),
         Outcome::RollbackFailed { reason, hint } => format!(
             "{} {}\n  {} {}",
             style.bad("rollback failed, a person has to look:"),
@@ -96,39 +94,12 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
             style.bad("do this now:"),
             shown(hint)
         ),
-        Outcome::Refused { reasons } => {
-            let mut text = match &host.took_over {
-                None => style.bad("refused, nothing was touched"),
-                Some(what) => format!(
-                    "{} {}",
-                    style.bad("refused, nothing else was touched:"),
-                    shown(what)
-                ),
-            };
-            for reason in reasons {
-                let _ = write!(text, "\n  {}", problem(reason, "    ", style));
-            }
-            text
+        Outcome::Refused { reasons } => refused(reasons, host.took_over.as_deref(), style),
+        Outcome::Unreachable { reason } => failed("unreachable:", reason),
+        Outcome::Open { reason, until } => {
+            failed(&format!("open: {}:", unconfirmed(*until)), reason)
         }
-        Outcome::Unreachable { reason } => {
-            format!(
-                "{} {}",
-                style.bad("unreachable:"),
-                problem(reason, "  ", style)
-            )
-        }
-        Outcome::Open { reason, until } => format!(
-            "{} {}",
-            style.bad(&format!("open: {}:", unconfirmed(*until))),
-            problem(reason, "  ", style)
-        ),
-        Outcome::BuildFailed { reason } => {
-            format!(
-                "{} {}",
-                style.bad("not built, nothing was touched:"),
-                problem(reason, "  ", style)
-            )
-        }
+        Outcome::BuildFailed { reason } => failed("not built, nothing was touched:", reason),
         Outcome::Staged { artifacts: 0, .. } => "all of it is staged already".to_owned(),
         Outcome::Staged { artifacts, bytes } => format!(
             "{} {}, {} fetched",
@@ -136,21 +107,40 @@ pub(super) fn line(host: &HostReport, width: usize, style: Style) -> String {
             count(*artifacts, "artifact"),
             size(*bytes)
         ),
-        Outcome::NotStaged { reason } => {
-            format!(
-                "{} {}",
-                style.bad("not staged, nothing was changed:"),
-                problem(reason, "  ", style)
-            )
-        }
+        Outcome::NotStaged { reason } => failed("not staged, nothing was changed:", reason),
         Outcome::Interrupted => style.bad(INTERRUPTED),
-        Outcome::Failed { reason } => {
-            format!("{} {}", style.bad("failed:"), problem(reason, "  ", style))
-        }
+        Outcome::Failed { reason } => failed("failed:", reason),
         Outcome::Verified => "verified".to_owned(),
         Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
+    }
+}
+
+fn rolled_back(reason: &str, login: bool, style: Style) -> String {
+    let login = if login {
+        ", and a new login became root"
+    } else {
+        ""
     };
-    format!("{name}  {told}\n")
+    format!(
+        "{} {}\n  everything was put back and verified{login}",
+        style.bad("rolled back:"),
+        shown(reason)
+    )
+}
+
+fn refused(reasons: &[Problem], took_over: Option<&str>, style: Style) -> String {
+    let mut text = match took_over {
+        None => style.bad("refused, nothing was touched"),
+        Some(what) => format!(
+            "{} {}",
+            style.bad("refused, nothing else was touched:"),
+            shown(what)
+        ),
+    };
+    for reason in reasons {
+        let _ = write!(text, "\n  {}", problem(reason, "    ", style));
+    }
+    text
 }
 
 /// Said of a host that an interrupt came before.

@@ -1,4 +1,5 @@
 //! Plans of every kind as people read them.
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
 #![expect(
     clippy::unwrap_used,
     clippy::assigning_clones,

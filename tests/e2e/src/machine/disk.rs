@@ -24,24 +24,15 @@ pub(super) fn make(
     for part in [&upper, &work, &root] {
         fs::create_dir_all(part)?;
     }
-    let layers = format!(
-        "lowerdir={},upperdir={},workdir={}",
-        base.display(),
-        upper.display(),
-        work.display(),
-    );
+    let [lower, upper, work] = [base.as_path(), &upper, &work].map(Path::display);
+    let layers = format!("lowerdir={lower},upperdir={upper},workdir={work}");
     stdout_of(
         Command::new("mount")
             .args(["-t", "overlay", "deployctl-tests", "-o", &layers])
             .arg(&root),
     )?;
 
-    let write = |path: &str, content: &[u8]| -> Result<()> {
-        let path = root.join(path.trim_start_matches('/'));
-        let parent = path.parent().context("a file needs a directory")?;
-        fs::create_dir_all(parent)?;
-        fs::write(&path, content).with_context(|| format!("failed to write `{}`", path.display()))
-    };
+    let write = |path: &str, content: &[u8]| write(&root, path, content);
     write("etc/hostname", format!("{}\n", spec.name).as_bytes())?;
     write(
         "etc/hosts",
@@ -88,6 +79,14 @@ pub(super) fn make(
     let host_key = format!("{kind} {key}");
     fs::write(dir.join("known_hosts"), format!("{address} {host_key}\n"))?;
     Ok(host_key)
+}
+
+/// Writes a file of the disk, and the folders above it.
+fn write(root: &Path, path: &str, content: &[u8]) -> Result<()> {
+    let path = root.join(path.trim_start_matches('/'));
+    let parent = path.parent().context("a file needs a directory")?;
+    fs::create_dir_all(parent)?;
+    fs::write(&path, content).with_context(|| format!("failed to write `{}`", path.display()))
 }
 
 /// Returns the networkd file that gives the machine its address.

@@ -3,6 +3,8 @@
 //! Both take a Python environment (`tests/inference/venv`), so `tests/run` starts them itself, and says why
 //! where it cannot.
 
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
+
 mod place;
 
 use std::path::{Path, PathBuf};

@@ -47,20 +47,10 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
     let mut x = step / 2.0;
     let mut lines = Vec::new();
     for (hub, top) in hubs.iter().zip(hub_at) {
-        let ends = hub
-            .hosts
-            .iter()
-            .filter_map(|&(node, _)| at[node])
-            .map(|y| y + TALL / 2.0);
-        let all: Vec<f64> = ends.chain([top]).collect();
-        let first = all.iter().copied().fold(f64::INFINITY, f64::min);
-        let last = all.iter().copied().fold(0.0, f64::max);
-        let mut path = format!("M{x:.1} {first:.1}V{last:.1}");
-        for y in all {
-            let _ = write!(path, "M{x:.1} {y:.1}H{left:.1}");
-        }
+        let hosts = hub.hosts.iter().filter_map(|&(node, _)| at[node]);
+        let ends: Vec<f64> = hosts.map(|y| y + TALL / 2.0).chain([top]).collect();
         lines.push(Line {
-            path,
+            path: rail(x, left, &ends),
             mark: hub.mark,
             asked: hub.asked,
         });
@@ -73,4 +63,15 @@ pub(super) fn draw(nodes: &[Node], hubs: &[Hub]) -> Drawing {
         lines,
         boxes,
     }
+}
+
+/// A vertical line at `x` with a branch to `right` at each of `ends`.
+fn rail(x: f64, right: f64, ends: &[f64]) -> String {
+    let first = ends.iter().copied().fold(f64::INFINITY, f64::min);
+    let last = ends.iter().copied().fold(0.0, f64::max);
+    let mut path = format!("M{x:.1} {first:.1}V{last:.1}");
+    for y in ends {
+        let _ = write!(path, "M{x:.1} {y:.1}H{right:.1}");
+    }
+    path
 }
