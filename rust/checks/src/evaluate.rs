@@ -145,7 +145,7 @@ static SCRIPT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// One clean line of at most [`EVIDENCE`] characters: what a host said may hold anything.
-pub(crate) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     let words = printable(text.as_bytes());
     let words = SCRIPT.replace_all(&words, "");
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -25,4 +25,3 @@ pub mod render;
 pub mod rendered;
 pub mod secret;
 pub mod select;
-pub mod trial;

@@ -5,8 +5,9 @@ mod settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub(crate) use settings::SettingsFile;
 pub use settings::SysctlWant;
-pub(crate) use settings::{SettingsFile, setting};
+pub use settings::setting;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use deployctl_checks::case::{self, Case};
+use deployctl_checks::{Check, CheckResult, CheckStatus, Declared, evaluate, folder};
 use deployctl_core::concern::{Concern, Folder, Origin};
 use deployctl_core::inventory::{Inventory, Platform};
 use deployctl_core::query::Section;
 use deployctl_core::rendered::Rendered;
-use deployctl_core::trial::{Example, Outcome, Trial, TrialFolders, counted};
 
-use crate::case::{self, Case};
-use crate::{Check, CheckResult, CheckStatus, Declared, evaluate, folder};
+use crate::{Example, Outcome, Trial, TrialFolders, counted};
 
 const CASES: &str = "each answer in `cases/` gets the verdict on its page";
 const BOTH: &str = "each check has an answer that passes, and one that fails";

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use crate::concern::{Concern, Concerns};
-use crate::inventory::{Platform, Reader, facts_schema, validator};
-use crate::name::HostName;
+use deployctl_core::concern::{Concern, Concerns};
+use deployctl_core::inventory::{Platform, Reader, facts_schema, validator};
+use deployctl_core::name::HostName;
 
 /// `cluster`, what a host of each platform has to say, and facts of concerns that have a type in Rust.
 static DATA: LazyLock<Value> =

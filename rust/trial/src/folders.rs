@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::example::{Example, Judge};
 use super::{Outcome, Trial, counted, hostile, slips, ubuntu};
-use crate::concern::{Concern, Concerns, Folders, JudgeForm};
-use crate::errors::{Errors, Hinted};
-use crate::inventory::{Inventory, InventoryErrors, Platform, Reader};
-use crate::name::ConcernName;
-use crate::render::{RenderErrors, TemplateSet};
-use crate::rendered::Rendered;
+use deployctl_core::concern::{Concern, Concerns, Folders, JudgeForm};
+use deployctl_core::errors::{Errors, Hinted};
+use deployctl_core::inventory::{Inventory, InventoryErrors, Platform, Reader};
+use deployctl_core::name::ConcernName;
+use deployctl_core::render::{RenderErrors, TemplateSet};
+use deployctl_core::rendered::Rendered;
 
 /// The hosts on which a concern is tried.
 #[derive(Default)]
@@ -134,7 +134,7 @@ impl TrialFolders {
         let paths = self.templates.paths(&concern.name).count();
         let found = format!(
             "{}, {} on Ubuntu",
-            counted(concern.rules.len(), "rule"),
+            counted(concern.rule_count(), "rule"),
             counted(paths, "path")
         );
         let mut trials = vec![Trial::new("folder", READ, Outcome::Proven(found))];

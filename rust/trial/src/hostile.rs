@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::example::{Example, Judge};
 use super::walk::{self, Steps};
 use super::{Outcome, Trial, counted, ubuntu};
-use crate::concern::Concern;
-use crate::inventory::Platform;
-use crate::render::{Syntax, TemplateSet};
-use crate::rendered::{Entry, Rendered};
+use deployctl_core::concern::Concern;
+use deployctl_core::inventory::Platform;
+use deployctl_core::render::{Syntax, TemplateSet};
+use deployctl_core::rendered::{Entry, Rendered};
 
 /// A word that is in every hostile value, and in nothing else.
 const MARK: &str = "zq7";

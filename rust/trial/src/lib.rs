@@ -1,18 +1,21 @@
-//! Trials of a concern's folder: what our own tests prove of the concerns that the program contains, for any folder.
+//! Trials of a concern's folder (layer 2): what our own tests prove of the concerns that the program contains, for any
+//! folder.
 //!
 //! ```text
 //! Folders ─ TrialFolders ─┬─ Example hosts (facts: `examples` of the schema) ─┬─ slips, rules ────── [Trial]
 //!                         └─ TemplateSet ─────────────────────────────────────┴─ ubuntu, hostile ── [Trial]
 //! ```
 //!
-//! The engine lets Nix evaluate the modules on the same example hosts; [`nix_trials`] judges what they set, and
-//! [`parity`] compares it with what Ubuntu gets.
+//! [`answers`] tries the folder's checks. The engine lets Nix evaluate the modules on the same example hosts;
+//! [`nix_trials`] judges what they set, and [`parity`] compares it with what Ubuntu gets.
 
+pub mod answers;
 mod example;
 mod folders;
 mod hostile;
 mod nix;
 pub mod parity;
+mod result;
 mod slips;
 mod ubuntu;
 mod walk;
@@ -20,6 +23,7 @@ mod walk;
 pub use example::Example;
 pub use folders::TrialFolders;
 pub use nix::{Evaluated, nix_trials};
+pub use result::result;
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]

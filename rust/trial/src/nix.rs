@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::example::Example;
 use super::folders::TrialFolders;
 use super::{Outcome, Trial};
-use crate::concern::{Concern, Origin};
-use crate::inventory::Platform;
+use deployctl_core::concern::{Concern, Origin};
+use deployctl_core::inventory::Platform;
 
 /// What Nix said of a module.
 #[derive(Debug, Clone, PartialEq)]

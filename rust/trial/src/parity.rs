@@ -16,9 +16,9 @@ use serde_json::Value;
 pub use self::said::Said;
 use super::nix::Evaluated;
 use super::{Outcome, Trial, TrialFolders, counted};
-use crate::concern::{Concern, Concerns};
-use crate::inventory::Platform;
-use crate::rendered::Rendered;
+use deployctl_core::concern::{Concern, Concerns};
+use deployctl_core::inventory::Platform;
+use deployctl_core::rendered::Rendered;
 
 /// What one host gets of a concern on either platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -224,6 +224,7 @@ mod tests {
 
     /// What a file of Ubuntu says, and how `NixOS` says the same.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a test is one story or one table")]
     fn both_platforms_have_words_for_the_same() {
         for (path, text, set) in [
             (

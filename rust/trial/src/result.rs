@@ -1,14 +1,9 @@
-//! Trials of a concern's folder: those of its checks, and all of them as results, told as those of a host are.
+//! Trials, told as the results of a host are.
 
-mod answers;
-
+use deployctl_checks::{CheckResult, CheckStatus, line};
 use deployctl_core::name::ConcernName;
-use deployctl_core::trial::{Outcome, Trial};
 
-use crate::evaluate::line;
-use crate::{CheckResult, CheckStatus};
-
-pub use self::answers::{judge, trials};
+use crate::{Outcome, Trial};
 
 /// The result of one trial of `concern`.
 pub fn result(concern: &ConcernName, trial: &Trial) -> CheckResult {

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::example::{Example, Judge};
 use super::walk::{self, Step};
 use super::{Outcome, Trial, counted};
-use crate::concern::Concern;
-use crate::inventory::facts_schema;
+use deployctl_core::concern::Concern;
+use deployctl_core::inventory::facts_schema;
 
 /// A wrong way to write one fact.
 struct Slip {

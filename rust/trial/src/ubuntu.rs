@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use super::example::Example;
 use super::folders::first;
 use super::{Outcome, Trial, counted};
-use crate::concern::Concern;
-use crate::inventory::Platform;
-use crate::name::{ConcernName, UnitName};
-use crate::render::{
+use deployctl_core::concern::Concern;
+use deployctl_core::inventory::Platform;
+use deployctl_core::name::{ConcernName, UnitName};
+use deployctl_core::render::{
     Facts, RenderErrors, Rendering, Syntax, TemplateSet, is_permitted, render, render_only,
 };
-use crate::rendered::{Entry, Rendered};
+use deployctl_core::rendered::{Entry, Rendered};
 
 /// Where systemd looks for units that an administrator writes.
 const UNITS: &str = "/etc/systemd/system/";

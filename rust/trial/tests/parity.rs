@@ -14,7 +14,7 @@ use deployctl_core::concern::{Concern, Concerns, Folders};
 use deployctl_core::name::HostName;
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
 use deployctl_core::rendered::Rendered;
-use deployctl_core::trial::parity::{Compared, Sides, compare};
+use deployctl_trial::parity::{Compared, Sides, compare};
 use serde_json::Value;
 
 fn repository() -> PathBuf {

@@ -20,7 +20,7 @@ use crate::{Check, Declared, Retry, Shipment, judge, sysctl};
 
 /// The checks that the folder of `concern` declares; none where the host does not declare it, or the folder has no
 /// `checks.toml`.
-pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
+pub fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
     let name = concern.name.as_str();
     let Some(file) = concern
         .checks

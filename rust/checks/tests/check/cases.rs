@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use deployctl_checks::case::{self, Case, parse, render};
-use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate, judges, link, trial};
+use deployctl_checks::{Check, CheckResult, CheckStatus, evaluate, judges, link};
 use deployctl_core::concern::Folders;
 use deployctl_core::inventory;
-use deployctl_core::trial::TrialFolders;
+use deployctl_trial::{TrialFolders, answers};
 use serde_json::Value;
 
 use crate::expected::compare;
@@ -57,7 +57,7 @@ fn judge_by_folder(case: &Case) -> Option<Vec<CheckResult>> {
     let (concern, _) = case.query.split_once('/')?;
     let concern = FOLDERS.concern(concern)?;
     concern.checks.as_ref()?;
-    let judged = trial::judge(&FOLDERS, concern, case);
+    let judged = answers::judge(&FOLDERS, concern, case);
     Some(judged.unwrap_or_else(|error| panic!("{}: {}: {error}", case.query, case.name)))
 }
 

@@ -79,13 +79,14 @@ impl Folders {
 
     /// These, and `folder` under that name.
     #[must_use]
-    pub(crate) fn with_folder(mut self, name: &str, folder: Folder) -> Self {
+    pub fn with_folder(mut self, name: &str, folder: Folder) -> Self {
         self.0.insert(name.to_owned(), folder);
         self
     }
 
     /// Those whose name fits.
-    pub(crate) fn only(&self, fits: impl Fn(&str) -> bool) -> Self {
+    #[must_use]
+    pub fn only(&self, fits: impl Fn(&str) -> bool) -> Self {
         let kept = self.0.iter().filter(|(name, _)| fits(name));
         Self(kept.map(|(name, it)| (name.clone(), it.clone())).collect())
     }
@@ -98,7 +99,7 @@ impl Folders {
 
 impl Folder {
     /// The files below `part` of the folder, by their path below that.
-    pub(crate) fn below(&self, part: &str) -> BTreeMap<String, String> {
+    pub fn below(&self, part: &str) -> BTreeMap<String, String> {
         let files = self.files.iter().filter_map(|(path, text)| {
             let below = path.strip_prefix(part)?.strip_prefix('/')?;
             Some((below.to_owned(), text.clone()))

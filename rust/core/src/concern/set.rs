@@ -144,6 +144,11 @@ impl Concern {
         })
     }
 
+    /// How many rules hold of its facts.
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
     /// Whether hosts of `platform` can declare it.
     pub fn is_for(&self, platform: Platform) -> bool {
         self.manifest.platforms.contains(&platform)

@@ -46,7 +46,8 @@ pub use self::path::{FactPath, Segment};
 pub use self::reference::{reference, reference_of};
 use self::schema::Schema;
 pub use self::schema::schema;
-pub(crate) use self::schema::{facts_schema, has_type, kinds, validator};
+pub use self::schema::{facts_schema, validator};
+pub(crate) use self::schema::{has_type, kinds};
 use crate::concern::Concerns;
 use crate::name::HostName;
 
@@ -134,13 +135,14 @@ pub fn parse_with(bytes: &[u8], concerns: &Concerns) -> Result<Inventory, Invent
 }
 
 /// Reads any number of inventories whose hosts may declare the same concerns.
-pub(crate) struct Reader {
+pub struct Reader {
     concerns: Concerns,
     schema: Arc<Schema>,
 }
 
 impl Reader {
-    pub(crate) fn new(concerns: &Concerns) -> Self {
+    /// Of hosts that may declare `concerns`.
+    pub fn new(concerns: &Concerns) -> Self {
         Self {
             concerns: concerns.clone(),
             schema: Schema::of(concerns),
@@ -148,7 +150,7 @@ impl Reader {
     }
 
     /// Reads one of version 1 from its JSON; see [`parse_with`].
-    pub(crate) fn read(&self, mut raw: Value) -> Result<Inventory, InventoryErrors> {
+    pub fn read(&self, mut raw: Value) -> Result<Inventory, InventoryErrors> {
         whole_numbers(&mut raw);
         checked(raw, &self.concerns, &self.schema)
     }

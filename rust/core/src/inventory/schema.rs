@@ -85,7 +85,7 @@ impl Schema {
 ///
 /// # Errors
 /// What makes it no JSON Schema.
-pub(crate) fn validator(schema: &Value) -> Result<Validator, ValidationError<'static>> {
+pub fn validator(schema: &Value) -> Result<Validator, ValidationError<'static>> {
     static PATTERNS: LazyLock<PatternCache> = LazyLock::new(PatternCache::new);
     let options = jsonschema::options().with_pattern_cache(PATTERNS.clone());
     options.build(schema)
@@ -110,7 +110,7 @@ pub(crate) fn has_type(name: &str) -> bool {
 }
 
 /// The schema of a concern's facts, without references, wherever it comes from.
-pub(crate) fn facts_schema(concern: &Concern) -> &Value {
+pub fn facts_schema(concern: &Concern) -> &Value {
     let typed = || {
         FLAT.pointer(&HOST)
             .and_then(|host| host.get(concern.name.as_str()))

@@ -25,7 +25,7 @@ mod why;
 pub(crate) use environment::number_text;
 pub use error::{Fault, RenderError, RenderErrors};
 pub use facts::Facts;
-pub(crate) use place::is_permitted;
+pub use place::is_permitted;
 pub use syntax::{Syntax, Unwritable};
 pub use template_set::TemplateSet;
 pub use why::{FactSource, Why, why};
@@ -56,7 +56,7 @@ pub fn render(
 }
 
 /// Renders what those concerns put on `host` that are `wanted`.
-pub(crate) fn render_only(
+pub fn render_only(
     facts: &Facts,
     host: &HostName,
     set: &TemplateSet,

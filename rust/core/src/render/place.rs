@@ -27,7 +27,7 @@ const RESERVED: [&str; 12] = [
 pub(super) const HINT: &str = "what is elsewhere belongs to packages, to users or to the kernel; where facts name the whole path, `facts_choose_paths` of module.toml can say why";
 
 /// Whether the path is in one of the folders.
-pub(crate) fn is_permitted(path: &str) -> bool {
+pub fn is_permitted(path: &str) -> bool {
     let mut folders = FOLDERS.iter();
     folders.any(|folder| path != *folder && is_below(path, folder))
 }

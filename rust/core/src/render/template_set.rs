@@ -74,7 +74,7 @@ impl TemplateSet {
     }
 
     /// The syntax in which the values of a template are written; `template` is its path, as entries name it.
-    pub(crate) fn syntax(&self, template: &str) -> Option<Syntax> {
+    pub fn syntax(&self, template: &str) -> Option<Syntax> {
         self.syntaxes.get(template).copied()
     }
 

@@ -60,7 +60,7 @@ impl<'a> SettingsFile<'a> {
 }
 
 /// Key and value of a line `key = value`; `None` for anything else.
-pub(crate) fn setting(line: &str) -> Option<(SysctlKey, String)> {
+pub fn setting(line: &str) -> Option<(SysctlKey, String)> {
     let (key, value) = line.split_once('=')?;
     let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
     Some((SysctlKey::new(key.trim()).ok()?, value))

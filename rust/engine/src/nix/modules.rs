@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use deployctl_core::inventory::Platform;
-use deployctl_core::trial::Evaluated;
+use deployctl_trial::Evaluated;
 use regex::Regex;
 use serde_json::{Value, json};
 

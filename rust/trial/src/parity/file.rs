@@ -2,7 +2,7 @@
 
 use super::said::{Said, lines};
 use super::unit;
-use crate::rendered::setting;
+use deployctl_core::rendered::setting;
 
 /// Says what a text says; the second argument is the file's path below its folder.
 type Read = fn(&mut Said, &str, &str);

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::said::{Said, lines};
 use super::{file, unit};
-use crate::concern::{Concern, Concerns};
-use crate::rendered::{Entry, OnChange, Rendered};
+use deployctl_core::concern::{Concern, Concerns};
+use deployctl_core::rendered::{Entry, OnChange, Rendered};
 
 /// Where the kernel's command line is made of parts.
 const COMMAND_LINE: &str = "/etc/default/grub.d/";

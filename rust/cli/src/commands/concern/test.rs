@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use deployctl_checks::trial;
 use deployctl_core::concern::{Concern, Folder, Folders, Origin};
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::ConcernName;
-use deployctl_core::trial::{Evaluated, Trial, TrialFolders, nix_trials};
 use deployctl_engine::nix::Nix;
 use deployctl_report::text::{self, Beside};
 use deployctl_report::{ConcernReport, Report, Verdict};
+use deployctl_trial::{Evaluated, Trial, TrialFolders, answers, nix_trials, result};
 
 use super::super::pages::Pages;
 use crate::args;
@@ -34,7 +33,7 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
         if let Some(concern) = trial_folders.concern(name) {
             trials.extend(nix(context, &trial_folders, concern).await);
         }
-        let checks = trials.iter().map(|it| trial::result(&concern, it));
+        let checks = trials.iter().map(|it| result(&concern, it));
         report.concerns.push(ConcernReport {
             checks: checks.collect(),
             folder: folder.place.clone(),
@@ -63,7 +62,7 @@ fn without_nix(trial_folders: &TrialFolders, chosen: &[(&str, &Folder)]) -> Vec<
             };
             let mut trials = trial_folders.trials(name);
             if let Some(concern) = trial_folders.concern(name) {
-                trials.extend(trial::trials(trial_folders, concern, folder));
+                trials.extend(answers::trials(trial_folders, concern, folder));
             }
             tried.push((at, trials));
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Options, items, text};
-use crate::trial::parity::said::Said;
+use crate::parity::said::Said;
 
 pub(super) fn say(said: &mut Said, options: &mut Options) {
     for (name, user) in options.take_set("users.users") {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Options, entries, text};
-use crate::trial::parity::said::Said;
+use crate::parity::said::Said;
 
 pub(super) fn say(said: &mut Said, options: &mut Options) {
     for (address, names) in options.take_set("networking.hosts") {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{Options, entries, text};
-use crate::trial::parity::said::Said;
-use crate::trial::parity::unit;
+use crate::parity::said::Said;
+use crate::parity::unit;
 
 /// The options with units of a kind, and the section of these.
 const KINDS: [(&str, &str); 6] = [
