@@ -50,6 +50,8 @@ let
       ./hostprobe/src
       ./report/Cargo.toml
       ./report/src
+      ./trial/Cargo.toml
+      ./trial/src
       # Evaluates modules of concerns that are tried.
       ../modules/evaluate
       # Cargo wants to see every member of the workspace.
