@@ -92,7 +92,7 @@ fn the_digest_is_that_of_the_files_alone() {
     };
     let mut elsewhere = tiny();
     elsewhere["tiny"]["source"] = json!("/srv/incoming");
-    elsewhere["tiny"]["base"] = json!("/data/tiny");
+    elsewhere["tiny"]["base"] = json!("/opt/tiny");
     assert_eq!(digest(&tiny()), digest(&elsewhere));
     for (key, value) in [("size", json!(4)), ("path", json!("config.json"))] {
         let mut other = tiny();
