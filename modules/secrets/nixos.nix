@@ -6,7 +6,8 @@
   ...
 }:
 {
-  config = lib.mkIf (host ? secrets) {
+  # Without secrets, agenix and its options need not be there; `mkIf` would still want them.
+  config = lib.optionalAttrs (host ? secrets) {
     age.secrets = lib.mapAttrs (name: secret: {
       file = secretsFolder + "/${name}.age";
       path = "/etc/deployctl/secrets/${name}";

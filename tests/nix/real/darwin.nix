@@ -2,11 +2,13 @@
 # everything but building.
 #
 #   lib, darwin    folders: nixpkgs' lib, nix-darwin
+#   agenix         folder with it, as modules/flake/darwin.nix brings it
 #   hostName       which Mac
 #   extra          a further module, as a test plants it
 {
   lib,
   darwin,
+  agenix,
   hostName,
   extra ? { },
 }:
@@ -130,6 +132,7 @@ let
       inherit (inventory) cluster hosts;
     };
     modules = [
+      (agenix + "/modules/age.nix")
       {
         imports = builtins.attrValues (import ../../../modules/imports.nix [ ../../../modules ] "darwin");
       }
