@@ -2,7 +2,9 @@
 # `deployctl adopt` has pinned its key. `deployctl secret` needs no such file; agenix does.
 let
   inherit (import ../hosts) cluster hosts;
-  isOf = kinds: key: builtins.any (kind: builtins.substring 0 (builtins.stringLength kind) key == kind) kinds;
+  isOf =
+    kinds: key:
+    builtins.any (kind: builtins.substring 0 (builtins.stringLength kind) key == kind) kinds;
   operators = builtins.concatMap (
     operator:
     builtins.filter (isOf [

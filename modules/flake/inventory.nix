@@ -70,8 +70,7 @@ let
   secretNamesOf =
     name:
     builtins.filter (
-      secret:
-      builtins.isList (secrets.${secret}.for or null) && builtins.elem name secrets.${secret}.for
+      secret: builtins.isList (secrets.${secret}.for or null) && builtins.elem name secrets.${secret}.for
     ) (builtins.attrNames secrets);
   secretsOf =
     name:
