@@ -71,6 +71,15 @@ impl Found {
         }
     }
 
+    /// As expected where `others` is empty, which `none` says; otherwise they are the evidence.
+    pub(super) fn none_of(others: &[String], none: &str) -> Self {
+        if others.is_empty() {
+            Self::when(true, none)
+        } else {
+            Self::when(false, others.join(", "))
+        }
+    }
+
     /// The numbers behind it.
     #[must_use]
     pub(super) fn measuring(mut self, measured: impl IntoIterator<Item = Measurement>) -> Self {

@@ -31,6 +31,15 @@ impl<'a> Declared<'a> {
         self.host.platform == Platform::Nixos
     }
 
+    /// The paths that we manage on the host.
+    pub(super) fn managed_paths(&self) -> BTreeSet<String> {
+        self.rendered
+            .entries
+            .keys()
+            .map(ToString::to_string)
+            .collect()
+    }
+
     /// The one service of `concern`, as its templates name it; none where there are no templates.
     pub(super) fn service(&self, concern: &str) -> Option<(&'a UnitName, &'a UnitWant)> {
         self.rendered.units.iter().find(|(unit, want)| {

@@ -120,8 +120,7 @@ impl Context {
         if names.is_empty() {
             return Ok((templates, facts));
         }
-        let sealed = Vault::of(&self.repo()?).armored(&names);
-        let sealed = sealed.map_err(|error| Failure::of(Verdict::Usage, &error))?;
+        let sealed = Vault::of(&self.repo()?).armored(&names)?;
         Ok((templates, facts.with_sealed(sealed)))
     }
 

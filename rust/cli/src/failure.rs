@@ -8,6 +8,7 @@ use deployctl_core::errors::{Errors, Hinted};
 use deployctl_core::select::SelectError;
 use deployctl_engine::modules::ModulesError;
 use deployctl_engine::nix::NixError;
+use deployctl_engine::secret::VaultError;
 use deployctl_engine::transport::TransportError;
 use deployctl_report::{Problem, Verdict};
 
@@ -120,6 +121,16 @@ impl From<ModulesError> for Failure {
 impl From<NixError> for Failure {
     fn from(error: NixError) -> Self {
         Self::of(Verdict::Usage, &error).hint_if_any(error.hint())
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        let verdict = match &error {
+            VaultError::Read { .. } => Verdict::Usage,
+            VaultError::Changed { .. } | VaultError::Write { .. } => Verdict::Internal,
+        };
+        Self::of(verdict, &error).hint_if_any(error.hint())
     }
 }
 

@@ -1,15 +1,23 @@
 //! Moments as text, in UTC.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 pub(crate) use deployctl_report::text::time_of_day;
 
 /// `2026-11-23 07:14:03Z`
 pub(crate) fn when(seconds: u64) -> String {
+    moment(seconds).format("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// The day.
+pub(crate) fn date(seconds: u64) -> NaiveDate {
+    moment(seconds).date_naive()
+}
+
+fn moment(seconds: u64) -> DateTime<Utc> {
     let seconds = i64::try_from(seconds).ok();
     let moment = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     // No clock says what has no date.
-    let moment = moment.unwrap_or(DateTime::<Utc>::MAX_UTC);
-    moment.format("%Y-%m-%d %H:%M:%SZ").to_string()
+    moment.unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// `2026-11-23T07:14:03Z`, as RFC 3339 has it.

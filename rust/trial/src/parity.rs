@@ -143,9 +143,7 @@ impl TrialFolders {
     /// Nix said for the inventories of [`TrialFolders::nix_inventories`]. None where there is nothing to compare.
     pub fn parity_trial(&self, concern: &Concern, evaluated: &Evaluated) -> Option<Trial> {
         let manifest = &concern.manifest;
-        let puts =
-            |platform| concern.is_for(platform) && !manifest.checked_only.contains_key(&platform);
-        if !puts(Platform::Ubuntu) || !puts(Platform::Nixos) {
+        if !manifest.has_parity() {
             return None;
         }
         let sets = match evaluated {

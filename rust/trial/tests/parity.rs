@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use deployctl_core::concern::{Concern, Concerns, Folders};
+use deployctl_core::concern::{Concerns, Folders};
 use deployctl_core::name::HostName;
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
 use deployctl_core::rendered::Rendered;
@@ -59,13 +59,6 @@ fn set(host: &str) -> BTreeMap<String, Value> {
     serde_json::from_value(json(&format!("tests/snapshots/nix/nixos/{host}.json"))).unwrap()
 }
 
-/// Whether its facts put something on both platforms.
-fn is_compared(concern: &Concern) -> bool {
-    use deployctl_core::inventory::Platform::{Nixos, Ubuntu};
-    let puts = |it| concern.is_for(it) && !concern.manifest.checked_only.contains_key(&it);
-    puts(Ubuntu) && puts(Nixos)
-}
-
 /// Concern → what each of the hosts gets of it that gets something; `concern test` compares the others on their examples.
 fn sides() -> BTreeMap<String, Vec<Sides>> {
     let concerns = Concerns::built_in();
@@ -74,7 +67,7 @@ fn sides() -> BTreeMap<String, Vec<Sides>> {
     assert!(hosts.len() >= 3, "only {} hosts to compare", hosts.len());
     for host in hosts {
         let (rendered, mut sets) = (rendered(&host), set(&host));
-        for concern in concerns.iter().filter(|it| is_compared(it)) {
+        for concern in concerns.iter().filter(|it| it.manifest.has_parity()) {
             let set = sets.remove(concern.name.as_str()).unwrap_or_default();
             let both = Sides::new(concern, concerns, &rendered, &set);
             if both == Sides::default() {

@@ -42,13 +42,7 @@ pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
         ));
     }
     checks.push(ways::check(&query, declared));
-    // Keys of a user who may not log in open nothing.
-    let root = "root".to_owned();
-    let root_logs_in = facts.permit_root_login != RootLogin::No && allowed.contains(&root);
-    for name in allowed.iter().filter(|name| **name != root || root_logs_in) {
-        let declared = key_files.values().flatten().copied();
-        checks.push(other_keys(name, declared, &keys_query(name)));
-    }
+    checks.extend(other_keys(facts, declared, keys_query));
     checks
 }
 
@@ -96,7 +90,7 @@ fn listening(facts: &Ssh, declared: &Declared<'_>) -> Check {
 }
 
 /// Who may log in: those declared, and the user by whom we do.
-pub(super) fn allowed(facts: &Ssh, declared: &Declared<'_>) -> BTreeSet<String> {
+fn allowed(facts: &Ssh, declared: &Declared<'_>) -> BTreeSet<String> {
     let own = &declared.host.connection.user;
     facts
         .allow_users
@@ -167,15 +161,27 @@ fn blob(line: &str) -> Option<&str> {
         .find(|word| word.starts_with("AAAA"))
 }
 
-/// No key that is declared nowhere opens the account.
-pub(super) fn other_keys<'a>(
-    user: &str,
-    keys: impl Iterator<Item = &'a PublicKey>,
-    query: &Query,
-) -> Check {
-    let declared: BTreeSet<String> = keys
+/// No key that is declared nowhere opens an account; `query` asks for the keys of one.
+pub(super) fn other_keys(
+    facts: &Ssh,
+    declared: &Declared<'_>,
+    query: impl Fn(&str) -> Query,
+) -> Vec<Check> {
+    let keys = declared_keys(declared.cluster, declared.host);
+    let keys = keys.values().flatten();
+    let blobs: BTreeSet<String> = keys
         .filter_map(|key| blob(key.as_str()).map(str::to_owned))
         .collect();
+    // Keys of a user who may not log in open nothing.
+    let users = allowed(facts, declared).into_iter();
+    let users = users.filter(|user| user != "root" || facts.permit_root_login != RootLogin::No);
+    users
+        .map(|user| no_other_key(&user, blobs.clone(), &query(&user)))
+        .collect()
+}
+
+/// No key but those of `declared` opens the account of `user`.
+fn no_other_key(user: &str, declared: BTreeSet<String>, query: &Query) -> Check {
     let account = user.to_owned();
     Check::new(
         CONCERN,
@@ -187,12 +193,7 @@ pub(super) fn other_keys<'a>(
                 return Ok(Found::when(true, "no such user"));
             }
             let others = undeclared(answer, &declared)?;
-            let evidence = if others.is_empty() {
-                "none".to_owned()
-            } else {
-                others.join(", ")
-            };
-            Ok(Found::when(others.is_empty(), evidence).or_hint(format!(
+            Ok(Found::none_of(&others, "none").or_hint(format!(
                 "declare it as a key of an operator or user, or take it out of that file of `{account}`"
             )))
         },

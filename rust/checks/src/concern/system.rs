@@ -83,7 +83,6 @@ fn zone_of(path: &str) -> &str {
     path.split_once("/zoneinfo/").map_or(path, |(_, zone)| zone)
 }
 
-/// Operators and declared users exist, in their groups, with their shells; operators may use sudo.
 /// journald says at its start what it may use; how long it keeps is in its merged configuration.
 fn journal(facts: &Journald) -> Vec<Check> {
     let usage = Query::new(

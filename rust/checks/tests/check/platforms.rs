@@ -61,8 +61,7 @@ fn modules(platform: Platform) -> BTreeSet<String> {
 fn missing_modules(platform: Platform, found: &BTreeSet<String>) -> Vec<String> {
     let complaint = |concern: &Concern| {
         let name = &concern.name;
-        let excused =
-            !concern.is_for(platform) || concern.manifest.checked_only.contains_key(&platform);
+        let excused = !concern.manifest.puts_something_on(platform);
         match (found.contains(name.as_str()), excused) {
             (false, false) => Some(format!(
                 "`{name}` has no module for {platform}, and its concern.toml does not say why"

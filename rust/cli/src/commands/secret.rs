@@ -12,7 +12,7 @@ use deployctl_core::inventory::text::Label;
 use deployctl_core::inventory::{Inventory, suggest};
 use deployctl_core::secret::{Fault, HeaderError, Recipients};
 use deployctl_engine::secret::{
-    Identities, IdentityError, OpenError, Passphrase, Plaintext, Vault, VaultError,
+    Identities, IdentityError, OpenError, Passphrase, Plaintext, Vault,
 };
 use deployctl_report::Verdict;
 
@@ -20,6 +20,7 @@ use crate::args;
 use crate::context::Context;
 use crate::env_vars;
 use crate::failure::Failure;
+use crate::moment::date;
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &args::Secret) -> Result<Verdict, Failure> {
@@ -70,15 +71,11 @@ impl Secrets {
     /// Opens the file of a declared secret.
     fn open(&self, name: &str, identities: &Identities) -> Result<Plaintext, Failure> {
         let place = shown(name);
-        let sealed = self
-            .vault
-            .read(name)
-            .map_err(|error| vault_failure(&error))?
-            .ok_or_else(|| {
-                let random = self.find(name).is_ok_and(|it| it.generate_bytes.is_some());
-                let hint = Fault::Missing { random }.hint(name);
-                Failure::usage(format!("there is no `{place}`")).hint(hint)
-            })?;
+        let sealed = self.vault.read(name)?.ok_or_else(|| {
+            let random = self.find(name).is_ok_and(|it| it.generate_bytes.is_some());
+            let hint = Fault::Missing { random }.hint(name);
+            Failure::usage(format!("there is no `{place}`")).hint(hint)
+        })?;
         identities.open(&sealed).map_err(|error| {
             let hint = open_hint(&error, name);
             Failure::new(Verdict::Refused, format!("cannot open `{place}`: {error}")).hint(hint)
@@ -151,17 +148,6 @@ fn identities(args: &args::Identities) -> Result<Identities, Failure> {
     })
 }
 
-fn vault_failure(error: &VaultError) -> Failure {
-    let hint = match error {
-        VaultError::Changed { path, .. } => Some(format!(
-            "`git checkout -- {}` takes the committed one",
-            path.display()
-        )),
-        _ => None,
-    };
-    Failure::of(Verdict::Internal, error).hint_if_any(hint)
-}
-
 /// Writes `files`, and says which.
 fn write(
     context: &Context,
@@ -169,12 +155,9 @@ fn write(
     files: &BTreeMap<String, String>,
     changed: bool,
 ) -> Result<Verdict, Failure> {
-    let day = review::today(context).to_string();
+    let day = date(context.now()).to_string();
     let on = changed.then_some(day.as_str());
-    secrets
-        .vault
-        .write(files, on)
-        .map_err(|error| vault_failure(&error))?;
+    secrets.vault.write(files, on)?;
     if context.ui.json {
         Ui::print_json(&serde_json::json!({
             "version": 1,

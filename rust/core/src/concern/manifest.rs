@@ -110,6 +110,18 @@ impl Manifest {
         Some(self.without.get(&platform).map_or("", String::as_str))
     }
 
+    /// Whether its facts put something on a host of `platform`.
+    pub fn puts_something_on(&self, platform: Platform) -> bool {
+        self.platforms.contains(&platform) && !self.checked_only.contains_key(&platform)
+    }
+
+    /// Whether there is something to compare between Ubuntu and `NixOS`.
+    pub fn has_parity(&self) -> bool {
+        [Platform::Ubuntu, Platform::Nixos]
+            .into_iter()
+            .all(|it| self.puts_something_on(it))
+    }
+
     /// What contradicts itself, in words.
     pub(super) fn contradictions(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -131,9 +143,7 @@ impl Manifest {
                 ));
             }
         }
-        let both = [Platform::Ubuntu, Platform::Nixos]
-            .map(|it| self.platforms.contains(&it) && !self.checked_only.contains_key(&it));
-        if !self.parity.is_empty() && both != [true; 2] {
+        if !self.parity.is_empty() && !self.has_parity() {
             found.push(
                 "`[parity]` says how Ubuntu and NixOS differ, and one of them gets nothing"
                     .to_owned(),

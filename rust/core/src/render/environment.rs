@@ -138,7 +138,10 @@ fn other_cpus(cpus: &[u32], threads: u32) -> Result<Vec<u32>, Error> {
 }
 
 /// The name systemd requires of the unit that mounts `path` (`systemd-escape --path`).
-fn mount_unit(path: &str) -> Result<String, Error> {
+///
+/// # Errors
+/// The path is not absolute, or systemd would escape a character of it.
+pub fn mount_unit(path: &str) -> Result<String, Error> {
     let inner = path.trim_matches('/');
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.:/".contains(c);
     let normal = inner

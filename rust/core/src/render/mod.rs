@@ -22,6 +22,7 @@ mod syntax;
 mod template_set;
 mod why;
 
+pub use environment::mount_unit;
 pub(crate) use environment::number_text;
 pub use error::{Fault, RenderError, RenderErrors};
 pub use facts::Facts;

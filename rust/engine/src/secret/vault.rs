@@ -43,6 +43,19 @@ pub enum VaultError {
     },
 }
 
+impl VaultError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Changed { path, .. } => Some(format!(
+                "`git checkout -- {}` takes the committed one",
+                path.display()
+            )),
+            Self::Read { .. } | Self::Write { .. } => None,
+        }
+    }
+}
+
 /// The folder `secrets/` of a repository.
 #[derive(Debug, Clone)]
 pub struct Vault {

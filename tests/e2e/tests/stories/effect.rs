@@ -9,7 +9,7 @@ use crate::cluster::{Cluster, Run};
 use crate::demo;
 
 /// A machine `web` whose sshd is declared, applied once.
-fn with_sshd() -> Result<Cluster> {
+pub(crate) fn with_sshd() -> Result<Cluster> {
     let cluster = Cluster::boot(&[MachineSpec::new("web")])?;
     let declared: Value = serde_json::from_str(include_str!("../../../fixtures/inventory.json"))?;
     cluster.redeclare("web", |facts| {
@@ -31,11 +31,11 @@ fn with_sshd() -> Result<Cluster> {
     Ok(cluster)
 }
 
-fn apply(cluster: &Cluster) -> Result<Run> {
+pub(crate) fn apply(cluster: &Cluster) -> Result<Run> {
     cluster.deployctl(&["apply", "web", "--yes", "--timeout", "20"])
 }
 
-fn verify(cluster: &Cluster, only: &str) -> Result<Run> {
+pub(crate) fn verify(cluster: &Cluster, only: &str) -> Result<Run> {
     cluster.deployctl(&["verify", "web", "--only", only])
 }
 
@@ -413,89 +413,5 @@ fn the_port_of_sshd_moves_by_facts() -> Result<()> {
     apply(&cluster)?.expect(0);
     assert_eq!(ports(web)?, "2200 ");
     verify(&cluster, "ssh/*")?.expect(0);
-    Ok(())
-}
-
-#[test]
-fn who_else_gets_in_is_named_and_shut_out_where_facts_say_so() -> Result<()> {
-    let cluster = with_sshd()?;
-    let web = cluster.machine("web");
-    who_else_becomes_root(&cluster, web)?;
-    verify(&cluster, "ssh/other-ways")?.expect(0);
-    web.ok("ssh-keygen -q -t ed25519 -N '' -C bob -f /run/bob
-         cat /run/bob.pub >>/home/operator/.ssh/authorized_keys
-         ssh-keygen -q -t ed25519 -N '' -C ca -f /run/ca
-         ssh-keygen -q -s /run/ca -I carol -n operator -V +1h /run/bob.pub
-         mv /run/bob-cert.pub /run/carol-cert.pub
-         cp /run/bob /run/carol
-         cp /run/ca.pub /etc/ssh/ca.pub
-         echo 'TrustedUserCAKeys /etc/ssh/ca.pub' >/etc/ssh/sshd_config.d/50-ca.conf
-         systemctl reload ssh")?;
-    verify(&cluster, "ssh/other-*")?
-        .expect(4)
-        .says("`bob` in /home/operator/.ssh/authorized_keys")
-        .says("`trustedusercakeys /etc/ssh/ca.pub` (/etc/ssh/sshd_config.d/50-ca.conf:1)");
-    let by_key = login("-i /run/bob");
-    let by_certificate = login("-i /run/carol -o CertificateFile=/run/carol-cert.pub");
-    web.ok(&format!("{by_key} && {by_certificate}"))?;
-
-    // The key by which we come is declared for nobody: the new connection is refused, and all goes back.
-    let declared = cluster.facts("web")?;
-    let bob = web.ok("cat /run/bob.pub")?;
-    let ours = std::fs::read_to_string(cluster.world.home().join(".ssh/id_ed25519.pub"))?;
-    let keys = |key: &str| {
-        let key = key.trim().to_owned();
-        cluster.redeclare_cluster(|cluster| cluster["operators"]["operator"]["keys"] = json!([key]))
-    };
-    cluster.redeclare("web", |facts| facts["ssh"]["exclusive_keys"] = json!(true))?;
-    keys(&bob)?;
-    cluster
-        .deployctl(&["plan", "web"])?
-        .says("keys in home directories open no account any more");
-    apply(&cluster)?.expect(5).says("rolled back");
-    web.ok(&by_certificate)?;
-    verify(&cluster, "ssh/login")?.expect(0);
-
-    // Declared keys alone.
-    keys(&ours)?;
-    apply(&cluster)?.expect(0);
-    web.ok(&format!("! {by_key} && ! {by_certificate}"))?;
-    verify(&cluster, "ssh/*")?.expect(0);
-
-    // And back.
-    cluster.declare("web", &declared)?;
-    apply(&cluster)?.expect(0);
-    web.ok(&format!("{by_key} && {by_certificate}"))?;
-    Ok(())
-}
-
-/// A login of the machine at itself with `identity` alone.
-fn login(identity: &str) -> String {
-    format!(
-        "ssh -F none -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
-         -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null {identity} operator@127.0.0.1 true"
-    )
-}
-
-/// Accounts, groups and rules that nobody declared.
-fn who_else_becomes_root(cluster: &Cluster, web: &Machine) -> Result<()> {
-    let check = "system/root-access";
-    verify(cluster, check)?.expect(0);
-    web.ok("useradd guest; gpasswd -a guest sudo; gpasswd -a guest disk
-         useradd -o -u 0 -g 0 toor")?;
-    verify(cluster, check)?
-        .expect(4)
-        .says("`toor` (number 0)")
-        .says("`guest` (group `disk`)")
-        .says("`guest` (`%sudo` in /etc/sudoers:");
-    web.ok(
-        "sed -i /^toor:/d /etc/passwd; gpasswd -d guest sudo; gpasswd -d guest disk
-         echo 'guest ALL=(ALL) NOPASSWD: /usr/bin/less' >/etc/sudoers.d/guest; chmod 0440 /etc/sudoers.d/guest",
-    )?;
-    verify(cluster, check)?
-        .expect(4)
-        .says("`guest` (/etc/sudoers.d/guest:1)");
-    web.ok("rm /etc/sudoers.d/guest; userdel guest")?;
-    verify(cluster, check)?.expect(0);
     Ok(())
 }

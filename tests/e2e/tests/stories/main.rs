@@ -3,6 +3,7 @@
 
 #![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
 
+mod access;
 mod artifacts;
 mod bad_hosts;
 mod closures;

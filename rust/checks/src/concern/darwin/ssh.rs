@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deployctl_core::inventory::ssh::{Ssh, declared_keys};
+use deployctl_core::inventory::ssh::Ssh;
 use deployctl_core::query::{Query, quote};
 
 use crate::concern::ssh::{self, CONCERN};
@@ -35,11 +35,7 @@ pub(in crate::concern) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Ch
             &keys(name.as_str()),
         ));
     }
-    let declared_keys = declared_keys(declared.cluster, declared.host);
-    for name in ssh::allowed(facts, declared) {
-        let all = declared_keys.values().flatten().copied();
-        checks.push(ssh::other_keys(&name, all, &keys(&name)));
-    }
+    checks.extend(ssh::other_keys(facts, declared, keys));
     checks
 }
 

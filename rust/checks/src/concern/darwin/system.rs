@@ -78,12 +78,7 @@ fn root_access(declared: &Declared<'_>) -> Check {
                 .filter(|member| !entitled.by_group(member, "admin"))
                 .map(|member| format!("`{member}`"))
                 .collect();
-            let evidence = if others.is_empty() {
-                "nobody else".to_owned()
-            } else {
-                others.join(", ")
-            };
-            Ok(Found::when(others.is_empty(), evidence).or_hint(
+            Ok(Found::none_of(&others, "nobody else").or_hint(
                 "declare the account as an operator; or on the Mac: `dseditgroup -o edit -d USER -t user admin`",
             ))
         },

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use deployctl_core::precedence::ConfigFiles;
 use deployctl_core::precedence::sshd::evaluate;
 use deployctl_core::query::Query;
 
 use super::CONCERN;
-use super::settings::{Effective, login_of};
+use super::settings::{Effective, Settings, login_of};
 use crate::answer::Found;
 use crate::{Check, Declared};
 
@@ -21,12 +22,7 @@ const WAYS: [(&str, &str); 4] = [
 
 /// Nothing but keys in files opens an account, unless a file that facts declare says so.
 pub(super) fn check(query: &Query, declared: &Declared<'_>) -> Check {
-    let ours: BTreeSet<String> = declared
-        .rendered
-        .entries
-        .keys()
-        .map(ToString::to_string)
-        .collect();
+    let ours = declared.managed_paths();
     Check::new(
         CONCERN,
         "other-ways",
@@ -37,33 +33,30 @@ pub(super) fn check(query: &Query, declared: &Declared<'_>) -> Check {
             let mut others = BTreeSet::new();
             for login in &effective.logins {
                 login.one("pubkeyauthentication")?;
-                let by_file = evaluate(&effective.files, &login_of(login.user));
-                for (key, off) in WAYS {
-                    let said: Vec<&str> = login.words(key).collect();
-                    if said.is_empty() || said == [off] {
-                        continue;
-                    }
-                    let place = by_file.get(key).map(|value| &value.place);
-                    if place.is_some_and(|place| ours.contains(&place.file)) {
-                        continue;
-                    }
-                    let place = place.map(|place| format!(" ({place})"));
-                    others.insert(format!(
-                        "`{key} {}`{}",
-                        said.join(" "),
-                        place.unwrap_or_default()
-                    ));
-                }
+                others.extend(of_login(login, &effective.files, &ours));
             }
             let others: Vec<String> = others.into_iter().collect();
-            let evidence = if others.is_empty() {
-                "none besides".to_owned()
-            } else {
-                others.join(", ")
-            };
-            Ok(Found::when(others.is_empty(), evidence).or_hint(
-                "take it out of that file, or declare the file in `extra.files`; `ssh.exclusive_keys` turns all of these off",
-            ))
+            Ok(Found::none_of(&others, "none besides")
+                .or_hint("take it out of that file, or declare the file in `extra.files`"))
         },
     )
+}
+
+/// The ways that open the account of `login` and are in no file of `ours`, each with its place where that is known.
+fn of_login(login: &Settings<'_>, files: &ConfigFiles, ours: &BTreeSet<String>) -> Vec<String> {
+    let by_file = evaluate(files, &login_of(login.user));
+    let mut others = Vec::new();
+    for (key, off) in WAYS {
+        let said: Vec<&str> = login.words(key).collect();
+        if said.is_empty() || said == [off] {
+            continue;
+        }
+        let said = said.join(" ");
+        match by_file.get(key).map(|value| &value.place) {
+            Some(place) if ours.contains(&place.file) => {}
+            Some(place) => others.push(format!("`{key} {said}` ({place})")),
+            None => others.push(format!("`{key} {said}`")),
+        }
+    }
+    others
 }

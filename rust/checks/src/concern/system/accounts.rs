@@ -9,6 +9,7 @@ use super::{CONCERN, sudo};
 use crate::answer::{Answer, Found, Unreadable};
 use crate::{Check, Declared};
 
+/// Operators and declared users exist, in their groups, with their shells; operators may use sudo.
 pub(super) fn checks(facts: &System, declared: &Declared<'_>) -> Vec<Check> {
     let users = facts.users.iter().flatten();
     let operators = declared.cluster.operators.keys();

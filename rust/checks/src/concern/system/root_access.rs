@@ -36,12 +36,7 @@ getent group | awk -F: '{{ print \"group\", $1, $3, $4 }}'
             let mut others = accounts.of_number_zero();
             others.extend(accounts.by_groups(&entitled));
             others.extend(accounts.by_sudo(&entitled, answer)?);
-            let evidence = if others.is_empty() {
-                "nobody else".to_owned()
-            } else {
-                others.join(", ")
-            };
-            Ok(Found::when(others.is_empty(), evidence).or_hint(
+            Ok(Found::none_of(&others, "nobody else").or_hint(
                 "declare the account as an operator, or its group in `system.users`; or take it out on the host: \
                  `gpasswd --delete USER GROUP`, `userdel USER`, or that line of sudoers",
             ))
@@ -75,12 +70,7 @@ impl Entitled {
                 .flatten()
                 .map(|(name, user)| (name.to_string(), names(&user.groups)))
                 .collect(),
-            files: declared
-                .rendered
-                .entries
-                .keys()
-                .map(ToString::to_string)
-                .collect(),
+            files: declared.managed_paths(),
         }
     }
 

@@ -30,13 +30,18 @@ pub(super) fn set(
             value.pop();
         }
     }
-    let sealed = sealed(context, secrets, &args.name, &value)?;
-    write(
-        context,
-        secrets,
-        &[(args.name.clone(), sealed)].into(),
-        true,
-    )
+    store(context, secrets, &args.name, &value)
+}
+
+/// Encrypts `value`, the new one of `name`, and writes it.
+fn store(
+    context: &Context,
+    secrets: &Secrets,
+    name: &str,
+    value: &Plaintext,
+) -> Result<Verdict, Failure> {
+    let sealed = sealed(context, secrets, name, value)?;
+    write(context, secrets, &[(name.to_owned(), sealed)].into(), true)
 }
 
 /// The value that the user gives.
@@ -87,13 +92,7 @@ pub(super) async fn edit(
             .say(&format!("{} is as it was", shown(&args.name)));
         return Ok(Verdict::Done);
     }
-    let sealed = sealed(context, secrets, &args.name, &edited)?;
-    write(
-        context,
-        secrets,
-        &[(args.name.clone(), sealed)].into(),
-        true,
-    )
+    store(context, secrets, &args.name, &edited)
 }
 
 fn edit_failure(error: &EditError, name: &str) -> Failure {
@@ -179,9 +178,9 @@ pub(super) fn rekey(
         }
     }
     if let Some(last) = failures.pop() {
-        let Some(_) = failures.first() else {
+        if failures.is_empty() {
             return Err(last);
-        };
+        }
         // All at once, and nothing is written.
         let hint = last.hint.clone();
         let all = failures.iter().chain([&last]);

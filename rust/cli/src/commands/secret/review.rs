@@ -3,43 +3,27 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use chrono::{DateTime, NaiveDate, Utc};
 use deployctl_core::inventory::text::Label;
 use deployctl_core::secret::{Fault, Reader, Reviewed, review};
 use deployctl_report::Verdict;
 use serde_json::{Map, Value, json};
 
-use super::{Secrets, shown, vault_failure};
+use super::{Secrets, shown};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::moment::date;
 use crate::ui::{Tone, Ui};
-
-/// The day, in UTC.
-pub(super) fn today(context: &Context) -> NaiveDate {
-    let seconds = i64::try_from(context.now()).unwrap_or(i64::MAX);
-    let moment = DateTime::from_timestamp(seconds, 0);
-    moment.unwrap_or(DateTime::<Utc>::MAX_UTC).date_naive()
-}
 
 /// All that are declared, then files that nothing declares.
 pub(super) fn all(context: &Context, secrets: &Secrets) -> Result<Vec<Reviewed>, Failure> {
-    let today = today(context);
-    let days = secrets
-        .vault
-        .changed()
-        .map_err(|error| vault_failure(&error))?;
-    let mut files = secrets
-        .vault
-        .names()
-        .map_err(|error| vault_failure(&error))?;
+    let today = date(context.now());
+    let days = secrets.vault.changed()?;
+    let mut files = secrets.vault.names()?;
     let mut reviewed = Vec::new();
     for (name, secret) in secrets.declared() {
         files.remove(name.as_str());
         let changed = days.get(name.as_str()).and_then(|day| day.parse().ok());
-        let file = secrets
-            .vault
-            .read(name.as_str())
-            .map_err(|error| vault_failure(&error))?;
+        let file = secrets.vault.read(name.as_str())?;
         let recipients = secrets.recipients(secret);
         let faults = review(secret, &recipients, file.as_deref(), changed, today);
         let operators = secrets.inventory.cluster().operators.keys();

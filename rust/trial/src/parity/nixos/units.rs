@@ -1,5 +1,6 @@
 //! Units, as their files would say them.
 
+use deployctl_core::render::mount_unit;
 use serde_json::Value;
 
 use super::{Options, entries, text};
@@ -41,7 +42,7 @@ pub(super) fn say(said: &mut Said, options: &mut Options) {
         }
     }
     for mount in options.take_list("systemd.mounts") {
-        let name = mount_unit(&text(&mount["where"]));
+        let name = mount_unit_at(&text(&mount["where"]));
         Unit::new(said, &name, "Mount").set(&mount);
     }
     for (path, mount) in options.take_set("fileSystems") {
@@ -52,13 +53,13 @@ pub(super) fn say(said: &mut Said, options: &mut Options) {
     }
 }
 
-/// The unit that mounts something at `path`.
-fn mount_unit(path: &str) -> String {
-    format!("{}.mount", path.trim_start_matches('/').replace('/', "-"))
+/// The unit that mounts something at `path`; where Ubuntu cannot have one, the path says which.
+fn mount_unit_at(path: &str) -> String {
+    mount_unit(path).unwrap_or_else(|_| format!("mount of {path}"))
 }
 
 fn file_system(said: &mut Said, path: &str, mount: &Value) {
-    let prefix = format!("unit {}", mount_unit(path));
+    let prefix = format!("unit {}", mount_unit_at(path));
     let device = text(&mount["device"]);
     let device = device
         .strip_prefix("LABEL=")
