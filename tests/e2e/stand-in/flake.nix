@@ -13,6 +13,20 @@
         builtins.filter (name: inventory.hosts.${name}.platform == platform) (
           builtins.attrNames inventory.hosts
         );
+      # `from_modules` in a system's file asks for what the modules of the repository set on that host.
+      declared =
+        name:
+        let
+          file = builtins.fromJSON (builtins.readFile (./systems + "/${name}.json"));
+        in
+        if file.from_modules or false then
+          file
+          // import ./stand-in/nixos/from-modules.nix {
+            inherit inventory name;
+            folder = ./modules;
+          }
+        else
+          file;
       systems =
         platform: wrap:
         builtins.listToAttrs (
@@ -21,7 +35,7 @@
             value = wrap (
               import ./stand-in/${platform} {
                 inherit name;
-                declared = builtins.fromJSON (builtins.readFile (./systems + "/${name}.json"));
+                declared = declared name;
               }
             );
           }) (of platform)

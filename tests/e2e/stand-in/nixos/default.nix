@@ -5,8 +5,10 @@
 #   version     of the system
 #   kernel      version of kernel, initrd and modules
 #   packages    name to version
-#   units       name to text, `@alpha@` being where the package `alpha` is; all are wanted
+#   units       name to text, `@alpha@` being where the package `alpha` is
+#   unwanted    names of those that only others start
 #   files       name below /etc to text
+#   modes       of files that are copied there instead of linked, by name
 #   inhibitors  name to text: what cannot change while the system runs
 #   init        the interface version of init
 #   activate, bootloader   lines of sh that the two programs end with
@@ -28,8 +30,19 @@ let
   initrd = boot "initrd" "initrd-linux";
   modules = boot "lib/modules/${release}/modules.order" "linux-modules";
   etc = files "etc-${name}" packages (
-    prefixed "systemd/system/" (declared.units or { }) // prefixed "files/" (declared.files or { })
+    prefixed "systemd/system/" (declared.units or { })
+    // prefixed "files/" (declared.files or { })
+    // prefixed "modes/" (declared.modes or { })
+    // prefixed "unwanted/" (none (declared.unwanted or [ ]))
   );
+  none =
+    names:
+    builtins.listToAttrs (
+      map (name: {
+        inherit name;
+        value = "";
+      }) names
+    );
   prefixed =
     prefix: set:
     builtins.listToAttrs (

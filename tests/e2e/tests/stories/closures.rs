@@ -157,7 +157,10 @@ fn boot(spec: &MachineSpec, platform: &Value) -> Result<Cluster> {
     fs::write(cluster.path("flake.nix"), read("stand-in/flake.nix")?)?;
     // A flake sees nothing outside of its folder.
     fs::remove_file(cluster.path("modules"))?;
-    for (from, to) in [("stand-in", "stand-in"), ("../../modules", "modules")] {
+    for (from, to) in [
+        ("stand-in", "stand-in"),
+        ("../../modules/evaluate", "stand-in/evaluate"),
+    ] {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
         let mut copy = Command::new("cp");
         let copied = copy.arg("-r").args([from, cluster.path(to)]).status()?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::closures::{Systems, installed, system, systems};
 use crate::cluster::{Cluster, Run};
+use crate::strangers_nixos;
 
 /// Lines of sh that note, while a system is activated, what a reboot would start.
 const NOTE: &str = "readlink -f /nix/var/nix/profiles/system >/run/profile-then
@@ -172,7 +173,7 @@ fn a_switch_by_hand_is_shown_as_drift_and_undone() -> Result<()> {
 }
 
 #[test]
-fn a_host_that_builds_its_own_system_does() -> Result<()> {
+fn a_host_that_builds_its_own_system_does_also_of_what_strangers_wrote() -> Result<()> {
     let cluster = installed()?;
     let web = cluster.machine("web");
     cluster.redeclare("web", |facts| facts["nix"]["build_on"] = json!("host"))?;
@@ -186,7 +187,7 @@ fn a_host_that_builds_its_own_system_does() -> Result<()> {
         web.ok(&format!("nix-store -q --deriver {second}"))?.trim(),
         "unknown-deriver"
     );
-    Ok(())
+    strangers_nixos::come_and_go(&cluster)
 }
 
 #[test]

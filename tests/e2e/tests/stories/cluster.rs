@@ -116,7 +116,9 @@ impl Cluster {
     /// Gives the repository the concerns of `tests/fixtures/strangers`, in the place of the project's own modules.
     pub(crate) fn bring_strangers(&self) -> Result<()> {
         let modules = self.repo.join("modules");
-        fs::remove_file(&modules)?;
+        if modules.is_symlink() {
+            fs::remove_file(&modules)?;
+        }
         let from = source("tests/fixtures/strangers");
         let mut copy = Command::new("cp");
         let copied = copy.arg("-r").arg(from).arg(&modules).status()?;

@@ -8,10 +8,10 @@ use serde_json::json;
 use crate::cluster::Cluster;
 
 /// What stands below /etc, but for accounts and the unit that recovers at boot.
-const TREE: &str = "find /etc /opt -xdev ! -type d ! -name 'passwd*' ! -name 'group*' ! -name '*shadow*' ! -name 'sub?id*' ! -name .pwd.lock ! -name deployctl-recover.service -printf '%p %m %U %G %l\\n' | LC_ALL=C sort";
+pub(crate) const TREE: &str = "find /etc /opt -xdev ! -type d ! -name 'passwd*' ! -name 'group*' ! -name '*shadow*' ! -name 'sub?id*' ! -name .pwd.lock ! -name deployctl-recover.service -printf '%p %m %U %G %l\\n' | LC_ALL=C sort";
 
 /// What the site says.
-const ASK: &str =
+pub(crate) const ASK: &str =
     "perl -MIO::Socket::INET -e 'print readline(IO::Socket::INET->new(\"127.0.0.1:8080\"))'";
 
 #[test]
