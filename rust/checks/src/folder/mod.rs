@@ -2,6 +2,7 @@
 
 mod query;
 mod reader;
+mod served;
 mod verdict;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use deployctl_core::concern::{
     ChecksFile, Concern, DeclaredCheck, DeclaredQuery, Expression, Judgement, NoValue, Scope, Ships,
 };
+use deployctl_core::inventory::host::Host;
 use deployctl_core::query::Query;
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -17,6 +19,8 @@ use crate::answer::{Answer, Unreadable};
 use crate::concern::kernel;
 use crate::definition::Judge;
 use crate::{Check, Declared, Retry, Shipment, judge, sysctl};
+
+pub(crate) use served::{Served, served};
 
 /// The checks that the folder of `concern` declares; none where the host does not declare it, or the folder has no
 /// `checks.toml`.
@@ -29,16 +33,10 @@ pub fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
     else {
         return Vec::new();
     };
-    let mut scope = Scope::from([
-        ("host".to_owned(), Value::from(Serde(&declared.host.facts))),
-        (
-            "platform".to_owned(),
-            declared.host.platform.as_str().into(),
-        ),
-    ]);
-    if let Err(error) = file.names.add_to(&mut scope) {
-        return vec![unaskable(name, &error)];
-    }
+    let scope = match scope(file, declared.host) {
+        Ok(scope) => scope,
+        Err(error) => return vec![unaskable(name, &error)],
+    };
     let declared_ones = file.checks.iter();
     let mut made: Vec<_> = declared_ones
         .map(|check| of(name, file, check, &scope, declared))
@@ -46,6 +44,10 @@ pub fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
     if declared.host.platform.is_linux() {
         made.push(settings(name, file, &scope, declared));
         made.push(modules(name, file, &scope));
+    }
+    // What cannot be asked over links is said here, once.
+    if let Some(asked) = &file.over_links {
+        made.push(served::of(name, asked, &scope).map(|_| Vec::new()));
     }
     let mut all = Vec::new();
     for made in made {
@@ -61,6 +63,16 @@ pub fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
         }
     }
     all
+}
+
+/// What expressions about `host` read: its facts, and the names of `file` for what follows from them.
+fn scope(file: &ChecksFile, host: &Host) -> Result<Scope, NoValue> {
+    let mut scope = Scope::from([
+        ("host".to_owned(), Value::from(Serde(&host.facts))),
+        ("platform".to_owned(), host.platform.as_str().into()),
+    ]);
+    file.names.add_to(&mut scope)?;
+    Ok(scope)
 }
 
 /// What one entry of the file makes of this host: none, one, or one for each thing.

@@ -16,7 +16,7 @@ use crate::request::Request;
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Most that a request may take, in seconds: a model that comes from disk.
-const LONGEST_REQUEST: u32 = 3600;
+pub(super) const LONGEST_REQUEST: u32 = 3600;
 
 /// The query: the variables that the command reads and its arguments, quoted, then the command as it was written.
 pub(super) fn query(

@@ -1,139 +1,99 @@
-//! Inference over the link: health, models, and an answer of one token, as the other end sees them.
+//! Servers over the link, as the other end sees them: health, models, and an answer of one token. Concerns' folders say
+//! which there are.
 
 use std::time::Duration;
 
+use deployctl_core::concern::Concerns;
 use deployctl_core::query::Query;
-use serde_json::Value;
 
 use super::end::{End, Line, asked, unreachable};
 use super::ping::{self, Size};
 use crate::answer::{Answer, Found, Unreadable};
+use crate::folder::{self, Served};
 use crate::reader::{http, openai};
 use crate::request::{Request, SECRETS};
 use crate::{Check, Measurement};
 
 /// Seconds for what a server says without a model.
 const SOON: u32 = 5;
-/// Seconds for the first token of a model that is in memory.
-const ANSWER: u32 = 30;
 
-/// A server that `peer` runs for others.
-struct Service<'a> {
-    /// The concern that declares it.
-    name: &'static str,
-    port: u16,
-    /// What requests call the model; `None` if the gateway's host declares no model.
-    model: Option<&'a str>,
-    credential: Option<&'a str>,
-    /// Seconds that the first answer may take.
-    first: u32,
-}
-
-pub(super) fn checks(line: &Line<'_>, from: &End<'_>, peer: &End<'_>) -> Vec<Check> {
-    services(peer)
-        .iter()
-        .flat_map(|service| of_service(line, from, peer, service))
-        .collect()
-}
-
-/// What `peer` serves at its address on this link.
-fn services<'a>(peer: &End<'a>) -> Vec<Service<'a>> {
-    let here = |address: &str| {
-        address
-            .parse()
-            .is_ok_and(|ip: std::net::IpAddr| ip == peer.address || ip.is_unspecified())
-    };
-    let fact = |path| peer.facts.fact(path);
-    let word = |path| fact(path).and_then(Value::as_str);
-    let port = |path| fact(path).and_then(|port| u16::try_from(port.as_u64()?).ok());
-    let mlx = word("mlx.host").and_then(|address| {
-        let first = fact("mlx.load_timeout_seconds").and_then(Value::as_u64);
-        let service = Service {
-            name: "mlx",
-            port: port("mlx.port")?,
-            // The server knows its model by this name alone; the other one is the gateway's.
-            model: word("mlx.model.id"),
-            credential: None,
-            first: u32::try_from(first?).ok()?.max(ANSWER),
-        };
-        Some((address, service))
-    });
-    let gateway = word("gateway.address").and_then(|address| {
-        let service = Service {
-            name: "gateway",
-            port: port("gateway.port")?,
-            model: word("vllm.model.served_name"),
-            credential: word("gateway.credential"),
-            first: ANSWER,
-        };
-        Some((address, service))
-    });
-    let all = mlx.into_iter().chain(gateway);
-    all.filter(|(address, _)| here(address))
-        .map(|(_, service)| service)
-        .collect()
-}
-
-fn of_service(
+pub(super) fn checks(
     line: &Line<'_>,
     from: &End<'_>,
     peer: &End<'_>,
-    service: &Service<'_>,
+    concerns: &Concerns,
 ) -> Vec<Check> {
-    let id = |what| line.of_way(&format!("{}-{what}", service.name), from, peer);
+    let here = |it: &Served| it.address == peer.address || it.address.is_unspecified();
+    // Where a folder cannot tell, a check of the host itself says so.
+    let served = |concern| folder::served(concern, peer.facts).ok().flatten();
+    let all = concerns.iter().filter_map(served).filter(here);
+    all.flat_map(|service| of_service(line, from, peer, &service))
+        .collect()
+}
+
+fn of_service(line: &Line<'_>, from: &End<'_>, peer: &End<'_>, service: &Served) -> Vec<Check> {
+    let id = |what| line.of_way(&format!("{}-{what}", service.concern), from, peer);
     let request = Asked {
         base: format!("http://{}", peer.socket(service.port)),
         from,
-        credential: service.credential,
+        credential: service.credential.as_deref(),
     };
     let hints = Hints::new(from, peer, service);
-    let (health, models, chat) = (id("health"), id("models"), id("chat"));
+    let mut needed = ping::id(line, from, peer, Size::Small);
+    let mut checks = Vec::new();
+    if let Some(path) = &service.health {
+        let check = health(&request, id("health"), path, hints.clone());
+        needed = add(&mut checks, check, needed);
+    }
+    if service.models {
+        let check = models(&request, id("models"), service.model.clone(), hints.clone());
+        needed = add(&mut checks, check, needed);
+    }
+    if let Some(model) = service.model.as_ref().filter(|_| service.models) {
+        let check = answer(&request, &id("chat"), model, service.first_answer, hints);
+        add(&mut checks, check, needed);
+    }
+    checks
+}
 
-    let url = format!("GET {}/health", request.base);
-    let query = request.query(&health, "/health", SOON, None);
-    let reader = hints.clone();
-    let mut checks = vec![
-        asked(
-            health.clone(),
-            &query,
-            format!("{url} gives 200"),
-            move |answer| {
-                let reply = match reader.read(answer)? {
-                    Ok(reply) => reply,
-                    Err(found) => return Ok(found),
-                };
-                Ok(Found::when(true, "status 200").measuring([reply.time("health")]))
-            },
-        )
-        .needing(ping::id(line, from, peer, Size::Small))
-        .retried(2, Duration::from_secs(3)),
-    ];
+/// Adds a check after the one that it needs, and returns its own id.
+fn add(checks: &mut Vec<Check>, check: Check, needed: String) -> String {
+    let id = check.id.clone();
+    checks.push(check.needing(needed));
+    id
+}
 
-    let wanted = service.model.map(str::to_owned);
+/// Status 200 for a path.
+fn health(request: &Asked<'_>, id: String, path: &str, hints: Hints) -> Check {
+    let query = request.query(&id, path, SOON, None);
+    let expected = format!("GET {}{path} gives 200", request.base);
+    asked(id, &query, expected, move |answer| {
+        let reply = match hints.read(answer)? {
+            Ok(reply) => reply,
+            Err(found) => return Ok(found),
+        };
+        Ok(Found::when(true, "status 200").measuring([reply.time("health")]))
+    })
+    .retried(2, Duration::from_secs(3))
+}
+
+/// A list of models with the wanted one, or with any.
+fn models(request: &Asked<'_>, id: String, wanted: Option<String>, hints: Hints) -> Check {
     let expected = match &wanted {
         Some(model) => format!("{}/v1/models names {model}", request.base),
         None => format!("{}/v1/models names a model", request.base),
     };
-    let query = request.query(&models, openai::MODELS, SOON, None);
-    let reader = hints.clone();
-    checks.push(
-        asked(models.clone(), &query, expected, move |answer| {
-            let reply = match reader.read(answer)? {
-                Ok(reply) => reply,
-                Err(found) => return Ok(found),
-            };
-            Ok(openai::serves(reply.body, wanted.as_deref())?
-                .or_hint("it was started with another model, or names it otherwise")
-                .measuring([reply.time("models")]))
-        })
-        .needing(health)
-        .retried(1, Duration::from_secs(3)),
-    );
-
-    if let Some(model) = service.model {
-        checks.push(answer(&request, &chat, model, service.first, hints).needing(models));
-    }
-    checks
+    let query = request.query(&id, openai::MODELS, SOON, None);
+    asked(id, &query, expected, move |answer| {
+        let reply = match hints.read(answer)? {
+            Ok(reply) => reply,
+            Err(found) => return Ok(found),
+        };
+        Ok(openai::serves(reply.body, wanted.as_deref())?
+            .or_hint("it was started with another model, or names it otherwise")
+            .measuring([reply.time("models")]))
+    })
+    .retried(1, Duration::from_secs(3))
 }
 
 /// An answer of one token.
@@ -204,20 +164,20 @@ impl Reply<'_> {
 struct Hints {
     from: String,
     peer: String,
-    service: &'static str,
+    service: String,
     port: u16,
     credential: Option<String>,
     unreachable: String,
 }
 
 impl Hints {
-    fn new(from: &End<'_>, peer: &End<'_>, service: &Service<'_>) -> Self {
+    fn new(from: &End<'_>, peer: &End<'_>, service: &Served) -> Self {
         Self {
             from: from.host.to_string(),
             peer: peer.host.to_string(),
-            service: service.name,
+            service: service.concern.clone(),
             port: service.port,
-            credential: service.credential.map(key_file),
+            credential: service.credential.as_deref().map(key_file),
             unreachable: unreachable(from, peer, service.port),
         }
     }
@@ -267,9 +227,9 @@ impl Hints {
             (401 | 403, Some(file)) => {
                 format!("the key in `{file}` of `{from}` is not the one that `{peer}` expects")
             }
-            (401 | 403, None) => format!(
-                "`{peer}` asks for a key and none is declared: name it in `gateway.credential`"
-            ),
+            (401 | 403, None) => {
+                format!("`{peer}` asks for a key, and the facts of `{service}` there name none")
+            }
             (404, _) => "something else answers there, or it serves another model".to_owned(),
             (429, _) => "it has too much to do: try again later".to_owned(),
             (502..=504, _) => format!(

@@ -6,11 +6,11 @@
 //!
 //! In order, and each only where the one before it that it needs passed: address, MTU and route of
 //! either end, a small ping, one of full size that may not be fragmented, throughput one way and the
-//! other, then the inference servers of either host as the other sees them.
+//! other, then the servers of either host as the other sees them: those of concerns whose folders say so.
 //!
 //! ```text
 //! address/A ─▶ route/A-to-B ─▶ ping/A-to-B ─▶ full-ping/A-to-B ─▶ throughput/A-to-B
-//! mtu/A                                  └──▶ mlx-health/A-to-B ─▶ mlx-models/… ─▶ mlx-chat/…
+//! mtu/A                                  └──▶ web-health/A-to-B ─▶ web-models/… ─▶ web-chat/…
 //! ```
 
 use deployctl_core::inventory::Inventory;
@@ -116,7 +116,7 @@ fn of_link(name: &Label, facts: &Link, inventory: &Inventory) -> Vec<LinkCheck> 
                 add(client, listener, check, Some(server));
             }
             for (from, peer) in directions {
-                for check in http::checks(&line, from, peer) {
+                for check in http::checks(&line, from, peer, inventory.concerns()) {
                     add(from, peer, check, None);
                 }
             }

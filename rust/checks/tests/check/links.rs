@@ -1,6 +1,7 @@
 //! Checks of links: what good ends answer, what bad ones do, and the shell that asks them.
 
 mod mutations;
+mod own;
 mod server;
 mod shell;
 

@@ -17,11 +17,13 @@ mod check;
 mod declared_query;
 mod file;
 mod judge;
+mod over_links;
 mod query;
 mod request;
 
 pub use declared_query::{Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships};
 pub use judge::{JudgeForm, NamedJudge};
+pub use over_links::OverLinks;
 pub use request::Request;
 
 /// The file.
@@ -49,6 +51,8 @@ pub struct ChecksFile {
     pub sysctl: BTreeMap<SysctlKey, Setting>,
     /// The kernel modules that must be loaded, as an expression.
     pub modules: Option<Expression>,
+    /// What the hosts at the other ends of links ask; none: nothing.
+    pub over_links: Option<OverLinks>,
 }
 
 /// One check, or one for each of several things.
@@ -309,6 +313,39 @@ expected = "few"
         ] {
             let changed = JUDGED.replacen(from, to, 1);
             assert_ne!(changed, JUDGED, "{from}");
+            let _ = writeln!(page, "== {from} -> {to}\n{}", told(&changed));
+        }
+        insta::assert_snapshot!(page);
+    }
+
+    /// What others ask, on its own.
+    const ASKED: &str = r#"[let]
+url = "host.web.port"
+[over_links]
+address = "host.web.address"
+port = "url"
+health = "/ready"
+"#;
+
+    #[test]
+    fn what_is_wrong_with_what_others_ask_is_said_with_its_line() {
+        assert_eq!(told(ASKED), "sound");
+        let mut page = String::new();
+        for (from, to) in [
+            ("health = \"/ready\"", ""),
+            ("health = ", "helth = "),
+            ("/ready", "ready"),
+            ("/ready", "/a b"),
+            ("port = \"url\"\n", ""),
+            ("\"url\"", "\"ulr\""),
+            ("\"url\"", "8080"),
+            ("host.web.address", "host.web."),
+            ("host.web.address", "answer.address"),
+            ("health = ", "model = \"'small'\"\nhealth = "),
+            ("health = ", "first_answer_seconds = \"60\"\nhealth = "),
+        ] {
+            let changed = ASKED.replacen(from, to, 1);
+            assert_ne!(changed, ASKED, "{from}");
             let _ = writeln!(page, "== {from} -> {to}\n{}", told(&changed));
         }
         insta::assert_snapshot!(page);

@@ -22,7 +22,8 @@ mod set;
 
 pub use checks::{
     Case, ChecksFile, Deadline, DeclaredCheck, DeclaredQuery, Expectation, Failure, Field,
-    FieldKind, JudgeForm, Judgement, Measure, NamedJudge, Reader, Request, Retries, Setting, Ships,
+    FieldKind, JudgeForm, Judgement, Measure, NamedJudge, OverLinks, Reader, Request, Retries,
+    Setting, Ships,
 };
 pub use error::{ConcernError, ConcernErrors};
 pub use expression::{Expression, NoValue, Text};

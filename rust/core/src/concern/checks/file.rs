@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::check::{CheckItem, Known};
 use super::declared_query::DeclaredQuery;
+use super::over_links::OverLinksItem;
 use super::query::QueryItem;
 use super::{ChecksFile, HOST, JudgeForm, Setting};
 use crate::concern::expression::Compiler;
@@ -31,6 +32,7 @@ pub(super) struct File {
     #[serde(default)]
     sysctl: BTreeMap<Spanned<String>, SettingItem>,
     modules: Option<Phrase>,
+    over_links: Option<Spanned<OverLinksItem>>,
 }
 
 #[derive(Deserialize)]
@@ -93,12 +95,17 @@ impl File {
             }
         }
         let modules = self.modules.map(|it| compiler.expression(&it, &host));
+        let over_links = self.over_links.map(|item| {
+            let at = item.span().start;
+            item.into_inner().compile(at, &host, compiler)
+        });
         ChecksFile {
             names,
             queries,
             checks,
             sysctl,
             modules,
+            over_links,
         }
     }
 }
