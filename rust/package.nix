@@ -42,12 +42,14 @@ let
       ./cli/Cargo.toml
       ./cli/src
       ./core/Cargo.toml
-      ./core/build.rs
       ./core/src
       ./engine/Cargo.toml
       ./engine/src
       ./hostprobe/Cargo.toml
       ./hostprobe/src
+      ./inventory/Cargo.toml
+      ./inventory/build.rs
+      ./inventory/src
       ./report/Cargo.toml
       ./report/src
       ./trial/Cargo.toml

@@ -8,7 +8,7 @@ pub use store_path::StorePath;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::inventory::Platform;
 
@@ -21,10 +21,23 @@ pub const FREES_ROOM: &str = "on the host, `nix-collect-garbage -d` makes room: 
 pub struct Closure {
     /// How it is activated: `bin/switch-to-configuration` on `NixOS`, `activate` with nix-darwin. Never
     /// [`Platform::Ubuntu`].
-    #[serde(rename = "kind", deserialize_with = "Platform::of_closure")]
+    #[serde(rename = "kind", deserialize_with = "platform_of_closure")]
     pub platform: Platform,
     /// Its top-level store path.
     pub toplevel: StorePath,
+}
+
+/// Reads the platform of a closure.
+///
+/// # Errors
+/// When it is no platform, or one whose system Nix does not build.
+fn platform_of_closure<'de, D: Deserializer<'de>>(from: D) -> Result<Platform, D::Error> {
+    let platform = Platform::deserialize(from)?;
+    if platform.runs_closure() {
+        return Ok(platform);
+    }
+    let unknown = serde::de::Error::unknown_variant;
+    Err(unknown(platform.as_str(), &["nixos", "darwin"]))
 }
 
 /// What a host of a Nix platform runs now.

@@ -1,4 +1,4 @@
-//! Pure logic of deployctl (layer 0): no files, processes, clock or environment.
+//! What may be done to a machine (layer 1): no files, processes, clock or environment.
 //!
 //! Data flows one way:
 //!
@@ -11,12 +11,7 @@
 pub mod activation;
 pub mod artifact;
 pub mod closure;
-pub mod concern;
-pub mod cpus;
-pub mod errors;
-pub mod inventory;
 pub mod kernel;
-pub mod name;
 pub mod observed;
 pub mod plan;
 pub mod precedence;
@@ -24,4 +19,6 @@ pub mod query;
 pub mod render;
 pub mod rendered;
 pub mod secret;
-pub mod select;
+
+// What it decides about.
+pub use deployctl_inventory::{concern, cpus, errors, glob, inventory, name, select};

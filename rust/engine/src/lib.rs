@@ -1,4 +1,4 @@
-//! Effects of deployctl (layer 3): processes, transports, files, the clock. Never prints; progress
+//! Effects of deployctl (layer 4): processes, transports, files, the clock. Never prints; progress
 //! is reported as [`event::Event`]s.
 
 pub mod adopt;

@@ -14,10 +14,7 @@ pub struct Errors<E>(Vec<E>);
 
 impl<E: PartialEq> Errors<E> {
     /// `Ok` when there are none. `place` orders them, so that two runs say the same.
-    pub(crate) fn check<K: Ord>(
-        mut errors: Vec<E>,
-        place: impl FnMut(&E) -> K,
-    ) -> Result<(), Self> {
+    pub fn check<K: Ord>(mut errors: Vec<E>, place: impl FnMut(&E) -> K) -> Result<(), Self> {
         if errors.is_empty() {
             return Ok(());
         }

@@ -215,7 +215,7 @@ pub fn below_proc_sys(key: &str) -> String {
 }
 
 /// Sysctl `key` with dots between its parts, as one of the two forms that sysctl.d(5) allows.
-pub(crate) fn dotted(key: &str) -> String {
+pub fn dotted(key: &str) -> String {
     if slashes_separate(key) {
         swap_separators(key)
     } else {

@@ -1,4 +1,4 @@
-//! Trials of a concern's folder (layer 2): what our own tests prove of the concerns that the program contains, for any
+//! Trials of a concern's folder (layer 3): what our own tests prove of the concerns that the program contains, for any
 //! folder.
 //!
 //! ```text

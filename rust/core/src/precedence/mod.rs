@@ -24,7 +24,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) const SSHD_READS: &str = include_str!("sshd_reads.sh");
 
 pub use files::{ASK, ASK_GRUB, ASK_SSHD, ASK_SYSCTL, ConfigFiles, parse};
-pub(crate) use sshd::glob;
 
 /// One assignment in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //! file; its drop-ins add to it.
 
 use super::ini::{PLACES, assignments};
-use super::sshd::glob;
 use super::{ConfigFiles, How, Overruled, Setting, by_the_last, has_ending};
+use crate::glob::glob;
 
 /// Settings that add up.
 const LISTS: [&str; 8] = [

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{ConfigFiles, How, Overruled, Place, Setting};
+use crate::glob::glob;
 
 mod condition;
 
-pub(crate) use condition::glob;
 pub use condition::names;
 
 /// The main file.

@@ -9,6 +9,7 @@ use minijinja::{
 };
 
 use super::syntax::{Syntax, Unwritable};
+use crate::concern::number_text;
 
 /// An environment in which the template `name` is written in `syntaxes[name]`, and every other one
 /// in plain syntax.
@@ -98,15 +99,6 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
         }
     };
     out.write_str(&text).map_err(Error::from)
-}
-
-/// Nix versions differ in whether they print 1.0 as `1` or `1.0`; the rendered bytes must not.
-pub(crate) fn number_text(value: &Value) -> String {
-    let text = value.to_string();
-    match text.strip_suffix(".0") {
-        Some(whole) => whole.to_owned(),
-        None => text,
-    }
 }
 
 /// `{{ value | line }}`: free text to the end of the line, where the syntax has such a thing.

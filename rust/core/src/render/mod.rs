@@ -23,7 +23,6 @@ mod template_set;
 mod why;
 
 pub use environment::mount_unit;
-pub(crate) use environment::number_text;
 pub use error::{Fault, RenderError, RenderErrors};
 pub use facts::Facts;
 pub use place::is_permitted;

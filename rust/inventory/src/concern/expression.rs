@@ -14,7 +14,6 @@ use super::folder::Folder;
 use super::names::Scope;
 use super::operations;
 use crate::inventory::Segment;
-use crate::render::number_text;
 
 /// Longest expression or text, in bytes: with it, and without blocks, what one can build stays small.
 const LONGEST: usize = 1000;
@@ -170,6 +169,15 @@ fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Err
         }
     };
     out.write_str(&text).map_err(Error::from)
+}
+
+/// Nix versions differ in whether they print 1.0 as `1` or `1.0`; the rendered bytes must not.
+pub fn number_text(value: &Value) -> String {
+    let text = value.to_string();
+    match text.strip_suffix(".0") {
+        Some(whole) => whole.to_owned(),
+        None => text,
+    }
 }
 
 /// Reads the TOML file `name` of `folder` and compiles what is in it; `None` where there is no such file.

@@ -8,8 +8,8 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 use regex::Regex;
 
 use crate::cpus;
+use crate::glob::glob;
 use crate::name::authority;
-use crate::precedence::glob;
 
 /// Names and meanings, for the documentation.
 pub const FILTERS: &[(&str, &str)] = &[

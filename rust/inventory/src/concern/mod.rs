@@ -26,11 +26,10 @@ pub use checks::{
     Setting, Ships,
 };
 pub use error::{ConcernError, ConcernErrors};
-pub use expression::{Expression, NoValue, Text};
+pub use expression::{Expression, NoValue, Text, number_text};
 pub use filter::{FILTERS, json};
 pub use folder::{Folder, Folders, Origin};
 pub use manifest::{Listener, Manifest, PlatformUnit};
 pub use names::{Names, Scope};
 pub use scaffold::{NameTaken, scaffold};
-pub(crate) use set::line_at;
-pub use set::{Concern, Concerns};
+pub use set::{Concern, Concerns, line_at};

@@ -167,6 +167,6 @@ impl Concern {
 }
 
 /// The line, from 1, of a byte offset.
-pub(crate) fn line_at(source: &str, offset: usize) -> usize {
+pub fn line_at(source: &str, offset: usize) -> usize {
     1 + source.bytes().take(offset).filter(|b| *b == b'\n').count()
 }

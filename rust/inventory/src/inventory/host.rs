@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::blackout::BlackoutHours;
 use super::cluster::Port;
@@ -134,19 +134,6 @@ impl Platform {
     /// Whether Nix builds its whole system; the other hosts are given files.
     pub fn runs_closure(self) -> bool {
         matches!(self, Self::Nixos | Self::Darwin)
-    }
-
-    /// Reads the platform of a closure.
-    ///
-    /// # Errors
-    /// When it is no platform, or one whose system Nix does not build.
-    pub(crate) fn of_closure<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let platform = Self::deserialize(from)?;
-        if platform.runs_closure() {
-            return Ok(platform);
-        }
-        let unknown = serde::de::Error::unknown_variant;
-        Err(unknown(platform.as_str(), &["nixos", "darwin"]))
     }
 }
 

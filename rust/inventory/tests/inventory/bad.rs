@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deployctl_core::inventory;
+use deployctl_inventory::inventory;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

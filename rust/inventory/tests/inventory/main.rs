@@ -1,13 +1,13 @@
 //! The inventory: the real one, and many that are wrong.
 
 mod bad;
-#[path = "../expected/mod.rs"]
+#[path = "../../../core/tests/expected/mod.rs"]
 mod expected;
 mod selector;
 
-use deployctl_core::concern::Concerns;
-use deployctl_core::inventory::{self, FactPath, Inventory, InventoryErrors};
-use deployctl_core::name::HostName;
+use deployctl_inventory::concern::Concerns;
+use deployctl_inventory::inventory::{self, FactPath, Inventory, InventoryErrors};
+use deployctl_inventory::name::HostName;
 use serde_json::Value;
 
 /// What `hosts/` says.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use deployctl_core::inventory;
-use deployctl_core::select::{SelectError, Selector};
+use deployctl_inventory::inventory;
+use deployctl_inventory::select::{SelectError, Selector};
 
 fn select(words: &[&str]) -> Result<String, SelectError> {
     let inventory = inventory::parse(crate::FIXTURE).expect("the fixture is valid");
