@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deployctl_core::concern::Concerns;
+use deployctl_core::concern::{Concerns, KernelFeature};
 use deployctl_core::inventory::host::Platform;
 use deployctl_core::inventory::{Cluster, Host};
 use deployctl_core::name::UnitName;
@@ -29,6 +29,12 @@ impl<'a> Declared<'a> {
     /// Whether Nix builds its system: then nothing of dpkg, apt and GRUB's own files is there.
     pub(super) fn is_nixos(&self) -> bool {
         self.host.platform == Platform::Nixos
+    }
+
+    /// Whether a concern of the host needs the kernel to be able to do that.
+    pub(super) fn needs(&self, feature: KernelFeature) -> bool {
+        let mut concerns = self.concerns.iter().filter(|it| it.is_declared(self.host));
+        concerns.any(|it| it.manifest.kernel_features.contains(&feature))
     }
 
     /// The paths that we manage on the host.

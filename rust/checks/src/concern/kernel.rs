@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deployctl_core::concern::KernelFeature;
 use deployctl_core::inventory::kernel::{Flavour, Kernel, SymbolValue};
 use deployctl_core::inventory::text::KernelSymbol;
 use deployctl_core::kernel::LOCAL_VERSION;
@@ -33,14 +34,14 @@ pub(super) fn checks(facts: &Kernel, declared: &Declared<'_>) -> Vec<Check> {
     if !facts.symbols.is_empty() {
         checks.push(symbols(&facts.symbols));
     }
-    let wanted = |name: &str| {
+    let wanted = |name: &str, feature: KernelFeature| {
         let symbol = facts.symbols.iter().find(|(s, _)| s.as_str() == name);
-        symbol.is_some_and(|(_, value)| *value != SymbolValue::N)
+        symbol.is_some_and(|(_, value)| *value != SymbolValue::N) || declared.needs(feature)
     };
     checks.extend(features::checks(
-        wanted("DEBUG_INFO_BTF"),
-        wanted("BPF_SYSCALL"),
-        wanted("IO_URING") || declared.host.declares("trading"),
+        wanted("DEBUG_INFO_BTF", KernelFeature::Btf),
+        wanted("BPF_SYSCALL", KernelFeature::Bpf),
+        wanted("IO_URING", KernelFeature::IoUring),
     ));
     if let Some(group) = &facts.io_uring_group {
         checks.push(io_uring_group(group.as_str()));

@@ -20,6 +20,9 @@ pub(super) struct Options {
     p99_ms: u32,
     /// Length of the prompt.
     prompt_tokens: u32,
+    /// What to do where only the answers are too slow.
+    #[serde(default)]
+    slow_hint: Option<String>,
 }
 
 pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unreadable> {
@@ -61,7 +64,11 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
     let hint = match &prompts {
         _ if !closed => format!("the socket should be mode 0660 of group {group}"),
         Err(wrong) => format!("{wrong}: what was measured is something else than declared"),
-        Ok(_) => "does something else use the GPU or the engine's CPUs? `vllm/latency` says what root sees".to_owned(),
+        Ok(_) => {
+            let told = options.slow_hint.as_deref();
+            told.unwrap_or("does something else use the GPU or the CPUs?")
+                .to_owned()
+        }
     };
     let holds = closed && errors == 0.0 && prompts.is_ok() && whole.holds();
     let words = prompts.unwrap_or_else(|wrong| wrong);

@@ -26,7 +26,7 @@ const REGISTERED: &[Registered] = &[
     Registered {
         form: JudgeForm {
             name: "inference-latency",
-            options: &["user", "group", "p99_ms", "prompt_tokens"],
+            options: &["user", "group", "p99_ms", "prompt_tokens", "slow_hint?"],
             meaning: "requests of another user to an inference server, by hostprobe",
         },
         with: |options| with(options, inference_latency::judge),
@@ -50,7 +50,7 @@ const REGISTERED: &[Registered] = &[
     Registered {
         form: JudgeForm {
             name: "tensor",
-            options: &["size", "max_error", "capability?"],
+            options: &["size", "max_error", "capability?", "memory_hint?"],
             meaning: "a product of matrices that PyTorch computed on the GPU and on the CPU",
         },
         with: |options| with(options, tensor::judge),

@@ -19,6 +19,9 @@ pub(super) struct Options {
     /// The GPU's compute capability.
     #[serde(default)]
     capability: Option<String>,
+    /// What to do where the GPU has too little memory left.
+    #[serde(default)]
+    memory_hint: Option<String>,
 }
 
 /// What the script reports; nothing where there is no interpreter.
@@ -41,7 +44,7 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
     let (most, faster) = (options.max_error, options.size >= FASTER_FROM);
     let report: Report = answer.json()?;
     if let Some(words) = &report.trouble {
-        return Ok(trouble(words, report.torch.as_deref()));
+        return Ok(trouble(words, report.torch.as_deref(), options));
     }
     let (Some(torch), Some(device), Some(found), Some(difference)) = (
         &report.torch,
@@ -102,6 +105,9 @@ fn median(times: &[f64]) -> Result<f64, Unreadable> {
         .ok_or_else(|| Unreadable::new("no times in the answer"))
 }
 
+/// What `PyTorch` says where the GPU has too little memory left.
+const OUT_OF_MEMORY: &str = "out of memory";
+
 /// Parts of `PyTorch`'s errors, each with its hint.
 const TROUBLES: &[(&str, &str)] = &[
     (
@@ -125,9 +131,8 @@ const TROUBLES: &[(&str, &str)] = &[
         "the driver sees no GPU, or CUDA_VISIBLE_DEVICES hides it",
     ),
     (
-        "out of memory",
-        "another program holds the GPU's memory, such as vLLM: nvidia-smi; a smaller `tensor.size`, or less \
-         for `vllm.gpu_memory_utilization`",
+        OUT_OF_MEMORY,
+        "another program holds the GPU's memory: nvidia-smi",
     ),
     (
         "no kernel image is available",
@@ -135,7 +140,7 @@ const TROUBLES: &[(&str, &str)] = &[
     ),
 ];
 
-fn trouble(words: &str, torch: Option<&str>) -> Found {
+fn trouble(words: &str, torch: Option<&str>, options: &Options) -> Found {
     let evidence = match torch {
         Some(torch) => format!("PyTorch {torch}: {words}"),
         None => words.to_owned(),
@@ -149,9 +154,11 @@ fn trouble(words: &str, torch: Option<&str>) -> Found {
             measured: Vec::new(),
         };
     }
-    let hint = TROUBLES
-        .iter()
-        .find(|(sign, _)| words.contains(sign))
-        .map_or("on the host: run it by hand", |(_, hint)| hint);
+    let known = TROUBLES.iter().find(|(sign, _)| words.contains(sign));
+    let hint = match (known, &options.memory_hint) {
+        (Some((OUT_OF_MEMORY, _)), Some(told)) => told.as_str(),
+        (Some((_, hint)), _) => hint,
+        (None, _) => "on the host: run it by hand",
+    };
     Found::when(false, evidence).or_hint(hint)
 }

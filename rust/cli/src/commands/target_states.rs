@@ -60,7 +60,7 @@ pub(super) async fn target_states(
     let work = |host: HostName, rendering: Rendering| {
         let (deployer, sink) = (deployer.clone(), Arc::clone(&sink));
         let facts = inventory.host(&host).expect("selected from it").clone();
-        let target = Target::of(&host, &facts, inventory.cluster());
+        let target = Target::of(&host, &facts, inventory.cluster(), inventory.concerns());
         async move {
             match (rendering, deployer) {
                 (Rendering::Files(rendered), _) => Ok(TargetState {
@@ -137,7 +137,12 @@ pub(super) async fn of_generation(
         None => None,
     };
     Ok(TargetState {
-        target: Target::of(&rendered.host, host, inventory.cluster()),
+        target: Target::of(
+            &rendered.host,
+            host,
+            inventory.cluster(),
+            inventory.concerns(),
+        ),
         rendered,
         system,
     })

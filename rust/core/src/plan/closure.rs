@@ -1,5 +1,6 @@
 //! Which system a host of a Nix platform runs, which one replaces it, and what the switch does.
 
+use super::target::KernelDrivers;
 use super::{ClosureChange, Finding, PlanOptions};
 use crate::closure::{Closure, FREES_ROOM, ObservedSystem, WantedSystem};
 use crate::inventory::Platform;
@@ -26,7 +27,12 @@ pub(super) struct Made {
 }
 
 /// Compares what is wanted with what runs and what the next boot starts.
-pub(super) fn made(rendered: &Rendered, observed: &Observed, options: PlanOptions) -> Made {
+pub(super) fn made(
+    drivers: &KernelDrivers,
+    rendered: &Rendered,
+    observed: &Observed,
+    options: PlanOptions,
+) -> Made {
     let mut made = Made::default();
     let Some(wanted) = &rendered.closure else {
         return made;
@@ -74,6 +80,8 @@ pub(super) fn made(rendered: &Rendered, observed: &Observed, options: PlanOption
                 ));
             } else {
                 compare(&mut change, &mut made, observed, system, there);
+                let driver = packages::driver(&change.packages, drivers);
+                made.reboot.extend(driver);
             }
         }
     }
@@ -98,7 +106,6 @@ fn compare(
                 packages::total(&system.closure),
                 packages::total(&there.closure),
             ));
-            made.reboot.extend(packages::driver(&change.packages));
         }
         Some(why) => made.findings.push(Finding::warn(
             "closure",

@@ -23,7 +23,7 @@ pub fn plan(
     let mut findings = host::findings(target, rendered, observed, options);
     let (paths, found) = paths::changes(rendered, observed);
     findings.extend(found);
-    let system = closure::made(rendered, observed, options);
+    let system = closure::made(&target.drivers, rendered, observed, options);
     findings.extend(system.findings);
     let mut plan = Plan {
         id: String::new(),
@@ -110,7 +110,7 @@ fn live_changes(
     let (changes, found) = live::sysctls(rendered, observed, may_appear);
     plan.sysctls = changes;
     findings.extend(found);
-    let (changes, found) = units::changes(rendered, observed, &plan.paths, &plan.packages);
+    let (changes, found) = units::changes(plan, &target.drivers, rendered, observed);
     plan.units = changes;
     findings.extend(found);
     findings.extend(sshd::settle(plan, target, rendered, observed));
@@ -131,7 +131,7 @@ fn live_changes(
         observed,
         &target.interface_addresses,
     ));
-    let reasons = reboot::reasons(plan, rendered, observed);
+    let reasons = reboot::reasons(plan, &target.drivers, rendered, observed);
     plan.reboot.extend(reasons);
     findings.extend(reboot::waiting(plan, rendered, observed));
     findings

@@ -49,7 +49,7 @@ pub use overrides::{Override, Overrides};
 pub use reboot::RebootReason;
 pub use saved::{SavedPlanError, SavedPlans};
 pub use sshd::new_port;
-pub use target::{BlackoutWindow, Target};
+pub use target::{BlackoutWindow, KernelDrivers, Target};
 
 /// Everything that an apply would do to one host. Made by a pure function of what was rendered and
 /// what was observed: the same two give the same plan with the same id.

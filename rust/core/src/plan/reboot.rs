@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::target::KernelDrivers;
 use super::words::list;
 use super::{Finding, PackageAction, PathChange, PathTarget, Plan, overruled};
 use crate::kernel::{LOCAL_VERSION, ON_HOST};
 use crate::name::ManagedPath;
 use crate::observed::Observed;
 use crate::rendered::{Entry, FollowUp, Ownership, PathState, Rendered};
-
-/// The concern whose packages hold a kernel driver: the loaded module runs, even if another one is installed.
-pub(super) const DRIVER_CONCERN: &str = "nvidia";
 
 /// How the host writes down that a path was not there.
 const ABSENT: &str = "a - - - -";
@@ -48,7 +46,12 @@ impl From<RebootReason> for String {
 }
 
 /// Reasons that this plan adds.
-pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<RebootReason> {
+pub(super) fn reasons(
+    plan: &Plan,
+    drivers: &KernelDrivers,
+    rendered: &Rendered,
+    observed: &Observed,
+) -> Vec<RebootReason> {
     let mut reasons = Vec::new();
     for change in &plan.paths {
         let path = &change.path;
@@ -88,10 +91,7 @@ pub(super) fn reasons(plan: &Plan, rendered: &Rendered, observed: &Observed) -> 
         .filter(|c| c.action == PackageAction::Install)
     {
         let name = change.name.as_str();
-        let driver = change
-            .concern
-            .as_ref()
-            .is_some_and(|concern| concern.as_str() == DRIVER_CONCERN);
+        let driver = drivers.has(change);
         if name.starts_with("linux-image-") {
             reasons.push(RebootReason::from(format!(
                 "`{name}` is a kernel; `{}` runs until then",

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::PackageChange;
+use crate::concern::Concerns;
 use crate::inventory::host::Elevation;
 use crate::inventory::{Cluster, Host, Platform};
-use crate::name::HostName;
+use crate::name::{ConcernName, HostName};
 use crate::observed::OsRelease;
 
 /// A host as the inventory declares it.
@@ -34,6 +36,36 @@ pub struct Target {
     pub interface_addresses: Vec<String>,
     /// Hours in which a concern's units are left alone.
     pub blackouts: Vec<BlackoutWindow>,
+    /// What holds drivers of the kernel.
+    pub drivers: KernelDrivers,
+}
+
+/// What holds drivers of the kernel: what is loaded runs until a reboot, even if another one is installed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KernelDrivers {
+    /// The concerns whose packages do.
+    pub concerns: BTreeSet<ConcernName>,
+    /// What such packages are called in a closure of `NixOS`.
+    pub nixos: BTreeSet<String>,
+}
+
+impl KernelDrivers {
+    fn of(concerns: &Concerns) -> Self {
+        let mut drivers = Self::default();
+        for concern in concerns {
+            if let Some(driver) = &concern.manifest.kernel_driver {
+                drivers.concerns.insert(concern.name.clone());
+                drivers.nixos.extend(driver.nixos.iter().cloned());
+            }
+        }
+        drivers
+    }
+
+    /// Whether the package of a change is one.
+    pub(super) fn has(&self, change: &PackageChange) -> bool {
+        let concern = change.concern.as_ref();
+        concern.is_some_and(|it| self.concerns.contains(it))
+    }
 }
 
 /// Hours in which units of one concern must not be touched.
@@ -53,8 +85,8 @@ pub struct BlackoutWindow {
 
 impl Target {
     /// What planning needs of the facts of host `name`, for the user and the addresses that the
-    /// inventory declares. A login that is no operator of `cluster` has no keys here.
-    pub fn of(name: &HostName, host: &Host, cluster: &Cluster) -> Self {
+    /// inventory declares, which can declare `concerns`. A login that is no operator of `cluster` has no keys here.
+    pub fn of(name: &HostName, host: &Host, cluster: &Cluster, concerns: &Concerns) -> Self {
         let connection = &host.connection;
         let operator = cluster.operators.get(&connection.user);
         let keys = operator.into_iter().flat_map(|operator| &operator.keys);
@@ -82,6 +114,7 @@ impl Target {
                 .map(ToString::to_string)
                 .collect(),
             blackouts: BlackoutWindow::all_of(host),
+            drivers: KernelDrivers::of(concerns),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, PackageAction, PackageChange, PathChange, UnitAction, UnitChange};
+use super::target::KernelDrivers;
+use super::{Finding, PackageAction, PackageChange, PathChange, Plan, UnitAction, UnitChange};
 use crate::name::{ManagedPath, UnitName};
 use crate::observed::{Observed, ObservedUnit, SSH_UNITS};
 use crate::precedence::units::{is_read_for, template};
@@ -10,11 +11,15 @@ use crate::rendered::{OnChange, Rendered, UnitWant};
 
 /// Changes to units, early ones first and then in order of name, and findings about units that cannot be as declared.
 pub(super) fn changes(
+    plan: &Plan,
+    drivers: &KernelDrivers,
     rendered: &Rendered,
     observed: &Observed,
-    paths: &[PathChange],
-    packages: &[PackageChange],
 ) -> (Vec<UnitChange>, Vec<Finding>) {
+    let (paths, packages) = (&plan.paths, &plan.packages);
+    // A driver's services wait for the reboot that its module needs.
+    let replaced = packages.iter().filter(|it| !drivers.has(it));
+    let replaced: Vec<_> = replaced.collect();
     let mut changes = Vec::new();
     let mut findings = Vec::new();
     if observed.unanswered.contains_key("units") {
@@ -36,7 +41,7 @@ pub(super) fn changes(
             findings.push(finding);
             continue;
         }
-        let (change, note) = change(unit, want, state, observed, paths, packages);
+        let (change, note) = change(unit, want, state, observed, paths, &replaced);
         findings.extend(not_loaded(unit, state, change.as_ref()));
         changes.extend(change);
         findings.extend(note);
@@ -73,7 +78,7 @@ fn change(
     state: &ObservedUnit,
     observed: &Observed,
     paths: &[PathChange],
-    packages: &[PackageChange],
+    packages: &[&PackageChange],
 ) -> (Option<UnitChange>, Option<Finding>) {
     let boot = at_boot(want, state).map(|(action, reason)| (action, reason.to_owned()));
     let changed = changed_for(unit, want, observed, paths);
@@ -113,7 +118,7 @@ fn why_started(state: &ObservedUnit) -> String {
     }
 }
 
-fn for_upgrade(want: &UnitWant, packages: &[PackageChange]) -> Option<(UnitAction, String)> {
+fn for_upgrade(want: &UnitWant, packages: &[&PackageChange]) -> Option<(UnitAction, String)> {
     let package = upgraded(want, packages).filter(|_| want.on_change == OnChange::Restart)?;
     Some((
         UnitAction::Restart,
@@ -247,11 +252,8 @@ fn own_file(unit: &UnitName, path: &ManagedPath) -> bool {
 }
 
 /// A package of the same concern that gets upgraded: services are held back during installation, so
-/// the running one is still the old. A driver's services wait for the reboot that its module needs.
-fn upgraded<'a>(want: &UnitWant, packages: &'a [PackageChange]) -> Option<&'a str> {
-    if want.concern.as_str() == super::reboot::DRIVER_CONCERN {
-        return None;
-    }
+/// the running one is still the old.
+fn upgraded<'a>(want: &UnitWant, packages: &[&'a PackageChange]) -> Option<&'a str> {
     packages
         .iter()
         .find(|change| {

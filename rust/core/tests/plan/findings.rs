@@ -1,5 +1,6 @@
 //! One case a kind of finding.
 
+use deployctl_core::concern::Concerns;
 use deployctl_core::inventory::{Cluster, Host, Platform};
 use deployctl_core::observed::PendingApply;
 use deployctl_core::plan::{BlackoutWindow, Target};
@@ -410,12 +411,12 @@ fn a_target_is_read_from_the_inventory() {
     });
     let hours = serde_json::from_value(hours).unwrap();
     host.blackouts.insert("trading".to_owned(), hours);
-    let target = Target::of(&name, &host, &cluster);
+    let target = Target::of(&name, &host, &cluster, Concerns::built_in());
     assert_eq!(target.timezones(), ["Australia/Sydney"]);
     insta::assert_debug_snapshot!(target);
     host.blackouts.clear();
     host.connection.user = deployctl_core::name::AccountName::new("root").unwrap();
-    let target = Target::of(&name, &host, &cluster);
+    let target = Target::of(&name, &host, &cluster, Concerns::built_in());
     assert_eq!(target.blackouts, []);
     assert!(target.keys.is_empty(), "root is no operator: {target:?}");
 }

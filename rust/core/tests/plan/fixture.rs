@@ -8,7 +8,9 @@ use deployctl_core::name::{AccountName, ConcernName, HostName, ManagedPath, Unit
 use deployctl_core::observed::{
     Clocks, Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
 };
-use deployctl_core::plan::{Overrides, PathTarget, Plan, PlanOptions, Severity, Target, plan};
+use deployctl_core::plan::{
+    KernelDrivers, Overrides, PathTarget, Plan, PlanOptions, Severity, Target, plan,
+};
 use deployctl_core::precedence::ConfigFiles;
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
@@ -68,6 +70,10 @@ impl Case {
                 keys: vec![KEY.to_owned()],
                 interface_addresses: Vec::new(),
                 blackouts: Vec::new(),
+                drivers: KernelDrivers {
+                    concerns: ["nvidia"].map(concern).into(),
+                    nixos: ["nvidia-open", "nvidia-x11"].map(str::to_owned).into(),
+                },
             },
             rendered: Rendered::empty(host),
             observed: Observed {

@@ -9,7 +9,7 @@ use deployctl_core::activation::Phase;
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::HostName;
 use deployctl_core::observed::OsRelease;
-use deployctl_core::plan::{Overrides, Target};
+use deployctl_core::plan::{KernelDrivers, Overrides, Target};
 use deployctl_core::rendered::Rendered;
 use deployctl_engine::clock::Manual;
 use deployctl_engine::connect::Connector;
@@ -104,6 +104,7 @@ fn target(host: &HostName) -> Target {
         keys: Vec::new(),
         interface_addresses: Vec::new(),
         blackouts: Vec::new(),
+        drivers: KernelDrivers::default(),
     }
 }
 

@@ -52,6 +52,12 @@ pub struct Manifest {
     /// `deployctl:blackout-hours`, or null.
     #[serde(default)]
     pub blackout: Option<String>,
+    /// That its packages hold a driver of the kernel.
+    #[serde(default)]
+    pub kernel_driver: Option<KernelDriver>,
+    /// What the running kernel must be able to do, beside what `kernel` itself asks for.
+    #[serde(default)]
+    pub kernel_features: BTreeSet<KernelFeature>,
     /// What it serves by TCP.
     #[serde(default)]
     pub listens: Vec<Listener>,
@@ -64,6 +70,27 @@ pub struct Manifest {
     /// The units that run where the platform's own module makes them; on Ubuntu `ubuntu/module.toml` says them.
     #[serde(default, rename = "unit")]
     pub units: Vec<PlatformUnit>,
+}
+
+/// A driver in a concern's packages: what is loaded runs until a reboot, even if another one is installed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KernelDriver {
+    /// What these packages are called in a closure of `NixOS`.
+    #[serde(default)]
+    pub nixos: BTreeSet<String>,
+}
+
+/// What a kernel can do that its symbols alone do not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelFeature {
+    /// It describes its types.
+    Btf,
+    /// eBPF is compiled, and its filesystem is mounted.
+    Bpf,
+    /// It has `io_uring`, and does not forbid it to all.
+    IoUring,
 }
 
 /// Something that listens by TCP at an address and a port of its facts.

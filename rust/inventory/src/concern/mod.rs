@@ -29,7 +29,7 @@ pub use error::{ConcernError, ConcernErrors};
 pub use expression::{Expression, NoValue, Text, number_text};
 pub use filter::{FILTERS, json};
 pub use folder::{Folder, Folders, Origin};
-pub use manifest::{Listener, Manifest, PlatformUnit};
+pub use manifest::{KernelDriver, KernelFeature, Listener, Manifest, PlatformUnit};
 pub use names::{Names, Scope};
 pub use scaffold::{NameTaken, scaffold};
 pub use set::{Concern, Concerns, line_at};

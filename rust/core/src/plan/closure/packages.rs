@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::ClosurePackage;
+use super::super::target::KernelDrivers;
 use crate::closure::{Package, StorePath, packages};
-
-/// Names of packages that hold NVIDIA's kernel modules in nixpkgs, and their user space.
-const DRIVER: [&str; 2] = ["nvidia-open", "nvidia-x11"];
 
 /// Sum of the sizes, in bytes.
 pub(super) fn total(closure: &BTreeMap<StorePath, u64>) -> u64 {
@@ -48,9 +46,9 @@ fn change(before: u64, after: u64) -> i64 {
 }
 
 /// The reason for a reboot that another driver gives: what runs is the loaded module.
-pub(super) fn driver(packages: &[ClosurePackage]) -> Option<String> {
+pub(super) fn driver(packages: &[ClosurePackage], drivers: &KernelDrivers) -> Option<String> {
     let change = packages.iter().find(|change| {
-        DRIVER.contains(&change.name.as_str())
+        drivers.nixos.contains(&change.name)
             && !change.before.is_empty()
             && !change.after.is_empty()
     })?;
