@@ -27,10 +27,40 @@ running = true
 watch_each = "host.weights.watched"
 "#;
 
+/// What the host makes by itself of the files of [`MODULE`].
+const BUILD: &str = r#"
+[artifact.build]
+program = "maker"
+inputs = "item.inputs | default({'plan.txt': 'one\ntwo\n'})"
+variables = "item.variables | default({'word': \"it's\"})"
+secrets = "{'reader of index.example': item.secret | default('/etc/deployctl/secrets/index')}"
+"#;
+
 /// Renders a host whose `weights.all` are these.
 fn attempt(all: &Value, watched: &Value) -> Result<Rendered, String> {
-    let files = [("weights/ubuntu/module.toml".to_owned(), MODULE.to_owned())];
-    let folders = Folders::default().with("modules", files.into_iter().collect());
+    attempt_with(MODULE.to_owned(), &[], all, watched)
+}
+
+/// The same, where the host makes them.
+fn attempt_made(all: &Value) -> Result<Rendered, String> {
+    let module = MODULE.replace("\n[[unit]]", &format!("{BUILD}\n[[unit]]"));
+    // It is no template.
+    let program = "echo \"${#word} {{ word }} {% word %}\"\n";
+    attempt_with(module, &[("maker/build.sh", program)], all, &json!([]))
+}
+
+fn attempt_with(
+    module: String,
+    program: &[(&str, &str)],
+    all: &Value,
+    watched: &Value,
+) -> Result<Rendered, String> {
+    let program = program
+        .iter()
+        .map(|(name, text)| (format!("weights/ubuntu/{name}"), (*text).to_owned()));
+    let files = [("weights/ubuntu/module.toml".to_owned(), module)];
+    let files = files.into_iter().chain(program);
+    let folders = Folders::default().with("modules", files.collect());
     let set = TemplateSet::of(&folders).map_err(|error| error.to_string())?;
     let guards = json!({ "/": 5, "/srv/models": 20, "/data": 3 });
     let inventory = json!({
@@ -99,6 +129,77 @@ fn the_digest_is_that_of_the_files_alone() {
         other["tiny"]["files"][1][key] = value;
         assert_ne!(digest(&tiny()), digest(&other), "{key}");
     }
+}
+
+#[test]
+fn what_a_host_makes_is_sent_with_its_program() {
+    let rendered = attempt_made(&tiny()).expect("sound");
+    let (base, artifact) = rendered.artifacts.first_key_value().expect("one");
+    let bundle = Job::new(base, artifact).bundle();
+    let told: Vec<String> = bundle
+        .files
+        .iter()
+        .filter(|file| file.name != "stage.sh")
+        .map(|file| format!("== {}\n{}", file.name, String::from_utf8_lossy(&file.bytes)))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_a_host_makes_is_named_by_all_that_goes_into_it() {
+    let digest = |change: Value| {
+        let mut all = tiny();
+        for (key, value) in change.as_object().expect("a map") {
+            all["tiny"][key] = value.clone();
+        }
+        let rendered = attempt_made(&all).expect("sound");
+        let artifact = rendered.artifacts.into_values().next().expect("one");
+        artifact.digest
+    };
+    let plain = digest(json!({}));
+    let others = [
+        json!({ "inputs": { "plan.txt": "one\n" } }),
+        json!({ "inputs": { "plan": "one\ntwo\n" } }),
+        json!({ "variables": { "word": "its" } }),
+        json!({ "files": [file("a", &json!(1), HASH)] }),
+    ];
+    for other in others {
+        assert_ne!(plain, digest(other.clone()), "{other}");
+    }
+    let elsewhere = json!({ "secret": "/etc/deployctl/secrets/other", "source": "/srv/incoming" });
+    assert_eq!(plain, digest(elsewhere));
+    let files = attempt(&tiny(), &json!([])).expect("sound");
+    assert_ne!(
+        plain,
+        files.artifacts.into_values().next().expect("one").digest
+    );
+}
+
+#[test]
+fn what_cannot_be_made_safely_is_rejected() {
+    let cases = [
+        json!({ "inputs": { "a/b": "x" } }),
+        json!({ "inputs": { "../b": "x" } }),
+        json!({ "inputs": { "a": 5 } }),
+        json!({ "inputs": "a" }),
+        json!({ "variables": { "PATH": "/tmp" } }),
+        json!({ "variables": { "a b": "x" } }),
+        json!({ "secret": "index" }),
+    ];
+    let told: Vec<String> = cases
+        .into_iter()
+        .map(|change| {
+            let mut all = tiny();
+            for (key, value) in change.as_object().expect("a map") {
+                all["tiny"][key] = value.clone();
+            }
+            let errors = attempt_made(&all).expect_err("rejected");
+            format!("{change}\n  {errors}")
+        })
+        .collect();
+    let module = MODULE.replace("\n[[unit]]", &format!("{BUILD}\n[[unit]]"));
+    let missing = attempt_with(module, &[], &tiny(), &json!([])).expect_err("no program");
+    insta::assert_snapshot!(format!("{}\n{missing}", told.join("\n")));
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub const STAGE_PROGRAM: &str = concat!(
     include_str!("host/base.sh"),
     include_str!("host/fetch.sh"),
     include_str!("host/answers.sh"),
+    include_str!("host/build.sh"),
     include_str!("host/stage.sh"),
     include_str!("host/collect.sh"),
     include_str!("host/main.sh"),
@@ -24,6 +25,7 @@ pub const STAGE_PROGRAM: &str = concat!(
 pub struct Job {
     id: String,
     wanted: String,
+    build: Vec<(String, String)>,
 }
 
 impl Job {
@@ -31,7 +33,13 @@ impl Job {
     pub fn new(base: &ManagedPath, artifact: &Artifact) -> Self {
         let wanted = wanted(base, artifact);
         let id = Sha256Hex::of(wanted.as_bytes()).as_str()[..16].to_owned();
-        Self { id, wanted }
+        let mut build = Vec::new();
+        if let Some(made) = &artifact.build {
+            let files = made.files();
+            build.extend(files.map(|(name, text)| (name, text.to_owned())));
+            build.push(("variables".to_owned(), made.assignments()));
+        }
+        Self { id, wanted, build }
     }
 
     /// Where it is on the host.
@@ -41,7 +49,9 @@ impl Job {
 
     /// The files to put there.
     pub fn bundle(&self) -> Bundle {
-        bundle([("wanted", self.wanted.as_str())])
+        let build = self.build.iter();
+        let build = build.map(|(name, text)| (name.as_str(), text.as_str()));
+        bundle([("wanted", self.wanted.as_str())].into_iter().chain(build))
     }
 
     /// Starts it, unless it runs already, and prints its status.
@@ -87,6 +97,12 @@ fn wanted(base: &ManagedPath, artifact: &Artifact) -> String {
     }
     if let Some((mount, gib)) = guard(base, artifact) {
         let _ = writeln!(text, "min_free {gib} {mount}");
+    }
+    if let Some(build) = &artifact.build {
+        text.push_str("build yes\n");
+        for (purpose, path) in &build.secrets {
+            let _ = writeln!(text, "secret {path} {purpose}");
+        }
     }
     let _ = writeln!(text, "total {}", artifact.bytes());
     for (path, file) in &artifact.files {

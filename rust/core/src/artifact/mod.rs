@@ -1,4 +1,4 @@
-//! What is too large for a plan: models, and later environments, releases and kernels.
+//! What is too large for a plan: models, environments of Python, and later releases and kernels.
 //!
 //! ```text
 //! [[artifact]] ── render ──▶ Artifact ── Job ──▶ host: stage.sh ── releases/<digest>
@@ -7,11 +7,12 @@
 //!                              plan ─────────── apply switches ─────────
 //! ```
 //!
-//! An artifact is a set of files whose sizes and hashes are known when the plan is made; its digest is made of these. The
-//! host fetches it into `<base>/releases/<digest>` before anything is changed, and a folder bears that name only once
+//! An artifact is a set of files whose sizes and hashes are known when the plan is made; its digest is made of these. Or
+//! the host makes it, of texts that it is sent and of such files ([`Build`]). The host brings it into `<base>/releases/<digest>` before anything is changed, and a folder bears that name only once
 //! every file in it is whole. `<base>/current` is a link among the managed paths: an apply switches it, a rollback puts it
 //! back, and units that watch it restart.
 
+mod build;
 mod job;
 mod status;
 
@@ -19,6 +20,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use build::BUILD_START;
+pub use build::Build;
 pub use job::{Collection, Freed, FreedError, Job, STAGE_PROGRAM, read_freed};
 pub use status::{StageFailure, StagePhase, StageStatus, StageStatusError, parse_stage_status};
 
@@ -35,7 +38,7 @@ pub struct Artifact {
     pub kind: ArtifactName,
     /// Which; the same kind has each name once on a host.
     pub name: ArtifactName,
-    /// Hash of its files' paths, sizes and hashes.
+    /// Hash of its files' paths, sizes and hashes, and of all that a build is made of.
     pub digest: Sha256Hex,
     /// Where the files come from.
     pub source: Source,
@@ -49,6 +52,10 @@ pub struct Artifact {
     pub keep: u8,
     /// Its files, by their paths below the release.
     pub files: BTreeMap<ArtifactPath, ArtifactFile>,
+    /// What the host makes of its files; `None` where these are all of it. The digest stands for it wherever an artifact is
+    /// kept, since its texts are long.
+    #[serde(skip)]
+    pub build: Option<Build>,
 }
 
 /// One file of an artifact.
@@ -72,14 +79,15 @@ pub enum Source {
 }
 
 impl Artifact {
-    /// The digest of `files`: what is the same has the same digest, wherever it comes from.
-    pub fn digest_of(files: &BTreeMap<ArtifactPath, ArtifactFile>) -> Sha256Hex {
-        use std::fmt::Write as _;
-        let mut text = String::new();
-        for (path, file) in files {
-            let _ = writeln!(text, "{} {} {path}", file.sha256, file.size);
-        }
-        Sha256Hex::of(text.as_bytes())
+    /// The digest of `files` and of what is made of them: what is the same has the same digest, wherever it comes from.
+    pub fn digest_of(
+        files: &BTreeMap<ArtifactPath, ArtifactFile>,
+        build: Option<&Build>,
+    ) -> Sha256Hex {
+        build.map_or_else(
+            || Sha256Hex::of(artifact_lines(files).as_bytes()),
+            |build| build.digest(files),
+        )
     }
 
     /// Bytes of all its files.
@@ -100,6 +108,16 @@ impl Artifact {
     pub fn target(&self) -> String {
         format!("{RELEASES}{}", self.digest)
     }
+}
+
+/// `SHA256 SIZE PATH` a line.
+fn artifact_lines(files: &BTreeMap<ArtifactPath, ArtifactFile>) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for (path, file) in files {
+        let _ = writeln!(text, "{} {} {path}", file.sha256, file.size);
+    }
+    text
 }
 
 /// The folder of releases below an artifact's base.

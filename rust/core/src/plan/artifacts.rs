@@ -20,10 +20,14 @@ pub(super) fn changes(rendered: &Rendered, observed: &Observed) -> Vec<ArtifactC
         }
         let held = match observed.artifacts.get(base) {
             Some(HeldRelease::Whole) => artifact.bytes(),
+            // A release that is half made says nothing of its files.
+            Some(HeldRelease::Part(_)) if artifact.build.is_some() => 0,
             // What is there may be more, of files that will be removed.
             Some(HeldRelease::Part(bytes)) => (*bytes).min(artifact.bytes()),
             None => 0,
         };
+        let build = artifact.build.as_ref();
+        let inputs = build.map(|build| build.inputs.keys().cloned().collect());
         changes.push(ArtifactChange {
             concern: artifact.concern.clone(),
             kind: artifact.kind.clone(),
@@ -32,6 +36,7 @@ pub(super) fn changes(rendered: &Rendered, observed: &Observed) -> Vec<ArtifactC
             before,
             after: artifact.digest.clone(),
             source: artifact.source.clone(),
+            inputs: inputs.unwrap_or_default(),
             files: artifact.files.len(),
             bytes: artifact.bytes(),
             held,

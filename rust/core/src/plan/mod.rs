@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::Source;
 use crate::closure::{Closure, StorePath};
 use crate::name::{
-    ArtifactName, ConcernName, HostName, ManagedPath, ModuleName, PackageName, SysctlKey, UnitName,
+    ArtifactName, ArtifactPath, ConcernName, HostName, ManagedPath, ModuleName, PackageName,
+    SysctlKey, UnitName,
 };
 use crate::observed::{Identity, OsRelease};
 use crate::rendered::{Entry, FollowUp, PathState, Sha256Hex};
@@ -302,6 +303,9 @@ pub struct ArtifactChange {
     pub after: Sha256Hex,
     /// Where it comes from.
     pub source: Source,
+    /// What the host makes it of by itself, with its files; empty where these are all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<ArtifactPath>,
     /// Number of its files.
     pub files: usize,
     /// Bytes of its files.

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::Value;
 
+use super::build;
 use super::error::RenderError;
 use super::module_file::ArtifactItem;
 use super::scope::{Occurrence, Scope};
+use super::template_set::Module;
 use crate::artifact::{Artifact, ArtifactFile, Source};
 use crate::name::{ArtifactName, ArtifactPath, ManagedPath};
 use crate::rendered::Sha256Hex;
@@ -17,6 +19,7 @@ const KEEP: u8 = 2;
 /// Evaluates `item`; returns also the facts that it reads. The list of files is one of them, and not each of its values.
 pub(super) fn read(
     scope: &Scope,
+    module: &Module,
     item: &ArtifactItem,
     at: &Occurrence,
 ) -> Result<(Artifact, BTreeSet<String>), RenderError> {
@@ -41,18 +44,23 @@ pub(super) fn read(
         let reason = format!("a {} is no list of files", list.kind());
         scope.field_error(&item.files, "files", reason)
     })?;
+    let build = match &item.build {
+        None => None,
+        Some(build) => Some(build::read(scope, module, build, at)?),
+    };
     let facts = scope.facts(at);
     let files = files(items).map_err(|reason| scope.field_error(&item.files, "files", reason))?;
     let artifact = Artifact {
         concern: scope.concern.clone(),
         kind,
         name,
-        digest: Artifact::digest_of(&files),
+        digest: Artifact::digest_of(&files, build.as_ref()),
         source,
         credential,
         min_free_gib,
         keep,
         files,
+        build,
     };
     Ok((artifact, facts))
 }

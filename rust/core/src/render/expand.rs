@@ -243,7 +243,7 @@ impl Expand<'_> {
     /// An artifact is the link to its release, and what the host needs to fetch that.
     fn artifact(&self, item: &ArtifactItem, at: &Occurrence, draft: &mut Draft) -> Outcome {
         let base = self.path(&item.base, at)?;
-        let (artifact, facts) = artifact::read(self.scope, item, at)?;
+        let (artifact, facts) = artifact::read(self.scope, self.module, item, at)?;
         let path = Artifact::link(&base).map_err(|error| {
             self.scope
                 .field_error(&item.base, "base", error.to_string())

@@ -8,6 +8,7 @@
 //! ```
 
 mod artifact;
+mod build;
 mod draft;
 mod environment;
 mod error;

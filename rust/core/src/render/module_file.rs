@@ -176,7 +176,23 @@ item! {
         min_free_gib: Option<Text>,
         /// How many releases stay; left out: 2.
         keep: Option<Spanned<Scalar>>,
+        /// What the host makes of the files; left out: the files are all of it.
+        build: Option<BuildItem>,
     }
+}
+
+/// How the host makes an artifact by itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BuildItem {
+    /// Folder of the module's that holds the program, beginning with `build.sh`. It is no template.
+    pub(super) program: Text,
+    /// Expression giving a map of file names to their texts.
+    pub(super) inputs: Text,
+    /// Expression giving a map of the program's variables to their values.
+    pub(super) variables: Option<Text>,
+    /// Expression giving a map of what a secret is for to the file on the host that holds it.
+    pub(super) secrets: Option<Text>,
 }
 
 item! {
@@ -315,6 +331,10 @@ impl ModuleFile {
         for item in &self.artifact {
             texts.push(&item.files);
             texts.extend(&item.min_free_gib);
+            if let Some(build) = &item.build {
+                texts.push(&build.inputs);
+                texts.extend(build.variables.iter().chain(&build.secrets));
+            }
         }
         texts.extend(self.unit.iter().filter_map(|item| item.watch_each.as_ref()));
         texts

@@ -7,10 +7,11 @@ use minijinja::Environment;
 
 use super::environment::environment;
 use super::error::{Fault, RenderError, RenderErrors};
-use super::module_file::{FileItem, ModuleFile, Text};
+use super::module_file::{BuildItem, FileItem, ModuleFile, Text};
 use super::place;
 use super::quotes::quoted_value;
 use super::syntax::Syntax;
+use crate::artifact::BUILD_START;
 use crate::concern::{Folders, line_at};
 use crate::name::ConcernName;
 
@@ -155,6 +156,30 @@ impl Module {
         })
     }
 
+    /// The texts of a build's program, by their path below its folder.
+    pub(super) fn program<'a>(&'a self, build: &BuildItem) -> BTreeMap<&'a str, &'a str> {
+        let folder = build.program.get_ref();
+        let files = self.templates.iter().filter_map(|(path, text)| {
+            let below = path.strip_prefix(folder.as_str())?.strip_prefix('/')?;
+            Some((below, text.as_str()))
+        });
+        files.collect()
+    }
+
+    /// Whether a file of the folder belongs to a build's program, which is sent as it is.
+    fn is_program(&self, path: &str) -> bool {
+        let builds = self
+            .file
+            .artifact
+            .iter()
+            .filter_map(|item| item.build.as_ref());
+        let mut folders = builds.map(|build| build.program.get_ref());
+        folders.any(|folder| {
+            let below = path.strip_prefix(folder.as_str());
+            below.is_some_and(|below| below.starts_with('/'))
+        })
+    }
+
     fn error(&self, at: &Text, fault: Fault, hint: Option<&str>) -> RenderError {
         RenderError {
             file: self.manifest(),
@@ -215,6 +240,16 @@ impl Module {
                 used.insert(below);
                 syntaxes.insert(name, item.syntax);
             }
+        }
+        for item in &self.file.artifact {
+            let Some(build) = &item.build else { continue };
+            let program = self.program(build);
+            if !program.contains_key(BUILD_START) {
+                let missing = format!("{}/{}/{BUILD_START}", self.folder, build.program.get_ref());
+                errors.push(self.error(&build.program, Fault::NoTemplate(missing), None));
+            }
+            let folder = build.program.get_ref();
+            used.extend(program.keys().map(|name| format!("{folder}/{name}")));
         }
         // An item that is wrong may be the one that uses it.
         let sound = errors.len() == before;
@@ -286,7 +321,8 @@ impl Module {
             fault: Fault::Syntax(error.detail().unwrap_or("does not parse").to_owned()).into(),
             hint: None,
         };
-        for (below, text) in &self.templates {
+        let templates = self.templates.iter();
+        for (below, text) in templates.filter(|(below, _)| !self.is_program(below)) {
             let name = self.template_name(below);
             if let Err(error) = env.add_template_owned(name.clone(), text.clone()) {
                 errors.push(parse_error(name, 1, &error));

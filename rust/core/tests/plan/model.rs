@@ -25,12 +25,13 @@ pub(crate) fn model(case: &mut Case, held: HeldRelease, link: Option<&str>) {
         concern: concern("models"),
         kind: ArtifactName::new("model").unwrap(),
         name: ArtifactName::new("tiny").unwrap(),
-        digest: Artifact::digest_of(&files),
+        digest: Artifact::digest_of(&files, None),
         source: Source::try_from("https://hub.example/lab/tiny/resolve/0123".to_owned()).unwrap(),
         credential: None,
         min_free_gib: std::collections::BTreeMap::new(),
         keep: 2,
         files,
+        build: None,
     };
     let target = artifact.target();
     let link = link.map(|link| {

@@ -117,6 +117,22 @@ pub(super) fn is_blackout(schema: &Value, path: &str) -> bool {
     })
 }
 
+/// Whether the fact at `path` of a schema without references is of the kind `content`, which may hold line breaks. A list's
+/// index is `None`.
+pub(super) fn is_content(schema: &Value, path: &[Option<&str>]) -> bool {
+    let Some((first, below)) = path.split_first() else {
+        return schema["pattern"] == kinds()["content"]["pattern"];
+    };
+    let next = match first {
+        None => schema.get("items"),
+        Some(key) => schema["properties"].get(key).or_else(|| {
+            let by_pattern = schema["patternProperties"].as_object();
+            by_pattern.and_then(|patterns| patterns.values().next())
+        }),
+    };
+    next.is_some_and(|next| is_content(next, below))
+}
+
 struct Resolver<'a> {
     definitions: &'a Value,
     values: usize,

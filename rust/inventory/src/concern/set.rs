@@ -160,6 +160,12 @@ impl Concern {
         Some(format!("{}.{path}", self.name))
     }
 
+    /// Whether its fact at `path` may hold line breaks; a list's index is `None`.
+    pub(crate) fn is_content(&self, path: &[Option<&str>]) -> bool {
+        let schema = self.facts.as_ref();
+        schema.is_some_and(|schema| schema::is_content(schema, path))
+    }
+
     /// Whether `host` declares it.
     pub fn is_declared(&self, host: &Host) -> bool {
         host.declares(self.name.as_str())

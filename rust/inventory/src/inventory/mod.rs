@@ -166,7 +166,7 @@ fn checked(raw: Value, concerns: &Concerns, schema: &Schema) -> Result<Inventory
         .collect();
 
     let mut findings = Findings::new(&positions);
-    control::check(&FactPath::default(), &raw, &mut findings);
+    control::check(&FactPath::default(), &raw, concerns, &mut findings);
     structure::check(&raw, schema, &mut findings);
 
     let cluster = sound_cluster(&raw, &findings);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use deployctl_core::name::ArtifactPath;
 use deployctl_core::plan::ArtifactChange;
 
 use super::words::{count, size};
@@ -43,7 +44,11 @@ fn releases(change: &ArtifactChange) -> String {
 
 /// How much it is, and how much of that is there.
 fn amount(change: &ArtifactChange) -> String {
-    let all = format!("{} in {}", size(change.bytes), count(change.files, "file"));
+    let mut all = format!("{} in {}", size(change.bytes), count(change.files, "file"));
+    if !change.inputs.is_empty() {
+        let inputs: Vec<&str> = change.inputs.iter().map(ArtifactPath::as_str).collect();
+        all = format!("made on the host from {}, with {all}", inputs.join(" and "));
+    }
     if change.staged {
         format!("{all}, staged already")
     } else if change.held > 0 {

@@ -3,7 +3,7 @@
 use deployctl_checks::CheckStatus;
 use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::{ApplyStatus, Failure, FailureCode, LogPart, Status};
-use deployctl_core::name::SysctlKey;
+use deployctl_core::name::{ArtifactPath, SysctlKey};
 use deployctl_core::observed::HeldRelease;
 use deployctl_core::rendered::Sha256Hex;
 use deployctl_report::text::{self, Style};
@@ -50,6 +50,11 @@ fn artifacts_come_first_with_source_and_size() {
         })
         .collect();
     insta::assert_snapshot!(told);
+    let mut made = planned(|case| model(case, HeldRelease::Part(0), None));
+    made.artifacts[0].inputs = vec![ArtifactPath::new("uv.lock").expect("a path")];
+    let made = text::plan(&made, false, Style::Plain);
+    let line = made.lines().find(|line| line.contains("made on the host"));
+    insta::assert_snapshot!(line.expect("a line").trim(), @"model tiny  new 883fa96e1100  made on the host from uv.lock, with 3.7 GiB in 2 files  [models]");
     let ends = vec![
         host(
             "a",

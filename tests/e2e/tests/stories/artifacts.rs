@@ -1,14 +1,12 @@
 //! A model from a hub that misbehaves: staged beside the one in use, resumed, refused where it is not what was declared,
 //! switched to by an apply, put back by a gate, and freed.
 
-mod hub;
-
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::hub::{Answer, Hub, noise};
 use anyhow::{Context as _, Result};
 use deployctl_e2e::{Base, Machine, MachineSpec};
-use hub::{Answer, Hub, noise};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;

@@ -62,7 +62,7 @@ size_of() {
   if [ -f "$1" ] && [ ! -h "$1" ]; then size=$(stat -c %s -- "$1") || size=; fi
 }
 
-w_kind='' w_name='' w_base='' w_digest='' w_url='' w_directory='' w_credential='' w_total=0 w_min_free='' w_mount=''
+w_kind='' w_name='' w_base='' w_digest='' w_url='' w_directory='' w_credential='' w_total=0 w_min_free='' w_mount='' w_build=''
 read_wanted() {
   while read -r key value more; do
     case $key in
@@ -73,6 +73,7 @@ read_wanted() {
       url) w_url=$value ;;
       directory) w_directory=$value ;;
       credential) w_credential=$value ;;
+      build) w_build=$value ;;
       total) w_total=$value ;;
       min_free) w_min_free=$value w_mount=$more ;;
       file) break ;;
@@ -80,6 +81,10 @@ read_wanted() {
   done <"$J/wanted"
   whole=$w_base/releases/$w_digest
   part=$whole.part
+  cache=$w_base/cache
+  # Where its files go. What a release is made of is not part of it.
+  into=$part
+  if [ -n "$w_build" ]; then into=$cache/fetched; fi
 }
 
 # wanted_files: `SHA256 SIZE PATH` a line.

@@ -70,4 +70,11 @@ gc_base() { # [--yes]
     if [ "${1-}" = --yes ]; then rm -rf -- "$gb_part" || gb_word=stuck; fi
     printf '%s %s %s\n' "$gb_word" "$kib" "$gb_part"
   done
+  if [ -n "$gb_wanted" ] || [ ! -d "$gc_base/cache" ]; then return; fi
+  # What a release has in common with it takes no room of its own.
+  kib=$(du -sk -- "$gc_base/releases" "$gc_base/cache" 2>/dev/null | tail -n 1) || kib=0
+  kib=${kib%%[!0-9]*}
+  gb_word=free
+  if [ "${1-}" = --yes ]; then rm -rf -- "$gc_base/cache" || gb_word=stuck; fi
+  printf '%s %s %s\n' "$gb_word" "$kib" "$gc_base/cache"
 }

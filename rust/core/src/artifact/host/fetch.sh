@@ -1,13 +1,13 @@
 
 # --- one file -----------------------------------------------------------------------------------------------------------
 
-# one_file SHA256 SIZE PATH: whole and verified below $part, or the job fails.
+# one_file SHA256 SIZE PATH: whole and verified below $into, or the job fails.
 one_file() {
-  target=$part/$3
+  target=$into/$3
   size_of "$target"
   if [ "$size" = "$2" ] && grep -qxF -e "$1 $3" "$J/verified"; then return; fi
   write_line "$J/at" "$3"
-  case $3 in */*) mkdir -p -- "$part/${3%/*}" || fail "cannot make folders below \`$part\`" "see \`$J/log\`" ;; esac
+  case $3 in */*) mkdir -p -- "$into/${3%/*}" || fail "cannot make folders below \`$into\`" "see \`$J/log\`" ;; esac
   # What was here before may be what a crash left; what this run fetched from the first byte on is the source's own.
   of_own=
   if [ -z "$size" ]; then take_held "$@"; fi

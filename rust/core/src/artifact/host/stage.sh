@@ -29,7 +29,7 @@ start() {
 check_release() {
   rm -f "$J/failure"
   write_line "$J/phase" 'done'
-  wanted_files >"$J/declared"
+  if [ -n "$w_build" ]; then cat -- "$whole.files" >"$J/declared"; else wanted_files >"$J/declared"; fi
   while read -r _ cr_size cr_path; do
     size_of "$whole/$cr_path"
     [ "$size" != "$cr_size" ] || continue
@@ -72,7 +72,7 @@ status() {
 
 there_in_part() {
   sa_there=0
-  sa_sizes=$(find "$part" -type f -printf '%s ' 2>/dev/null) || :
+  sa_sizes=$(find "$into" -type f -printf '%s ' 2>/dev/null) || :
   for sa_size in $sa_sizes; do sa_there=$((sa_there + sa_size)); done
 }
 
@@ -92,10 +92,13 @@ run() {
   flock -n 8 || fail "another release of $w_kind \`$w_name\` is being staged, or releases are being freed" 'wait for that, then stage again'
   grep -qsxF -e "$w_base" "$A/bases" || printf '%s\n' "$w_base" >>"$A/bases"
   if [ ! -d "$whole" ]; then
-    mkdir -p -- "$part" || fail "cannot make \`$part\`" "see \`$J/log\`"
-    check_space
+    mkdir -p -- "$into" || fail "cannot make \`$into\`" "see \`$J/log\`"
+    there_in_part
+    need_room "$(((w_total - sa_there) / 1024 + 1))"
     wanted_files >"$J/files"
     while read -r ru_hash ru_size ru_path; do one_file "$ru_hash" "$ru_size" "$ru_path"; done <"$J/files"
+    only_declared
+    if [ -n "$w_build" ]; then build; fi
     finish
   fi
   rm -f "$J/at" "$J/header" "$J/answer" "$J/words" "$J/files" "$J/verified"
@@ -104,11 +107,15 @@ run() {
   tell 'it is whole'
 }
 
-# finish: nothing but its files is in the release, all is on the disk, and then it bears its name.
-finish() {
+# only_declared: nothing but its files is where they go.
+only_declared() {
   sed 's/^[^ ]* [^ ]* //' "$J/files" | sort >"$J/declared"
-  find "$part" ! -type d -printf '%P\n' | sort | comm -13 "$J/declared" - | while IFS= read -r fi_stray; do rm -f -- "$part/$fi_stray"; done
+  find "$into" ! -type d -printf '%P\n' | sort | comm -13 "$J/declared" - | while IFS= read -r od_stray; do rm -f -- "$into/$od_stray"; done
   rm -f "$J/declared"
+}
+
+# finish: all is on the disk, and then it bears its name.
+finish() {
   find "$part" -type d -exec sync {} + || fail "\`$part\` cannot be written to the disk" 'see `dmesg`'
   if ! { cp "$J/files" "$whole.files" && sync "$whole.files" && mv -T -- "$part" "$whole" && sync "$w_base/releases"; }; then
     fail "\`$whole\` cannot be put in place" "see \`$J/log\`"
@@ -149,12 +156,11 @@ LINE
   done
 }
 
-# check_space: of the file system that it is for, beyond what its guard keeps free.
-check_space() {
-  there_in_part
-  sp_needed=$(((w_total - sa_there) / 1024 + 1))
+# need_room KIB: of the file system that it is for, beyond what its guard keeps free.
+need_room() {
+  sp_needed=$1
   { read -r _ && read -r _ _ _ sp_free _ sp_mount; } <<LINES
-$(df -Pk -- "$part")
+$(df -Pk -- "$into")
 LINES
   if [ -n "$w_mount" ] && [ "$w_mount" != / ] && [ "$sp_mount" != "$w_mount" ]; then
     fail "\`$w_mount\` is not mounted, and $w_kind \`$w_name\` is to be there" "mount it first; an apply of the host without the artifact mounts what \`storage\` declares"

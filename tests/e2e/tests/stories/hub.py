@@ -1,4 +1,4 @@
-"""A hub of models over HTTPS, with ranges and redirects, that misbehaves as `control.json` says.
+"""A hub of models and an index of wheels over HTTPS, with ranges and redirects, that misbehaves as `control.json` says.
 
 Usage: hub.py FOLDER ADDRESS PORT. FOLDER holds `cert.pem`, `key.pem` and `files/`. Every answer adds a line to `log`:
 STATUS PATH FIRST-BYTE BYTES-SENT.
@@ -8,6 +8,7 @@ import json
 import ssl
 import sys
 import time
+from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
@@ -21,7 +22,7 @@ def misbehaviour():
     with lock:
         control = json.loads((folder / "control.json").read_text())
         if control.get("times", 1) < 1:
-            return {key: value for key, value in control.items() if key in ("token", "rate", "redirect")}
+            return {key: value for key, value in control.items() if key in ("token", "login", "rate", "redirect")}
         if "times" in control:
             counted = dict(control, times=control["times"] - 1)
             (folder / "control.json").write_text(json.dumps(counted))
@@ -45,6 +46,9 @@ class Hub(BaseHTTPRequestHandler):
         token = control.get("token")
         if token and self.headers.get("Authorization") != f"Bearer {token}":
             return self.plain(401, b"no\n")
+        login = control.get("login")
+        if login and self.headers.get("Authorization") != "Basic " + b64encode(login.encode()).decode():
+            return self.plain(401, b"no\n", {"WWW-Authenticate": "Basic"})
         if "status" in control:
             headers = {"Retry-After": str(control["retry_after"])} if "retry_after" in control else {}
             return self.plain(control["status"], b"no\n", headers)

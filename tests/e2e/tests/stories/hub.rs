@@ -1,4 +1,4 @@
-//! The hub of this story: a server of the controller's network, its files, and what it was asked.
+//! The hub and index of stories: a server of the controller's network, its files, and what it was asked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const PORT: u16 = 8443;
 
-pub(super) struct Hub {
+pub(crate) struct Hub {
     folder: PathBuf,
     url: String,
     server: Child,
@@ -19,33 +19,24 @@ pub(super) struct Hub {
 
 /// What a request of a file was answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) file: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) file: String,
     /// The first byte that was sent.
-    pub(super) first: u64,
+    pub(crate) first: u64,
     /// How many bytes were sent.
-    pub(super) sent: u64,
+    pub(crate) sent: u64,
 }
 
 impl Hub {
-    pub(super) fn start(world: &World) -> Result<Self> {
+    pub(crate) fn start(world: &World) -> Result<Self> {
         let folder = world.scratch().join("hub");
         fs::create_dir_all(folder.join("files"))?;
         let address = world.address();
-        let made = Command::new("openssl")
-            .args([
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            ])
-            .args(["-subj", "/CN=hub", "-addext"])
-            .arg(format!("subjectAltName=IP:{address}"))
-            .args(["-keyout", "key.pem", "-out", "cert.pem"])
-            .current_dir(&folder)
-            .output()?;
-        ensure!(made.status.success(), "no certificate: {made:?}");
+        certify(&folder, &address.to_string())?;
         fs::write(folder.join("control.json"), "{}")?;
         fs::write(folder.join("log"), "")?;
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/artifacts/hub.py");
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/hub.py");
         let server = world
             .controller("python3")
             .arg(program)
@@ -68,20 +59,27 @@ impl Hub {
         })
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Lets the machine trust the hub's certificate.
-    pub(super) fn trusted_by(&self, machine: &Machine) -> Result<()> {
-        let certificate = fs::read(self.folder.join("cert.pem"))?;
+    pub(crate) fn trusted_by(&self, machine: &Machine) -> Result<()> {
+        let certificate = fs::read(self.folder.join("ca.pem"))?;
         machine.write("/usr/local/share/ca-certificates/hub.crt", certificate)?;
         machine.ok("update-ca-certificates")?;
         Ok(())
     }
 
+    /// Publishes a file below its address.
+    pub(crate) fn put(&self, path: &str, content: &[u8]) -> Result<()> {
+        let file = self.folder.join("files").join(path);
+        fs::create_dir_all(file.parent().context("no folder")?)?;
+        Ok(fs::write(file, content)?)
+    }
+
     /// Publishes a revision, and returns its manifest with the right sizes and hashes.
-    pub(super) fn publish(&self, revision: &str, files: &[(&str, Vec<u8>)]) -> Result<Value> {
+    pub(crate) fn publish(&self, revision: &str, files: &[(&str, Vec<u8>)]) -> Result<Value> {
         let place = self.folder.join("files/lab/tiny/resolve").join(revision);
         fs::create_dir_all(&place)?;
         let mut listed = Vec::new();
@@ -98,7 +96,7 @@ impl Hub {
     }
 
     /// Changes one published file behind the back of its manifest; the size stays.
-    pub(super) fn alter(&self, revision: &str, path: &str) -> Result<()> {
+    pub(crate) fn alter(&self, revision: &str, path: &str) -> Result<()> {
         let file = self
             .folder
             .join("files/lab/tiny/resolve")
@@ -110,7 +108,7 @@ impl Hub {
     }
 
     /// How it answers from now on.
-    pub(super) fn behave(&self, control: &Value) -> Result<()> {
+    pub(crate) fn behave(&self, control: &Value) -> Result<()> {
         // At once: the server reads it at any time.
         let new = self.folder.join("control.new");
         fs::write(&new, control.to_string())?;
@@ -118,7 +116,7 @@ impl Hub {
     }
 
     /// What was asked since the last call.
-    pub(super) fn asked(&self) -> Result<Vec<Answer>> {
+    pub(crate) fn asked(&self) -> Result<Vec<Answer>> {
         let log = self.folder.join("log");
         let text = fs::read_to_string(&log)?;
         fs::write(log, "")?;
@@ -138,6 +136,46 @@ impl Hub {
     }
 }
 
+/// An authority, and a certificate of it for `address`.
+fn certify(folder: &Path, address: &str) -> Result<()> {
+    let name = format!("subjectAltName=IP:{address}");
+    let authority = [
+        "-subj",
+        "/CN=authority",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+    ];
+    let server = [
+        "-subj",
+        "/CN=hub",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-addext",
+        &name,
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+    ];
+    for more in [&authority[..], &server[..]] {
+        let made = Command::new("openssl")
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            ])
+            .args(more)
+            .current_dir(folder)
+            .output()?;
+        ensure!(made.status.success(), "no certificate: {made:?}");
+    }
+    Ok(())
+}
+
 impl Drop for Hub {
     fn drop(&mut self) {
         // The world's end would end it as well.
@@ -147,7 +185,7 @@ impl Drop for Hub {
 }
 
 /// Bytes that are no pattern, and always the same.
-pub(super) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut content = Vec::with_capacity(bytes + 8);
     while content.len() < bytes {

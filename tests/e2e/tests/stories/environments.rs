@@ -1,0 +1,434 @@
+//! Environments of Python that the real uv makes on a host from an index that misbehaves: staged beside the one in use,
+//! switched to by an apply, put back, refused where something is wrong, and freed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use deployctl_e2e::{Base, Machine, MachineSpec};
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::hub::{Answer, Hub};
+
+const MIB: usize = 1 << 20;
+/// Bytes of the package that stays the same in both locks.
+const LARGE: usize = 24 * MIB;
+const PASSWORD: &str = "sesamesesamesesame";
+/// What is in use.
+const IN_USE: &str = "readlink /opt/tools/current";
+
+/// A wheel of the index.
+#[derive(Debug, Clone)]
+struct Wheel {
+    name: &'static str,
+    version: &'static str,
+    needs: Option<&'static str>,
+    url: String,
+    sha256: String,
+    size: usize,
+}
+
+/// A project and its lock.
+#[derive(Debug, Clone)]
+struct Project {
+    pyproject: String,
+    lock: String,
+}
+
+/// A machine that trusts the index, and two locks: the second one has another `tiny`.
+struct Story {
+    hub: Hub,
+    uv: Value,
+    first: Project,
+    second: Project,
+    cluster: Cluster,
+}
+
+fn sent(answers: &[Answer]) -> u64 {
+    answers.iter().map(|answer| answer.sent).sum()
+}
+
+/// A project that needs `tiny` at the version of the first of `wheels`, and the lock that uv makes of it.
+fn project(hub: &Hub, wheels: &[&Wheel]) -> Project {
+    let tiny = wheels[0];
+    let pyproject = format!(
+        "[project]\nname = \"tools\"\nversion = \"0\"\nrequires-python = \">=3.11\"\ndependencies = [\"tiny=={}\"]\n\n[[tool.uv.index]]\nname = \"lab\"\nurl = \"{}/simple\"\ndefault = true\n",
+        tiny.version,
+        hub.url()
+    );
+    let mut lock = "version = 1\nrevision = 3\nrequires-python = \">=3.11\"\n".to_owned();
+    for wheel in wheels {
+        let Wheel {
+            name,
+            version,
+            url,
+            sha256,
+            size,
+            ..
+        } = wheel;
+        let _ = writeln!(
+            lock,
+            "\n[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = {{ registry = \"{}/simple\" }}",
+            hub.url()
+        );
+        if let Some(needs) = wheel.needs {
+            let _ = writeln!(lock, "dependencies = [\n    {{ name = \"{needs}\" }},\n]");
+        }
+        let _ = writeln!(
+            lock,
+            "wheels = [\n    {{ url = \"{url}\", hash = \"sha256:{sha256}\", size = {size} }},\n]"
+        );
+    }
+    let _ = writeln!(
+        lock,
+        "\n[[package]]\nname = \"tools\"\nversion = \"0\"\nsource = {{ virtual = \".\" }}\ndependencies = [\n    {{ name = \"tiny\" }},\n]\n\n[package.metadata]\nrequires-dist = [{{ name = \"tiny\", specifier = \"=={}\" }}]",
+        tiny.version
+    );
+    Project { pyproject, lock }
+}
+
+impl Story {
+    fn begin() -> Result<Self> {
+        let cluster = Cluster::boot(&[MachineSpec::new("box").base(Base::Python)])?;
+        let hub = Hub::start(&cluster.world)?;
+        let place = cluster.world.scratch().join("wheels");
+        std::fs::create_dir_all(&place)?;
+        let uv = publish_uv(&hub)?;
+        let tiny = wheel(&hub, &place, ("tiny", "1.0", Some("large")), 10)?;
+        let newer = wheel(&hub, &place, ("tiny", "1.1", Some("large")), 10)?;
+        let large = wheel(&hub, &place, ("large", "2.0", None), LARGE)?;
+        let first = project(&hub, &[&tiny, &large]);
+        let second = project(&hub, &[&newer, &large]);
+        cluster.adopt_all()?;
+        let story = Self {
+            hub,
+            uv,
+            first,
+            second,
+            cluster,
+        };
+        story.hub.trusted_by(story.machine())?;
+        story.declare(&story.first, "1.0", &json!({}))?;
+        Ok(story)
+    }
+
+    fn machine(&self) -> &Machine {
+        self.cluster.machine("box")
+    }
+
+    /// Declares the environment; `more` is added to its `project`.
+    fn declare(&self, project: &Project, version: &str, more: &Value) -> Result<()> {
+        let mut made = json!({
+            "pyproject": project.pyproject,
+            "lock": project.lock,
+            "python": "/usr/bin/python3",
+        });
+        for (key, value) in more.as_object().context("a map")? {
+            made[key] = value.clone();
+        }
+        self.cluster.redeclare("box", |facts| {
+            facts["python"] = json!({
+                "uv": self.uv,
+                "environments": { "tools": {
+                    "path": "/opt/tools/current",
+                    "imports": { "tiny": version, "large": null },
+                    "tensor": null,
+                    "project": made,
+                }},
+            });
+        })
+    }
+
+    /// Fails to stage, says why, and leaves what is in use.
+    fn refuses(&self, says: &str) -> Result<()> {
+        self.cluster
+            .deployctl(&["stage", "box"])?
+            .expect(7)
+            .says("not staged, nothing was changed")
+            .says(says);
+        Ok(())
+    }
+
+    fn applies(&self, version: &str) -> Result<String> {
+        self.cluster
+            .deployctl(&["apply", "box", "--yes"])?
+            .expect(0)
+            .says("committed as generation");
+        self.runs(version)?;
+        Ok(self.machine().ok(IN_USE)?.trim().to_owned())
+    }
+
+    fn runs(&self, version: &str) -> Result<()> {
+        let said = self.machine().ok("/opt/tools/current/bin/tiny")?;
+        ensure!(said.trim() == format!("tiny {version}"), "{said}");
+        Ok(())
+    }
+}
+
+fn publish_uv(hub: &Hub) -> Result<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("uv");
+    let output = Command::new(script).output()?;
+    ensure!(output.status.success(), "no uv: {output:?}");
+    let path = PathBuf::from(String::from_utf8(output.stdout)?.trim());
+    let content = std::fs::read(&path)?;
+    let name = path
+        .file_name()
+        .and_then(|it| it.to_str())
+        .context("no name")?;
+    hub.put(&format!("uv/{name}"), &content)?;
+    Ok(json!({
+        "wheel": { "path": name, "size": content.len(), "sha256": sha256(&path)? },
+        "mirror": format!("{}/uv", hub.url()),
+    }))
+}
+
+fn sha256(path: &Path) -> Result<String> {
+    let output = Command::new("sha256sum").arg(path).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.split(' ').next().context("no hash")?.to_owned())
+}
+
+fn wheel(
+    hub: &Hub,
+    place: &Path,
+    (name, version, needs): (&'static str, &'static str, Option<&'static str>),
+    size: usize,
+) -> Result<Wheel> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/environments/wheel.py");
+    let output = Command::new("python3")
+        .arg(program)
+        .arg(place)
+        .args([name, version, "py3-none-any"])
+        .arg(size.to_string())
+        .args(needs)
+        .output()?;
+    ensure!(output.status.success(), "no wheel: {output:?}");
+    let file = String::from_utf8(output.stdout)?;
+    let file = file.trim();
+    let path = place.join(file);
+    let content = std::fs::read(&path)?;
+    hub.put(&format!("simple/{name}/{file}"), &content)?;
+    Ok(Wheel {
+        name,
+        version,
+        needs,
+        url: format!("{}/simple/{name}/{file}", hub.url()),
+        sha256: sha256(&path)?,
+        size: content.len(),
+    })
+}
+
+#[test]
+fn an_environment_comes_from_a_lock_and_goes_back() -> Result<()> {
+    let story = Story::begin()?;
+    let first = killed_and_switched_to(&story)?;
+    let second = renewed_without_bytes(&story, &first)?;
+    assert_ne!(first, second);
+    rolled_back(&story, &first, &second)?;
+    altered_and_mended(&story)?;
+    freed(&story)?;
+    Ok(())
+}
+
+/// The controller is killed while the wheels come; the host goes on, and staging again follows it.
+fn killed_and_switched_to(story: &Story) -> Result<String> {
+    let machine = story.machine();
+    story
+        .cluster
+        .deployctl(&["plan", "box"])?
+        .expect(0)
+        .says("python tools  new ")
+        .says("made on the host from pyproject.toml and uv.lock");
+    story.hub.behave(&json!({ "rate": 3 * MIB }))?;
+    let mut controller = story.cluster.command(&["stage", "box"]).spawn()?;
+    machine.wait_until(
+        Duration::from_secs(60),
+        "test -d /opt/tools/cache/uv/archive-v0",
+    )?;
+    controller.kill()?;
+    controller.wait()?;
+    machine.ok(
+        "systemctl --quiet is-active 'deployctl-stage-*.service' && ! test -e /opt/tools/current",
+    )?;
+    story.hub.behave(&json!({}))?;
+    // It follows what goes on, or finds it done.
+    story.cluster.deployctl(&["stage", "box"])?.expect(0);
+    story
+        .cluster
+        .deployctl(&["stage", "box"])?
+        .expect(0)
+        .says("all of it is staged already");
+    story.hub.asked()?;
+    let first = story.applies("1.0")?;
+    assert_eq!(story.hub.asked()?, [], "all of it was staged");
+    story
+        .cluster
+        .deployctl(&["verify", "box", "--only", "python"])?
+        .expect(0);
+    Ok(first)
+}
+
+/// Another lock: only what is new in it is fetched.
+fn renewed_without_bytes(story: &Story, first: &str) -> Result<String> {
+    story.declare(&story.second, "1.1", &json!({}))?;
+    story
+        .cluster
+        .deployctl(&["stage", "box"])?
+        .expect(0)
+        .says("uv installs 2 packages, 1 of them to be fetched")
+        .says("staged: 1 artifact, 1.");
+    let second = story.applies("1.1")?;
+    let asked = story.hub.asked()?;
+    assert!(sent(&asked) < u64::try_from(LARGE / 100)?, "{asked:?}");
+    let shared =
+        format!("find /opt/tools/{first} -name noise.bin -path '*large*' -links +2 | grep -q .");
+    story.machine().ok(&shared)?;
+    Ok(second)
+}
+
+fn rolled_back(story: &Story, first: &str, second: &str) -> Result<()> {
+    story
+        .cluster
+        .deployctl(&["rollback", "box", "--to", "1", "--yes"])?
+        .expect(0);
+    story.runs("1.0")?;
+    assert_eq!(story.machine().ok(IN_USE)?.trim(), first);
+    assert_eq!(story.applies("1.1")?, second);
+    assert_eq!(story.hub.asked()?, [], "both are kept");
+    Ok(())
+}
+
+/// What was altered after it was whole is seen, and made anew: from the index, since the cache has the same bytes.
+fn altered_and_mended(story: &Story) -> Result<()> {
+    let machine = story.machine();
+    let verify = || {
+        story
+            .cluster
+            .deployctl(&["verify", "box", "--only", "python"])
+    };
+    machine.ok("cd /opt/tools/current/lib/python3*/site-packages && printf x | dd of=large/noise.bin conv=notrunc status=none")?;
+    verify()?.expect(4).says("large/noise.bin");
+    machine
+        .ok("cd /opt/tools && release=$(readlink -f current) && mv -T $release $release.part")?;
+    story
+        .cluster
+        .deployctl(&["stage", "box"])?
+        .expect(0)
+        .says("staged: 1 artifact");
+    verify()?.expect(0);
+    Ok(())
+}
+
+fn freed(story: &Story) -> Result<()> {
+    let machine = story.machine();
+    story
+        .cluster
+        .deployctl(&["gc", "box"])?
+        .expect(0)
+        .says("nothing to free");
+    story.cluster.redeclare("box", |facts| {
+        facts.as_object_mut().map(|it| it.remove("python"));
+    })?;
+    story
+        .cluster
+        .deployctl(&["apply", "box", "--yes"])?
+        .expect(0);
+    machine.ok("! test -h /opt/tools/current")?;
+    story
+        .cluster
+        .deployctl(&["gc", "box", "--yes"])?
+        .expect(0)
+        .says("/opt/tools/cache");
+    machine.ok("test -z \"$(find /opt/tools/releases -mindepth 1 -maxdepth 1 -type d)\" && ! test -e /opt/tools/cache")?;
+    Ok(())
+}
+
+#[test]
+fn what_goes_wrong_with_an_environment_is_said_and_the_old_one_runs() -> Result<()> {
+    let story = &Story::begin()?;
+    let machine = story.machine();
+    let none = json!({});
+    story.hub.behave(&none)?;
+    let first = story.applies("1.0")?;
+    let changed = |from: &str, to: &str| -> Project {
+        let mut project = story.second.clone();
+        assert!(project.lock.contains(from), "{from}");
+        project.lock = project.lock.replace(from, to);
+        project
+    };
+
+    let other_hash = {
+        let at = story.second.lock.find("sha256:").context("a hash")? + "sha256:".len();
+        let old = story.second.lock[at..at + 4].to_owned();
+        changed(&format!("sha256:{old}"), "sha256:0000")
+    };
+    story.declare(&other_hash, "1.1", &none)?;
+    story.refuses("Hash mismatch for `tiny==1.1`")?;
+
+    story.declare(
+        &changed("1.1-py3-none-any", "1.1-cp311-cp311-manylinux_2_17_s390x"),
+        "1.1",
+        &none,
+    )?;
+    story.refuses("the lock has no wheel of it for x86_64")?;
+
+    let mut unlocked = story.second.clone();
+    unlocked.pyproject = unlocked.pyproject.replace("tiny==1.1", "tiny==1.0");
+    story.declare(&unlocked, "1.1", &none)?;
+    story.refuses("`uv.lock` is not of this `pyproject.toml`")?;
+
+    story.declare(&story.second, "1.1", &json!({ "python": "3.55" }))?;
+    story.refuses("there is no interpreter `3.55` on the host")?;
+    story.declare(
+        &story.second,
+        "1.1",
+        &json!({ "python": "/usr/bin/python3.55" }),
+    )?;
+    story.refuses("there is no interpreter `/usr/bin/python3.55` on the host")?;
+
+    story.declare(&story.second, "1.1", &none)?;
+    for (status, says) in [
+        (403, "(403 Forbidden)"),
+        (404, "(404 Not Found)"),
+        (500, "(500 Internal Server Error)"),
+    ] {
+        story.hub.behave(&json!({ "status": status }))?;
+        story.refuses(says)?;
+    }
+    story
+        .hub
+        .behave(&json!({ "login": format!("reader:{PASSWORD}") }))?;
+    story.refuses("(401 Unauthorized)")?;
+    let login = json!({ "credential": {
+        "server": story.cluster.world.address().to_string(),
+        "user": "reader",
+        "secret": "index",
+    }});
+    story.declare(&story.second, "1.1", &login)?;
+    story.refuses("`/etc/deployctl/secrets/index` is missing or empty")?;
+
+    story.hub.behave(&none)?;
+    machine.ok("mkdir -p /mnt/small && mount -t tmpfs -o size=120m,mode=0755 tmpfs /mnt/small")?;
+    story.declare(&story.second, "1.1", &none)?;
+    story.cluster.redeclare("box", |facts| {
+        facts["python"]["environments"]["tools"]["path"] = json!("/mnt/small/current");
+    })?;
+    story.refuses("python `tools` needs 72.0 MiB more, and 64.0 MiB have to stay free")?;
+
+    assert_eq!(machine.ok(IN_USE)?.trim(), first);
+    story.runs("1.0")?;
+
+    story
+        .hub
+        .behave(&json!({ "login": format!("reader:{PASSWORD}") }))?;
+    story.declare(&story.second, "1.1", &login)?;
+    machine.write("/etc/deployctl/secrets/index", format!("{PASSWORD}\n"))?;
+    assert_ne!(story.applies("1.1")?, first);
+    machine.ok(&format!(
+        "! grep -rqs {PASSWORD} /var/lib/deployctl /var/log /run && ! journalctl -b | grep -q {PASSWORD}"
+    ))?;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+"""Makes the wheel of a package with one module: wheel.py FOLDER NAME VERSION TAG BYTES [REQUIREMENT].
+
+The module says its version; BYTES of noise are beside it. Prints the wheel's file name.
+"""
+
+import base64
+import hashlib
+import random
+import sys
+import zipfile
+from pathlib import Path
+
+folder, name, version, tag, size, *requires = sys.argv[1:]
+info = f"{name}-{version}.dist-info"
+metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+metadata += "".join(f"Requires-Dist: {it}\n" for it in requires)
+files = {
+    f"{name}/__init__.py": f"__version__ = '{version}'\n\n\ndef main():\n    print('{name} {version}')\n".encode(),
+    f"{name}/noise.bin": random.Random(name + version).randbytes(int(size)),
+    f"{info}/METADATA": metadata.encode(),
+    f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
+    f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n".encode(),
+}
+record = ""
+wheel = f"{name}-{version}-{tag}.whl"
+with zipfile.ZipFile(Path(folder) / wheel, "w") as archive:
+    for path, content in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        record += f"{path},sha256={digest},{len(content)}\n"
+        archive.writestr(zipfile.ZipInfo(path), content)
+    archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), record + f"{info}/RECORD,,\n")
+print(wheel)
