@@ -40,10 +40,11 @@ impl Build {
 
     /// Its variables as a shell reads them.
     pub(super) fn assignments(&self) -> String {
-        let lines = self.variables.iter();
-        lines
-            .map(|(name, value)| format!("{name}={}\n", quote(value)))
-            .collect()
+        let mut text = String::new();
+        for (name, value) in &self.variables {
+            let _ = writeln!(text, "{name}={}", quote(value));
+        }
+        text
     }
 
     /// Its files below the job's folder, with their texts.

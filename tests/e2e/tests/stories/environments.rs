@@ -278,7 +278,6 @@ fn renewed_without_bytes(story: &Story, first: &str) -> Result<String> {
         .cluster
         .deployctl(&["stage", "box"])?
         .expect(0)
-        .says("uv installs 2 packages, 1 of them to be fetched")
         .says("staged: 1 artifact, 1.");
     let second = story.applies("1.1")?;
     let asked = story.hub.asked()?;
