@@ -7,8 +7,9 @@
 uv=$J/uv
 program=$J/program
 project=$J/inputs
-secrets=/run/deployctl-stage-${J##*/}
-trap 'rm -rf "$uv" "$secrets" "$J/said" "$J/plan" "$J/out"' EXIT
+# In memory, for root alone; systemd removes it with the unit, however that ends.
+secrets=$RUNTIME_DIRECTORY
+trap 'rm -f "$uv" "$secrets/netrc" "$J/said" "$J/plan" "$J/out"' EXIT
 
 # run_uv ARGUMENTS...: with no settings but the project's, and what it says in $J/said.
 run_uv() {
@@ -55,7 +56,7 @@ unpack_uv() {
 
 # write_netrc: logins for indexes, in memory alone.
 write_netrc() {
-  (umask 077 && rm -rf "$secrets" && mkdir "$secrets" && : >"$secrets/netrc")
+  (umask 077 && : >"$secrets/netrc")
   sed -n 's/^secret //p' "$J/wanted" | while read -r wn_file wn_user wn_host; do
     read_line "$wn_file"
     case $line in
@@ -97,6 +98,7 @@ ask_cache() {
   read -r packages new bytes <<LINE
 $("$interpreter" -I -B "$program/room.py" "$project/uv.lock" "$J/plan" "$cache/uv")
 LINE
+  [ -n "$bytes" ] || fail 'cannot tell how much has to be fetched' "see \`$J/log\` on the host"
 }
 
 check_room() {
@@ -116,7 +118,7 @@ judge_uv() {
   case $complaint in
     *'No space left'*) fail "uv: $complaint" "\`deployctl gc\` shows what it can free; else \`du -xh --max-depth=2 $w_base | sort -h | tail\`" ;;
     *'Hash mismatch'*) fail "uv: $complaint" 'nothing of it is kept: the index has another file than the one that was locked' ;;
-    *'(401 '* | *'(403 '*) fail "uv: $complaint" 'declare a login for that host as `credentials`, or see whether the one that is there is valid' ;;
+    *'(401 '* | *'(403 '*) fail "uv: $complaint" 'declare a login for that host as `credential`, or see whether the one that is there is valid' ;;
     *'invalid peer certificate'*)
       fail "uv: $complaint" 'see whether the clock of the host is right, and whether it has the certificate of that authority' ;;
     *'(404 '* | *'(410 '*) fail "uv: $complaint" 'the index does not have that file any more: lock again' ;;

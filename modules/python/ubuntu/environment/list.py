@@ -46,7 +46,7 @@ wrong = 0
 for path, digest in recorded(found):
     here = measured.get(path)
     if here is None or base64.urlsafe_b64encode(here[0]).rstrip(b"=").decode() != digest:
-        print(f"{path}: {'missing' if here is None else 'other bytes'} than its wheel says")
+        print(f"{path}: {'is missing' if here is None else 'has other bytes than its wheel says'}")
         wrong += 1
 with open(target, "w") as file:
     for path, (digest, size) in measured.items():

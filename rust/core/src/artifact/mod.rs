@@ -8,9 +8,10 @@
 //! ```
 //!
 //! An artifact is a set of files whose sizes and hashes are known when the plan is made; its digest is made of these. Or
-//! the host makes it, of texts that it is sent and of such files ([`Build`]). The host brings it into `<base>/releases/<digest>` before anything is changed, and a folder bears that name only once
-//! every file in it is whole. `<base>/current` is a link among the managed paths: an apply switches it, a rollback puts it
-//! back, and units that watch it restart.
+//! the host makes it, of texts that it is sent and of such files ([`Build`]). The host brings it into
+//! `<base>/releases/<digest>` before anything is changed, and a folder bears that name only once every file in it is whole.
+//! `<base>/current` is a link among the managed paths: an apply switches it, a rollback puts it back, and units that watch
+//! it restart.
 
 mod build;
 mod job;
@@ -52,8 +53,10 @@ pub struct Artifact {
     pub keep: u8,
     /// Its files, by their paths below the release.
     pub files: BTreeMap<ArtifactPath, ArtifactFile>,
-    /// What the host makes of its files; `None` where these are all of it. The digest stands for it wherever an artifact is
-    /// kept, since its texts are long.
+    /// Whether the host makes it of its files. Else these are all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
+    /// How the host makes it. Generations on hosts do not keep that, since its texts are long: there the digest stands for it.
     #[serde(skip)]
     pub build: Option<Build>,
 }

@@ -104,7 +104,9 @@ fn live_changes(
     let (changes, found) = packages::changes(rendered, observed);
     plan.packages = changes;
     findings.extend(found);
-    plan.artifacts = artifacts::changes(rendered, observed);
+    let (changes, found) = artifacts::changes(rendered, observed);
+    plan.artifacts = changes;
+    findings.extend(found);
     plan.modules = live::modules(rendered, observed);
     let may_appear = !plan.modules.is_empty() || !plan.packages.is_empty();
     let (changes, found) = live::sysctls(rendered, observed, may_appear);

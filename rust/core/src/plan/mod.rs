@@ -303,7 +303,10 @@ pub struct ArtifactChange {
     pub after: Sha256Hex,
     /// Where it comes from.
     pub source: Source,
-    /// What the host makes it of by itself, with its files; empty where these are all of it.
+    /// Whether the host makes it of its files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
+    /// What else the host makes it of; empty where a generation does not keep that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<ArtifactPath>,
     /// Number of its files.

@@ -60,6 +60,7 @@ pub(super) fn read(
         min_free_gib,
         keep,
         files,
+        made: build.is_some(),
         build,
     };
     Ok((artifact, facts))

@@ -62,3 +62,32 @@ fn a_host_that_does_not_say_what_it_holds_gets_no_plan() {
         ["the host did not answer `artifacts`: it was late"]
     );
 }
+
+#[test]
+fn a_generation_whose_release_is_gone_cannot_be_made_again() {
+    let refusals = |held: HeldRelease| {
+        let plan = planned(|case| {
+            model(case, held, None);
+            for artifact in case.rendered.artifacts.values_mut() {
+                artifact.made = true;
+                let kept = serde_json::to_string(artifact).unwrap();
+                *artifact = serde_json::from_str(&kept).unwrap();
+            }
+        });
+        let told = plan
+            .refusals()
+            .map(|it| (it.message.clone(), it.hint.clone()));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(refusals(HeldRelease::Whole), []);
+    insta::assert_debug_snapshot!(refusals(HeldRelease::Part(0)), @r#"
+    [
+        (
+            "the release of model `tiny` is not on the host any more, and a generation does not keep what it was made of",
+            Some(
+                "declare model `tiny` as it was then, and run `deployctl apply`",
+            ),
+        ),
+    ]
+    "#);
+}

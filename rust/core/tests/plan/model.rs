@@ -31,6 +31,7 @@ pub(crate) fn model(case: &mut Case, held: HeldRelease, link: Option<&str>) {
         min_free_gib: std::collections::BTreeMap::new(),
         keep: 2,
         files,
+        made: false,
         build: None,
     };
     let target = artifact.target();

@@ -125,12 +125,16 @@ pub(super) fn is_content(schema: &Value, path: &[Option<&str>]) -> bool {
     };
     let next = match first {
         None => schema.get("items"),
-        Some(key) => schema["properties"].get(key).or_else(|| {
-            let by_pattern = schema["patternProperties"].as_object();
-            by_pattern.and_then(|patterns| patterns.values().next())
-        }),
+        Some(key) => schema["properties"].get(key),
     };
-    next.is_some_and(|next| is_content(next, below))
+    if let Some(next) = next {
+        return is_content(next, below);
+    }
+    let patterns = schema["patternProperties"].as_object();
+    first.is_some()
+        && patterns.is_some_and(|patterns| {
+            !patterns.is_empty() && patterns.values().all(|next| is_content(next, below))
+        })
 }
 
 struct Resolver<'a> {

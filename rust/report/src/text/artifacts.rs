@@ -45,9 +45,10 @@ fn releases(change: &ArtifactChange) -> String {
 /// How much it is, and how much of that is there.
 fn amount(change: &ArtifactChange) -> String {
     let mut all = format!("{} in {}", size(change.bytes), count(change.files, "file"));
-    if !change.inputs.is_empty() {
-        let inputs: Vec<&str> = change.inputs.iter().map(ArtifactPath::as_str).collect();
-        all = format!("made on the host from {}, with {all}", inputs.join(" and "));
+    if change.made {
+        let inputs = change.inputs.iter().map(ArtifactPath::as_str);
+        let sources: Vec<&str> = inputs.chain([all.as_str()]).collect();
+        all = format!("made on the host from {}", sources.join(", "));
     }
     if change.staged {
         format!("{all}, staged already")

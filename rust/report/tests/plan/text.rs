@@ -83,10 +83,11 @@ fn artifacts_come_first_with_source_and_size() {
 #[test]
 fn what_a_host_makes_by_itself_says_of_what() {
     let mut made = planned(|case| model(case, HeldRelease::Part(0), None));
+    made.artifacts[0].made = true;
     made.artifacts[0].inputs = vec![ArtifactPath::new("uv.lock").expect("a path")];
     let made = text::plan(&made, false, Style::Plain);
     let line = made.lines().find(|line| line.contains("made on the host"));
-    insta::assert_snapshot!(line.expect("a line").trim(), @"model tiny  new 883fa96e1100  made on the host from uv.lock, with 3.7 GiB in 2 files  [models]");
+    insta::assert_snapshot!(line.expect("a line").trim(), @"model tiny  new 883fa96e1100  made on the host from uv.lock, 3.7 GiB in 2 files  [models]");
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn killed_and_switched_to(story: &Story) -> Result<String> {
         .deployctl(&["plan", "box"])?
         .expect(0)
         .says("python tools  new ")
-        .says("made on the host from pyproject.toml and uv.lock");
+        .says("made on the host from pyproject.toml, uv.lock, ");
     story.hub.behave(&json!({ "rate": 3 * MIB }))?;
     let mut controller = story.cluster.command(&["stage", "box"]).spawn()?;
     machine.wait_until(
@@ -342,6 +342,11 @@ fn freed(story: &Story) -> Result<()> {
         .expect(0)
         .says("/opt/tools/cache");
     machine.ok("test -z \"$(find /opt/tools/releases -mindepth 1 -maxdepth 1 -type d)\" && ! test -e /opt/tools/cache")?;
+    story
+        .cluster
+        .deployctl(&["rollback", "box", "--to", "1", "--yes"])?
+        .expect(9)
+        .says("the release of python `tools` is not on the host any more");
     Ok(())
 }
 

@@ -14,6 +14,7 @@ start() {
     write_line "$J/phase" running
     st_words=$(systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=Nice=19 --property=CPUWeight=10 \
       --property=IOWeight=10 --property=IOSchedulingClass=best-effort --property=IOSchedulingPriority=7 \
+      --property=RuntimeDirectory="${unit%.service}" --property=RuntimeDirectoryMode=0700 \
       --description="deployctl stages $w_kind $w_name" /bin/sh "$J/stage.sh" run 2>&1) || {
       # Another controller may have been faster.
       if ! runs; then
@@ -29,7 +30,14 @@ start() {
 check_release() {
   rm -f "$J/failure"
   write_line "$J/phase" 'done'
-  if [ -n "$w_build" ]; then cat -- "$whole.files" >"$J/declared"; else wanted_files >"$J/declared"; fi
+  if [ -z "$w_build" ]; then
+    wanted_files >"$J/declared"
+  elif ! cp -- "$whole.files" "$J/declared" 2>/dev/null; then
+    printf '%s\n%s\n' "\`$whole.files\`, the list of its files, is missing: something removed it" \
+      "let it be made anew: \`mv -T $whole $part\`, then stage again" >"$J/failure"
+    write_line "$J/phase" failed
+    return
+  fi
   while read -r _ cr_size cr_path; do
     size_of "$whole/$cr_path"
     [ "$size" != "$cr_size" ] || continue
