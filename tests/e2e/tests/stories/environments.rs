@@ -142,6 +142,15 @@ impl Story {
         })
     }
 
+    /// What logs in to the index.
+    fn login(&self) -> Value {
+        json!({ "credential": {
+            "server": self.cluster.world.address().to_string(),
+            "user": "reader",
+            "secret": "index",
+        }})
+    }
+
     /// Fails to stage, says why, and leaves what is in use.
     fn refuses(&self, says: &str) -> Result<()> {
         self.cluster
@@ -225,6 +234,7 @@ fn wheel(
 fn an_environment_comes_from_a_lock_and_goes_back() -> Result<()> {
     let story = Story::begin()?;
     let first = killed_and_switched_to(&story)?;
+    refused_where_something_is_wrong(&story, &first)?;
     let second = renewed_without_bytes(&story, &first)?;
     assert_ne!(first, second);
     rolled_back(&story, &first, &second)?;
@@ -271,92 +281,10 @@ fn killed_and_switched_to(story: &Story) -> Result<String> {
     Ok(first)
 }
 
-/// Another lock: only what is new in it is fetched.
-fn renewed_without_bytes(story: &Story, first: &str) -> Result<String> {
-    story.declare(&story.second, "1.1", &json!({}))?;
-    story
-        .cluster
-        .deployctl(&["stage", "box"])?
-        .expect(0)
-        .says("staged: 1 artifact, 1.");
-    let second = story.applies("1.1")?;
-    let asked = story.hub.asked()?;
-    assert!(sent(&asked) < u64::try_from(LARGE / 100)?, "{asked:?}");
-    let shared =
-        format!("find /opt/tools/{first} -name noise.bin -path '*large*' -links +2 | grep -q .");
-    story.machine().ok(&shared)?;
-    Ok(second)
-}
-
-fn rolled_back(story: &Story, first: &str, second: &str) -> Result<()> {
-    story
-        .cluster
-        .deployctl(&["rollback", "box", "--to", "1", "--yes"])?
-        .expect(0);
-    story.runs("1.0")?;
-    assert_eq!(story.machine().ok(IN_USE)?.trim(), first);
-    assert_eq!(story.applies("1.1")?, second);
-    assert_eq!(story.hub.asked()?, [], "both are kept");
-    Ok(())
-}
-
-/// What was altered after it was whole is seen, and made anew: from the index, since the cache has the same bytes.
-fn altered_and_mended(story: &Story) -> Result<()> {
-    let machine = story.machine();
-    let verify = || {
-        story
-            .cluster
-            .deployctl(&["verify", "box", "--only", "python"])
-    };
-    machine.ok("cd /opt/tools/current/lib/python3*/site-packages && printf x | dd of=large/noise.bin conv=notrunc status=none")?;
-    verify()?.expect(4).says("large/noise.bin");
-    machine
-        .ok("cd /opt/tools && release=$(readlink -f current) && mv -T $release $release.part")?;
-    story
-        .cluster
-        .deployctl(&["stage", "box"])?
-        .expect(0)
-        .says("staged: 1 artifact");
-    verify()?.expect(0);
-    Ok(())
-}
-
-fn freed(story: &Story) -> Result<()> {
-    let machine = story.machine();
-    story
-        .cluster
-        .deployctl(&["gc", "box"])?
-        .expect(0)
-        .says("nothing to free");
-    story.cluster.redeclare("box", |facts| {
-        facts.as_object_mut().map(|it| it.remove("python"));
-    })?;
-    story
-        .cluster
-        .deployctl(&["apply", "box", "--yes"])?
-        .expect(0);
-    machine.ok("! test -h /opt/tools/current")?;
-    story
-        .cluster
-        .deployctl(&["gc", "box", "--yes"])?
-        .expect(0)
-        .says("/opt/tools/cache");
-    machine.ok("test -z \"$(find /opt/tools/releases -mindepth 1 -maxdepth 1 -type d)\" && ! test -e /opt/tools/cache")?;
-    story
-        .cluster
-        .deployctl(&["rollback", "box", "--to", "1", "--yes"])?
-        .expect(9)
-        .says("the release of python `tools` is not on the host any more");
-    Ok(())
-}
-
-#[test]
-fn what_goes_wrong_with_an_environment_is_said_and_the_old_one_runs() -> Result<()> {
-    let story = &Story::begin()?;
+/// What is wrong is said with its cause, and the first environment runs on.
+fn refused_where_something_is_wrong(story: &Story, first: &str) -> Result<()> {
     let machine = story.machine();
     let none = json!({});
-    story.hub.behave(&none)?;
-    let first = story.applies("1.0")?;
     let changed = |from: &str, to: &str| -> Project {
         let mut project = story.second.clone();
         assert!(project.lock.contains(from), "{from}");
@@ -406,12 +334,7 @@ fn what_goes_wrong_with_an_environment_is_said_and_the_old_one_runs() -> Result<
         .hub
         .behave(&json!({ "login": format!("reader:{PASSWORD}") }))?;
     story.refuses("(401 Unauthorized)")?;
-    let login = json!({ "credential": {
-        "server": story.cluster.world.address().to_string(),
-        "user": "reader",
-        "secret": "index",
-    }});
-    story.declare(&story.second, "1.1", &login)?;
+    story.declare(&story.second, "1.1", &story.login())?;
     story.refuses("`/etc/deployctl/secrets/index` is missing or empty")?;
 
     story.hub.behave(&none)?;
@@ -424,15 +347,99 @@ fn what_goes_wrong_with_an_environment_is_said_and_the_old_one_runs() -> Result<
 
     assert_eq!(machine.ok(IN_USE)?.trim(), first);
     story.runs("1.0")?;
-
     story
         .hub
-        .behave(&json!({ "login": format!("reader:{PASSWORD}") }))?;
-    story.declare(&story.second, "1.1", &login)?;
+        .behave(&json!({ "login": format!("reader:{PASSWORD}") }))
+}
+
+/// Another lock, from an index that wants a login: only what is new in it is fetched.
+fn renewed_without_bytes(story: &Story, first: &str) -> Result<String> {
+    let machine = story.machine();
+    story.declare(&story.second, "1.1", &story.login())?;
     machine.write("/etc/deployctl/secrets/index", format!("{PASSWORD}\n"))?;
-    assert_ne!(story.applies("1.1")?, first);
+    story.hub.asked()?;
+    story
+        .cluster
+        .deployctl(&["stage", "box"])?
+        .expect(0)
+        .says("staged: 1 artifact, 1.");
+    let second = story.applies("1.1")?;
+    let asked = story.hub.asked()?;
+    assert!(sent(&asked) < u64::try_from(LARGE / 100)?, "{asked:?}");
+    let shared =
+        format!("find /opt/tools/{first} -name noise.bin -path '*large*' -links +2 | grep -q .");
+    machine.ok(&shared)?;
     machine.ok(&format!(
         "! grep -rqs {PASSWORD} /var/lib/deployctl /var/log /run && ! journalctl -b | grep -q {PASSWORD}"
     ))?;
+    Ok(second)
+}
+
+fn rolled_back(story: &Story, first: &str, second: &str) -> Result<()> {
+    story
+        .cluster
+        .deployctl(&["rollback", "box", "--to", "1", "--yes"])?
+        .expect(0);
+    story.runs("1.0")?;
+    assert_eq!(story.machine().ok(IN_USE)?.trim(), first);
+    assert_eq!(story.applies("1.1")?, second);
+    assert_eq!(story.hub.asked()?, [], "both are kept");
+    Ok(())
+}
+
+/// What was altered after it was whole is seen, and made anew: from the index, since the cache has the same bytes.
+fn altered_and_mended(story: &Story) -> Result<()> {
+    let machine = story.machine();
+    let verify = || {
+        story
+            .cluster
+            .deployctl(&["verify", "box", "--only", "python"])
+    };
+    machine.ok("cd /opt/tools/current/lib/python3*/site-packages && printf x | dd of=large/noise.bin conv=notrunc status=none")?;
+    verify()?.expect(4).says("large/noise.bin");
+    machine
+        .ok("cd /opt/tools && release=$(readlink -f current) && mv -T $release $release.part")?;
+    story
+        .cluster
+        .deployctl(&["stage", "box"])?
+        .expect(0)
+        .says("staged: 1 artifact");
+    verify()?.expect(0);
+    Ok(())
+}
+
+fn freed(story: &Story) -> Result<()> {
+    let machine = story.machine();
+    // What was never whole, and a cache below a folder that nothing declares any more.
+    story
+        .cluster
+        .deployctl(&["gc", "box", "--yes"])?
+        .expect(0)
+        .says("/mnt/small/cache")
+        .says(".part");
+    story
+        .cluster
+        .deployctl(&["gc", "box"])?
+        .expect(0)
+        .says("nothing to free");
+    story.cluster.redeclare("box", |facts| {
+        facts.as_object_mut().map(|it| it.remove("python"));
+    })?;
+    story
+        .cluster
+        .deployctl(&["apply", "box", "--yes"])?
+        .expect(0);
+    machine.ok("! test -h /opt/tools/current")?;
+    story
+        .cluster
+        .deployctl(&["gc", "box", "--yes"])?
+        .expect(0)
+        .says("/opt/tools/cache");
+    machine.ok("test -z \"$(find /opt/tools/releases -mindepth 1 -maxdepth 1 -type d)\" && ! test -e /opt/tools/cache")?;
+    story
+        .cluster
+        .deployctl(&["rollback", "box", "--to", "1", "--yes"])?
+        .expect(9)
+        .says("the release of python `tools` is not on the host any more");
     Ok(())
 }
