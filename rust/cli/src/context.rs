@@ -111,6 +111,12 @@ impl Context {
         )?)
     }
 
+    /// Compiles the templates of the repository's own folders. Those of the program are sound.
+    pub(crate) fn check_templates(&self) -> Result<(), Failure> {
+        TemplateSet::of(&self.folders()?.with_other("ubuntu"))?;
+        Ok(())
+    }
+
     /// The templates, and the facts as they see them.
     pub(crate) fn sources(&self, inventory: &Inventory) -> Result<(TemplateSet, Facts), Failure> {
         let templates = TemplateSet::of(&self.folders()?)?;

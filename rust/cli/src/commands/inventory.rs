@@ -23,6 +23,7 @@ pub(super) async fn run(context: &Context, args: &args::Inventory) -> Result<Ver
     let inventory = context.inventory().await?;
     let hosts = select(&inventory, &args.hosts.hosts)?;
     if args.check {
+        context.check_templates()?;
         let count = inventory.hosts().len();
         let hosts = if count == 1 { "host" } else { "hosts" };
         context

@@ -336,6 +336,32 @@ fn a_broken_folder_is_told_by_file_and_line() {
         ),
         (
             "rules.toml",
+            "[[rule]]\nholds = \"[[host.web.port] * 9999] * 9999 | string\"\nblames = \"web.port\"\nmessage = \"no\"\n",
+        ),
+        (
+            "rules.toml",
+            "[[rule]]\nholds = \"host.web.log != 'debug'\"\nblames = \"web.log\"\nmessage = \"no\"\n",
+        ),
+        (
+            "concern.toml",
+            "summary = \"x\"\nplatforms = [\"ubuntu\", \"nixos\", \"darwin\"]\nkernel_features = [\"ebpf\"]\n",
+        ),
+        (
+            "ubuntu/etc/web.conf",
+            "{% for x in range(99999) %}{% for y in range(99999) %}{{ x }}{% endfor %}{% endfor %}\n",
+        ),
+        ("ubuntu/etc/web.conf", "{{ 'x' * 1073741824 }}\n"),
+        (
+            "ubuntu/etc/web.conf",
+            "{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}\n",
+        ),
+        ("ubuntu/etc/web.conf", "{{ 1 / 0 }}\n"),
+        (
+            "checks.toml",
+            "[over_links]\naddress = \"host.web.adress\"\nport = \"1 /\"\nhealth = \"ready\"\n",
+        ),
+        (
+            "rules.toml",
             "[[rule]]\nholds = \"range(99999) | list | map('string') | join | length > host.web.port and (range(99999) | list * 99999) | sum\"\nblames = \"web.port\"\nmessage = \"no\"\n",
         ),
         (
@@ -353,6 +379,30 @@ fn a_broken_folder_is_told_by_file_and_line() {
         let said = env.run(&["plan"]);
         assert_eq!(said.code, 2, "{path}: {text}");
         assert_eq!(said.out, "", "{path}: {text}");
+        let _ = writeln!(shown, "{path}: {text:?}\n{}", said.err);
+    }
+    insta::assert_snapshot!(shown);
+}
+
+/// `inventory --check` renders nothing, and still sees what no host could get.
+#[test]
+fn a_check_of_the_inventory_compiles_the_templates_of_the_repository() {
+    let mut shown = String::new();
+    for (path, text) in [
+        (
+            "ubuntu/module.toml",
+            "[[file]]\npath = \"/usr/bin/web\"\nsyntax = \"plain\"\n",
+        ),
+        ("ubuntu/module.toml", "[[file]]\npath = \"/etc/web.conf\"\n"),
+        ("ubuntu/etc/web.conf", "listen {{ host.web.\n"),
+        ("ubuntu/etc/other.conf", "nobody names it\n"),
+    ] {
+        let env = with_web();
+        let said = env.run(&["inventory", "--check"]);
+        assert_eq!(said.code, 0, "{}", said.all());
+        write(&env, path, text);
+        let said = env.run(&["inventory", "--check"]);
+        assert_eq!(said.code, 2, "{path}: {text}");
         let _ = writeln!(shown, "{path}: {text:?}\n{}", said.err);
     }
     insta::assert_snapshot!(shown);
@@ -385,9 +435,29 @@ fn a_folder_that_is_not_what_it_seems_is_told_by_its_path() {
         )
         .unwrap();
     });
+    for taken in ["tags", "hardware", "with"] {
+        tried(&|modules| {
+            let folder = modules.join(taken);
+            std::fs::create_dir(&folder).unwrap();
+            for file in ["concern.toml", "facts.schema.json"] {
+                std::fs::copy(modules.join("web").join(file), folder.join(file)).unwrap();
+            }
+        });
+    }
+    tried(&|modules| {
+        std::fs::rename(modules.join("web"), modules.join("../elsewhere")).unwrap();
+        symlink("../elsewhere", modules.join("web")).unwrap();
+    });
     insta::assert_snapshot!(shown, @"
     error: `DIR/repo/modules/web/ubuntu/etc/web.conf` is a symbolic link out of its concern's folder; modules are regular files in folders
     error: modules/Web/concern.toml:1: `Web` is not a valid concern name: lower-case letters and digits, starting with a letter, at most 32
+    error: modules/tags/concern.toml:1: `tags` is a fact of every host
+      hint: rename the folder
+    error: modules/hardware/concern.toml:1: `hardware` is a fact of every host
+      hint: rename the folder
+    error: modules/with/concern.toml:1: `with` is a word of the Nix language, where `host.with` is an error
+      hint: rename the folder
+    error: `DIR/repo/modules/web` is a symbolic link to a folder; modules are regular files in folders
     ");
 }
 

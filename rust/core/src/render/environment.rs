@@ -11,11 +11,15 @@ use minijinja::{
 use super::syntax::{Syntax, Unwritable};
 use crate::concern::number_text;
 
+/// What one template may take, in instructions, or in 64 bytes each of what it writes.
+const FUEL: u64 = 1_000_000;
+
 /// An environment in which the template `name` is written in `syntaxes[name]`, and every other one
 /// in plain syntax.
 pub(super) fn environment(syntaxes: Arc<BTreeMap<String, Syntax>>) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(FUEL));
     let syntax = env
         .syntax()
         .to_builder()

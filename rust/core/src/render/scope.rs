@@ -280,9 +280,11 @@ impl<'a> Scope<'a> {
             .unwrap_or_default()
             .trim()
             .to_owned();
-        let detail = error
-            .detail()
-            .map_or_else(|| error.kind().to_string(), str::to_owned);
+        let detail = match (error.detail(), error.kind()) {
+            (Some(detail), _) => detail.to_owned(),
+            (None, ErrorKind::OutOfFuel) => "takes too many steps, or writes too much".to_owned(),
+            (None, kind) => kind.to_string(),
+        };
         let (fault, hint) = if error.kind() == ErrorKind::UndefinedError {
             self.undefined(expression)
         } else {

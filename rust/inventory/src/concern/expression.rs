@@ -19,7 +19,7 @@ use crate::inventory::Segment;
 const LONGEST: usize = 1000;
 
 /// What one evaluation may take, in instructions of the template language and bytes of new strings.
-const FUEL: u64 = 5_000_000;
+const FUEL: u64 = 500_000;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();

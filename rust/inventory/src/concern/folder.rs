@@ -91,6 +91,21 @@ impl Folders {
         Self(kept.map(|(name, it)| (name.clone(), it.clone())).collect())
     }
 
+    /// Those of the repository whose files below `part` are not the program's own.
+    #[must_use]
+    pub fn with_other(&self, part: &str) -> Self {
+        let is_other = |name: &str, folder: &Folder| {
+            let carried = Self::built_in().0.get(name);
+            folder.origin != Origin::BuiltIn
+                && carried.is_none_or(|it| it.below(part) != folder.below(part))
+        };
+        let kept = self.iter().filter(|(name, folder)| is_other(name, folder));
+        Self(
+            kept.map(|(name, it)| (name.to_owned(), it.clone()))
+                .collect(),
+        )
+    }
+
     /// Name and folder, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Folder)> {
         self.0.iter().map(|(name, folder)| (name.as_str(), folder))

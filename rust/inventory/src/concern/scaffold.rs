@@ -41,6 +41,17 @@ pub struct NameTaken {
     pub hint: String,
 }
 
+/// Why no folder of a repository can have this name; `None` where it can.
+pub(super) fn reserved(word: &str) -> Option<String> {
+    if NIX_WORDS.contains(&word) {
+        let problem = "is a word of the Nix language, where";
+        return Some(format!("`{word}` {problem} `host.{word}` is an error"));
+    }
+    let mut built_in = Folders::built_in().iter();
+    let of_every_host = (has_type(word) || word == "name") && !built_in.any(|(it, _)| it == word);
+    of_every_host.then(|| format!("`{word}` is a fact of every host"))
+}
+
 /// The files of a new concern, by their path below its folder.
 ///
 /// # Errors
@@ -61,13 +72,7 @@ pub fn scaffold(name: &ConcernName) -> Result<BTreeMap<String, String>, NameTake
             hint,
         ));
     }
-    if has_type(word) || word == "name" {
-        let problem = format!("`{word}` is a fact of every host");
-        return Err(taken(problem, "take another name"));
-    }
-    if NIX_WORDS.contains(&word) {
-        let problem =
-            format!("`{word}` is a word of the Nix language, where `host.{word}` is an error");
+    if let Some(problem) = reserved(word) {
         return Err(taken(problem, "take another name"));
     }
     let named = |text: &str| text.replace(PLACEHOLDER, word);

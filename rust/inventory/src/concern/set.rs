@@ -9,6 +9,7 @@ use super::error::{ConcernError, ConcernErrors};
 use super::folder::{Folder, Folders, MANIFEST, Origin};
 use super::manifest::Manifest;
 use super::rules::{self, Rule};
+use super::scaffold;
 use super::schema;
 use crate::inventory::{Host, Platform};
 use crate::name::ConcernName;
@@ -107,6 +108,9 @@ impl Concern {
             hint: hint.map(str::to_owned),
         };
         let name = ConcernName::new(name).map_err(|e| vec![fail(1, e.to_string(), None)])?;
+        if let Some(problem) = scaffold::reserved(name.as_str()) {
+            return Err(vec![fail(1, problem, Some("rename the folder"))]);
+        }
         let Some(source) = folder.files.get(MANIFEST) else {
             let hint = "it holds `summary` and `platforms`";
             return Err(vec![fail(
