@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use deployctl_core::activation::quote;
 use deployctl_core::concern::{Concerns, Folders};
@@ -39,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<System>,
     /// The command as it was given, for records.
     pub(crate) said: String,
+    /// The folders of concerns, once they are read.
+    folders: OnceLock<Folders>,
 }
 
 impl Context {
@@ -50,6 +52,7 @@ impl Context {
             started: Arc::default(),
             clock: Arc::new(System::new()),
             said: said(),
+            folders: OnceLock::new(),
         }
     }
 
@@ -82,8 +85,10 @@ impl Context {
     /// The valid inventory: of `--inventory FILE`, or as Nix evaluates it.
     pub(crate) async fn inventory(&self) -> Result<Inventory, Failure> {
         let Some(file) = &self.global.inventory else {
-            let bytes = nix::evaluate(&self.repo()?).await?;
-            return Ok(inventory::parse_with(&bytes, &self.concerns()?)?);
+            let top = self.repo()?;
+            // Nix is another process: the folders are read while it evaluates.
+            let (bytes, concerns) = tokio::join!(nix::evaluate(&top), async { self.concerns() });
+            return Ok(inventory::parse_with(&bytes?, &concerns?)?);
         };
         inventory::parse_with(&nix::read(file)?, &self.concerns()?).map_err(|errors| {
             // What has a place in `hosts/` is to be put right there.
@@ -96,11 +101,15 @@ impl Context {
 
     /// The folders of concerns of the repository at hand; where there is none, those that the program carries.
     pub(crate) fn folders(&self) -> Result<Folders, Failure> {
-        match self.repo() {
-            Ok(top) => Ok(modules::read(&top)?),
-            Err(_) if self.global.repo.is_none() => Ok(Folders::built_in().clone()),
-            Err(failure) => Err(failure),
+        if let Some(folders) = self.folders.get() {
+            return Ok(folders.clone());
         }
+        let folders = match self.repo() {
+            Ok(top) => modules::read(&top)?,
+            Err(_) if self.global.repo.is_none() => Folders::built_in().clone(),
+            Err(failure) => return Err(failure),
+        };
+        Ok(self.folders.get_or_init(|| folders).clone())
     }
 
     /// What hosts can declare.
