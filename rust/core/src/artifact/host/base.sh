@@ -5,7 +5,7 @@
 #   sh /var/lib/deployctl/artifacts/JOB/stage.sh start       starts it, or goes on where it was
 #
 # Joined from several files; the shell reads all of it before the last line starts it. Needs coreutils, util-linux (flock),
-# systemd, and curl for what comes over HTTPS.
+# systemd, and curl for what comes over HTTPS; openssl is used where it is.
 #
 # Paths, names, hashes and URLs come from a charset without blanks, quotes and glob characters. Backquotes in messages are for
 # people.

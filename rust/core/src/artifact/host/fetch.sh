@@ -18,13 +18,21 @@ one_file() {
       size=
     fi
     if [ "${size:-0}" -eq 0 ]; then of_own=1; fi
-    if [ "${size:-0}" -lt "$2" ]; then obtain "$2" "$3"; else : >>"$target"; fi
+    hash=
+    if [ "${size:-0}" -lt "$2" ]; then
+      begin_hash "$(($2 - ${size:-0}))"
+      obtain "$2" "$3"
+      end_hash
+    else
+      : >>"$target"
+    fi
     size_of "$target"
     if [ "${size:-0}" -ne "$2" ]; then
       rm -f -- "$target"
       fail "\`$source/$3\` has ${size:-0} bytes, and $2 are declared" 'the list of files is of another revision, or this source has other files'
     fi
-    hash_of "$target"
+    # Another hash says nothing yet: the file may have begun anew meanwhile.
+    if [ "$hash" = "$1" ]; then tell "$3 was hashed while it came"; else hash_of; fi
     if [ "$hash" = "$1" ]; then break; fi
     rm -f -- "$target"
     if [ -n "$of_own" ]; then
@@ -37,10 +45,39 @@ one_file() {
   tell "$3 is whole"
 }
 
+# sha256: of standard input. openssl, which comes with ca-certificates, lets the processor help.
+sha256() {
+  if command -v openssl >/dev/null; then openssl dgst -sha256 -r; else sha256sum; fi
+}
+
+# hash_of: of $target, in $hash.
 hash_of() {
-  hash=$(sha256sum -- "$1") || hash=
-  hash=${hash#\\}
+  hash=$(sha256 <"$target") || hash=
   hash=${hash%% *}
+}
+
+# begin_hash BYTES: reads $target from its first byte while that many more come, since to read it afterwards takes as long again.
+# Meanwhile it is written to the disk. Small files are not worth the wait for the end.
+growing=
+begin_hash() {
+  if [ "$1" -lt 16777216 ]; then return; fi
+  : >>"$target"
+  (while sleep 2; do sync -d "$target"; done) >/dev/null 2>&1 8>&- 9>&- &
+  growing=$!
+  tail -c +1 -f -s 0.1 --pid="$growing" -- "$target" 2>/dev/null 8>&- 9>&- | sha256 >"$J/hash" 8>&- 9>&- &
+  hasher=$!
+}
+
+# end_hash: what begin_hash found, in $hash.
+end_hash() {
+  if [ -z "$growing" ]; then return; fi
+  kill "$growing"
+  wait "$growing" 2>/dev/null
+  growing=
+  wait "$hasher"
+  read_line "$J/hash"
+  hash=${line%% *}
+  rm -f "$J/hash"
 }
 
 # take_held SHA256 SIZE PATH: from another release of this artifact, where that has the same bytes: no room, no traffic.
