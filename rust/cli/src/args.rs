@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod concern;
+mod model;
 mod secret;
 mod verify;
 
 pub(crate) use concern::{Concern, ConcernNew, ConcernTest};
+pub(crate) use model::{Model, ModelPin};
 pub(crate) use secret::{Identities, Secret, SecretRekey, SecretRotate, SecretSet, SecretShow};
 pub(crate) use verify::Verify;
 
@@ -141,6 +143,9 @@ pub(crate) enum Command {
     /// Keep values that only some hosts and the operators may read
     #[command(subcommand)]
     Secret(Secret),
+    /// Keep lists of the files of models
+    #[command(subcommand)]
+    Model(Model),
     /// Configure and build a host's own kernel
     #[command(subcommand)]
     Kernel(Kernel),

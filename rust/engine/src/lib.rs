@@ -18,6 +18,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod modules;
 pub mod nix;
+pub mod pin;
 pub mod prepare;
 pub mod process;
 pub mod random;

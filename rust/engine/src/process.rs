@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin, Command};
 
 use crate::interrupt::Interrupt;
 
@@ -21,6 +21,7 @@ pub struct Program {
     name: OsString,
     arguments: Vec<OsString>,
     folder: Option<PathBuf>,
+    input: Option<Vec<u8>>,
     variables: Vec<(&'static str, OsString)>,
     deadline: Duration,
     cap: usize,
@@ -86,6 +87,7 @@ impl Program {
             name: name.as_ref().to_owned(),
             arguments: Vec::new(),
             folder: None,
+            input: None,
             variables: Vec::new(),
             deadline: Duration::from_secs(60),
             cap: 16 << 20,
@@ -114,6 +116,13 @@ impl Program {
         self
     }
 
+    /// What it reads on its standard input; default nothing. All of it has to fit into a pipe, so a few KiB at most.
+    #[must_use]
+    pub fn input(mut self, bytes: Vec<u8>) -> Self {
+        self.input = Some(bytes);
+        self
+    }
+
     /// How long it may take; default one minute.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -128,11 +137,13 @@ impl Program {
         self
     }
 
-    /// Runs it to its end, with nothing on standard input. It does not outlive this call.
+    /// Runs it to its end. It does not outlive this call.
     pub async fn run(&self) -> Result<Finished, ProcessError> {
         let mut child = self.spawn(&mut self.command())?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let stdin = child.stdin.take();
         let whole = async {
+            self.feed(stdin).await?;
             let (stdout, stderr) = tokio::try_join!(
                 capped(stdout, self.cap, Beyond::Refuse),
                 capped(stderr, self.cap, Beyond::Drop),
@@ -164,8 +175,10 @@ impl Program {
     ) -> Result<Finished, ProcessError> {
         let mut child = self.spawn(self.command().process_group(0))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let stdin = child.stdin.take();
         let mut group = Group::of(&child);
         let whole = async {
+            self.feed(stdin).await?;
             let (stdout, ()) = tokio::try_join!(
                 capped(stdout, self.cap, Beyond::Refuse),
                 lines(stderr, heard)
@@ -208,6 +221,17 @@ impl Program {
         })
     }
 
+    /// Writes all of its input. One that ends without reading it says itself why.
+    async fn feed(&self, stdin: Option<ChildStdin>) -> io::Result<()> {
+        let (Some(mut stdin), Some(input)) = (stdin, &self.input) else {
+            return Ok(());
+        };
+        match stdin.write_all(input).await {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn program(&self) -> String {
         self.name.to_string_lossy().into_owned()
     }
@@ -221,7 +245,11 @@ impl Program {
         command
             .args(&self.arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(if self.input.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);

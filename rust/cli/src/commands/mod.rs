@@ -11,6 +11,7 @@ mod history;
 mod image;
 mod inventory;
 mod kernel;
+mod model;
 mod pages;
 mod plan;
 mod render;
@@ -145,6 +146,7 @@ async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
         Command::Concern(args) => concern::run(context, &args).await,
         Command::Secret(args) => secret::run(context, &args).await,
         Command::Kernel(args) => kernel::run(context, &args).await,
+        Command::Model(args) => model::run(context, &args).await,
         Command::Completions(args) => Ok(completions::run(&args)),
     }
 }

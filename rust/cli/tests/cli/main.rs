@@ -17,6 +17,7 @@ mod host;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kernel;
 mod login;
+mod model;
 mod reference;
 mod sandbox;
 mod secret;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::environment::TestEnv;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "inventory",
     "render",
     "plan",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 14] = [
     "adopt",
     "why",
     "concern",
+    "model",
     "kernel",
     "completions",
 ];
@@ -36,7 +37,8 @@ fn every_command_explains_itself() {
     }
     let steps = ["list", "show", "new", "test"].map(|step| ["concern", step]);
     let kernel = ["fragment", "config", "build"].map(|step| ["kernel", step]);
-    for [command, step] in steps.into_iter().chain(kernel) {
+    let others = [["model", "pin"]].into_iter().chain(kernel);
+    for [command, step] in steps.into_iter().chain(others) {
         let said = env.bare(&[command, step, "-h"]);
         assert_eq!(said.code, 0, "{}", said.err);
         let _ = write!(text, "\n## {command} {step}\n\n{}", said.out);
