@@ -24,6 +24,7 @@ pub(super) async fn run(context: &Context, args: &args::Inventory) -> Result<Ver
     let hosts = select(&inventory, &args.hosts.hosts)?;
     if args.check {
         context.check_templates()?;
+        super::secret::warn_of_exposed_facts(context.ui, &inventory);
         let count = inventory.hosts().len();
         let hosts = if count == 1 { "host" } else { "hosts" };
         context

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use deployctl_core::inventory::secrets::Secret;
 use deployctl_core::inventory::text::Label;
 use deployctl_core::inventory::{Inventory, suggest};
-use deployctl_core::secret::{Fault, HeaderError, Recipients};
+use deployctl_core::secret::{Fault, HeaderError, Recipients, exposed_facts};
 use deployctl_engine::secret::{
     Identities, IdentityError, OpenError, Passphrase, Plaintext, Vault,
 };
@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::env_vars;
 use crate::failure::Failure;
 use crate::moment::date;
-use crate::ui::Ui;
+use crate::ui::{Tone, Ui};
 
 pub(super) async fn run(context: &Context, args: &args::Secret) -> Result<Verdict, Failure> {
     let secrets = Secrets {
@@ -36,6 +36,19 @@ pub(super) async fn run(context: &Context, args: &args::Secret) -> Result<Verdic
         args::Secret::Edit(args) => change::edit(context, &secrets, args).await,
         args::Secret::Rotate(args) => change::rotate(context, &secrets, args),
         args::Secret::Rekey(args) => change::rekey(context, &secrets, args),
+    }
+}
+
+/// Names facts that have the shape of a secret, on standard error. Facts reach the Nix store, which everybody can read.
+pub(super) fn warn_of_exposed_facts(ui: Ui, inventory: &Inventory) {
+    for fact in exposed_facts(inventory) {
+        let place = fact.place.as_deref().unwrap_or("the inventory");
+        ui.say(&format!(
+            "{}: {place}: `{}` looks like {}; facts reach plans, and the Nix store, which everybody can read\n  hint: declare it as a secret (docs/secrets.md), and change it at its service if it is real",
+            Tone::Warn.of("warning"),
+            fact.path,
+            fact.looks_like,
+        ));
     }
 }
 

@@ -474,3 +474,46 @@ fn facts_name_secrets_that_are_declared() {
       hint: secrets of this host: hub
     ");
 }
+
+/// A shape is no proof, so it is a warning; the text itself is in none.
+#[test]
+fn facts_and_files_that_look_like_secrets_are_named() {
+    let env = TestEnv::with_own_modules();
+    // Put together here, so that no scanner of repositories takes this file for a leak.
+    let token: String = "hf_"
+        .chars()
+        .chain("aB3dE5gH7jK9".repeat(3).chars())
+        .collect();
+    let file = json!({
+        "path": "/etc/hub.conf", "mode": "0600", "owner": "root", "group": "root",
+        "content": format!("[hub]\ntoken = {token}\n"),
+    });
+    let mut inventory: serde_json::Value =
+        serde_json::from_slice(&fs::read(env.path("inventory.json")).unwrap()).unwrap();
+    inventory["hosts"]["cuda"]["extra"] = json!({ "files": [file] });
+    fs::write(env.path("inventory.json"), inventory.to_string()).unwrap();
+    let checked = env.run(&["inventory", "--check"]);
+    insta::assert_snapshot!(checked.all(), @"
+    exit code: 0
+    --- stdout
+    --- stderr
+    warning: hosts/cuda/default.nix:1: `hosts.cuda.extra.files.0.content` looks like a token of Hugging Face; facts reach plans, and the Nix store, which everybody can read
+      hint: declare it as a secret (docs/secrets.md), and change it at its service if it is real
+    the inventory is valid: 4 hosts
+    ");
+    assert!(
+        secret(&env, &["check"])
+            .err
+            .starts_with("warning: hosts/cuda/default.nix:1: ")
+    );
+    let planned = env.run(&["plan", "cuda"]).all();
+    let warning: Vec<_> = planned
+        .lines()
+        .filter(|line| line.contains("looks like"))
+        .collect();
+    insta::assert_snapshot!(
+        warning.join("\n"),
+        @"  warning: line 2 of `/etc/hub.conf` looks like a token of Hugging Face; plans and generations hold what files contain"
+    );
+    assert!(!checked.all().contains(&token));
+}

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
+use crate::secret::exposed_lines;
 use std::collections::BTreeSet;
 
 /// Plans what makes `observed` into `rendered`. Pure: the same arguments give the same plan and id.
@@ -55,6 +56,7 @@ pub fn plan(
         plan.live.extend(record::change(rendered, observed, &plan));
         findings.extend(blackout::findings(target, &plan, observed));
     }
+    findings.extend(exposed(rendered));
     if !plan.is_empty() {
         findings.extend(disk::findings(rendered, observed, &plan, options));
     }
@@ -69,6 +71,20 @@ pub fn plan(
     plan.findings = findings;
     seal(&mut plan);
     plan
+}
+
+/// Lines of files that look like a secret.
+fn exposed(rendered: &Rendered) -> Vec<Finding> {
+    let found = exposed_lines(rendered).into_iter();
+    found
+        .map(|(path, line, looks_like)| {
+            Finding::warn(
+                "secret",
+                format!("line {line} of `{path}` looks like {looks_like}; plans and generations hold what files contain"),
+                Some("declare it as a secret (docs/secrets.md), and change it at its service if it is real".to_owned()),
+            )
+        })
+        .collect()
 }
 
 /// Nothing but files is looked at in a sandbox, so nothing else can be said to have changed.

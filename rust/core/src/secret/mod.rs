@@ -1,4 +1,4 @@
-//! Who may read a secret, and whether its file agrees.
+//! Who may read a secret, whether its file agrees, and what looks like a secret where none may be.
 //!
 //! Files are of age's first version (<https://age-encryption.org/v1>), which agenix reads and writes, too. A header
 //! tells by tags which SSH keys can open a file, so that it can be reviewed without any private key.
@@ -6,7 +6,9 @@
 mod header;
 mod recipients;
 mod review;
+mod shape;
 
 pub use header::{Header, HeaderError, tag};
 pub use recipients::{NoKey, Reader, Recipient, Recipients};
 pub use review::{Fault, Reviewed, review};
+pub use shape::{ExposedFact, exposed_facts, exposed_lines};

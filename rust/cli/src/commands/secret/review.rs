@@ -8,7 +8,7 @@ use deployctl_core::secret::{Fault, Reader, Reviewed, review};
 use deployctl_report::Verdict;
 use serde_json::{Map, Value, json};
 
-use super::{Secrets, shown};
+use super::{Secrets, shown, warn_of_exposed_facts};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::moment::date;
@@ -97,6 +97,7 @@ fn row(reviewed: &Reviewed) -> [String; 4] {
 }
 
 pub(super) fn check(context: &Context, secrets: &Secrets) -> Result<Verdict, Failure> {
+    warn_of_exposed_facts(context.ui, &secrets.inventory);
     let all = all(context, secrets)?;
     let unused = unused(secrets);
     let wrong = all.iter().any(|it| !it.faults.is_empty());
