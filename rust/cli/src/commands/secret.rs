@@ -10,10 +10,9 @@ use std::sync::Arc;
 use deployctl_core::inventory::secrets::Secret;
 use deployctl_core::inventory::text::Label;
 use deployctl_core::inventory::{Inventory, suggest};
+use deployctl_core::query::printable_line;
 use deployctl_core::secret::{Fault, HeaderError, Recipients, exposed_facts};
-use deployctl_engine::secret::{
-    Identities, IdentityError, OpenError, Passphrase, Plaintext, Vault,
-};
+use deployctl_engine::secret::{Identities, IdentityError, OpenError, Person, Plaintext, Vault};
 use deployctl_report::Verdict;
 
 use crate::args;
@@ -31,7 +30,7 @@ pub(super) async fn run(context: &Context, args: &args::Secret) -> Result<Verdic
     match args {
         args::Secret::List => review::list(context, &secrets),
         args::Secret::Check => review::check(context, &secrets),
-        args::Secret::Show(args) => show(&secrets, args),
+        args::Secret::Show(args) => show(context.ui, &secrets, args),
         args::Secret::Set(args) => change::set(context, &secrets, args),
         args::Secret::Edit(args) => change::edit(context, &secrets, args).await,
         args::Secret::Rotate(args) => change::rotate(context, &secrets, args),
@@ -123,9 +122,9 @@ fn open_hint(error: &OpenError, name: &str) -> String {
     }
 }
 
-fn show(secrets: &Secrets, args: &args::SecretShow) -> Result<Verdict, Failure> {
+fn show(ui: Ui, secrets: &Secrets, args: &args::SecretShow) -> Result<Verdict, Failure> {
     secrets.find(&args.name)?;
-    let value = secrets.open(&args.name, &identities(&args.identities)?)?;
+    let value = secrets.open(&args.name, &identities(ui, &args.identities)?)?;
     let mut out = std::io::stdout().lock();
     // A reader that is gone is no error.
     let _ = out.write_all(&value);
@@ -136,21 +135,32 @@ fn show(secrets: &Secrets, args: &args::SecretShow) -> Result<Verdict, Failure> 
     Ok(Verdict::Done)
 }
 
+/// Whoever started the program.
+struct Terminal(Ui);
+
+impl Person for Terminal {
+    fn passphrase(&self, words: &str) -> Option<String> {
+        let question = format!("{words}: ");
+        Ui::is_attended()
+            .then(|| Ui::hidden(&question).ok())
+            .flatten()
+    }
+
+    fn message(&self, words: &str) {
+        self.0.say(&printable_line(words.as_bytes(), 200));
+    }
+}
+
 /// The private keys at hand.
-fn identities(args: &args::Identities) -> Result<Identities, Failure> {
+fn identities(ui: Ui, args: &args::Identities) -> Result<Identities, Failure> {
     let files = if args.files.is_empty() {
         let usual = env_vars::ssh_keys().into_iter();
         usual.filter(|path| path.is_file()).collect()
     } else {
         args.files.clone()
     };
-    let passphrase: Passphrase = Arc::new(|words| {
-        let question = format!("{words}: ");
-        Ui::is_attended()
-            .then(|| Ui::hidden(&question).ok())
-            .flatten()
-    });
-    Identities::read(&files, &passphrase).map_err(|error| {
+    let person: Arc<dyn Person> = Arc::new(Terminal(ui));
+    Identities::read(&files, &person).map_err(|error| {
         let hint = match &error {
             IdentityError::Read { .. } => "see its owner and mode",
             IdentityError::Unusable { .. } => {

@@ -73,11 +73,17 @@ fn public(path: &Path) -> String {
 
 /// A run with `value` on standard input.
 fn fed(env: &TestEnv, arguments: &[&str], value: &[u8]) -> Said {
+    fed_with(env, "/usr/sbin:/usr/bin:/sbin:/bin", arguments, value)
+}
+
+/// The same with other programs on the `PATH`.
+fn fed_with(env: &TestEnv, path: &str, arguments: &[&str], value: &[u8]) -> Said {
     let inventory = env.path("inventory.json");
     let mut all = vec!["--inventory", inventory.to_str().unwrap()];
     all.extend(arguments);
     let mut child = env
         .command(&all)
+        .env("PATH", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -516,4 +522,55 @@ fn facts_and_files_that_look_like_secrets_are_named() {
         @"  warning: line 2 of `/etc/hub.conf` looks like a token of Hugging Face; plans and generations hold what files contain"
     );
     assert!(!checked.all().contains(&token));
+}
+
+/// A hardware key opens files by a program of its own, which tells the person what to do.
+#[test]
+fn a_plugin_of_age_opens_what_was_sealed_for_it() {
+    let env = env();
+    env.edit(
+        "/cluster/operators/operator/keys",
+        json!([public(&env.path("host"))]),
+    );
+    let mut inventory: serde_json::Value =
+        serde_json::from_slice(&fs::read(env.path("inventory.json")).unwrap()).unwrap();
+    inventory["cluster"]["operators"]["operator"]["age_keys"] =
+        json!(["age1drawer1w3hhqgrywfshwetjfjq5w2"]);
+    fs::write(env.path("inventory.json"), inventory.to_string()).unwrap();
+    fs::write(
+        env.path("drawer"),
+        "AGE-PLUGIN-DRAWER-1W3HHQGRYWFSHWETJKM2GCJ\n",
+    )
+    .unwrap();
+    let drawer = env.path("drawer");
+    let show = ["secret", "show", "hub", "-i", drawer.to_str().unwrap()];
+    let set = ["secret", "set", "hub"];
+    // Without its program, nothing is written.
+    let plugins = env.path("plugins");
+    fs::create_dir(&plugins).unwrap();
+    let path = format!("{}:/usr/bin:/bin", plugins.display());
+    let run = |arguments: &[&str]| fed_with(&env, &path, arguments, b"value");
+    insta::assert_snapshot!(run(&set).all(), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: cannot write `secrets/hub.age`: operator `operator` has a key that cannot be used: Could not find 'age-plugin-drawer' on the PATH. Have you installed the plugin?
+    ");
+    assert!(!env.repo().join("secrets/hub.age").exists());
+    let plugin = plugins.join("age-plugin-drawer");
+    fs::write(&plugin, include_str!("age-plugin-drawer")).unwrap();
+    fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).unwrap();
+    insta::assert_snapshot!(run(&set).all(), @"
+    exit code: 0
+    --- stdout
+    secrets/hub.age written
+    --- stderr
+    ");
+    insta::assert_snapshot!(run(&show).all(), @"
+    exit code: 0
+    --- stdout
+    value--- stderr
+    Please open the top drawer
+    ");
+    assert!(run(&["secret", "check"]).out.contains("pass  hub\n"));
 }

@@ -11,11 +11,17 @@ use age::{Callbacks, DecryptError};
 use deployctl_core::secret::{Header, HeaderError};
 use zeroize::Zeroizing;
 
-use super::{LONGEST, Plaintext};
+use super::{LONGEST, Plaintext, words_of};
 use crate::files::read_up_to;
 
-/// Asks for the passphrase of a key that `words` describe; `None` where nobody can be asked.
-pub type Passphrase = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// The person at the terminal, for keys that need one.
+pub trait Person: Send + Sync {
+    /// The passphrase or PIN that `words` ask for; `None` where nobody can be asked.
+    fn passphrase(&self, words: &str) -> Option<String>;
+
+    /// Shows what the plugin of a hardware key wants done, such as a touch.
+    fn message(&self, words: &str);
+}
 
 /// Why a private key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,12 +84,12 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// Reads the private keys in `files`: of SSH, of `age-keygen`, or of plugins. `passphrase` is asked once a key
-    /// needs it.
+    /// Reads the private keys in `files`: of SSH, of `age-keygen`, or of plugins. `person` is asked once a key
+    /// needs that.
     ///
     /// # Errors
     /// A file cannot be read or holds no key of these kinds.
-    pub fn read(files: &[PathBuf], passphrase: &Passphrase) -> Result<Self, IdentityError> {
+    pub fn read(files: &[PathBuf], person: &Arc<dyn Person>) -> Result<Self, IdentityError> {
         let mut all = Self {
             keys: Vec::new(),
             places: Vec::new(),
@@ -91,7 +97,7 @@ impl Identities {
         };
         for path in files {
             let asks = Asks {
-                passphrase: passphrase.clone(),
+                person: person.clone(),
                 unanswered: all.unanswered.clone(),
             };
             all.keys.extend(keys_in(path, asks)?);
@@ -141,7 +147,7 @@ impl Identities {
                 io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => OpenError::Damaged,
                 _ => OpenError::Other(error.to_string()),
             },
-            other => OpenError::Other(other.to_string().replace('\n', " ")),
+            other => OpenError::Other(words_of(other)),
         }
     }
 }
@@ -162,7 +168,7 @@ fn keys_in(
     let name = path.display().to_string();
     if bytes.trim_ascii_start().starts_with(b"-----BEGIN ") {
         let key = age::ssh::Identity::from_buffer(&bytes[..], Some(name));
-        let key = key.map_err(|error| unusable(error.to_string()))?;
+        let key = key.map_err(|error| unusable(words_of(&error)))?;
         if let age::ssh::Identity::Unsupported(_) = key {
             let because = "age uses private keys of the types ed25519 and RSA, in files";
             return Err(unusable(because.to_owned()));
@@ -170,20 +176,22 @@ fn keys_in(
         return Ok(vec![Box::new(key.with_callbacks(asks))]);
     }
     let file = age::IdentityFile::from_buffer(&bytes[..]);
-    let file = file.map_err(|error| unusable(error.to_string()))?;
+    let file = file.map_err(|error| unusable(words_of(&error)))?;
     let keys = file.with_callbacks(asks).into_identities();
-    keys.map_err(|error| unusable(error.to_string().replace('\n', " ")))
+    keys.map_err(|error| unusable(words_of(&error)))
 }
 
 /// Asks a person, and remembers whether nobody answered.
 #[derive(Clone)]
 struct Asks {
-    passphrase: Passphrase,
+    person: Arc<dyn Person>,
     unanswered: Arc<AtomicBool>,
 }
 
 impl Callbacks for Asks {
-    fn display_message(&self, _: &str) {}
+    fn display_message(&self, words: &str) {
+        self.person.message(words);
+    }
 
     fn confirm(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
         None
@@ -194,7 +202,7 @@ impl Callbacks for Asks {
     }
 
     fn request_passphrase(&self, description: &str) -> Option<SecretString> {
-        let answer = (self.passphrase)(description);
+        let answer = self.person.passphrase(description);
         self.unanswered.store(answer.is_none(), Ordering::Relaxed);
         answer.map(SecretString::from)
     }

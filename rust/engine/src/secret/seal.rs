@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deployctl_core::secret::{Recipient, Recipients};
 
-use super::Plaintext;
+use super::{Plaintext, words_of};
 use crate::random;
 
 /// Why a value cannot be encrypted.
@@ -48,14 +48,14 @@ pub fn seal(value: &Plaintext, recipients: &Recipients) -> Result<String, SealEr
         recipients.keys.iter().map(key).collect::<Result<_, _>>()?;
     let keys = keys.iter().map(|key| &**key as &dyn age::Recipient);
     let encryptor =
-        age::Encryptor::with_recipients(keys).map_err(|error| SealError::Age(error.to_string()))?;
+        age::Encryptor::with_recipients(keys).map_err(|error| SealError::Age(words_of(&error)))?;
     let written = |value: &[u8]| -> io::Result<Vec<u8>> {
         let armor = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
         let mut stream = encryptor.wrap_output(armor)?;
         stream.write_all(value)?;
         stream.finish()?.finish()
     };
-    let sealed = written(value).map_err(|error| SealError::Age(error.to_string()))?;
+    let sealed = written(value).map_err(|error| SealError::Age(words_of(&error)))?;
     Ok(String::from_utf8_lossy(&sealed).into_owned())
 }
 
@@ -76,7 +76,7 @@ fn key(recipient: &Recipient) -> Result<Box<dyn age::Recipient>, SealError> {
     let key = key.map_err(|why| fail(why.to_owned()))?;
     let name = key.plugin().to_owned();
     let plugin = plugin::RecipientPluginV1::new(&name, &[key], &[], age::NoCallbacks)
-        .map_err(|error| fail(error.to_string()))?;
+        .map_err(|error| fail(words_of(&error)))?;
     Ok(Box::new(plugin))
 }
 

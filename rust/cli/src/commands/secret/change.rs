@@ -71,7 +71,7 @@ pub(super) async fn edit(
     secrets.find(&args.name)?;
     let there = secrets.vault.path(&args.name).exists();
     let earlier = if there {
-        secrets.open(&args.name, &identities(&args.identities)?)?
+        secrets.open(&args.name, &identities(context.ui, &args.identities)?)?
     } else {
         Plaintext::default()
     };
@@ -166,7 +166,7 @@ pub(super) fn rekey(
             .say("every secret is encrypted to exactly its readers");
         return Ok(Verdict::Done);
     }
-    let identities = identities(&args.identities)?;
+    let identities = identities(context.ui, &args.identities)?;
     let (mut files, mut failures) = (BTreeMap::new(), Vec::new());
     for name in names {
         let secret = secrets
