@@ -3,9 +3,11 @@
 use deployctl_engine::adopt::{self, AdoptError, Written};
 use deployctl_engine::ask::AskError;
 use deployctl_engine::connect::{route, target};
+use deployctl_engine::secret::Vault;
 use deployctl_engine::transport::ssh_config::SshRoute;
 use deployctl_report::Verdict;
 
+use super::secret;
 use crate::args;
 use crate::context::{Context, one_host};
 use crate::failure::Failure;
@@ -41,12 +43,14 @@ pub(super) async fn run(context: &Context, args: &args::Adopt) -> Result<Verdict
         .await
         .map_err(adopt_failure)?;
     let written = adopt::pin(&repo, &name, &pinned, args.replace).map_err(adopt_failure)?;
+    let closed = secret::closed_to(&Vault::of(&repo), &inventory, &name, &pinned.host_keys);
     if context.ui.json {
         Ui::print_json(&serde_json::json!({
             "host": name,
             "fingerprint": shown,
             "identity": pinned,
             "written": written == Written::Pinned,
+            "rekey": closed,
         }));
     } else {
         let words = match written {
@@ -57,6 +61,12 @@ pub(super) async fn run(context: &Context, args: &args::Adopt) -> Result<Verdict
             "{name}: {shown} of `{}` {words} in hosts/{name}/identity.json\n",
             pinned.hostname
         ));
+        if !closed.is_empty() {
+            context.ui.say(&format!(
+                "this host cannot open {}; `deployctl secret rekey` encrypts them to its key",
+                closed.join(", ")
+            ));
+        }
     }
     Ok(Verdict::Done)
 }

@@ -3,15 +3,16 @@
 mod change;
 mod review;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use deployctl_core::inventory::secrets::Secret;
 use deployctl_core::inventory::text::Label;
 use deployctl_core::inventory::{Inventory, suggest};
+use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
-use deployctl_core::secret::{Fault, HeaderError, Recipients, exposed_facts};
+use deployctl_core::secret::{Fault, Header, HeaderError, Recipients, exposed_facts, tag};
 use deployctl_engine::secret::{Identities, IdentityError, OpenError, Person, Plaintext, Vault};
 use deployctl_report::Verdict;
 
@@ -49,6 +50,28 @@ pub(super) fn warn_of_exposed_facts(ui: Ui, inventory: &Inventory) {
             fact.looks_like,
         ));
     }
+}
+
+/// Files for `host` that none of its `keys` opens, as far as their headers tell: all of them once it was installed anew.
+pub(super) fn closed_to(
+    vault: &Vault,
+    inventory: &Inventory,
+    host: &HostName,
+    keys: &BTreeSet<String>,
+) -> Vec<String> {
+    let tags: Vec<String> = keys.iter().filter_map(|key| tag(key)).collect();
+    let opens = |header: &Header| header.tags.iter().any(|it| tags.contains(it));
+    let declared = inventory.cluster().secrets.iter().flatten();
+    declared
+        .filter(|(_, secret)| secret.hosts.contains(host))
+        .filter(|(name, _)| {
+            // A file that is missing or damaged is for `secret check` to tell.
+            let file = vault.read(name.as_str()).ok().flatten();
+            file.and_then(|file| Header::parse(&file).ok())
+                .is_some_and(|header| !opens(&header))
+        })
+        .map(|(name, _)| shown(name.as_str()))
+        .collect()
 }
 
 /// What is declared, and where the files are.

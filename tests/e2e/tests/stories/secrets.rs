@@ -70,20 +70,59 @@ fn sum(value: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Files of the machine, apart from memory that is a secret's own, and of the controller, that hold a value.
-fn leaks(cluster: &Cluster, machine: &Machine) -> Result<String> {
-    let found = machine.ok(
-        "sync; grep -rl poison-471[2] /etc /home /opt /root /srv /tmp /var /dev/shm /run --exclude-dir=credentials 2>/dev/null |
-           grep -v '^/run/deployctl/secrets/' || :
-         cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -a -o 'poison-471[2]' || :
-         journalctl -q | grep -o 'poison-471[2]' || :",
-    )?;
-    let here = Command::new("grep")
-        .args(["-rl", POISON])
+/// Looks for values where none may be. Each line is a place, how much of it was looked at, and how often a value is there.
+const LOOK: &str = "\
+count() { printf '%s\\t%s\\t%s\\n' \"$1\" \"$2\" \"$3\"; }
+sync
+for place in /etc /home /opt /root /srv /tmp /var /dev/shm; do
+    count \"$place\" \"$(find \"$place\" -type f 2>/dev/null | wc -l)\" \"$(grep -rl poison-471[2] \"$place\" 2>/dev/null | wc -l)\"
+done
+count /run \"$(find /run -type f 2>/dev/null | wc -l)\" \"$(grep -rl poison-471[2] /run --exclude-dir=credentials 2>/dev/null | grep -vc '^/run/deployctl/secrets/')\"
+count 'command lines' \"$(ls -d /proc/[0-9]* | wc -l)\" \"$(cat /proc/[0-9]*/cmdline 2>/dev/null | grep -ac 'poison-471[2]')\"
+count environments \"$(ls -d /proc/[0-9]* | wc -l)\" \"$(cat /proc/[0-9]*/environ 2>/dev/null | grep -ac 'poison-471[2]')\"
+count 'lines of the journal' \"$(journalctl -q | wc -l)\" \"$(journalctl -q | grep -c 'poison-471[2]')\"
+count 'seen during applies' \"$(wc -l </run/watch.rounds)\" \"$(wc -l </run/watch.hits)\"
+";
+
+/// What looks at all processes of the machine while applies run.
+const WATCH: &str = "\
+: >/run/watch.rounds; : >/run/watch.hits
+systemd-run --quiet --unit watch sh -c 'while :; do
+    cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -ao poison-471[2] >>/run/watch.hits
+    echo >>/run/watch.rounds; sleep 0.05
+done'
+";
+
+/// The same on the controller, with every object of the repository's git.
+const LOOK_HERE: &str = "\
+cd \"$1\"
+git init -q . 2>/dev/null; git add -A; git -c user.name=t -c user.email=t@t commit -qm state || :
+objects=$(git cat-file --batch-all-objects --batch-check | wc -l)
+count() { printf '%s\\t%s\\t%s\\n' \"$1\" \"$2\" \"$3\"; }
+count 'objects of git' \"$objects\" \"$(git cat-file --batch-all-objects --batch | grep -ac 'poison-471[2]')\"
+shift
+for place in \"$@\" /dev/shm; do
+    count \"the controller's $(basename \"$place\")\" \"$(find \"$place\" -type f 2>/dev/null | wc -l)\" \"$(grep -rl 'poison-471[2]' \"$place\" 2>/dev/null | wc -l)\"
+done
+";
+
+/// The places that hold a value. All places are printed with their counts.
+#[expect(clippy::print_stdout, reason = "the counts are the evidence")]
+fn leaks(cluster: &Cluster, machine: &Machine) -> Result<Vec<String>> {
+    let mut table = machine.ok(LOOK)?;
+    let here = Command::new("sh")
+        .args(["-c", LOOK_HERE, "sh"])
+        .arg(cluster.path(""))
         .args([cluster.world.scratch(), cluster.world.home()])
-        .arg("/dev/shm")
         .output()?;
-    Ok(found + &String::from_utf8_lossy(&here.stdout))
+    ensure!(here.status.success(), "{here:?}");
+    table += &String::from_utf8(here.stdout)?;
+    println!("{table}");
+    let rows = table.lines().map(|row| row.split('\t').collect::<Vec<_>>());
+    Ok(rows
+        .filter(|row| row.get(2) != Some(&"0"))
+        .map(|row| row[0].to_owned())
+        .collect())
 }
 
 #[test]
@@ -105,23 +144,41 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     set(&cluster, "token", &format!("{POISON}-first\n"))?;
     cluster.deployctl(&["secret", "check"])?.expect(0);
 
+    // sudo writes down what goes in and out of it, readable.
+    machine
+        .ok("printf 'Defaults log_input, log_output, !compress_io\\n' >/etc/sudoers.d/50-record")?;
+    machine.ok(WATCH)?;
     let plan = cluster.deployctl(&["plan", "box", "--verbose"])?.expect(0);
     assert!(!plan.stdout.contains(POISON), "{plan:?}");
     cluster.deployctl(&["apply", "box", "--yes"])?.expect(0);
     assert_eq!(given(machine)?, sum(&format!("{POISON}-first"))?);
-    assert_eq!(leaks(&cluster, machine)?, "");
-    // The search would have found it.
+    machine.ok("find /var/log/sudo-io -type f | grep -q .")?;
+    assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
+    // The search would have found it, there and here.
     machine.ok("cp /run/deployctl/secrets/token /root/found")?;
-    assert_eq!(leaks(&cluster, machine)?, "/root/found\n");
+    let page = cluster.path("verify.html");
+    fs::write(&page, POISON)?;
+    let found = ["/root", "objects of git", "the controller's scratch"];
+    assert_eq!(leaks(&cluster, machine)?, found);
     machine.ok("rm /root/found")?;
+    fs::remove_dir_all(cluster.path(".git"))?;
+    fs::remove_file(&page)?;
     let place = "stat -L -c '%U:%G %a' /etc/deployctl/secrets/token; stat -f -L -c %T /etc/deployctl/secrets/token";
     assert_eq!(machine.ok(place)?, "root:root 400\nramfs\n");
     cluster
         .deployctl(&["plan", "box"])?
         .expect(0)
         .says("nothing to change");
+    let page = cluster.world.scratch().join("page.html");
     cluster
-        .deployctl(&["verify", "box", "--only", "secrets"])?
+        .deployctl(&[
+            "verify",
+            "box",
+            "--only",
+            "secrets",
+            "--html",
+            &page.to_string_lossy(),
+        ])?
         .expect(0);
 
     // Another value restarts its reader, and nothing else.
@@ -140,6 +197,7 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     // After a reboot it is there before its reader.
     machine.ok("rm -f /run/reader.sum")?;
     machine.reboot()?;
+    machine.ok(WATCH)?;
     assert_eq!(given(machine)?, sum(&format!("{POISON}-second"))?);
 
     // An earlier generation has its own value.
@@ -151,6 +209,7 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     assert_eq!(given(machine)?, sum(&format!("{POISON}-first"))?);
 
     bad_files(&cluster, machine)?;
+    installed_anew(&cluster, machine)?;
 
     // Removed: nothing is left, in memory either.
     cluster.declare_secrets(&json!({}))?;
@@ -159,7 +218,35 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     })?;
     cluster.deployctl(&["apply", "box", "--yes"])?.expect(0);
     machine.ok("! ls -A /etc/deployctl/sealed /etc/deployctl/secrets /run/deployctl/secrets 2>/dev/null | grep . && ! grep /run/deployctl/secrets /proc/mounts")?;
-    assert_eq!(leaks(&cluster, machine)?, "");
+    assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
+    Ok(())
+}
+
+/// The host comes back empty and with another key, as docs/secrets.md tells it.
+fn installed_anew(cluster: &Cluster, machine: &Machine) -> Result<()> {
+    machine.ok(
+        "systemctl disable --quiet --now reader alpha deployctl-secrets; ! mountpoint -q /run/deployctl/secrets || umount /run/deployctl/secrets
+         rm -rf /etc/deployctl /var/lib/deployctl /run/reader.sum /etc/systemd/system/reader.service /etc/systemd/system/alpha.service /etc/systemd/system/deployctl-*
+         rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl daemon-reload; systemctl restart ssh",
+    )?;
+    cluster
+        .deployctl(&["plan", "box"])?
+        .expect(9)
+        .says("run `deployctl adopt --replace`");
+    let line = machine.ok("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")?;
+    let fingerprint = line.split_whitespace().nth(1).unwrap_or_default();
+    cluster
+        .deployctl(&["adopt", "box", "--replace", "--fingerprint", fingerprint])?
+        .expect(0)
+        .says("this host cannot open secrets/token.age; `deployctl secret rekey` encrypts them to its key");
+    cluster
+        .deployctl(&["secret", "check"])?
+        .expect(4)
+        .says("secrets/token.age: host `box` cannot open it");
+    cluster.deployctl(&["secret", "rekey"])?.expect(0);
+    cluster.deployctl(&["secret", "check"])?.expect(0);
+    cluster.deployctl(&["apply", "box", "--yes"])?.expect(0);
+    assert_eq!(given(machine)?, sum(&format!("{POISON}-second"))?);
     Ok(())
 }
 
