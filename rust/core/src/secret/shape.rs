@@ -112,10 +112,6 @@ pub struct ExposedFact {
 pub fn exposed_facts(inventory: &Inventory) -> Vec<ExposedFact> {
     let mut found = Vec::new();
     for part in ["cluster", "hosts"] {
-        // One look at all of it: facts are many, and almost never is one of them a secret.
-        if !SET.is_match(inventory.value()[part].to_string().as_bytes()) {
-            continue;
-        }
         let mut walk = Walk {
             inventory,
             found: &mut found,
@@ -281,6 +277,27 @@ mod tests {
     fn lines_count_from_one() {
         let text = format!("a = 1\n\n{}\n", made_up("hf_", 34));
         assert_eq!(in_text(&text), [(3, "a token of Hugging Face")]);
+    }
+
+    /// On a line of its own and after a tab, which JSON writes as two characters each.
+    #[test]
+    fn facts_are_looked_at_as_they_are() {
+        let token = made_up("hf_", 34);
+        for content in [format!("# hub\n{token}\n"), format!("hub\t{token}\n")] {
+            let bytes = include_bytes!("../../../../tests/fixtures/inventory.json");
+            let mut facts: Value = serde_json::from_slice(bytes).expect("it is JSON");
+            facts["hosts"]["cuda"]["extra"] = serde_json::json!({ "files": [{
+                "path": "/etc/hub.conf", "mode": "0600", "owner": "root", "group": "root", "content": content,
+            }] });
+            let inventory = crate::inventory::parse(facts.to_string().as_bytes());
+            let found = exposed_facts(&inventory.expect("it is valid"));
+            let told: Vec<_> = found
+                .iter()
+                .map(|it| (it.path.to_string(), it.looks_like))
+                .collect();
+            let path = "hosts.cuda.extra.files.0.content".to_owned();
+            assert_eq!(told, [(path, "a token of Hugging Face")]);
+        }
     }
 
     #[test]
