@@ -1,5 +1,6 @@
 //! The keys that a secret is encrypted to.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -90,6 +91,13 @@ impl Recipients {
             }
         }
         all
+    }
+
+    /// All who may read it, with a key or without.
+    pub fn readers(&self) -> BTreeSet<&Reader> {
+        let with = self.keys.iter().map(|it| &it.reader);
+        with.chain(self.without.iter().map(|it| &it.reader))
+            .collect()
     }
 
     fn add(&mut self, reader: &Reader, keys: Vec<String>) {

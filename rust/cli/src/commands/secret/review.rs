@@ -26,13 +26,9 @@ pub(super) fn all(context: &Context, secrets: &Secrets) -> Result<Vec<Reviewed>,
         let file = secrets.vault.read(name.as_str())?;
         let recipients = secrets.recipients(secret);
         let faults = review(secret, &recipients, file.as_deref(), changed, today);
-        let operators = secrets.inventory.cluster().operators.keys();
-        let readers = operators
-            .map(|name| Reader::Operator(name.clone()))
-            .chain(secret.hosts.iter().map(|name| Reader::Host(name.clone())));
         reviewed.push(Reviewed {
             name: name.to_string(),
-            readers: readers.collect(),
+            readers: recipients.readers().into_iter().cloned().collect(),
             changed,
             faults,
         });
