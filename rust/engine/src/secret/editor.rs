@@ -33,6 +33,9 @@ pub enum EditError {
     /// The editor.
     #[error(transparent)]
     Editor(#[from] ProcessError),
+    /// What the editor left.
+    #[error("the editor left nothing that can be read as a value, so nothing was changed")]
+    Unreadable(#[source] io::Error),
     /// The editor did not end with 0.
     #[error("the editor ended with {0}, so nothing was changed")]
     Gave(String),
@@ -97,7 +100,8 @@ impl Workplace {
         if !status.success() {
             return Err(EditError::Gave(status.to_string()));
         }
-        read_up_to(&path, LONGEST).map(Plaintext::new).map_err(at)
+        let left = read_up_to(&path, LONGEST).map(Plaintext::new);
+        left.map_err(EditError::Unreadable)
     }
 }
 

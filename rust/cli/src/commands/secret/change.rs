@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
 
-use deployctl_core::secret::{Fault, NoKey};
+use deployctl_core::secret::{Fault, NoKey, Reviewed};
 use deployctl_engine::secret::{
     EditError, LONGEST, Plaintext, SealError, Workplace, random_value, seal,
 };
@@ -15,7 +15,7 @@ use crate::args;
 use crate::context::Context;
 use crate::env_vars;
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Tone, Ui};
 
 pub(super) fn set(
     context: &Context,
@@ -101,7 +101,7 @@ fn edit_failure(error: &EditError, name: &str) -> Failure {
             "`deployctl secret set {name}` needs no file: it takes the value from standard input"
         )),
         EditError::Editor(_) => Some("see VISUAL and EDITOR".to_owned()),
-        EditError::File { .. } | EditError::Gave(_) => None,
+        EditError::File { .. } | EditError::Unreadable(_) | EditError::Gave(_) => None,
     };
     Failure::of(Verdict::Usage, error).hint_if_any(hint)
 }
@@ -146,24 +146,11 @@ pub(super) fn rekey(
     args: &args::SecretRekey,
 ) -> Result<Verdict, Failure> {
     let names = if args.names.is_empty() {
-        let reviewed = review::all(context, secrets)?.into_iter();
-        let other_readers = |fault: &Fault| {
-            matches!(
-                fault,
-                Fault::Closed(_) | Fault::Others(_) | Fault::Hidden { .. }
-            )
-        };
-        reviewed
-            .filter(|it| it.faults.iter().any(other_readers))
-            .map(|it| it.name)
-            .collect()
+        to_rekey(context, secrets)?
     } else {
         args.names.clone()
     };
     if names.is_empty() {
-        context
-            .ui
-            .say("every secret is encrypted to exactly its readers");
         return Ok(Verdict::Done);
     }
     let identities = identities(context.ui, &args.identities)?;
@@ -188,6 +175,41 @@ pub(super) fn rekey(
         return Err(Failure::new(last.verdict, all.join("\n")).hint_if_any(hint));
     }
     write(context, secrets, &files, false)
+}
+
+/// Files that other keys open than the declared ones. What a new encryption does not mend is said, or that all is well.
+fn to_rekey(context: &Context, secrets: &Secrets) -> Result<Vec<String>, Failure> {
+    let (mut names, mut sound) = (Vec::new(), true);
+    for Reviewed { name, faults, .. } in review::all(context, secrets)? {
+        let other_readers = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::Closed(_) | Fault::Others(_) | Fault::Hidden { .. }
+            )
+        };
+        if faults.iter().any(other_readers) {
+            names.push(name);
+            continue;
+        }
+        for fault in faults {
+            if let Fault::Missing { .. } | Fault::File(_) | Fault::NoKey(_) = fault {
+                sound = false;
+                let (place, hint) = (shown(&name), fault.hint(&name));
+                let warning = Tone::Warn.of("warning");
+                context
+                    .ui
+                    .say(&format!("{warning}: {place}: {fault}\n  hint: {hint}"));
+            }
+        }
+    }
+    if names.is_empty() {
+        context.ui.say(if sound {
+            "every secret is encrypted to exactly its readers"
+        } else {
+            "there is nothing to encrypt anew"
+        });
+    }
+    Ok(names)
 }
 
 /// Encrypts `value` to the readers of `name`, and says who has no key yet.
