@@ -119,6 +119,10 @@ fn leaks(cluster: &Cluster, machine: &Machine) -> Result<Vec<String>> {
     table += &String::from_utf8(here.stdout)?;
     println!("{table}");
     let rows = table.lines().map(|row| row.split('\t').collect::<Vec<_>>());
+    let watched = rows
+        .clone()
+        .any(|row| row[0] == "seen during applies" && row[1] != "0");
+    ensure!(watched, "nothing looked at processes while applies ran");
     Ok(rows
         .filter(|row| row.get(2) != Some(&"0"))
         .map(|row| row[0].to_owned())
@@ -130,9 +134,13 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     let cluster = Cluster::boot(&[MachineSpec::new("box").base(Base::Python)])?;
     let machine = cluster.machine("box");
     declare(&cluster)?;
-    cluster.declare_secrets(&json!({ "token": { "for": ["box"] } }))?;
+    cluster.declare_secrets(&json!({
+        "shared": { "for": ["box"], "owner": "daemon", "group": "adm", "mode": "0440" },
+        "token": { "for": ["box"] },
+    }))?;
 
     cluster.adopt_all()?;
+    set(&cluster, "shared", &format!("{POISON}-shared"))?;
     cluster
         .deployctl(&["plan", "box"])?
         .expect(2)
@@ -155,16 +163,32 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     machine.ok("find /var/log/sudo-io -type f | grep -q .")?;
     assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
     // The search would have found it, there and here.
-    machine.ok("cp /run/deployctl/secrets/token /root/found")?;
+    machine.ok("cp /run/deployctl/secrets/token /root/found; sh -c 'sleep 0.5; :' poison-4712")?;
     let page = cluster.path("verify.html");
     fs::write(&page, POISON)?;
-    let found = ["/root", "objects of git", "the controller's scratch"];
+    let found = [
+        "/root",
+        // What was seen is written down there.
+        "/run",
+        "seen during applies",
+        "objects of git",
+        "the controller's scratch",
+    ];
     assert_eq!(leaks(&cluster, machine)?, found);
-    machine.ok("rm /root/found")?;
+    machine.ok("rm /root/found; : >/run/watch.hits")?;
     fs::remove_dir_all(cluster.path(".git"))?;
     fs::remove_file(&page)?;
-    let place = "stat -L -c '%U:%G %a' /etc/deployctl/secrets/token; stat -f -L -c %T /etc/deployctl/secrets/token";
-    assert_eq!(machine.ok(place)?, "root:root 400\nramfs\n");
+    let place = "cd /etc/deployctl/secrets; stat -L -c '%U:%G %a' shared token; stat -f -L -c %T shared token";
+    assert_eq!(
+        machine.ok(place)?,
+        "daemon:adm 440\nroot:root 400\nramfs\nramfs\n"
+    );
+    // Without it, its reader does not start, rather than with an empty key.
+    machine.ok(
+        "systemctl stop deployctl-secrets; ! systemctl restart reader
+         [ \"$(grep -c . /run/reader.starts)\" = 1 ]
+         systemctl start deployctl-secrets; rm /run/reader.starts; systemctl restart reader",
+    )?;
     cluster
         .deployctl(&["plan", "box"])?
         .expect(0)
@@ -194,6 +218,10 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     assert_eq!(given(machine)?, sum(&format!("{POISON}-second"))?);
     assert_eq!(machine.ok("grep -c . /run/alpha.starts")?, "1\n");
 
+    // What was seen of processes until now is gone with the reboot.
+    assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
+    fs::remove_dir_all(cluster.path(".git"))?;
+
     // After a reboot it is there before its reader.
     machine.ok("rm -f /run/reader.sum")?;
     machine.reboot()?;
@@ -209,6 +237,9 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     assert_eq!(given(machine)?, sum(&format!("{POISON}-first"))?);
 
     bad_files(&cluster, machine)?;
+    // Generations of all values so far: the next step removes them.
+    assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
+    fs::remove_dir_all(cluster.path(".git"))?;
     installed_anew(&cluster, machine)?;
 
     // Removed: nothing is left, in memory either.
@@ -238,7 +269,7 @@ fn installed_anew(cluster: &Cluster, machine: &Machine) -> Result<()> {
     cluster
         .deployctl(&["adopt", "box", "--replace", "--fingerprint", fingerprint])?
         .expect(0)
-        .says("this host cannot open secrets/token.age; `deployctl secret rekey` encrypts them to its key");
+        .says("this host cannot open secrets/shared.age, secrets/token.age; `deployctl secret rekey` encrypts them to its key");
     cluster
         .deployctl(&["secret", "check"])?
         .expect(4)
@@ -296,6 +327,18 @@ fn bad_files(cluster: &Cluster, machine: &Machine) -> Result<()> {
         .deployctl(&["plan", "box"])?
         .expect(2)
         .says("`secrets/token.age`: it is truncated");
+
+    // Another program encrypted an empty value: no service gets it.
+    let key = machine.ok("cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub")?;
+    let mut empty = Command::new("age");
+    let empty = empty.args(["-a", "-r", key.trim(), "/dev/null"]).output()?;
+    ensure!(empty.status.success(), "{empty:?}");
+    fs::write(&file, &empty.stdout)?;
+    cluster
+        .deployctl(&["apply", "box", "--yes"])?
+        .expect(5)
+        .says("rolled back");
+    assert_eq!(given(machine)?, sum(&format!("{POISON}-first"))?);
     fs::write(&file, &good)?;
     assert_eq!(
         machine.ok("find /etc/deployctl -type f -exec sha256sum {} +")?,
