@@ -212,7 +212,7 @@ impl Context {
         let failure =
             |what: &str| Failure::usage(format!("{what} the password file `{}`", file.display()));
         let text = std::fs::read(&file).map_err(|error| failure("cannot read").cause(&error))?;
-        self.warn_of_readers(&file);
+        self.warn_of_readers(&file, "password");
         let secret = Secret::new(&text).map_err(|error| {
             failure("there is no password in")
                 .cause(&error)
@@ -221,15 +221,18 @@ impl Context {
         Ok(Some(secret))
     }
 
-    /// Warns where others than the owner can read a file with a secret.
-    fn warn_of_readers(&self, file: &Path) {
-        let mode = std::fs::metadata(file).map(|found| found.permissions().mode() & 0o777);
-        if let Ok(mode) = mode
+    /// Warns where others than the owner can read a file with a secret, which is `what`.
+    pub(crate) fn warn_of_readers(&self, file: &Path, what: &str) {
+        let found = std::fs::metadata(file)
+            .ok()
+            .filter(std::fs::Metadata::is_file);
+        let mode = found.map(|it| it.permissions().mode() & 0o777);
+        if let Some(mode) = mode
             && mode & 0o077 != 0
         {
             let name = file.display();
             self.ui.say(&format!(
-                "warning: others can read the password file `{name}` (mode {mode:04o})\n  hint: chmod 600 {}",
+                "warning: others can read the {what} file `{name}` (mode {mode:04o})\n  hint: chmod 600 {}",
                 quote::word(&name.to_string())
             ));
         }

@@ -1,10 +1,10 @@
 //! The declared hosts that the tests look at, and what good ones answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use deployctl_checks::{Check, Declared, checks, queries};
-use deployctl_core::concern::Folders;
+use deployctl_checks::{Check, Declared, checks, judges, queries};
+use deployctl_core::concern::{Concerns, Folders};
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::{HostName, UnitName};
 use deployctl_core::query::{Answers, Section};
@@ -22,6 +22,24 @@ pub(crate) fn facts() -> Value {
     let more = serde_json::from_slice(include_bytes!("facts.json")).unwrap();
     merge(&mut facts, more);
     facts
+}
+
+/// The same, where a repository brings the folder `web`, and `cuda` declares it with these facts.
+pub(crate) fn web(schema: &str, checks: &str, declared: Value) -> Inventory {
+    let manifest = "summary = \"A web server.\"\nplatforms = [\"ubuntu\", \"nixos\", \"darwin\"]\n";
+    let files = [
+        ("web/concern.toml", manifest),
+        ("web/facts.schema.json", schema),
+        ("web/checks.toml", checks),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let folders = Folders::built_in().clone();
+    let folders = folders.with("modules", BTreeMap::from(files));
+    let concerns = Concerns::read(&folders, &judges()).unwrap_or_else(|error| panic!("{error}"));
+    let mut raw = facts();
+    raw["hosts"]["cuda"]["web"] = declared;
+    inventory::parse_with(raw.to_string().as_bytes(), &concerns)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn merge(facts: &mut Value, more: Value) {

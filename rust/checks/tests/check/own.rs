@@ -1,20 +1,15 @@
 //! Checks of a concern that a repository brings: what its folder says is what is asked, and judged.
 #![expect(clippy::disallowed_methods, reason = "a test runs a command in shells")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::Command;
 
-use deployctl_checks::{Check, CheckResult, CheckStatus, case, evaluate, judges};
-use deployctl_core::concern::{Concerns, Folders};
-use deployctl_core::inventory;
+use deployctl_checks::{Check, CheckResult, CheckStatus, case, evaluate};
 use deployctl_core::query::Section;
 use serde_json::{Value, json};
 
-use crate::host::{checks_in, facts, section};
-
-const MANIFEST: &str =
-    "summary = \"A web server.\"\nplatforms = [\"ubuntu\", \"nixos\", \"darwin\"]\n";
+use crate::host::{self, checks_in, section};
 
 const SCHEMA: &str = r#"{
   "type": "object",
@@ -29,19 +24,7 @@ const SCHEMA: &str = r#"{
 
 /// The checks of `web` on a host that declares it with `facts`, by the `checks.toml` of `source`.
 fn web(source: &str, declared: Value) -> Vec<Check> {
-    let files = [
-        ("web/concern.toml", MANIFEST),
-        ("web/facts.schema.json", SCHEMA),
-        ("web/checks.toml", source),
-    ];
-    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
-    let folders = Folders::built_in().clone();
-    let folders = folders.with("modules", BTreeMap::from(files));
-    let concerns = Concerns::read(&folders, &judges()).unwrap_or_else(|error| panic!("{error}"));
-    let mut raw = facts();
-    raw["hosts"]["cuda"]["web"] = declared;
-    let inventory = inventory::parse_with(raw.to_string().as_bytes(), &concerns);
-    let inventory = inventory.unwrap_or_else(|error| panic!("{error}"));
+    let inventory = host::web(SCHEMA, source, declared);
     let mut checks = checks_in(&inventory, "cuda", &BTreeSet::new());
     checks.retain(|check| check.concern.as_str() == "web");
     checks

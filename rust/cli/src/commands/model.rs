@@ -26,6 +26,9 @@ async fn pin(context: &Context, args: &args::ModelPin) -> Result<Verdict, Failur
         files::replaceable(path).map_err(|error| unwritable(path, &error))?;
     }
     let token = args.token_file.as_deref().map(token).transpose()?;
+    if let Some(path) = &args.token_file {
+        context.warn_of_readers(path, "token");
+    }
     let request = Request {
         hub: &args.hub,
         repository: &args.repository,
@@ -58,6 +61,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 /// The first line of `path`.
 fn token(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
+    // Not by `files::read_up_to`, which takes no pipe such as `<(pass show hub)`.
     let text = std::fs::File::open(path)
         .and_then(|file| std::io::read_to_string(std::io::Read::take(file, TOKEN_CAP as u64)))
         .map_err(|error| {

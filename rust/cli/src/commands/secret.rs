@@ -12,7 +12,9 @@ use deployctl_core::inventory::text::Label;
 use deployctl_core::inventory::{Inventory, suggest};
 use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
-use deployctl_core::secret::{Fault, Header, HeaderError, Recipients, exposed_facts, tag};
+use deployctl_core::secret::{
+    EXPOSED_HINT, Fault, Header, HeaderError, Recipients, exposed_facts, opens,
+};
 use deployctl_engine::secret::{Identities, IdentityError, OpenError, Person, Plaintext, Vault};
 use deployctl_report::Verdict;
 
@@ -44,7 +46,7 @@ pub(super) fn warn_of_exposed_facts(ui: Ui, inventory: &Inventory) {
     for fact in exposed_facts(inventory) {
         let place = fact.place.as_deref().unwrap_or("the inventory");
         ui.say(&format!(
-            "{}: {place}: `{}` looks like {}; facts reach plans, and the Nix store, which everybody can read\n  hint: declare it as a secret (docs/secrets.md), and change it at its service if it is real",
+            "{}: {place}: `{}` looks like {}; facts reach plans, and the Nix store, which everybody can read\n  hint: {EXPOSED_HINT}",
             Tone::Warn.of("warning"),
             fact.path,
             fact.looks_like,
@@ -59,8 +61,6 @@ pub(super) fn closed_to(
     host: &HostName,
     keys: &BTreeSet<String>,
 ) -> Vec<String> {
-    let tags: Vec<String> = keys.iter().filter_map(|key| tag(key)).collect();
-    let opens = |header: &Header| header.tags.iter().any(|it| tags.contains(it));
     let declared = inventory.cluster().secrets.iter().flatten();
     declared
         .filter(|(_, secret)| secret.hosts.contains(host))
@@ -68,7 +68,7 @@ pub(super) fn closed_to(
             // A file that is missing or damaged is for `secret check` to tell.
             let file = vault.read(name.as_str()).ok().flatten();
             file.and_then(|file| Header::parse(&file).ok())
-                .is_some_and(|header| !opens(&header))
+                .is_some_and(|header| !opens(&header, keys))
         })
         .map(|(name, _)| shown(name.as_str()))
         .collect()

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
-use crate::secret::exposed_lines;
+use crate::secret::{EXPOSED_HINT, exposed_lines};
 use std::collections::BTreeSet;
 
 /// Plans what makes `observed` into `rendered`. Pure: the same arguments give the same plan and id.
@@ -81,7 +81,7 @@ fn exposed(rendered: &Rendered) -> Vec<Finding> {
             Finding::warn(
                 "secret",
                 format!("line {line} of `{path}` looks like {looks_like}; plans and generations hold what files contain"),
-                Some("declare it as a secret (docs/secrets.md), and change it at its service if it is real".to_owned()),
+                Some(EXPOSED_HINT.to_owned()),
             )
         })
         .collect()

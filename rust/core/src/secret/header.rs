@@ -115,6 +115,12 @@ fn dearmored(file: &[u8]) -> Result<Vec<u8>, HeaderError> {
     Err(HeaderError::Truncated)
 }
 
+/// Whether one of `keys`, SSH public keys, opens a file with this `header`.
+pub fn opens<'a>(header: &Header, keys: impl IntoIterator<Item = &'a String>) -> bool {
+    let mut tags = keys.into_iter().filter_map(|key| tag(key));
+    tags.any(|tag| header.tags.contains(&tag))
+}
+
 /// How a header names an SSH public key: four bytes of its SHA-256, in base64. `None` where `key` is not one.
 pub fn tag(key: &str) -> Option<String> {
     let wire = key.split(' ').nth(1)?;

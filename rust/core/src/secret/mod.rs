@@ -8,7 +8,7 @@ mod recipients;
 mod review;
 mod shape;
 
-pub use header::{Header, HeaderError, tag};
+pub use header::{Header, HeaderError, opens, tag};
 pub use recipients::{NoKey, Reader, Recipient, Recipients};
 pub use review::{Fault, Reviewed, review};
-pub use shape::{ExposedFact, exposed_facts, exposed_lines};
+pub use shape::{EXPOSED_HINT, ExposedFact, exposed_facts, exposed_lines};

@@ -44,6 +44,10 @@ const SHAPES: &[(&str, &str)] = &[
 /// An assignment to a name that speaks of a secret; the last group is the value.
 const ASSIGNED: &str = r#"(?i)\b[a-z0-9_.-]*(?:password|passwd|passphrase|token|api[_-]?key|secret(?:[_-]?key)?)"?[ \t]*[=:][ \t]*["']?([A-Za-z0-9+/=_.!@#^&*~-]{8,})"#;
 
+/// What to do about a value in the wrong place.
+pub const EXPOSED_HINT: &str =
+    "declare it as a secret (docs/secrets.md), and change it at its service if it is real";
+
 /// What an assignment is said to be.
 const VALUE: &str = "the value of a password, a token or a key";
 

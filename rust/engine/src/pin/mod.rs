@@ -8,9 +8,8 @@ mod error;
 mod hub;
 mod listing;
 
-use std::path::Path;
-
 use deployctl_core::glob::glob;
+use deployctl_core::name::ArtifactPath;
 use deployctl_core::rendered::Sha256Hex;
 use serde::Serialize;
 
@@ -86,7 +85,7 @@ impl Request<'_> {
         listed.sort_by(|one, other| one.path.cmp(&other.path));
         let mut files = Vec::new();
         for Listed { path, size, sha256 } in listed {
-            if !nameable(&path) {
+            if ArtifactPath::new(path.as_str()).is_err() {
                 return Err(PinError::Path(path));
             }
             let sha256 = if let Some(sha256) = sha256 {
@@ -108,12 +107,4 @@ impl Request<'_> {
         let fits = |globs: &[String]| globs.iter().any(|it| glob(it, path));
         (self.include.is_empty() || fits(self.include)) && !fits(self.exclude)
     }
-}
-
-/// Whether the facts of a model take it as a path.
-fn nameable(path: &str) -> bool {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b"._+=@,-".contains(&b);
-    let part =
-        |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(good);
-    path.split('/').all(part) && Path::new(path).is_relative()
 }

@@ -1,16 +1,12 @@
 //! What a folder of a repository says that other hosts ask over links.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use deployctl_checks::{CheckStatus, evaluate, judges, link};
-use deployctl_core::concern::{Concerns, Folders};
-use deployctl_core::inventory::{self, Inventory};
+use deployctl_checks::{CheckStatus, evaluate, link};
+use deployctl_core::inventory::Inventory;
 
-use crate::host::{checks_in, facts, section};
-
-const MANIFEST: &str =
-    "summary = \"A web server.\"\nplatforms = [\"ubuntu\", \"nixos\", \"darwin\"]\n";
+use crate::host::{checks_in, section, web};
 
 const SCHEMA: &str = r#"{
   "type": "object",
@@ -20,19 +16,7 @@ const SCHEMA: &str = r#"{
 
 /// Two hosts with a link, the first of which declares `web` with these facts.
 fn cluster(checks: &str, declared: serde_json::Value) -> Inventory {
-    let files = [
-        ("web/concern.toml", MANIFEST),
-        ("web/facts.schema.json", SCHEMA),
-        ("web/checks.toml", checks),
-    ];
-    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
-    let folders = Folders::built_in().clone();
-    let folders = folders.with("modules", BTreeMap::from(files));
-    let concerns = Concerns::read(&folders, &judges()).unwrap_or_else(|error| panic!("{error}"));
-    let mut raw = facts();
-    raw["hosts"]["cuda"]["web"] = declared;
-    inventory::parse_with(raw.to_string().as_bytes(), &concerns)
-        .unwrap_or_else(|error| panic!("{error}"))
+    web(SCHEMA, checks, declared)
 }
 
 /// What is asked of it over the link.
