@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod accepted;
 mod answer;
+mod askable;
 pub mod case;
 mod concern;
 mod current;
@@ -40,6 +41,7 @@ mod span;
 mod sysctl;
 mod unit;
 
+pub use askable::{Tried, Unaskable, askable};
 pub use concern::concerns;
 pub use declared::Declared;
 pub use definition::{Check, Retry, Shipment, queries};

@@ -1,6 +1,6 @@
 //! The checks of a folder's `checks.toml`, tried on the answers of its `cases/`, and on answers that prove nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deployctl_checks::case::{self, Case};
 use deployctl_checks::{Check, CheckResult, CheckStatus, Declared, evaluate, folder};
@@ -12,6 +12,7 @@ use deployctl_core::rendered::Rendered;
 use crate::{Example, Outcome, Trial, TrialFolders, counted};
 
 const CASES: &str = "each answer in `cases/` gets the verdict on its page";
+const MADE: &str = "every check can be made of the facts of every example";
 const BOTH: &str = "each check has an answer that passes, and one that fails";
 const NOTHING: &str =
     "no check passes on an answer that is empty, no text, cut, late or about something else";
@@ -58,14 +59,15 @@ pub fn trials(folders: &TrialFolders, concern: &Concern, folder: &Folder) -> Vec
     };
     let (cases, wrong) = read(folder);
     if let Some(found) = wrong {
-        let outcome = refuted(found, "docs/own-checks.md has the format of a page");
+        let outcome = invalid(found, "docs/own-checks.md has the format of a page");
         return vec![trial("checks/cases", CASES, outcome)];
     }
-    let on_each = Platform::ALL.map(|platform| checks_on(folders, concern, platform, &[]));
-    let on_each: Result<Vec<Vec<Check>>, String> = on_each.into_iter().collect();
-    // Examples that are missing or do not fit are another trial's to tell.
-    let Ok(checks) = on_each.map(|all| all.into_iter().flatten().collect::<Vec<_>>()) else {
-        return Vec::new();
+    let checks = match on_each(folders, concern) {
+        Ok(checks) => checks,
+        Err(found) => {
+            let hint = "an expression must have a value for every host that declares the concern";
+            return vec![trial("checks/made", MADE, invalid(found, hint))];
+        }
     };
     let mut tried = Tried::default();
     for (place, case) in &cases {
@@ -93,6 +95,13 @@ pub fn trials(folders: &TrialFolders, concern: &Concern, folder: &Folder) -> Vec
     ]
 }
 
+fn invalid(found: impl Into<String>, hint: impl Into<String>) -> Outcome {
+    Outcome::Invalid {
+        found: found.into(),
+        hint: Some(hint.into()),
+    }
+}
+
 fn refuted(found: impl Into<String>, hint: impl Into<String>) -> Outcome {
     Outcome::Refuted {
         found: found.into(),
@@ -115,16 +124,30 @@ fn read(folder: &Folder) -> (Vec<(String, Case)>, Option<String>) {
     (cases, None)
 }
 
-/// The checks of the folder on the first example host of `platform`, with facts changed.
+/// A check, and the place that declares it.
+type Placed = (String, Check);
+
+/// The checks of the folder on the first example host of each platform, where they can be made on all of them.
+fn on_each(folders: &TrialFolders, concern: &Concern) -> Result<Vec<Placed>, String> {
+    let mut all = Vec::new();
+    for platform in Platform::ALL {
+        for (index, example) in folders.examples(concern, platform).enumerate() {
+            let made = checks_on(folders, concern, example, &[])?;
+            if index == 0 {
+                all.extend(made);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The checks of the folder on an example's host, with facts changed.
 fn checks_on(
     folders: &TrialFolders,
     concern: &Concern,
-    platform: Platform,
+    example: &Example,
     changes: &[String],
-) -> Result<Vec<Check>, String> {
-    let Some(example) = folders.examples(concern, platform).next() else {
-        return Ok(Vec::new());
-    };
+) -> Result<Vec<Placed>, String> {
     let inventory = inventory(folders, example, changes)?;
     let Some((name, host)) = inventory.hosts().iter().next() else {
         return Ok(Vec::new());
@@ -136,7 +159,13 @@ fn checks_on(
         rendered: &Rendered::empty(name.clone()),
         failed_before: &BTreeSet::new(),
     };
-    Ok(folder::checks(concern, &declared))
+    let made = folder::made(concern, &declared);
+    let faults: Vec<String> = made.faults.iter().map(ToString::to_string).collect();
+    if faults.is_empty() {
+        Ok(made.checks)
+    } else {
+        Err(faults.join("; "))
+    }
 }
 
 fn inventory(
@@ -167,10 +196,14 @@ fn asking(folders: &TrialFolders, concern: &Concern, case: &Case) -> Result<Vec<
         if named.is_some_and(|word| word != platform.as_str()) {
             continue;
         }
-        let mut checks = checks_on(folders, concern, platform, &case.facts)?;
-        checks.retain(|check| check.query.id == case.query);
-        if !checks.is_empty() {
-            return Ok(checks);
+        let Some(example) = folders.examples(concern, platform).next() else {
+            continue;
+        };
+        let checks = checks_on(folders, concern, example, &case.facts)?.into_iter();
+        let checks = checks.map(|(_, check)| check);
+        let asking: Vec<Check> = checks.filter(|it| it.query.id == case.query).collect();
+        if !asking.is_empty() {
+            return Ok(asking);
         }
     }
     Ok(Vec::new())
@@ -243,29 +276,34 @@ impl Tried {
         }
     }
 
-    fn both(&self, checks: &[Check]) -> Outcome {
-        let mut without = Vec::new();
-        let ids: BTreeSet<&str> = checks.iter().map(|check| check.id.as_str()).collect();
-        for id in ids.iter().copied() {
-            if !self.passed.contains(id) {
-                without.push(format!("`{id}` has no case with an answer that passes"));
-            } else if !self.failed.contains(id) {
-                without.push(format!("`{id}` has no case with an answer that fails"));
-            }
-        }
-        let hint = "add one to a page of `cases/`";
+    fn both(&self, checks: &[Placed]) -> Outcome {
+        let ids: BTreeMap<&str, &str> = checks
+            .iter()
+            .map(|(place, check)| (check.id.as_str(), place.as_str()))
+            .collect();
+        let without = ids.iter().filter_map(|(id, place)| {
+            let lacks = match (self.passed.contains(*id), self.failed.contains(*id)) {
+                (true, true) => return None,
+                (true, false) => "fails",
+                (false, _) => "passes",
+            };
+            Some(format!(
+                "{place}: `{id}` has no case with an answer that {lacks}"
+            ))
+        });
+        let without: Vec<String> = without.collect();
         if without.is_empty() {
             Outcome::Proven(counted(ids.len(), "check"))
         } else {
-            refuted(without.join("; "), hint)
+            invalid(without.join("; "), "add one to a page of `cases/`")
         }
     }
 }
 
 /// Answers that prove nothing: no check may pass on them.
-fn nothing(checks: &[Check], cases: &[(String, Case)]) -> Outcome {
+fn nothing(checks: &[Placed], cases: &[(String, Case)]) -> Outcome {
     let mut count = 0;
-    for check in checks {
+    for (_, check) in checks {
         let own = cases.iter().map(|(_, case)| case);
         let own = own.filter(|case| case.query == check.query.id);
         let cut = own.clone().map(|case| Section {

@@ -125,11 +125,11 @@ impl TrialFolders {
         const READ: &str = "every file of the folder can be read";
         let Some(concern) = self.sound.get(name) else {
             let errors = self.broken.get(name).into_iter().flatten();
-            let refuted = errors.map(|(found, hint)| {
+            let invalid = errors.map(|(found, hint)| {
                 let (found, hint) = (found.clone(), hint.clone());
-                Trial::new("folder", READ, Outcome::Refuted { found, hint })
+                Trial::new("folder", READ, Outcome::Invalid { found, hint })
             });
-            return refuted.collect();
+            return invalid.collect();
         };
         let paths = self.templates.paths(&concern.name).count();
         let found = format!(

@@ -48,6 +48,13 @@ pub enum Outcome {
         /// What to do.
         hint: Option<String>,
     },
+    /// It is not, and no host can use the folder, or no test can rely on it, as it is.
+    Invalid {
+        /// What is wrong, with its place.
+        found: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// It was not tried, and why: that proves nothing.
     NotTried(String),
 }
@@ -63,6 +70,11 @@ impl Outcome {
 }
 
 impl Trial {
+    /// Whether the folder cannot be used, or relied on, as it is.
+    pub fn is_invalid(&self) -> bool {
+        matches!(self.outcome, Outcome::Invalid { .. })
+    }
+
     fn new(what: &'static str, expected: impl Into<String>, outcome: Outcome) -> Self {
         Self {
             what,

@@ -9,7 +9,7 @@ use crate::{Outcome, Trial};
 pub fn result(concern: &ConcernName, trial: &Trial) -> CheckResult {
     let (status, evidence) = match &trial.outcome {
         Outcome::Proven(found) => (CheckStatus::Pass, line(found)),
-        Outcome::Refuted { found, hint } => {
+        Outcome::Refuted { found, hint } | Outcome::Invalid { found, hint } => {
             let hint = hint.as_deref().map(line);
             (CheckStatus::Fail { hint }, line(found))
         }

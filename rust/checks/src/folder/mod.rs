@@ -5,6 +5,7 @@ mod reader;
 mod served;
 mod verdict;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deployctl_core::concern::{
@@ -22,53 +23,89 @@ use crate::{Check, Declared, Retry, Shipment, judge, sysctl};
 
 pub(crate) use served::{Served, served};
 
-/// The checks that the folder of `concern` declares; none where the host does not declare it, or the folder has no
+/// What a folder makes of one host.
+#[derive(Default)]
+pub struct Made {
+    /// The checks, each with the place in `checks.toml` that declares it.
+    pub checks: Vec<(String, Check)>,
+    /// What cannot be made of the host's facts, each place once.
+    pub faults: Vec<NoValue>,
+}
+
+impl Made {
+    fn add(&mut self, made: Result<Vec<(String, Check)>, NoValue>) {
+        match made {
+            Ok(made) => self.checks.extend(made),
+            // Checks of one query fail at the same place, which is one fault.
+            Err(fault) if self.faults.iter().any(|it| it.place == fault.place) => {}
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+}
+
+/// The checks that the folder of `concern` declares; an error in place of those that cannot be made, which
+/// [`crate::askable`] finds before any host is asked.
+pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
+    let made = made(concern, declared);
+    let faults = made.faults.iter();
+    let unaskable = faults.map(|it| unaskable(concern.name.as_str(), it));
+    let unaskable: Vec<Check> = unaskable.collect();
+    let checks = made.checks.into_iter().map(|(_, check)| check);
+    checks.chain(unaskable).collect()
+}
+
+/// What the folder of `concern` makes of a host; nothing where the host does not declare it, or the folder has no
 /// `checks.toml`.
-pub fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
+pub fn made(concern: &Concern, declared: &Declared<'_>) -> Made {
+    made_of(&facts(declared.host), concern, declared)
+}
+
+/// The facts of `host`, as expressions read them.
+pub(crate) fn facts(host: &Host) -> Value {
+    Value::from(Serde(&host.facts))
+}
+
+/// The same as [`made`], of facts that are as expressions read them: a host has one set, and many concerns.
+pub(crate) fn made_of(facts: &Value, concern: &Concern, declared: &Declared<'_>) -> Made {
     let name = concern.name.as_str();
+    let mut all = Made::default();
     let Some(file) = concern
         .checks
         .as_ref()
         .filter(|_| concern.is_declared(declared.host))
     else {
-        return Vec::new();
+        return all;
     };
-    let scope = match scope(file, declared.host) {
+    let scope = match scope(file, declared.host, facts.clone()) {
         Ok(scope) => scope,
-        Err(error) => return vec![unaskable(name, &error)],
+        Err(fault) => {
+            all.faults.push(fault);
+            return all;
+        }
     };
-    let declared_ones = file.checks.iter();
-    let mut made: Vec<_> = declared_ones
-        .map(|check| of(name, file, check, &scope, declared))
-        .collect();
+    for check in &file.checks {
+        all.add(of(name, file, check, &scope, declared));
+    }
     if declared.host.platform.is_linux() {
-        made.push(settings(name, file, &scope, declared));
-        made.push(modules(name, file, &scope));
+        let placed = |checks: Vec<Check>| {
+            let of_file = || format!("{}/checks.toml", concern.place);
+            let placed = checks.into_iter().map(|check| (of_file(), check));
+            placed.collect()
+        };
+        all.add(settings(name, file, &scope, declared).map(placed));
+        all.add(modules(name, file, &scope).map(placed));
     }
     // What cannot be asked over links is said here, once.
     if let Some(asked) = &file.over_links {
-        made.push(served::of(name, asked, &scope).map(|_| Vec::new()));
-    }
-    let mut all = Vec::new();
-    for made in made {
-        match made {
-            Ok(made) => all.extend(made),
-            Err(error) => {
-                let unaskable = unaskable(name, &error);
-                // Checks of one query fail at the same place, which is one error.
-                if !all.iter().any(|it: &Check| it.id == unaskable.id) {
-                    all.push(unaskable);
-                }
-            }
-        }
+        all.add(served::of(name, asked, &scope).map(|_| Vec::new()));
     }
     all
 }
 
 /// What expressions about `host` read: its facts, and the names of `file` for what follows from them.
-fn scope(file: &ChecksFile, host: &Host) -> Result<Scope, NoValue> {
+fn scope(file: &ChecksFile, host: &Host, facts: Value) -> Result<Scope, NoValue> {
     let mut scope = Scope::from([
-        ("host".to_owned(), Value::from(Serde(&host.facts))),
+        ("host".to_owned(), facts),
         ("platform".to_owned(), host.platform.as_str().into()),
     ]);
     file.names.add_to(&mut scope)?;
@@ -82,7 +119,7 @@ fn of(
     check: &DeclaredCheck,
     scope: &Scope,
     declared: &Declared<'_>,
-) -> Result<Vec<Check>, NoValue> {
+) -> Result<Vec<(String, Check)>, NoValue> {
     let asked = &file.queries[&check.query];
     let platform = declared.host.platform;
     if !asked.is_for(platform) {
@@ -96,7 +133,8 @@ fn of(
             let wanted = check.when.as_ref().map(|it| it.holds(&context));
             if wanted.transpose()?.unwrap_or(true) {
                 let query = query::query(asked, id.clone(), platform, &context)?;
-                all.push(one(concern, asked, check, &query, scope)?);
+                let made = one(concern, asked, check, &query, scope)?;
+                all.push((check.place().to_owned(), made));
             }
         }
     }
@@ -129,7 +167,7 @@ fn part(key: &Value, index: usize) -> String {
 
 fn one(
     concern: &str,
-    asked: &DeclaredQuery,
+    asked: &Arc<DeclaredQuery>,
     check: &DeclaredCheck,
     query: &Query,
     scope: Scope,
@@ -144,15 +182,15 @@ fn one(
         Some(whole) => whole.to_owned(),
         None => format!("{concern}/{it}"),
     });
-    let answered = asked.clone();
+    let answered = Arc::clone(asked);
     let judge: Judge = match &check.judgement {
         Judgement::Expectation(expectation) => {
-            let expectation = expectation.clone();
+            let expectation = Arc::clone(expectation);
             Box::new(move |answer| verdict::judge(&answered, &expectation, &scope, answer))
         }
         Judgement::Judge(named) => judge::of(named, &context)?,
     };
-    let failing = asked.clone();
+    let failing = Arc::clone(asked);
     let judge = move |answer: &Answer<'_>| match verdict::failed(&failing, answer)? {
         Some(found) => Ok(found),
         None => judge(answer),
@@ -239,7 +277,8 @@ fn modules(concern: &str, file: &ChecksFile, scope: &Scope) -> Result<Vec<Check>
     })
 }
 
-/// A check that cannot be made of this host's facts: an error that names the place in the file.
+/// A check that cannot be made of this host's facts: an error that names the place in the file. It may be one that
+/// decides confirm, so this one does.
 fn unaskable(concern: &str, error: &NoValue) -> Check {
     let reason = error.to_string();
     let line = error.place.rsplit(':').next().unwrap_or_default();
@@ -249,4 +288,5 @@ fn unaskable(concern: &str, error: &NoValue) -> Check {
     Check::new(concern, &what, &query, expected, move |_| {
         Err(Unreadable(reason.clone()))
     })
+    .gate_if(true)
 }

@@ -38,7 +38,7 @@ pub(crate) fn served(concern: &Concern, host: &Host) -> Result<Option<Served>, N
     };
     match &file.over_links {
         Some(asked) if concern.is_declared(host) => {
-            let scope = super::scope(file, host)?;
+            let scope = super::scope(file, host, super::facts(host))?;
             of(concern.name.as_str(), asked, &scope)
         }
         _ => Ok(None),

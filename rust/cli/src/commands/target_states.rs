@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use deployctl_checks::{Tried, askable};
 use deployctl_core::inventory::{Host, Inventory};
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Target;
@@ -35,8 +36,8 @@ pub(super) enum Systems {
     Remembered,
 }
 
-/// Renders every host, and evaluates those of Nix platforms. All errors of all templates come before any
-/// host is asked.
+/// Renders every host, and evaluates those of Nix platforms. All errors of all templates, and all checks that cannot be
+/// made, come before any host is asked.
 pub(super) async fn target_states(
     context: &Context,
     inventory: &Inventory,
@@ -44,6 +45,7 @@ pub(super) async fn target_states(
     systems: Systems,
 ) -> Result<TargetStates, Failure> {
     let renderings = rendered(context, inventory, hosts)?;
+    askable(inventory, hosts, Tried::All)?;
     let sandbox = context.global.sandbox.is_some();
     let any = renderings
         .iter()

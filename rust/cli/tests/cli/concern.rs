@@ -357,6 +357,14 @@ fn a_broken_folder_is_told_by_file_and_line() {
         ),
         ("ubuntu/etc/web.conf", "{{ 1 / 0 }}\n"),
         (
+            "ubuntu/etc/web.conf",
+            "{% set many = [1] * 400000 %}{% set more = [many] * 10000 ~ '' %}\n",
+        ),
+        (
+            "checks.toml",
+            "[query.status]\nlinux = \"true\"\ndeadline_seconds = 5\nread = \"text\"\n\n[[check]]\nname = \"status\"\nquery = \"status\"\nexpect = \"true\"\nexpected = \"{{ host.web.log_level }} is logged\"\nfound = \"it is\"\n",
+        ),
+        (
             "checks.toml",
             "[over_links]\naddress = \"host.web.adress\"\nport = \"1 /\"\nhealth = \"ready\"\n",
         ),

@@ -324,12 +324,12 @@ fn checks_are_tried_on_their_own_answers_and_on_none() {
     insta::assert_snapshot!(
         [passes_on_all, other_verdict, never_passes, no_page].join("\n==\n"),
         @"
-    exit code: 4
+    exit code: 2
     web
       fail   web/checks/cases         cases/journal.txt, `web/journal: silent`: it gets another verdict: pass web/message
              expected  each answer in `cases/` gets the verdict on its page
              hint      the whole verdict: pass web/message expected: it writes `still here` found: nothing
-      fail   web/checks/good-and-bad  `web/message` has no case with an answer that fails
+      fail   web/checks/good-and-bad  modules/web/checks.toml:12: `web/message` has no case with an answer that fails
              expected  each check has an answer that passes, and one that fails
              hint      add one to a page of `cases/`
 
@@ -345,19 +345,19 @@ fn checks_are_tried_on_their_own_answers_and_on_none() {
     web: 15 passed, 1 failed
 
     ==
-    exit code: 4
+    exit code: 2
     web
       fail   web/checks/cases         cases/journal.txt, `web/journal: right`: it gets another verdict: error web/message
              expected  each answer in `cases/` gets the verdict on its page
              hint      the whole verdict: error web/message expected: it writes `still here` found: last still here because: the query ended with status 7
-      fail   web/checks/good-and-bad  `web/message` has no case with an answer that passes
+      fail   web/checks/good-and-bad  modules/web/checks.toml:12: `web/message` has no case with an answer that passes
              expected  each check has an answer that passes, and one that fails
              hint      add one to a page of `cases/`
 
     web: 14 passed, 2 failed
 
     ==
-    exit code: 4
+    exit code: 2
     web
       fail   web/checks/cases  modules/web/cases/journal.txt: line 1: its exit status is no number: == web/journal: right
              expected  each answer in `cases/` gets the verdict on its page
@@ -366,4 +366,22 @@ fn checks_are_tried_on_their_own_answers_and_on_none() {
     web: 13 passed, 1 failed
     "
     );
+
+    // A host's facts break an expression.
+    edit(&env, "cases/journal.txt", "exit: none", "exit: 0");
+    edit(
+        &env,
+        "checks.toml",
+        "{{ host.web.message }}",
+        "{{ host.web.mesage }}",
+    );
+    insta::assert_snapshot!(failures(&env.run(&["concern", "test"])), @"
+    exit code: 2
+    web
+      fail   web/checks/made  modules/web/checks.toml:15: `host.web.mesage` is undefined
+             expected  every check can be made of the facts of every example
+             hint      an expression must have a value for every host that declares the concern
+
+    web: 13 passed, 1 failed
+    ");
 }

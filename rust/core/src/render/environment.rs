@@ -9,7 +9,7 @@ use minijinja::{
 };
 
 use super::syntax::{Syntax, Unwritable};
-use crate::concern::number_text;
+use crate::concern::{number_text, product};
 
 /// What one template may take, in instructions, or in 64 bytes each of what it writes.
 const FUEL: u64 = 1_000_000;
@@ -37,6 +37,7 @@ pub(super) fn environment(syntaxes: Arc<BTreeMap<String, Syntax>>) -> Environmen
     env.set_formatter(write_value);
     // Nothing may switch escaping off; `line` is the only other way to write a value.
     env.remove_filter("safe");
+    product::guard(&mut env);
     env.add_filter("line", line);
     env.add_filter("cpu_list", |cpus: Vec<u32>| cpu_list(cpus));
     env.add_filter("other_cpus", |cpus: Vec<u32>, threads| {

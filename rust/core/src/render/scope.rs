@@ -9,6 +9,7 @@ use super::error::{Fault, RenderError};
 use super::facts::{Facts, Reads};
 use super::module_file::{Occurs, Scalar, Text};
 use super::template_set::{Module, TemplateSet, is_template};
+use crate::concern::product::{self, with_factors};
 use crate::name::{ConcernName, HostName, NameError};
 
 /// What texts of one module are evaluated against.
@@ -154,7 +155,7 @@ impl<'a> Scope<'a> {
     fn evaluate(&self, text: &Text, context: &Value) -> Result<Value, RenderError> {
         let place = || (self.module.manifest(), self.module.line(text.span()));
         (self.set.env)
-            .compile_expression(text.get_ref())
+            .compile_expression(&with_factors(text.get_ref()))
             .and_then(|expression| expression.eval(context.clone()))
             .and_then(|value| {
                 if value.is_undefined() {
@@ -276,10 +277,8 @@ impl<'a> Scope<'a> {
         let expression = error
             .template_source()
             .zip(error.range())
-            .and_then(|(source, range)| source.get(range))
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
+            .and_then(|(source, range)| product::written(source, range))
+            .unwrap_or_default();
         let detail = match (error.detail(), error.kind()) {
             (Some(detail), _) => detail.to_owned(),
             (None, ErrorKind::OutOfFuel) => "takes too many steps, or writes too much".to_owned(),

@@ -12,6 +12,7 @@ use super::place;
 use super::quotes::quoted_value;
 use super::syntax::Syntax;
 use crate::artifact::BUILD_START;
+use crate::concern::product::{with_factors, with_factors_in};
 use crate::concern::{Folders, line_at};
 use crate::name::ConcernName;
 
@@ -324,13 +325,14 @@ impl Module {
         let templates = self.templates.iter();
         for (below, text) in templates.filter(|(below, _)| !self.is_program(below)) {
             let name = self.template_name(below);
-            if let Err(error) = env.add_template_owned(name.clone(), text.clone()) {
+            if let Err(error) = env.add_template_owned(name.clone(), with_factors_in(text)) {
                 errors.push(parse_error(name, 1, &error));
             }
         }
         for (start, text) in self.file.templates() {
             if is_template(text)
-                && let Err(error) = env.add_template_owned(self.text_name(start), text.to_owned())
+                && let Err(error) =
+                    env.add_template_owned(self.text_name(start), with_factors_in(text))
             {
                 errors.push(parse_error(
                     self.manifest(),
@@ -340,7 +342,7 @@ impl Module {
             }
         }
         for text in self.file.expressions() {
-            if let Err(error) = env.compile_expression(text.get_ref()) {
+            if let Err(error) = env.compile_expression(&with_factors(text.get_ref())) {
                 errors.push(parse_error(self.manifest(), self.line(text.span()), &error));
             }
         }

@@ -4,6 +4,7 @@
 //! by the crate of checks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -44,7 +45,7 @@ pub struct ChecksFile {
     /// Names for values that follow from facts.
     pub names: Names,
     /// What is asked, by name.
-    pub queries: BTreeMap<String, DeclaredQuery>,
+    pub queries: BTreeMap<String, Arc<DeclaredQuery>>,
     /// What must hold, in the order of the file.
     pub checks: Vec<DeclaredCheck>,
     /// Kernel settings that follow from facts, beside those that `ubuntu/` writes.
@@ -80,11 +81,18 @@ pub struct DeclaredCheck {
     pub retries: Retries,
 }
 
+impl DeclaredCheck {
+    /// Where the file declares it: `modules/web/checks.toml:12`.
+    pub fn place(&self) -> &str {
+        self.name.place()
+    }
+}
+
 /// How an answer is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
     /// By expressions.
-    Expectation(Box<Expectation>),
+    Expectation(Arc<Expectation>),
     /// By a program.
     Judge(NamedJudge),
 }

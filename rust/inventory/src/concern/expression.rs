@@ -1,7 +1,8 @@
 //! Expressions and texts of `rules.toml` and `checks.toml`: minijinja, with a set of filters of its own, and bounded.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
@@ -12,7 +13,7 @@ use super::error::ConcernError;
 use super::filter;
 use super::folder::Folder;
 use super::names::Scope;
-use super::operations;
+use super::{operations, product};
 use crate::inventory::Segment;
 
 /// Longest expression or text, in bytes: with it, and without blocks, what one can build stays small.
@@ -27,6 +28,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_fuel(Some(FUEL));
     environment.set_formatter(write_value);
     filter::add(&mut environment);
+    product::guard(&mut environment);
     environment
 });
 
@@ -34,15 +36,36 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
     source: String,
+    compiled: Compiled,
     /// `modules/web/rules.toml:3`.
     pub(super) place: String,
     reads: BTreeSet<String>,
 }
 
+/// An expression as the template language runs it; none where it does not compile.
+#[derive(Clone)]
+struct Compiled(Option<Arc<minijinja::Expression<'static, 'static>>>);
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
+
+/// It follows from the source, which is compared.
+impl PartialEq for Compiled {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Compiled {}
+
 /// A text with `{{ … }}`, which compiles, and reads only names that it may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
-    source: String,
+    /// As it is written, but that only numbers can be multiplied.
+    guarded: String,
     place: String,
     reads: BTreeSet<String>,
 }
@@ -68,8 +91,11 @@ impl Expression {
     /// # Errors
     /// When it reads what is not there, or has no value.
     pub fn evaluate(&self, context: &Value) -> Result<Value, NoValue> {
-        let compiled = ENVIRONMENT.compile_expression(&self.source);
-        let value = compiled.and_then(|it| it.eval(context));
+        let Compiled(compiled) = &self.compiled;
+        let compiled = compiled
+            .as_ref()
+            .ok_or_else(|| self.fault("does not compile"))?;
+        let value = compiled.eval(context);
         let value = value.map_err(|error| no_value(&self.place, &error))?;
         // Strict as the language is, it lets a whole expression be undefined.
         if value.is_undefined() {
@@ -125,7 +151,19 @@ impl Expression {
     }
 }
 
+impl NoValue {
+    /// Whether something that was read is not there.
+    pub fn is_undefined(&self) -> bool {
+        self.problem.ends_with("is undefined")
+    }
+}
+
 impl Text {
+    /// Where it stands: `modules/web/checks.toml:12`.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
     /// The names that it reads.
     pub(super) fn reads(&self) -> &BTreeSet<String> {
         &self.reads
@@ -136,7 +174,7 @@ impl Text {
     /// # Errors
     /// When it reads what is not there, or a value cannot be written.
     pub fn render(&self, context: &Value) -> Result<String, NoValue> {
-        let rendered = ENVIRONMENT.render_str(&self.source, context);
+        let rendered = ENVIRONMENT.render_str(&self.guarded, context);
         rendered.map_err(|error| no_value(&self.place, &error))
     }
 }
@@ -257,17 +295,21 @@ impl Compiler {
     pub(super) fn expression(&mut self, text: &Spanned<String>, roots: &[&str]) -> Expression {
         let (place, offset) = (self.place(text.span().start), text.span().start);
         let text = text.get_ref();
-        let reads = check_length(text)
+        let compiled = check_length(text)
             .and_then(|()| {
-                ENVIRONMENT
-                    .compile_expression(text)
-                    .map_err(|error| said(&error))
+                let guarded = ENVIRONMENT.compile_expression_owned(product::with_factors(text));
+                guarded.map_err(|error| {
+                    // What is wrong with the text as it is written.
+                    let written = ENVIRONMENT.compile_expression(text).err();
+                    said(&written.unwrap_or(error))
+                })
             })
-            .and_then(|it| operations::check(&ENVIRONMENT, text).map(|()| it))
-            .map(|it| it.undeclared_variables(true));
-        let reads = self.known(reads, roots, offset);
+            .and_then(|it| operations::check(&ENVIRONMENT, text).map(|()| it));
+        let reads = compiled.as_ref().map(|it| it.undeclared_variables(true));
+        let reads = self.known(reads.map_err(Clone::clone), roots, offset);
         Expression {
             source: text.clone(),
+            compiled: Compiled(compiled.ok().map(Arc::new)),
             place,
             reads,
         }
@@ -288,7 +330,7 @@ impl Compiler {
             .map(|it| it.undeclared_variables(true));
         let reads = self.known(reads, roots, offset);
         Text {
-            source: text.clone(),
+            guarded: product::with_factors_in(text),
             place,
             reads,
         }

@@ -15,6 +15,7 @@ mod folder;
 mod manifest;
 mod names;
 mod operations;
+pub mod product;
 mod rules;
 mod scaffold;
 mod schema;

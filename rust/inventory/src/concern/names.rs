@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use minijinja::Value;
+use minijinja::value::ValueKind;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -13,6 +14,13 @@ pub type Scope = BTreeMap<String, Value>;
 
 /// What the expressions of a list read as the item that they are about.
 const ITEM: &str = "it";
+
+/// Most entries that a named value may have, inner ones included. What one expression makes is bounded by itself; this
+/// keeps each from making more of what another one made.
+const MOST_ENTRIES: usize = 100_000;
+
+/// Most bytes of its texts.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// `[…let]`, as it is written.
 pub(super) type Values = BTreeMap<Spanned<String>, Spanned<String>>;
@@ -101,13 +109,63 @@ impl Names {
     pub fn add_to(&self, scope: &mut Scope) -> Result<(), NoValue> {
         for (name, given) in &self.0 {
             let value = given.evaluate(scope)?;
+            if !is_small(&value) {
+                let problem = format!(
+                    "`{name}` has more than {MOST_ENTRIES} entries, or {} MiB of text",
+                    MOST_BYTES / 1024 / 1024
+                );
+                return Err(given.first().fault(problem));
+            }
             scope.insert(name.clone(), value);
         }
         Ok(())
     }
 }
 
+/// Whether a named value stays within its bounds.
+fn is_small(value: &Value) -> bool {
+    let (mut entries, mut bytes) = (MOST_ENTRIES, MOST_BYTES);
+    fits(value, &mut entries, &mut bytes)
+}
+
+/// Takes what `value` has from what is left of both bounds; `false` where it has more.
+fn fits(value: &Value, entries: &mut usize, bytes: &mut usize) -> bool {
+    let take = |left: &mut usize, count: usize| match left.checked_sub(count) {
+        Some(rest) => {
+            *left = rest;
+            true
+        }
+        None => false,
+    };
+    if let Some(text) = value.as_str() {
+        return take(bytes, text.len());
+    }
+    let is_map = value.kind() == ValueKind::Map;
+    let Ok(inner) = value.try_iter() else {
+        return true;
+    };
+    for key in inner {
+        if !take(entries, 1) || !fits(&key, entries, bytes) {
+            return false;
+        }
+        if is_map
+            && let Ok(inner) = value.get_item(&key)
+            && !fits(&inner, entries, bytes)
+        {
+            return false;
+        }
+    }
+    true
+}
+
 impl Given {
+    /// The expression that says where the value stands.
+    fn first(&self) -> &Expression {
+        match self {
+            Self::Value(expression) | Self::List { of: expression, .. } => expression,
+        }
+    }
+
     fn reads(&self) -> impl Iterator<Item = &String> {
         let expressions = match self {
             Self::Value(expression) => vec![expression],
@@ -175,6 +233,8 @@ pub(super) fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[derive(Deserialize)]
@@ -245,5 +305,20 @@ mod tests {
             let found = value(source, "a").unwrap_err();
             assert!(found.starts_with(told), "{source}: {found}");
         }
+    }
+
+    #[test]
+    fn no_name_has_more_than_others_can_take() {
+        let texts = "let.a = '\"%9000000d\" | format(1)'\nlet.b = 'a ~ a'";
+        let told = "web.toml:2: `b` has more than 100000 entries, or 16 MiB of text";
+        assert_eq!(value(texts, "b").unwrap_err(), told);
+        let tenfold = |of: &str| [of; 10].join(", ");
+        let mut lists = format!("let.a0 = '[{}]'", tenfold("1"));
+        for depth in 1..9 {
+            let inner = tenfold(&format!("a{}", depth - 1));
+            let _ = write!(lists, "\nlet.a{depth} = '[{inner}]'");
+        }
+        let told = "web.toml:5: `a4` has more than 100000 entries, or 16 MiB of text";
+        assert_eq!(value(&lists, "a8").unwrap_err(), told);
     }
 }

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use minijinja::{Environment, ErrorKind};
 use regex::Regex;
 
+use super::product::STRINGS;
+
 // Names and spaces of the template language are ASCII: Unicode's classes would take most of a start to compile.
 
 /// Filters: after `|`, and the first argument of `map`.
@@ -21,8 +23,6 @@ static SELECTED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?-u:\b)(?:select|reject)attr\((?-u:\s)*'[^']*'(?-u:\s)*,(?-u:\s)*'((?-u:\w)+)'",
     ])
 });
-static STRINGS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"(?s)'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*""#).expect("tested"));
 static EXPRESSIONS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?s)\{\{(.*?)\}\}").expect("tested"));
 
@@ -34,9 +34,6 @@ fn regexes(patterns: &[&str]) -> Vec<Regex> {
 /// Whether `environment` has every filter and test that `expression` names.
 pub(super) fn check(environment: &Environment<'_>, expression: &str) -> Result<(), String> {
     let bare = STRINGS.replace_all(expression, "''");
-    if multiplies_a_list(&bare) {
-        return Err("multiplies a list; only numbers and texts can be multiplied".to_owned());
-    }
     let filters = names(&FILTERS, &bare).chain(names(&MAPPED, expression));
     for name in filters {
         if fails(
@@ -57,29 +54,6 @@ pub(super) fn check(environment: &Environment<'_>, expression: &str) -> Result<(
         }
     }
     Ok(())
-}
-
-/// Whether a list stands on either side of `*`. Lists of lists that are multiplied have more entries than any bound of an
-/// evaluation notices: the language counts an entry when it comes to it, and writes all of a list at once.
-fn multiplies_a_list(expression: &str) -> bool {
-    let blank = |c: char| c.is_whitespace() || "()".contains(c);
-    expression.match_indices('*').any(|(at, _)| {
-        let (before, after) = (&expression[..at], &expression[at + 1..]);
-        let before = before.trim_end_matches(blank);
-        after.trim_start_matches(blank).starts_with('[')
-            || (before.ends_with(']') && !is_subscript(before))
-    })
-}
-
-/// Whether the bracket that closes at the end of `text` is one of `names[0]`.
-fn is_subscript(text: &str) -> bool {
-    let mut depth = 0;
-    let opened = text.char_indices().rev().find(|(_, c)| {
-        depth += i32::from(*c == ']') - i32::from(*c == '[');
-        depth == 0
-    });
-    let before = opened.map_or("", |(at, _)| text[..at].trim_end());
-    before.ends_with(|c: char| c.is_alphanumeric() || "_)]'".contains(c))
 }
 
 /// The same of every expression of a text.
@@ -121,20 +95,7 @@ mod tests {
             let found = check(&environment, expression);
             assert_eq!(found, Err(told.to_owned()), "{expression}");
         }
-        for list in [
-            "[[1] * 99] * 99",
-            "9 * [1]",
-            "9 * ([1])",
-            "(([1, a[0]])) * 9",
-            "[a[0] * [1][0]]",
-        ] {
-            let told = check(&environment, list).unwrap_err();
-            assert!(told.starts_with("multiplies a list"), "{list}: {told}");
-        }
         for sound in [
-            "a[0] * 2 * b['c'][1]",
-            "a | first * 2 ** 3",
-            "'[1] * 2' ~ [1, 2 * 3][0]",
             "a | upper | length",
             "'a | halve' ~ \"it is halved\"",
             "a is not defined or a | map('upper') | select('none') | list",

@@ -46,8 +46,7 @@ struct Item {
     hint: Option<Spanned<String>>,
 }
 
-/// How the problem ends where an expression reads what is not there; what to do about that, and about others.
-const UNDEFINED: &str = "is undefined";
+/// What to do where an expression reads what is not there, and about others.
 const MISSING: &str = "a fact that may be missing is asked for by `when`: `host.web is defined`";
 const WRONG: &str =
     "correct the rule: it must have an answer for every host that declares the concern";
@@ -157,8 +156,7 @@ impl Rule {
     /// evaluated is the rule's own fault, and said as such.
     pub(crate) fn judge(&self, scope: &Scope) -> Vec<Objection> {
         self.evaluate(scope).unwrap_or_else(|error| {
-            let undefined = error.problem.ends_with(UNDEFINED);
-            let hint = if undefined { MISSING } else { WRONG };
+            let hint = if error.is_undefined() { MISSING } else { WRONG };
             vec![Objection {
                 blamed: self.blames.path(None),
                 problem: format!(

@@ -18,7 +18,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// ``did you mean `x`?``, or else the known words, or `None` when there are none.
+/// Most words that a hint lists.
+const LISTED: usize = 60;
+
+/// ``did you mean `x`?``, or else the known words, the first of them where there are many, or `None` when there are none.
 pub fn hint<'a>(
     word: &str,
     what: &str,
@@ -28,7 +31,13 @@ pub fn hint<'a>(
     if let Some(near) = nearest(word, known.iter().copied()) {
         return Some(format!("did you mean `{near}`?"));
     }
-    (!known.is_empty()).then(|| format!("{what}: {}", known.join(", ")))
+    let listed = known.len().min(LISTED);
+    let list = known[..listed].join(", ");
+    match known.len() - listed {
+        _ if known.is_empty() => None,
+        0 => Some(format!("{what}: {list}")),
+        more => Some(format!("{what}: {list} and {more} more")),
+    }
 }
 
 #[cfg(test)]
@@ -48,5 +57,8 @@ mod tests {
             Some("known hosts: cuda, mac-mini, macbook, linode")
         );
         assert_eq!(hint("x", "known hosts", []), None);
+        let many = vec!["toaster"; 1000];
+        let told = hint("cuda", "known hosts", many).unwrap();
+        assert!(told.ends_with(", toaster and 940 more"), "{told}");
     }
 }

@@ -26,6 +26,7 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
     let trial_folders = TrialFolders::new(&folders, &deployctl_checks::judges());
     let tried = without_nix(&trial_folders, &chosen);
     let mut report = Report::new("concern test", Vec::new());
+    let mut invalid = false;
     for ((name, folder), mut trials) in chosen.into_iter().zip(tried) {
         let concern = ConcernName::new(name).map_err(|error| {
             Failure::of(Verdict::Usage, &error).hint(format!("rename `{}`", folder.place))
@@ -34,6 +35,7 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
             trials.extend(nix(context, &trial_folders, concern).await);
         }
         let checks = trials.iter().map(|it| result(&concern, it));
+        invalid |= trials.iter().any(Trial::is_invalid);
         report.concerns.push(ConcernReport {
             checks: checks.collect(),
             folder: folder.place.clone(),
@@ -47,7 +49,11 @@ pub(super) async fn run(context: &Context, args: &args::ConcernTest) -> Result<V
     }
     let about = context.about(context.now()).await;
     pages.write(|| text::junit(&report, &about), String::new)?;
-    Ok(report.verdict(false))
+    Ok(if invalid {
+        Verdict::Usage
+    } else {
+        report.verdict(false)
+    })
 }
 
 /// The trials of each folder that need no Nix, as many folders at once as there are processors.

@@ -1,6 +1,7 @@
 //! A check of `checks.toml` as it is written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -17,7 +18,7 @@ use crate::concern::names::{Lists, Names, Values};
 /// What a check can name.
 pub(super) struct Known<'a> {
     /// The queries of the file.
-    pub(super) queries: &'a BTreeMap<String, DeclaredQuery>,
+    pub(super) queries: &'a BTreeMap<String, Arc<DeclaredQuery>>,
     /// What expressions can read of the host.
     pub(super) host: &'a [&'a str],
     /// The judges; `None` where any name will do.
@@ -126,7 +127,7 @@ impl CheckItem {
             loads: self.loads,
             needs: self.needs.as_ref().map(|it| compiler.text(it, &before)),
             retries: self.retries.clone(),
-            judgement: self.judgement(at, asked, &before, known.judges, compiler),
+            judgement: self.judgement(at, asked.map(Arc::as_ref), &before, known.judges, compiler),
         }
     }
 
@@ -165,7 +166,7 @@ impl CheckItem {
         after.extend(shared.into_iter().flat_map(Names::words));
         let names = Names::compile(&self.values, &self.list, &after, compiler);
         let all: Vec<&str> = after.iter().copied().chain(names.words()).collect();
-        Judgement::Expectation(Box::new(Expectation {
+        Judgement::Expectation(Arc::new(Expectation {
             unreadable: cases(self.unreadable, &all, compiler),
             skip: cases(self.skip, &all, compiler),
             expect: compiler.expression(&self.expect.unwrap_or_else(nothing), &all),

@@ -1,6 +1,7 @@
 //! `checks.toml` as it is written, and its way to what it means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -58,7 +59,7 @@ impl File {
     ) -> ChecksFile {
         let names = Names::compile(&self.values, &self.list, HOST, compiler);
         let host: Vec<&str> = HOST.iter().copied().chain(names.words()).collect();
-        let queries: BTreeMap<String, DeclaredQuery> = self
+        let queries: BTreeMap<String, Arc<DeclaredQuery>> = self
             .query
             .into_iter()
             .map(|(name, item)| {
@@ -66,7 +67,8 @@ impl File {
                 if !is_name(&name.replace('-', "_")) {
                     compiler.fail(at, format!("`{name}` is no name of a query; expected lower-case letters, digits and `-`"));
                 }
-                (name, item.into_inner().compile(at, &host, files, compiler))
+                let query = item.into_inner().compile(at, &host, files, compiler);
+                (name, Arc::new(query))
             })
             .collect();
         let (mut checks, mut unread) = (Vec::new(), queries.keys().collect::<BTreeSet<_>>());
