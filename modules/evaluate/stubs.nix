@@ -4,7 +4,10 @@
   nixos = {
     boot.kernelPackages = pkgs.linuxPackages_6_18;
     networking.hostName = host.system.hostname or "host";
-    system.build.toplevel = "<toplevel>";
+    system = {
+      activationScripts.agenix = { };
+      build.toplevel = "<toplevel>";
+    };
     users = {
       users = { };
       groups = { };

@@ -1,4 +1,4 @@
-# checks.<system>: the facts, deployctl's own tests, and the formatting of everything.
+# checks.<system>: the facts, the secrets, deployctl's own tests, and the formatting of everything.
 cluster: system:
 let
   inherit (cluster) inputs;
@@ -8,6 +8,7 @@ let
 in
 {
   inventory = import ./inventory-check.nix cluster system;
+  secrets = import ./secret-check.nix cluster system;
   deployctl = pkgs.callPackage ../../rust/package.nix { withTests = true; };
   formatting = treefmt.config.build.check ../..;
   inherit (packages) docs;

@@ -24,6 +24,9 @@ inputs: {
       nixosConfigurations = import ./nixos.nix cluster;
       darwinConfigurations = import ./darwin.nix cluster;
       packages = import ./packages.nix cluster;
-      checks = system: { inventory = import ./inventory-check.nix cluster system; };
+      checks = system: {
+        inventory = import ./inventory-check.nix cluster system;
+        secrets = import ./secret-check.nix cluster system;
+      };
     };
 }

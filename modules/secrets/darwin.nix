@@ -2,9 +2,13 @@
 {
   host,
   lib,
+  pkgs,
   secretsFolder,
   ...
 }:
+let
+  guard = import ./nixos/guard.nix { inherit lib pkgs secretsFolder; } host.secrets.files;
+in
 {
   # Without secrets, agenix and its options need not be there; `mkIf` would still want them.
   config = lib.optionalAttrs (host ? secrets) {
@@ -15,5 +19,8 @@
       group = secret.group or "wheel";
       mode = secret.mode or "0400";
     }) host.secrets.files;
+    environment.etc."deployctl/preflight".text = guard.preflight;
+    # agenix opens them there, with another order than ours.
+    system.activationScripts.preActivation.text = lib.mkAfter guard.refuseEmpty;
   };
 }

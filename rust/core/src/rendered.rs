@@ -174,6 +174,9 @@ pub struct ManagedEntry {
     pub follow_ups: BTreeSet<FollowUp>,
     /// Command that must exit 0 over the merged tree before anything is changed; argv.
     pub validator: Option<Vec<String>>,
+    /// Package whose programs the validator runs: unpacked aside for it where this apply installs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validator_package: Option<PackageName>,
 }
 
 /// What a change entails. A closed set; the order of the variants is the order of execution

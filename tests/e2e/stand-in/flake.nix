@@ -13,6 +13,12 @@
         builtins.filter (name: inventory.hosts.${name}.platform == platform) (
           builtins.attrNames inventory.hosts
         );
+      fromModules =
+        name:
+        import ./stand-in/nixos/from-modules.nix {
+          inherit inventory name;
+          folder = ./modules;
+        };
       # `from_modules` in a system's file asks for what the modules of the repository set on that host.
       declared =
         name:
@@ -21,9 +27,9 @@
         in
         if file.from_modules or false then
           file
-          // import ./stand-in/nixos/from-modules.nix {
-            inherit inventory name;
-            folder = ./modules;
+          // fromModules name
+          // {
+            units = file.units or { } // (fromModules name).units;
           }
         else
           file;

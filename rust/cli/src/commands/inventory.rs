@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, args: &args::Inventory) -> Result<Ver
     if args.check {
         context.check_templates()?;
         askable(&inventory, inventory.hosts().keys(), Tried::Own)?;
-        super::secret::warn_of_exposed_facts(context.ui, &inventory);
+        super::secret::warn_of_facts(context.ui, &inventory);
         let count = inventory.hosts().len();
         let hosts = if count == 1 { "host" } else { "hosts" };
         context

@@ -13,7 +13,7 @@ use deployctl_core::inventory::{Inventory, suggest};
 use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
 use deployctl_core::secret::{
-    EXPOSED_HINT, Fault, Header, HeaderError, Recipients, exposed_facts, opens,
+    EXPOSED_HINT, Fault, Header, HeaderError, Recipients, exposed_facts, opens, unused,
 };
 use deployctl_engine::secret::{Identities, IdentityError, OpenError, Person, Plaintext, Vault};
 use deployctl_report::Verdict;
@@ -41,8 +41,9 @@ pub(super) async fn run(context: &Context, args: &args::Secret) -> Result<Verdic
     }
 }
 
-/// Names facts that have the shape of a secret, on standard error. Facts reach the Nix store, which everybody can read.
-pub(super) fn warn_of_exposed_facts(ui: Ui, inventory: &Inventory) {
+/// Names, on standard error, facts that have the shape of a secret, and secrets that no fact names. Facts reach the Nix
+/// store, which everybody can read.
+pub(super) fn warn_of_facts(ui: Ui, inventory: &Inventory) {
     for fact in exposed_facts(inventory) {
         let place = fact.place.as_deref().unwrap_or("the inventory");
         ui.say(&format!(
@@ -50,6 +51,14 @@ pub(super) fn warn_of_exposed_facts(ui: Ui, inventory: &Inventory) {
             Tone::Warn.of("warning"),
             fact.path,
             fact.looks_like,
+        ));
+    }
+    for secret in unused(inventory) {
+        let place = secret.place.as_deref().unwrap_or("the inventory");
+        ui.say(&format!(
+            "{}: {place}: {secret}\n  hint: {}",
+            Tone::Warn.of("warning"),
+            secret.hint(),
         ));
     }
 }

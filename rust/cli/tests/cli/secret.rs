@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::demand::demand;
 use crate::environment::{Said, TestEnv};
 
+mod agenix;
 mod bad_input;
 mod review;
 
@@ -112,8 +112,9 @@ fn a_secret_from_nothing_to_sound() {
           hint: `deployctl secret rotate api-key` makes a random value
     fail  secrets/hub.age: there is no such file
           hint: `deployctl secret set hub` writes it, with the value on standard input
-    warn  hub: no fact names it
     --- stderr
+    warning: hosts/cluster.nix:4: secret `hub`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
     ");
     assert_eq!(fed(&env, &["secret", "set", "hub"], b"hf_secret\n").code, 0);
     insta::assert_snapshot!(snapshot(&["rotate", "--missing"]), @"
@@ -157,8 +158,9 @@ fn a_secret_from_nothing_to_sound() {
     --- stdout
     pass  api-key
     pass  hub
-    warn  hub: no fact names it
     --- stderr
+    warning: hosts/cluster.nix:4: secret `hub`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
     ");
     insta::assert_snapshot!(snapshot(&["list", "--json"]).replace(&day, "DAY"), @r#"
     exit code: 0
@@ -222,39 +224,6 @@ fn values_are_kept_byte_for_byte() {
 }
 
 #[test]
-fn age_reads_what_we_write_and_we_read_what_age_writes() {
-    let found = Command::new("age").arg("--version").output().ok();
-    if demand(found, "age (package age)").is_none() {
-        return;
-    }
-    let env = env();
-    assert_eq!(fed(&env, &["secret", "set", "hub"], b"value").code, 0);
-    let file = env.repo().join("secrets/hub.age");
-    let opened = Command::new("age")
-        .args(["-d", "-i"])
-        .arg(env.path("host"))
-        .arg(&file)
-        .output()
-        .unwrap();
-    assert_eq!(opened.stdout, b"value", "{opened:?}");
-    // As agenix does it: not armored, to the keys of secrets.nix.
-    for armor in [&[][..], &["--armor"]] {
-        fs::write(env.path("plain"), "by age").unwrap();
-        let operator = public(&env.path("home/.ssh/id_ed25519"));
-        let sealed = Command::new("age")
-            .args(armor)
-            .args(["-r", &operator, "-r", &public(&env.path("host")), "-o"])
-            .args([&file, &env.path("plain")])
-            .output()
-            .unwrap();
-        assert!(sealed.status.success(), "{sealed:?}");
-        assert_eq!(secret(&env, &["show", "hub"]).out, "by age");
-        let text = secret(&env, &["check"]).all();
-        assert!(text.contains("pass  hub"), "{text}");
-    }
-}
-
-#[test]
 fn another_reader_asks_for_a_rekey() {
     let env = env();
     assert_eq!(fed(&env, &["secret", "set", "hub"], b"value").code, 0);
@@ -277,8 +246,9 @@ fn another_reader_asks_for_a_rekey() {
           hint: `deployctl secret rekey hub` encrypts it to the declared keys; who could open it before knows its value still
     fail  secrets/hub.age: a key that is not declared can open it
           hint: `deployctl secret rekey hub` encrypts it to the declared keys; who could open it before knows its value still
-    warn  hub: no fact names it
     --- stderr
+    warning: hosts/cluster.nix:4: secret `hub`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
     ");
     insta::assert_snapshot!(secret(&env, &["rekey"]).all(), @"
     exit code: 0
@@ -286,8 +256,16 @@ fn another_reader_asks_for_a_rekey() {
     secrets/api-key.age written
     secrets/hub.age written
     --- stderr
+    warning: secrets/api-key.age: keys that are not declared could open it until now, and git has the file that they open
+      hint: `deployctl secret rotate api-key` gives it a value that their owners do not know
+    warning: secrets/hub.age: keys that are not declared could open it until now, and git has the file that they open
+      hint: `deployctl secret set hub` gives it a value that their owners do not know
     ");
+    // It compares headers, so that CI needs no private key.
+    let home = env.path("home/.ssh");
+    fs::rename(&home, env.path("away")).unwrap();
     assert_eq!(secret(&env, &["check"]).code, 0);
+    fs::rename(env.path("away"), &home).unwrap();
     let new = env.path("new");
     let shown = secret(&env, &["show", "hub", "-i", new.to_str().unwrap()]);
     assert_eq!(shown.out, "value");
@@ -320,6 +298,29 @@ fn facts_name_secrets_that_are_declared() {
     hosts/cuda/default.nix:341: `vllm.credential` is `api-key`, and no secret of that name is for this host
       hint: secrets of this host: hub
     ");
+}
+
+/// `inventory --check` and `secret check` say the same of a secret that nobody uses.
+#[test]
+fn a_secret_that_no_fact_names_is_a_warning() {
+    let env = env();
+    declare(
+        &env,
+        &json!({ "api-key": { "for": ["cuda"] }, "api": { "for": ["cuda"] } }),
+    );
+    insta::assert_snapshot!(fed(&env, &["inventory", "--check"], b"").all(), @"
+    exit code: 0
+    --- stdout
+    --- stderr
+    warning: hosts/cluster.nix:4: secret `api`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.api` and secrets/api.age
+    the inventory is valid: 4 hosts
+    ");
+    let checked = secret(&env, &["check"]).err;
+    assert!(
+        checked.starts_with("warning: hosts/cluster.nix:4: secret `api`: no fact names it\n"),
+        "{checked}"
+    );
 }
 
 /// A shape is no proof, so it is a warning; the text itself is in none.

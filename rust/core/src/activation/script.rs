@@ -8,6 +8,7 @@ mod packages;
 mod way_in;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::apply_meta::ApplyMeta;
@@ -150,26 +151,68 @@ impl<'a> Scripts<'a> {
 
     pub(super) fn validate(&self) -> Script {
         let mut script = Script::new(self.header(Purpose::Validate));
-        let mut validators: Vec<&[String]> = Vec::new();
-        for change in &self.plan.paths {
-            if let Some(argv) = self.entry(change).and_then(|e| e.validator.as_deref())
-                && !argv.is_empty()
-                && !validators.contains(&argv)
-            {
-                validators.push(argv);
-            }
-        }
+        let (validators, borrowing) = self.validators();
         self.closure_validate(&mut script);
         self.expect_releases(&mut script);
         // If one file changes, all must be read, foreign files too.
         let netplan = network::parts(self.plan, self.rendered).contains("netplan")
-            && !validators
-                .iter()
-                .any(|argv| argv.ends_with(&NETPLAN.map(str::to_owned)));
+            && !validators.iter().any(|argv| argv.ends_with(&NETPLAN));
         let ways_in = self.ways_in();
         if validators.is_empty() && ways_in.is_empty() && self.installs.is_empty() && !netplan {
             return script;
         }
+        self.merge(&mut script);
+        if !self.installs.is_empty() {
+            script.call("expect_packages", &[]);
+        }
+        for argv in validators {
+            script.call("run_validator", &argv);
+        }
+        if netplan {
+            script.call("run_validator", &NETPLAN);
+        }
+        for way_in in ways_in {
+            script.call(way_in, &[]);
+        }
+        script.call_if_any("allow_removal_of", &self.replaced());
+        script.call_if_any("simulate_packages", &self.install_words());
+        script.call_if_any("download_packages", &self.install_words());
+        for (package, argvs) in borrowing {
+            script.call("borrow_package", &[package]);
+            for argv in argvs {
+                script.call("run_validator", &argv);
+            }
+        }
+        script
+    }
+
+    /// The distinct validators of the changed files: those that run with what the host has, then by the package that this
+    /// apply installs for them.
+    fn validators(&self) -> (Vec<Vec<&'a str>>, BTreeMap<&str, Vec<Vec<&'a str>>>) {
+        let (mut plain, mut borrowing) = (Vec::new(), BTreeMap::<&str, Vec<Vec<&str>>>::new());
+        for managed in self
+            .plan
+            .paths
+            .iter()
+            .filter_map(|change| self.entry(change))
+        {
+            let argv = managed.validator.iter().flatten().map(String::as_str);
+            let argv: Vec<&str> = argv.collect();
+            let package = managed.validator_package.as_ref();
+            let install = package.and_then(|package| self.install_word(package));
+            let validators = match install {
+                Some(install) => borrowing.entry(install).or_default(),
+                None => &mut plain,
+            };
+            if !argv.is_empty() && !validators.contains(&argv) {
+                validators.push(argv);
+            }
+        }
+        (plain, borrowing)
+    }
+
+    /// Puts the staged files over the host's own `/etc`, where validators see them.
+    fn merge(&self, script: &mut Script) {
         script.call("merge_begin", &[]);
         for change in &self.plan.paths {
             let path = change.path.as_str();
@@ -187,23 +230,6 @@ impl<'a> Scripts<'a> {
             }
         }
         script.call("merge_end", &[]);
-        if !self.installs.is_empty() {
-            script.call("expect_packages", &[]);
-        }
-        for argv in validators {
-            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-            script.call("run_validator", &argv);
-        }
-        if netplan {
-            script.call("run_validator", &NETPLAN);
-        }
-        for way_in in ways_in {
-            script.call(way_in, &[]);
-        }
-        script.call_if_any("allow_removal_of", &self.replaced());
-        script.call_if_any("simulate_packages", &self.install_words());
-        script.call_if_any("download_packages", &self.install_words());
-        script
     }
 
     pub(super) fn checkpoint(&self) -> Script {

@@ -153,9 +153,13 @@ impl Expand<'_> {
                     .collect::<Result<_, _>>()?,
             ),
         };
+        let package = item.validate_with.as_ref();
+        let package =
+            package.map(|text| self.scope.name("validate_with", text, at, PackageName::new));
         let entry = ManagedEntry {
             template,
             validator,
+            validator_package: package.transpose()?,
             ..self.entry(
                 &path,
                 Entry::File { content, ownership },
@@ -394,6 +398,7 @@ impl Expand<'_> {
                 .collect(),
             entry,
             validator: None,
+            validator_package: None,
         }
     }
 }

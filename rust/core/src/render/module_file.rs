@@ -95,6 +95,9 @@ item! {
         group: Option<Text>,
         /// Command that accepts or refuses it over the merged tree; argv.
         validate: Option<Vec<Text>>,
+        /// Package whose programs that command runs, and which it needs nothing else of. Where an apply installs it, the
+        /// command runs with the downloaded one, before anything is changed.
+        validate_with: Option<Text>,
         /// What a change entails beyond what its path says.
         #[serde(default)]
         follow_ups: Vec<FollowUp>,
@@ -271,6 +274,7 @@ impl ModuleFile {
             texts.push(&item.path);
             texts.extend([&item.mode, &item.owner, &item.group].into_iter().flatten());
             texts.extend(item.validate.iter().flatten());
+            texts.extend(&item.validate_with);
         }
         for item in &self.directory {
             texts.push(&item.path);

@@ -7,8 +7,10 @@ mod header;
 mod recipients;
 mod review;
 mod shape;
+mod unused;
 
 pub use header::{Header, HeaderError, opens, tag};
 pub use recipients::{NoKey, Reader, Recipient, Recipients};
 pub use review::{Fault, Reviewed, review};
 pub use shape::{EXPOSED_HINT, ExposedFact, exposed_facts, exposed_lines};
+pub use unused::{Unused, unused};

@@ -68,6 +68,15 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
+    /// Whether somebody can open the file who may not, and so may know its value.
+    pub fn is_exposure(&self) -> bool {
+        match self {
+            Self::Others(_) => true,
+            Self::Hidden { declared, found } => found > declared,
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self, name: &str) -> String {
         match self {

@@ -333,6 +333,7 @@ pub(crate) fn managed(entry: Entry) -> ManagedEntry {
         entry,
         follow_ups: std::collections::BTreeSet::new(),
         validator: None,
+        validator_package: None,
     }
 }
 

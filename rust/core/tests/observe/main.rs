@@ -92,6 +92,7 @@ fn managed(entry: Entry) -> ManagedEntry {
         entry,
         follow_ups: BTreeSet::new(),
         validator: None,
+        validator_package: None,
     }
 }
 

@@ -171,6 +171,7 @@ impl Case {
                 entry,
                 follow_ups: follow_ups.iter().copied().collect(),
                 validator: None,
+                validator_package: None,
             },
         );
     }

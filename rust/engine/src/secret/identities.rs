@@ -138,9 +138,11 @@ impl Identities {
             }
             DecryptError::NoMatchingKeys => OpenError::NoMatch(self.places.join(", ")),
             DecryptError::KeyDecryptionFailed => OpenError::Passphrase,
+            // The header names version 1, so an unknown format is a header that was changed.
             DecryptError::DecryptionFailed
             | DecryptError::InvalidMac
-            | DecryptError::InvalidHeader => OpenError::Damaged,
+            | DecryptError::InvalidHeader
+            | DecryptError::UnknownFormat => OpenError::Damaged,
             DecryptError::Io(error) => match error.kind() {
                 io::ErrorKind::UnexpectedEof => OpenError::Truncated,
                 // The cipher and the armor answer so to bytes that were changed.

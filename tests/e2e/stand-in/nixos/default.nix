@@ -8,6 +8,7 @@
 #   units       name to text, `@alpha@` being where the package `alpha` is
 #   unwanted    names of those that only others start
 #   files       name below /etc to text
+#   preflight   sh that an apply runs before it changes anything
 #   modes       of files that are copied there instead of linked, by name
 #   inhibitors  name to text: what cannot change while the system runs
 #   init        the interface version of init
@@ -33,6 +34,9 @@ let
     prefixed "systemd/system/" (declared.units or { })
     // prefixed "files/" (declared.files or { })
     // prefixed "modes/" (declared.modes or { })
+    // prefixed "deployctl/" (
+      if declared.preflight or "" == "" then { } else { inherit (declared) preflight; }
+    )
     // prefixed "unwanted/" (none (declared.unwanted or [ ]))
   );
   none =

@@ -2,6 +2,7 @@
 //! on the host in memory only, and nowhere else at all.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,11 +10,14 @@ use anyhow::{Result, ensure};
 use deployctl_e2e::{Base, Machine, MachineSpec};
 use serde_json::json;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Run};
 use crate::demo;
+use leaks::{POISON, Watch, given, keep, leaks, run, set, sum};
 
-/// What every value begins with, so that finding it anywhere means something.
-const POISON: &str = "poison-4712";
+mod lacking;
+mod leaks;
+mod nixos;
+mod operators;
 
 /// Waits for the secret as a service does, and tells what it was given.
 const READER: &str = "\
@@ -47,137 +51,86 @@ fn declare(cluster: &Cluster) -> Result<()> {
     })
 }
 
-/// Gives `name` a value, as a person types it.
-fn set(cluster: &Cluster, name: &str, value: &str) -> Result<()> {
-    let file = cluster.world.scratch().join("value");
-    fs::write(&file, value)?;
-    let mut command = cluster.command(&["secret", "set", name]);
-    let status = command.stdin(fs::File::open(&file)?).output()?;
-    fs::remove_file(&file)?;
-    ensure!(status.status.success(), "{status:?}");
+/// `first` and the like, as a value that is looked for.
+fn value(word: &str) -> String {
+    format!("{}-{word}", *POISON)
+}
+
+/// No place holds a value, nor a machine what it is no reader of.
+fn nothing_leaked(cluster: &Cluster, watch: &Watch) -> Result<()> {
+    assert_eq!(leaks(cluster, watch)?, Vec::<String>::new());
+    let repository = cluster.path(".git");
+    fs::remove_dir_all(repository)?;
+    let other = cluster.machine("other");
+    other.ok("! grep -rls 'AGE ENCRYPTED FILE' /etc /home /opt /root /run /srv /tmp /var")?;
+    other.ok("! ls -A /etc/deployctl/sealed /etc/deployctl/secrets /run/deployctl/secrets 2>/dev/null | grep .")?;
     Ok(())
-}
-
-/// What a service of the machine was given.
-fn given(machine: &Machine) -> Result<String> {
-    machine.wait_until(Duration::from_secs(10), "[ -s /run/reader.sum ]")?;
-    machine.ok("cut -d' ' -f1 /run/reader.sum")
-}
-
-fn sum(value: &str) -> Result<String> {
-    let script = format!("printf %s '{value}' | sha256sum | cut -d' ' -f1");
-    let output = Command::new("sh").args(["-c", &script]).output()?;
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-/// Looks for values where none may be. Each line is a place, how much of it was looked at, and how often a value is there.
-const LOOK: &str = "\
-count() { printf '%s\\t%s\\t%s\\n' \"$1\" \"$2\" \"$3\"; }
-sync
-for place in /etc /home /opt /root /srv /tmp /var /dev/shm; do
-    count \"$place\" \"$(find \"$place\" -type f 2>/dev/null | wc -l)\" \"$(grep -rl poison-471[2] \"$place\" 2>/dev/null | wc -l)\"
-done
-count /run \"$(find /run -type f 2>/dev/null | wc -l)\" \"$(grep -rl poison-471[2] /run --exclude-dir=credentials 2>/dev/null | grep -vc '^/run/deployctl/secrets/')\"
-count 'command lines' \"$(ls -d /proc/[0-9]* | wc -l)\" \"$(cat /proc/[0-9]*/cmdline 2>/dev/null | grep -ac 'poison-471[2]')\"
-count environments \"$(ls -d /proc/[0-9]* | wc -l)\" \"$(cat /proc/[0-9]*/environ 2>/dev/null | grep -ac 'poison-471[2]')\"
-count 'lines of the journal' \"$(journalctl -q | wc -l)\" \"$(journalctl -q | grep -c 'poison-471[2]')\"
-count 'seen during applies' \"$(wc -l </run/watch.rounds)\" \"$(wc -l </run/watch.hits)\"
-";
-
-/// What looks at all processes of the machine while applies run.
-const WATCH: &str = "\
-: >/run/watch.rounds; : >/run/watch.hits
-systemd-run --quiet --unit watch sh -c 'while :; do
-    cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -ao poison-471[2] >>/run/watch.hits
-    echo >>/run/watch.rounds; sleep 0.05
-done'
-";
-
-/// The same on the controller, with every object of the repository's git.
-const LOOK_HERE: &str = "\
-cd \"$1\"
-git init -q . 2>/dev/null; git add -A; git -c user.name=t -c user.email=t@t commit -qm state || :
-objects=$(git cat-file --batch-all-objects --batch-check | wc -l)
-count() { printf '%s\\t%s\\t%s\\n' \"$1\" \"$2\" \"$3\"; }
-count 'objects of git' \"$objects\" \"$(git cat-file --batch-all-objects --batch | grep -ac 'poison-471[2]')\"
-shift
-for place in \"$@\" /dev/shm; do
-    count \"the controller's $(basename \"$place\")\" \"$(find \"$place\" -type f 2>/dev/null | wc -l)\" \"$(grep -rl 'poison-471[2]' \"$place\" 2>/dev/null | wc -l)\"
-done
-";
-
-/// The places that hold a value. All places are printed with their counts.
-#[expect(clippy::print_stdout, reason = "the counts are the evidence")]
-fn leaks(cluster: &Cluster, machine: &Machine) -> Result<Vec<String>> {
-    let mut table = machine.ok(LOOK)?;
-    let here = Command::new("sh")
-        .args(["-c", LOOK_HERE, "sh"])
-        .arg(cluster.path(""))
-        .args([cluster.world.scratch(), cluster.world.home()])
-        .output()?;
-    ensure!(here.status.success(), "{here:?}");
-    table += &String::from_utf8(here.stdout)?;
-    println!("{table}");
-    let rows = table.lines().map(|row| row.split('\t').collect::<Vec<_>>());
-    let watched = rows
-        .clone()
-        .any(|row| row[0] == "seen during applies" && row[1] != "0");
-    ensure!(watched, "nothing looked at processes while applies ran");
-    Ok(rows
-        .filter(|row| row.get(2) != Some(&"0"))
-        .map(|row| row[0].to_owned())
-        .collect())
 }
 
 #[test]
 fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
-    let cluster = Cluster::boot(&[MachineSpec::new("box").base(Base::Python)])?;
+    let specs = [
+        MachineSpec::new("box").base(Base::Python),
+        MachineSpec::new("other"),
+    ];
+    let cluster = Cluster::boot(&specs)?;
     let machine = cluster.machine("box");
+    let watch = Watch::start();
     declare(&cluster)?;
+    cluster.redeclare("other", |facts| facts["extra"] = demo::extra())?;
     cluster.declare_secrets(&json!({
         "shared": { "for": ["box"], "owner": "daemon", "group": "adm", "mode": "0440" },
-        "token": { "for": ["box"] },
+        "token": { "for": ["box"], "generate_bytes": 32 },
     }))?;
 
     cluster.adopt_all()?;
-    set(&cluster, "shared", &format!("{POISON}-shared"))?;
-    cluster
-        .deployctl(&["plan", "box"])?
+    set(&cluster, "shared", &value("shared"))?;
+    run(&cluster, &["plan", "box"])?
         .expect(2)
         .says("there is no `secrets/token.age`");
-    cluster
-        .deployctl(&["secret", "check"])?
+    run(&cluster, &["secret", "check"])?
         .expect(4)
-        .says("`deployctl secret set token` writes it");
-    set(&cluster, "token", &format!("{POISON}-first\n"))?;
-    cluster.deployctl(&["secret", "check"])?.expect(0);
+        .says("`deployctl secret rotate token` makes a random value");
+    edit(&cluster)?;
+    run(&cluster, &["secret", "check"])?.expect(0);
 
     // sudo writes down what goes in and out of it, readable.
-    machine
-        .ok("printf 'Defaults log_input, log_output, !compress_io\\n' >/etc/sudoers.d/50-record")?;
-    machine.ok(WATCH)?;
-    let plan = cluster.deployctl(&["plan", "box", "--verbose"])?.expect(0);
-    assert!(!plan.stdout.contains(POISON), "{plan:?}");
-    cluster.deployctl(&["apply", "box", "--yes"])?.expect(0);
-    assert_eq!(given(machine)?, sum(&format!("{POISON}-first"))?);
-    machine.ok("find /var/log/sudo-io -type f | grep -q .")?;
-    assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
-    // The search would have found it, there and here.
-    machine.ok("cp /run/deployctl/secrets/token /root/found; sh -c 'sleep 0.5; :' poison-4712")?;
-    let page = cluster.path("verify.html");
-    fs::write(&page, POISON)?;
-    let found = [
-        "/root",
-        // What was seen is written down there.
-        "/run",
-        "seen during applies",
-        "objects of git",
-        "the controller's scratch",
-    ];
-    assert_eq!(leaks(&cluster, machine)?, found);
-    machine.ok("rm /root/found; : >/run/watch.hits")?;
-    fs::remove_dir_all(cluster.path(".git"))?;
-    fs::remove_file(&page)?;
+    for machine in &cluster.machines {
+        machine.ok(
+            "printf 'Defaults log_input, log_output, !compress_io\n' >/etc/sudoers.d/50-record",
+        )?;
+    }
+    let reports = cluster.world.scratch().join("reports");
+    fs::create_dir(&reports)?;
+    let report = |name: &str| reports.join(name).to_string_lossy().into_owned();
+    run(&cluster, &["plan", "--verbose", "--full"])?.expect(0);
+    run(&cluster, &["plan", "--json", "--out", &report("plan.json")])?.expect(0);
+    run(
+        &cluster,
+        &["apply", "--yes", "--plan", &report("plan.json")],
+    )?
+    .expect(0);
+    assert_eq!(given(machine)?, sum(&value("first")));
+    for machine in &cluster.machines {
+        machine.ok("find /var/log/sudo-io -type f | grep -q .")?;
+    }
+    let (html, junit) = (report("page.html"), report("results.xml"));
+    let verify = ["verify", "box", "--only", "secrets"];
+    let said = run(&cluster, &[&verify[..], &["--json"]].concat())?.expect(0);
+    fs::write(report("verify.json"), said.stdout)?;
+    run(
+        &cluster,
+        &[&verify[..], &["--html", &html, "--junit", &junit]].concat(),
+    )?
+    .expect(0);
+    run(
+        &cluster,
+        &["verify", "--accept", "box", "--only", "secrets"],
+    )?
+    .expect(0);
+    assert_eq!(fs::read_dir(&reports)?.count(), 4);
+    nothing_leaked(&cluster, &watch)?;
+    the_search_finds(&cluster, &watch)?;
     let place = "cd /etc/deployctl/secrets; stat -L -c '%U:%G %a' shared token; stat -f -L -c %T shared token";
     assert_eq!(
         machine.ok(place)?,
@@ -189,68 +142,121 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
          [ \"$(grep -c . /run/reader.starts)\" = 1 ]
          systemctl start deployctl-secrets; rm /run/reader.starts; systemctl restart reader",
     )?;
-    cluster
-        .deployctl(&["plan", "box"])?
+    run(&cluster, &["plan"])?
         .expect(0)
         .says("nothing to change");
-    let page = cluster.world.scratch().join("page.html");
-    cluster
-        .deployctl(&[
-            "verify",
-            "box",
-            "--only",
-            "secrets",
-            "--html",
-            &page.to_string_lossy(),
-        ])?
-        .expect(0);
 
     // Another value restarts its reader, and nothing else.
-    set(&cluster, "token", &format!("{POISON}-second"))?;
-    cluster
-        .deployctl(&["apply", "box", "--yes"])?
+    set(&cluster, "token", &value("second"))?;
+    run(&cluster, &["apply", "box", "--yes"])?
         .expect(0)
         .says("3 changes: 1 file, 2 units");
     machine.wait_until(
         Duration::from_secs(10),
         "[ \"$(grep -c . /run/reader.starts)\" = 2 ]",
     )?;
-    assert_eq!(given(machine)?, sum(&format!("{POISON}-second"))?);
+    assert_eq!(given(machine)?, sum(&value("second")));
     assert_eq!(machine.ok("grep -c . /run/alpha.starts")?, "1\n");
-
-    // What was seen of processes until now is gone with the reboot.
-    assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
-    fs::remove_dir_all(cluster.path(".git"))?;
+    nothing_leaked(&cluster, &watch)?;
 
     // After a reboot it is there before its reader.
     machine.ok("rm -f /run/reader.sum")?;
     machine.reboot()?;
-    machine.ok(WATCH)?;
-    assert_eq!(given(machine)?, sum(&format!("{POISON}-second"))?);
+    assert_eq!(given(machine)?, sum(&value("second")));
 
     // An earlier generation has its own value.
-    cluster.deployctl(&["rollback", "box", "--yes"])?.expect(0);
+    run(&cluster, &["rollback", "box", "--yes"])?.expect(0);
     machine.wait_until(
         Duration::from_secs(10),
         "[ \"$(grep -c . /run/reader.starts)\" = 2 ]",
     )?;
-    assert_eq!(given(machine)?, sum(&format!("{POISON}-first"))?);
+    assert_eq!(given(machine)?, sum(&value("first")));
 
     bad_files(&cluster, machine)?;
     // Generations of all values so far: the next step removes them.
-    assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
-    fs::remove_dir_all(cluster.path(".git"))?;
+    nothing_leaked(&cluster, &watch)?;
     installed_anew(&cluster, machine)?;
+    run(&cluster, &["secret", "rotate", "token"])?.expect(0);
+    run(&cluster, &["apply", "--yes"])?.expect(0);
 
     // Removed: nothing is left, in memory either.
     cluster.declare_secrets(&json!({}))?;
     cluster.redeclare("box", |facts| {
         facts["extra"] = json!({ "files": [], "packages": {}, "units": {} });
     })?;
-    cluster.deployctl(&["apply", "box", "--yes"])?.expect(0);
+    run(&cluster, &["apply", "--yes"])?.expect(0);
     machine.ok("! ls -A /etc/deployctl/sealed /etc/deployctl/secrets /run/deployctl/secrets 2>/dev/null | grep . && ! grep /run/deployctl/secrets /proc/mounts")?;
-    assert_eq!(leaks(&cluster, machine)?, Vec::<String>::new());
+    nothing_leaked(&cluster, &watch)?;
+    let commands = ["set", "edit", "rotate", "rekey"].map(|command| format!("secret {command}"));
+    watch.expect(&commands.each_ref().map(String::as_str))?;
+    watch.expect(&["plan", "apply", "verify", "rollback"])?;
     Ok(())
+}
+
+/// Gives `token` its first value by editors: one that leaves swap, backup and undo files beside what it edits, then vim.
+fn edit(cluster: &Cluster) -> Result<()> {
+    let careless = cluster.world.scratch().join("careless");
+    let first = cluster.world.scratch().join("first");
+    fs::write(
+        &careless,
+        format!(
+            "#!/bin/sh\nfolder=${{1%/*}} name=${{1##*/}}\nmv {} \"$1\"\n\
+             for left in \"$1~\" \"$folder/.$name.swp\" \"$folder/#$name#\" \"$folder/.$name.un~\"; do cp \"$1\" \"$left\"; done\n\
+             mkdir \"$folder/backup\"; cp \"$1\" \"$folder/backup/$name\"; sleep 0.3\n",
+            first.display()
+        ),
+    )?;
+    fs::set_permissions(&careless, fs::Permissions::from_mode(0o755))?;
+    fs::write(&first, value("draft"))?;
+    let by = |editor: &str| -> Result<Run> {
+        let mut command = cluster.command(&["secret", "edit", "token"]);
+        keep(cluster, Run::of(command.env("EDITOR", editor))?)
+    };
+    by(&careless.to_string_lossy())?
+        .expect(0)
+        .says("secrets/token.age written");
+    fs::remove_file(&careless)?;
+    // As a person would: it writes what it edits, and its own files wherever it does.
+    by("vim -e -s -c %s/draft/first/ -c wq")?
+        .expect(0)
+        .says("secrets/token.age written");
+    Ok(())
+}
+
+/// The search finds values where they are put.
+fn the_search_finds(cluster: &Cluster, watch: &Watch) -> Result<()> {
+    let [machine, other] = ["box", "other"].map(|name| cluster.machine(name));
+    machine.ok("cp /run/deployctl/secrets/token /root/found")?;
+    other.write("/var/lib/deployctl/found", POISON.as_bytes())?;
+    other.ok(&format!("sh -c 'sleep 0.5; :' {}", *POISON))?;
+    let page = cluster.path("verify.html");
+    let temporary = tempfile_of(".token.swp");
+    fs::write(&page, POISON.as_bytes())?;
+    fs::write(&temporary, POISON.as_bytes())?;
+    let found = leaks(cluster, watch);
+    fs::remove_file(&temporary)?;
+    assert_eq!(
+        found?,
+        [
+            "all: processes: command lines, environments",
+            "box: /root",
+            "controller: /tmp",
+            "controller: objects of git",
+            "controller: scratch",
+            "other: /var",
+        ]
+    );
+    machine.ok("rm /root/found")?;
+    other.ok("rm /var/lib/deployctl/found")?;
+    watch.forget_hits();
+    fs::remove_dir_all(cluster.path(".git"))?;
+    fs::remove_file(&page)?;
+    Ok(())
+}
+
+/// A place of no other run below `/tmp`.
+fn tempfile_of(suffix: &str) -> std::path::PathBuf {
+    std::path::Path::new("/tmp").join(format!("deployctl-story-{}{suffix}", std::process::id()))
 }
 
 /// The host comes back empty and with another key, as docs/secrets.md tells it.
@@ -277,7 +283,7 @@ fn installed_anew(cluster: &Cluster, machine: &Machine) -> Result<()> {
     cluster.deployctl(&["secret", "rekey"])?.expect(0);
     cluster.deployctl(&["secret", "check"])?.expect(0);
     cluster.deployctl(&["apply", "box", "--yes"])?.expect(0);
-    assert_eq!(given(machine)?, sum(&format!("{POISON}-second"))?);
+    assert_eq!(given(machine)?, sum(&value("second")));
     Ok(())
 }
 
@@ -302,6 +308,7 @@ fn bad_files(cluster: &Cluster, machine: &Machine) -> Result<()> {
     cluster
         .deployctl(&["apply", "box", "--yes"])?
         .expect(9)
+        .says("damaged: token")
         .says("/etc/deployctl/sealed/token.age")
         .says("/etc/ssh/ssh_host_ed25519_key");
     cluster
@@ -336,9 +343,9 @@ fn bad_files(cluster: &Cluster, machine: &Machine) -> Result<()> {
     fs::write(&file, &empty.stdout)?;
     cluster
         .deployctl(&["apply", "box", "--yes"])?
-        .expect(5)
-        .says("rolled back");
-    assert_eq!(given(machine)?, sum(&format!("{POISON}-first"))?);
+        .expect(9)
+        .says("empty: token (`deployctl secret set` gives it a value)");
+    assert_eq!(given(machine)?, sum(&value("first")));
     fs::write(&file, &good)?;
     assert_eq!(
         machine.ok("find /etc/deployctl -type f -exec sha256sum {} +")?,

@@ -145,8 +145,9 @@ pub(super) fn rekey(
     secrets: &Secrets,
     args: &args::SecretRekey,
 ) -> Result<Verdict, Failure> {
+    let reviewed = review::all(context, secrets)?;
     let names = if args.names.is_empty() {
-        to_rekey(context, secrets)?
+        to_rekey(context, &reviewed)
     } else {
         args.names.clone()
     };
@@ -174,13 +175,32 @@ pub(super) fn rekey(
         let all: Vec<&str> = all.map(|failure| failure.message.as_str()).collect();
         return Err(Failure::new(last.verdict, all.join("\n")).hint_if_any(hint));
     }
-    write(context, secrets, &files, false)
+    let verdict = write(context, secrets, &files, false)?;
+    for Reviewed { name, faults, .. } in &reviewed {
+        if files.contains_key(name) && faults.iter().any(Fault::is_exposure) {
+            tell_exposure(context, secrets, name);
+        }
+    }
+    Ok(verdict)
+}
+
+/// A new encryption takes no value back from whoever read it.
+fn tell_exposure(context: &Context, secrets: &Secrets, name: &str) {
+    let random = secrets
+        .find(name)
+        .is_ok_and(|it| it.generate_bytes.is_some());
+    let renewal = if random { "rotate" } else { "set" };
+    context.ui.say(&format!(
+        "{}: {}: keys that are not declared could open it until now, and git has the file that they open\n  hint: `deployctl secret {renewal} {name}` gives it a value that their owners do not know",
+        Tone::Warn.of("warning"),
+        shown(name),
+    ));
 }
 
 /// Files that other keys open than the declared ones. What a new encryption does not mend is said, or that all is well.
-fn to_rekey(context: &Context, secrets: &Secrets) -> Result<Vec<String>, Failure> {
+fn to_rekey(context: &Context, reviewed: &[Reviewed]) -> Vec<String> {
     let (mut names, mut sound) = (Vec::new(), true);
-    for Reviewed { name, faults, .. } in review::all(context, secrets)? {
+    for Reviewed { name, faults, .. } in reviewed {
         let other_readers = |fault: &Fault| {
             matches!(
                 fault,
@@ -188,13 +208,13 @@ fn to_rekey(context: &Context, secrets: &Secrets) -> Result<Vec<String>, Failure
             )
         };
         if faults.iter().any(other_readers) {
-            names.push(name);
+            names.push(name.clone());
             continue;
         }
         for fault in faults {
             if let Fault::Missing { .. } | Fault::File(_) | Fault::NoKey(_) = fault {
                 sound = false;
-                let (place, hint) = (shown(&name), fault.hint(&name));
+                let (place, hint) = (shown(name), fault.hint(name));
                 let warning = Tone::Warn.of("warning");
                 context
                     .ui
@@ -209,7 +229,7 @@ fn to_rekey(context: &Context, secrets: &Secrets) -> Result<Vec<String>, Failure
             "there is nothing to encrypt anew"
         });
     }
-    Ok(names)
+    names
 }
 
 /// Encrypts `value` to the readers of `name`, and says who has no key yet.

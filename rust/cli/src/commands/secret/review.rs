@@ -1,14 +1,12 @@
 //! `deployctl secret list` and `check`: whether each file is what the facts say.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use deployctl_core::inventory::text::Label;
 use deployctl_core::secret::{Fault, Reader, Reviewed, review};
 use deployctl_report::Verdict;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Secrets, shown, warn_of_exposed_facts};
+use super::{Secrets, shown, warn_of_facts};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::moment::date;
@@ -93,9 +91,8 @@ fn row(reviewed: &Reviewed) -> [String; 4] {
 }
 
 pub(super) fn check(context: &Context, secrets: &Secrets) -> Result<Verdict, Failure> {
-    warn_of_exposed_facts(context.ui, &secrets.inventory);
+    warn_of_facts(context.ui, &secrets.inventory);
     let all = all(context, secrets)?;
-    let unused = unused(secrets);
     let wrong = all.iter().any(|it| !it.faults.is_empty());
     if context.ui.json {
         print_json(&all);
@@ -103,9 +100,6 @@ pub(super) fn check(context: &Context, secrets: &Secrets) -> Result<Verdict, Fai
         let mut text = String::new();
         for reviewed in &all {
             text.push_str(&told(reviewed));
-        }
-        for name in &unused {
-            let _ = writeln!(text, "{}  {name}: no fact names it", Tone::Warn.of("warn"));
         }
         context.ui.print(&text);
     }
@@ -127,29 +121,6 @@ fn told(reviewed: &Reviewed) -> String {
         let _ = writeln!(text, "      hint: {}", fault.hint(&reviewed.name));
     }
     text
-}
-
-/// Declared secrets whose name is in no fact of a host.
-fn unused(secrets: &Secrets) -> BTreeSet<&Label> {
-    fn holds(value: &Value, name: &str) -> bool {
-        match value {
-            Value::String(text) => text.contains(name),
-            Value::Array(items) => items.iter().any(|item| holds(item, name)),
-            Value::Object(entries) => entries.values().any(|entry| holds(entry, name)),
-            _ => false,
-        }
-    }
-    let hosts = secrets.inventory.value()["hosts"].as_object();
-    let facts: Vec<&Value> = hosts
-        .into_iter()
-        .flat_map(Map::values)
-        .filter_map(Value::as_object)
-        .flat_map(|host| host.iter().filter(|(concern, _)| *concern != "secrets"))
-        .map(|(_, facts)| facts)
-        .collect();
-    let names = secrets.declared().map(|(name, _)| name);
-    let used = |name: &Label| facts.iter().any(|facts| holds(facts, name.as_str()));
-    names.filter(|name| !used(name)).collect()
 }
 
 fn print_json(all: &[Reviewed]) {

@@ -157,8 +157,9 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
           hint: `deployctl secret rotate api-key` makes a random value
     fail  secrets/hub.age: it is of `age-encryption.org/v9`, and this deployctl reads `age-encryption.org/v1`
           hint: `deployctl secret set hub` writes it, with the value on standard input
-    warn  hub: no fact names it
     --- stderr
+    warning: hosts/cluster.nix:4: secret `hub`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
     ");
 }
 
@@ -194,7 +195,53 @@ fn who_cannot_be_a_reader_is_told() {
           hint: add a key of `age-keygen` or of a plugin to `cluster.operators.operator.age_keys`
     fail  secrets/hub.age: host `cuda` has no key for it: none of its pinned host keys is an ed25519 key
           hint: on the host: `ssh-keygen -A`; then `deployctl adopt --replace cuda`
-    warn  hub: no fact names it
     --- stderr
+    warning: hosts/cluster.nix:4: secret `hub`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
     ");
+}
+
+/// Bytes that were changed after they were encrypted, keys of kinds that open nothing, and what is too long.
+#[test]
+fn what_is_damaged_or_too_long_is_told_apart() {
+    let env = env();
+    assert_eq!(fed(&env, &["secret", "set", "hub"], b"value").code, 0);
+    let file = env.repo().join("secrets/hub.age");
+    let good = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = good.lines().collect();
+    // The lines of the armor hold, in this order, the header and the payload.
+    let with_changed = |line: usize| {
+        let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        let other = if lines[line].starts_with('A') {
+            "B"
+        } else {
+            "A"
+        };
+        lines[line].replace_range(0..1, other);
+        lines.join("\n") + "\n"
+    };
+    let opened = |text: &str| {
+        fs::write(&file, text).unwrap();
+        secret(&env, &["show", "hub"]).err
+    };
+    let damaged = "error: cannot open `secrets/hub.age`: it was changed or damaged after it was encrypted\n  hint: an earlier one is in git: `git log -- secrets/hub.age`; `deployctl secret set hub` writes a new value\n";
+    assert_eq!(opened(&with_changed(lines.len() - 2)), damaged);
+    assert_eq!(opened(&with_changed(2)), damaged);
+    let rekeyed = secret(&env, &["rekey", "hub"]);
+    assert_eq!((rekeyed.code, &*rekeyed.err), (9, damaged));
+    assert_eq!(fs::read_to_string(&file).unwrap(), with_changed(2));
+    insta::assert_snapshot!(opened(&good.replace('\n', "\n!")), @"");
+    fs::write(&file, &good).unwrap();
+
+    let long = vec![b'a'; (1 << 20) + 1];
+    insta::assert_snapshot!(fed(&env, &["secret", "set", "hub"], &long).err, @"");
+    let mut ecdsa = std::process::Command::new("ssh-keygen");
+    ecdsa.args(["-q", "-t", "ecdsa", "-C", "", "-N", "", "-f"]);
+    assert!(ecdsa.arg(env.path("ecdsa")).status().unwrap().success());
+    let ecdsa = env.path("ecdsa");
+    insta::assert_snapshot!(secret(&env, &["show", "hub", "-i", ecdsa.to_str().unwrap()]).err, @"");
+    fs::write(env.repo().join("secrets/changed.json"), "{ \"hub\": ").unwrap();
+    insta::assert_snapshot!(secret(&env, &["check"]).err, @"");
+    insta::assert_snapshot!(fed(&env, &["secret", "set", "hub"], b"other").err, @"");
+    insta::assert_snapshot!(secret(&env, &["show", "hub"]).out, @"");
 }

@@ -113,8 +113,9 @@ fn every_fault_has_its_words() {
           hint: `deployctl secret rekey hub` encrypts it to the declared keys; who could open it before knows its value still
     fail  secrets/stray.age: no fact declares this secret
           hint: declare it in `cluster.secrets.stray`, or remove the file
-    warn  hub: no fact names it
     --- stderr
+    warning: hosts/cluster.nix:4: secret `hub`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
     ");
     // Nobody wrote down when; and one of age's own keys too few.
     fs::write(file("changed.json"), "{}").unwrap();
@@ -136,7 +137,8 @@ fn every_fault_has_its_words() {
           hint: `deployctl secret rekey hub` encrypts it to the declared keys; who could open it before knows its value still
     fail  secrets/stray.age: no fact declares this secret
           hint: declare it in `cluster.secrets.stray`, or remove the file
-    warn  hub: no fact names it
     --- stderr
+    warning: hosts/cluster.nix:4: secret `hub`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
     ");
 }

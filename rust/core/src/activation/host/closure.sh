@@ -117,6 +117,15 @@ check_system() {
   if [ -s "$D/.come-paths" ] && ! xargs nix-store --verify-path <"$D/.come-paths"; then
     invalid validate "this host's store is damaged: $(last_lines); \`nix-store --repair-path\` may mend it"
   fi
+  preflight "$1"
+}
+
+# preflight PATH: what the system itself wants to be so, before it runs here.
+preflight() {
+  pf_program=$ROOT$1/etc/deployctl/preflight
+  if [ ! -e "$pf_program" ]; then return; fi
+  begin "preflight $1"
+  sh "$pf_program" </dev/null || invalid validate "\`$1\` cannot run here: $(last_lines)"
 }
 
 # checkpoint_system KIND: what runs, and what the next boot starts.

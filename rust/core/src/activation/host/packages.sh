@@ -129,6 +129,18 @@ download_packages() {
   apt -y --download-only install -- "$@" || cannot "cannot download packages"
 }
 
+# borrow_package NAME[=VERSION]: unpacks it aside, where the validation ends with all that it made, and has validators find
+# its programs.
+borrow_package() {
+  begin "borrow package $1"
+  bo_place=$D/merged/borrowed
+  mkdir -p "$bo_place/download"
+  (cd "$bo_place/download" && apt -o APT::Sandbox::User=root download -- "$1") || cannot "cannot download \`${1%%=*}\`"
+  dpkg-deb --extract "$bo_place"/download/*.deb "$bo_place" || invalid packages "cannot unpack \`${1%%=*}\`: $(last_lines)"
+  rm -r "$bo_place/download"
+  PATH=$bo_place/usr/sbin:$bo_place/usr/bin:$PATH
+}
+
 # cannot WHAT: refuses with the cause that apt gave.
 cannot() {
   if grep -q "$lock_lines" "$D/.apt"; then

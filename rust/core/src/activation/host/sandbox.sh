@@ -60,6 +60,7 @@ if [ -n "$SANDBOX" ]; then
 
   simulate_packages() { skip "simulate $*"; }
   download_packages() { :; }
+  borrow_package() { skip "borrow $1"; }
   install_packages() { skip "install $*"; }
   hold_packages() { skip "hold $*"; }
   unhold_packages() { skip "unhold $*"; }

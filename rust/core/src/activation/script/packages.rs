@@ -9,6 +9,12 @@ impl<'a> Scripts<'a> {
         self.installs.iter().map(String::as_str).collect()
     }
 
+    /// `NAME` or `NAME=VERSION`, where this apply installs `package`.
+    pub(super) fn install_word(&self, package: &PackageName) -> Option<&str> {
+        let mut words = self.installs.iter().map(String::as_str);
+        words.find(|word| word.split('=').next() == Some(package.as_str()))
+    }
+
     /// Packages that may be removed for what replaces them.
     pub(super) fn replaced(&self) -> Vec<&'a str> {
         self.plan
