@@ -1,15 +1,13 @@
 # shellcheck shell=sh
-# What agenix opened without a value is removed again: no service starts with it. The names are in $deployctl_secrets.
+# A secret without a value fails the activation, and its file is removed: no service starts with it. The names are in
+# $deployctl_secrets.
 deployctl_wrong=
 for deployctl_name in $deployctl_secrets; do
   deployctl_path=/etc/deployctl/secrets/$deployctl_name
   if [ -s "$deployctl_path" ]; then continue; fi
-  if [ -e "$deployctl_path" ]; then
-    rm -f "$(readlink -f "$deployctl_path")"
-    printf 'secret `%s` is empty, so it is removed: `deployctl secret set %s` gives it a value\n' "$deployctl_name" "$deployctl_name" >&2
-  else
-    printf 'secret `%s` was not opened: `deployctl secret check` tells whether it is encrypted to this host\n' "$deployctl_name" >&2
-  fi
+  rm -f "$(readlink -f "$deployctl_path")"
+  printf 'secret `%s` has no value on this host: it did not open, or is empty; `deployctl secret check` tells whether the host can open it, and `deployctl secret set %s` gives it a value\n' \
+    "$deployctl_name" "$deployctl_name" >&2
   deployctl_wrong=1
 done
 [ -z "$deployctl_wrong" ]

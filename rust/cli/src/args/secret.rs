@@ -15,7 +15,7 @@ pub(crate) enum Secret {
     Show(SecretShow),
     /// Set the value of a secret from standard input, or from a hidden prompt
     Set(SecretSet),
-    /// Change the value of a secret in `$EDITOR`
+    /// Change the value of a secret in `$EDITOR`; the line break that an editor adds at the end is not part of it
     Edit(SecretShow),
     /// Give secrets new random values
     Rotate(SecretRotate),

@@ -137,6 +137,8 @@ impl Vault {
             let path = path.to_owned();
             move |source| VaultError::Write { path, source }
         };
+        // What cannot be read is told before anything is written.
+        let mut changed = self.changed()?;
         std::fs::create_dir_all(&self.folder).map_err(at(&self.folder))?;
         for (name, sealed) in files {
             let path = self.path(name);
@@ -145,7 +147,6 @@ impl Vault {
         let Some(day) = on else {
             return Ok(());
         };
-        let mut changed = self.changed()?;
         changed.extend(files.keys().map(|name| (name.clone(), day.to_owned())));
         let there = self.names()?;
         changed.retain(|name, _| there.contains(name));

@@ -74,7 +74,8 @@ let
     units "Service" "service" (systemd.services or { })
     // units "Timer" "timer" (systemd.timers or { });
 
-  # As agenix does it: one folder in memory for each activation, and links to the one that counts.
+  # As agenix does it: one folder in memory for each activation, links to the one that counts, and what fails does not
+  # keep the others from being opened.
   opened = lib.optionalString (secrets != { }) (
     ''
       place=/run/agenix.d
@@ -86,9 +87,9 @@ let
     ''
     + lib.concatStrings (
       lib.mapAttrsToList (name: secret: ''
-        (umask 0377; age --decrypt -i /etc/ssh/ssh_host_ed25519_key -o "$new/${name}" ${secret.file})
-        chown ${secret.owner}:${secret.group} "$new/${name}"
-        chmod ${secret.mode} "$new/${name}"
+        (umask 0377; age --decrypt -i /etc/ssh/ssh_host_ed25519_key -o "$new/${name}" ${secret.file}) || :
+        chown ${secret.owner}:${secret.group} "$new/${name}" || :
+        chmod ${secret.mode} "$new/${name}" || :
         mkdir -p "$(dirname ${secret.path})"
         ln -sfn /run/agenix/${name} ${secret.path}
       '') secrets

@@ -116,6 +116,7 @@ impl<'a> Draft<'a> {
             follow_ups: follow_ups.iter().copied().collect(),
             validator: (!validator.is_empty())
                 .then(|| validator.iter().map(ToString::to_string).collect()),
+            validator_package: None,
         };
         self.rendered.entries.insert(name, managed);
         Ok(self)
@@ -173,6 +174,7 @@ impl<'a> Draft<'a> {
             entry,
             follow_ups: BTreeSet::new(),
             validator: None,
+            validator_package: None,
         };
         self.rendered.entries.insert(name, managed);
         Ok(self)

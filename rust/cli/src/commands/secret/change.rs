@@ -24,13 +24,20 @@ pub(super) fn set(
 ) -> Result<Verdict, Failure> {
     secrets.find(&args.name)?;
     let mut value = given(&args.name)?;
-    if !args.exact && value.last() == Some(&b'\n') {
+    if !args.exact {
+        remove_line_end(&mut value);
+    }
+    store(context, secrets, &args.name, &value)
+}
+
+/// Takes one line break from the end of `value`: a terminal, `echo` and most editors put it there.
+fn remove_line_end(value: &mut Plaintext) {
+    if value.last() == Some(&b'\n') {
         value.pop();
         if value.last() == Some(&b'\r') {
             value.pop();
         }
     }
-    store(context, secrets, &args.name, &value)
 }
 
 /// Encrypts `value`, the new one of `name`, and writes it.
@@ -84,8 +91,12 @@ pub(super) async fn edit(
     let workplace = Workplace::new(&env_vars::memory_directories())
         .map_err(|error| edit_failure(&error, &args.name))?;
     let edited = workplace.edit(&editor, &args.name, &earlier).await;
-    let edited = edited.map_err(|error| edit_failure(&error, &args.name))?;
+    let mut edited = edited.map_err(|error| edit_failure(&error, &args.name))?;
     drop(workplace);
+    // What ended with one before goes on to.
+    if !earlier.ends_with(b"\n") {
+        remove_line_end(&mut edited);
+    }
     if there && edited == earlier {
         context
             .ui

@@ -29,6 +29,19 @@ fn an_editor_changes_a_value_in_memory() {
     assert_eq!(edit(&editor).code, 0);
     assert_eq!(secret(&env, &["show", "hub"]).out, "edited");
     assert_eq!(edit(&editor).err, "secrets/hub.age is as it was\n");
+    // The line break that an editor adds is no change, and where there was one it stays.
+    let writes = |text: &str| {
+        let script = format!("#!/bin/sh\nprintf '{text}' >\"$1\"\n");
+        fs::write(env.path("writer"), script).unwrap();
+        fs::set_permissions(env.path("writer"), fs::Permissions::from_mode(0o755)).unwrap();
+        edit(&env.path("writer")).err + &secret(&env, &["show", "hub"]).out
+    };
+    let same = "secrets/hub.age is as it was\nedited";
+    assert_eq!(writes("edited\\n"), same);
+    assert_eq!(writes("edited\\r\\n"), same);
+    assert_eq!(writes("other\\n\\n"), "other\n");
+    assert_eq!(writes("more\\n"), "more\n");
+    assert_eq!(fed(&env, &["secret", "set", "hub"], b"edited").code, 0);
     let seen = fs::read_to_string(env.path("home/seen")).unwrap();
     assert_eq!(seen, "tmpfs\n600\nedited");
     insta::assert_snapshot!(edit(Path::new("false")).all(), @"
@@ -230,18 +243,36 @@ fn what_is_damaged_or_too_long_is_told_apart() {
     let rekeyed = secret(&env, &["rekey", "hub"]);
     assert_eq!((rekeyed.code, &*rekeyed.err), (9, damaged));
     assert_eq!(fs::read_to_string(&file).unwrap(), with_changed(2));
-    insta::assert_snapshot!(opened(&good.replace('\n', "\n!")), @"");
+    insta::assert_snapshot!(opened(&good.replace('\n', "\n!")), @"
+    error: cannot open `secrets/hub.age`: it is truncated
+      hint: an earlier one is in git: `git log -- secrets/hub.age`; `deployctl secret set hub` writes a new value
+    ");
     fs::write(&file, &good).unwrap();
 
     let long = vec![b'a'; (1 << 20) + 1];
-    insta::assert_snapshot!(fed(&env, &["secret", "set", "hub"], &long).err, @"");
+    insta::assert_snapshot!(fed(&env, &["secret", "set", "hub"], &long).err, @"
+    error: the value is longer than 1048576 bytes
+    ");
     let mut ecdsa = std::process::Command::new("ssh-keygen");
     ecdsa.args(["-q", "-t", "ecdsa", "-C", "", "-N", "", "-f"]);
     assert!(ecdsa.arg(env.path("ecdsa")).status().unwrap().success());
     let ecdsa = env.path("ecdsa");
-    insta::assert_snapshot!(secret(&env, &["show", "hub", "-i", ecdsa.to_str().unwrap()]).err, @"");
+    insta::assert_snapshot!(secret(&env, &["show", "hub", "-i", ecdsa.to_str().unwrap()]).err, @"
+    error: `DIR/ecdsa` holds no key that opens secrets: age uses private keys of the types ed25519 and RSA, in files
+      hint: name another private key by `--identity FILE`; `age-keygen` makes one, whose public half goes into `age_keys` of the operator
+    ");
     fs::write(env.repo().join("secrets/changed.json"), "{ \"hub\": ").unwrap();
-    insta::assert_snapshot!(secret(&env, &["check"]).err, @"");
-    insta::assert_snapshot!(fed(&env, &["secret", "set", "hub"], b"other").err, @"");
-    insta::assert_snapshot!(secret(&env, &["show", "hub"]).out, @"");
+    insta::assert_snapshot!(secret(&env, &["check"]).err, @"
+    warning: hosts/cluster.nix:4: secret `hub`: no fact names it
+      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+    error: `DIR/repo/secrets/changed.json` is not what deployctl writes there
+      cause: EOF while parsing a value at line 1 column 9
+      hint: `git checkout -- DIR/repo/secrets/changed.json` takes the committed one
+    ");
+    insta::assert_snapshot!(fed(&env, &["secret", "set", "hub"], b"other").err, @"
+    error: `DIR/repo/secrets/changed.json` is not what deployctl writes there
+      cause: EOF while parsing a value at line 1 column 9
+      hint: `git checkout -- DIR/repo/secrets/changed.json` takes the committed one
+    ");
+    assert_eq!(secret(&env, &["show", "hub"]).out, "value");
 }

@@ -43,7 +43,7 @@ const LOOK_HERE: &str = "\
 world=$2
 cd \"$1\"
 [ -e .git ] || git init -q . 2>/dev/null
-git add -A; git -c user.name=t -c user.email=t@t commit -qm state || :
+git add -A; git -c user.name=t -c user.email=t@t commit -qm state >/dev/null || :
 count() { printf '%s\\t%s\\t%s\\n' \"$1\" \"$2\" \"$3\"; }
 count 'objects of git' \"$(git cat-file --batch-all-objects --batch-check | wc -l)\" \"$(git cat-file --batch-all-objects --batch | grep -ac 'PATTERN')\"
 shift 2

@@ -7,7 +7,6 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::leaks::set;
-use crate::cluster::Cluster;
 use crate::effect::{apply, verify, with_sshd};
 
 #[test]
