@@ -5,6 +5,7 @@
   hostName,
   lib,
   pkgs,
+  secretsFolder,
   ...
 }:
 let
@@ -80,16 +81,22 @@ let
       of kind
     );
 
+  # The encrypted files of secrets, by the path that they have on other distributions.
+  sealed = lib.mapAttrs' (
+    name: _: lib.nameValuePair "/etc/deployctl/sealed/${name}.age" "${secretsFolder + "/${name}.age"}"
+  ) (host.secrets.files or { });
+
   # A change of a file in `restart_on` counts as a change of the unit.
   triggers =
     unit:
     let
-      watched = lib.filter (
-        file: lib.elem file.path (units.${unit}.restart_on or [ ]) && baseNameOf file.path != unit
-      ) files;
-      contents = lib.concatMapStrings (file: file.content) watched;
+      restartOn = units.${unit}.restart_on or [ ];
+      watched = lib.filter (file: lib.elem file.path restartOn && baseNameOf file.path != unit) files;
+      contents =
+        lib.concatMapStrings (file: file.content) watched
+        + lib.concatMapStrings (path: sealed.${path} or "") restartOn;
     in
-    lib.optionalString (watched != [ ]) ''
+    lib.optionalString (contents != "") ''
 
       [Unit]
       X-Restart-Triggers=${builtins.hashString "sha256" contents}

@@ -4,6 +4,7 @@
   host,
   lib,
   pkgs,
+  secretsFolder,
   ...
 }:
 let
@@ -59,7 +60,13 @@ in
           secret
         ];
       };
-      restartTriggers = [ facts.version ];
+      # agenix opens another value at the same path: it is the encrypted file that changes.
+      restartTriggers = [
+        facts.version
+      ]
+      ++
+        lib.optional ((host.secrets.files or { }) ? ${facts.credential})
+          "${secretsFolder + "/${facts.credential}.age"}";
 
       # No CUDA_HOME and no LD_LIBRARY_PATH: vLLM brings its own CUDA, and just-in-time compilation
       # would mix it with the system's toolkit. It does need the driver's own libraries.

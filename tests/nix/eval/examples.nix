@@ -30,6 +30,7 @@
         group = "nut";
         mode = "0440";
       };
+      vllm-api-key = { };
     };
     storage.mounts."/data" = {
       source = "UUID=6a1bd4f0-5bd1-4a4b-a0a5-0f4c2c6f8d11";
@@ -132,6 +133,7 @@
           restart_on = [
             "/etc/systemd/system/report.service"
             "/srv/report/config"
+            "/etc/deployctl/sealed/api-key.age"
           ];
         };
         "unwanted.service" = {
