@@ -318,7 +318,7 @@ fn manifests_that_do_not_read() {
         said.push(format!("{name}: {errors}"));
     }
     insta::assert_snapshot!(said.join("\n"), @r#"
-    unknown-key: modules/time/ubuntu/module.toml:5: unknown field `mod`, expected one of `when`, `each`, `path`, `template`, `content`, `syntax`, `mode`, `owner`, `group`, `validate`, `follow_ups`
+    unknown-key: modules/time/ubuntu/module.toml:5: unknown field `mod`, expected one of `when`, `each`, `path`, `template`, `content`, `syntax`, `mode`, `owner`, `group`, `validate`, `validate_with`, `follow_ups`
     unknown-follow-up: modules/time/ubuntu/module.toml:4: unknown variant `reeboot`, expected one of `sysusers`, `tmpfiles`, `modules`, `sysctl`, `udev`, `daemon-reload`, `firewall`, `network`, `mounts`, `initramfs`, `bootloader`, `reboot`
     unknown-syntax: modules/time/ubuntu/module.toml:3: unknown variant `json`, expected one of `unit`, `yaml`, `nft`, `sh`, `sudoers`, `grub`, `words`, `sysctl`, `apt`, `perl`, `plain`
     no-syntax: modules/time/ubuntu/module.toml:2: a file from a template needs a `syntax`
