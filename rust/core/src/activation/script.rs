@@ -8,7 +8,6 @@ mod packages;
 mod way_in;
 mod words;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::apply_meta::ApplyMeta;
@@ -151,7 +150,7 @@ impl<'a> Scripts<'a> {
 
     pub(super) fn validate(&self) -> Script {
         let mut script = Script::new(self.header(Purpose::Validate));
-        let (validators, borrowing) = self.validators();
+        let validators = self.validators(None);
         self.closure_validate(&mut script);
         self.expect_releases(&mut script);
         // If one file changes, all must be read, foreign files too.
@@ -177,38 +176,35 @@ impl<'a> Scripts<'a> {
         script.call_if_any("allow_removal_of", &self.replaced());
         script.call_if_any("simulate_packages", &self.install_words());
         script.call_if_any("download_packages", &self.install_words());
-        for (package, argvs) in borrowing {
-            script.call("borrow_package", &[package]);
-            for argv in argvs {
+        for package in &self.installs {
+            let validators = self.validators(Some(package));
+            if !validators.is_empty() {
+                script.call("borrow_package", &[package]);
+            }
+            for argv in validators {
                 script.call("run_validator", &argv);
             }
         }
         script
     }
 
-    /// The distinct validators of the changed files: those that run with what the host has, then by the package that this
-    /// apply installs for them.
-    fn validators(&self) -> (Vec<Vec<&'a str>>, BTreeMap<&str, Vec<Vec<&'a str>>>) {
-        let (mut plain, mut borrowing) = (Vec::new(), BTreeMap::<&str, Vec<Vec<&str>>>::new());
-        for managed in self
-            .plan
-            .paths
-            .iter()
-            .filter_map(|change| self.entry(change))
-        {
+    /// The distinct validators of the changed files that run with the package `borrowed`, which this apply installs; with
+    /// `None`, those that run with what the host has.
+    fn validators(&self, borrowed: Option<&str>) -> Vec<Vec<&'a str>> {
+        let mut validators = Vec::new();
+        let changes = self.plan.paths.iter();
+        for managed in changes.filter_map(|change| self.entry(change)) {
+            let package = managed.validator_package.as_ref();
             let argv = managed.validator.iter().flatten().map(String::as_str);
             let argv: Vec<&str> = argv.collect();
-            let package = managed.validator_package.as_ref();
-            let install = package.and_then(|package| self.install_word(package));
-            let validators = match install {
-                Some(install) => borrowing.entry(install).or_default(),
-                None => &mut plain,
-            };
-            if !argv.is_empty() && !validators.contains(&argv) {
+            if package.and_then(|package| self.install_word(package)) == borrowed
+                && !argv.is_empty()
+                && !validators.contains(&argv)
+            {
                 validators.push(argv);
             }
         }
-        (plain, borrowing)
+        validators
     }
 
     /// Puts the staged files over the host's own `/etc`, where validators see them.
