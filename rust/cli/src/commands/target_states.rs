@@ -160,7 +160,7 @@ async fn warn(context: &Context) {
             file.display()
         ));
     }
-    for file in repository::untracked(&top, &["hosts", "modules"]).await {
+    for file in repository::untracked(&top, &["hosts", "modules", "secrets"]).await {
         context.ui.say(&format!(
             "warning: `{file}` is not tracked by git, so systems are built without it: `git add` it"
         ));
@@ -178,7 +178,14 @@ fn rendered(
     let mut failures: Vec<Failure> = Vec::new();
     for host in hosts {
         match render(&facts, host, &templates) {
-            Ok(rendering) => all.push((host.clone(), rendering)),
+            Ok(rendering) => {
+                if let Rendering::NeedsClosure { .. } = rendering {
+                    let closed = facts.closed_secrets(host).into_iter();
+                    failures
+                        .extend(closed.map(|why| Failure::usage(format!("host `{host}`: {why}"))));
+                }
+                all.push((host.clone(), rendering));
+            }
             Err(errors) => failures.push(errors.into()),
         }
     }

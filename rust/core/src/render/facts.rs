@@ -64,36 +64,38 @@ impl Facts {
     /// `sealed(name)`: the encrypted file of a secret, which `host` can open as far as its header tells.
     fn sealed(&self, host: &HostName) -> Value {
         let files = Arc::clone(&self.sealed);
+        let tags = self.tags(host);
+        Value::from_function(move |name: &str| match openable(&files, name, &tags) {
+            Ok(file) => Ok(Value::from(file)),
+            Err(what) => Err(Error::new(ErrorKind::InvalidOperation, what)),
+        })
+    }
+
+    /// Why the files of the host's secrets cannot be put there: what templates are told by `sealed`, of all of them. A
+    /// system of Nix is built with any file.
+    pub fn closed_secrets(&self, host: &HostName) -> Vec<String> {
+        let secrets = self.hosts.child(host.as_str());
+        let secrets = secrets.and_then(|facts| facts.child("secrets")?.child("files"));
+        let Some(Node::Map(secrets)) = secrets else {
+            return Vec::new();
+        };
+        let tags = self.tags(host);
+        let wrong = |name: &Arc<str>| openable(&self.sealed, name, &tags).err();
+        secrets.keys().filter_map(wrong).collect()
+    }
+
+    /// How headers name the keys that are pinned for `host`.
+    fn tags(&self, host: &HostName) -> Vec<String> {
         let keys = self.hosts.child(host.as_str());
         let keys = keys.and_then(|facts| facts.child("identity")?.child("host_keys"));
-        let tags: Vec<String> = match keys {
+        match keys {
             Some(Node::List(keys)) => keys
                 .iter()
                 .filter_map(|key| key.text())
                 .filter_map(tag)
                 .collect(),
             _ => Vec::new(),
-        };
-        Value::from_function(move |name: &str| {
-            let wrong = |what: String| Err(Error::new(ErrorKind::InvalidOperation, what));
-            let Some(file) = files.get(name) else {
-                return wrong(format!(
-                    "there is no `secrets/{name}.age`: `deployctl secret check` tells how to make it"
-                ));
-            };
-            match Header::parse(file.as_bytes()) {
-                Err(error) => wrong(format!("`secrets/{name}.age`: {error}")),
-                // A host that is not adopted has no tag: its file is put there once its key is known.
-                Ok(header)
-                    if !tags.is_empty() && !tags.iter().any(|tag| header.tags.contains(tag)) =>
-                {
-                    wrong(format!(
-                        "`secrets/{name}.age` is not encrypted to this host's pinned key: `deployctl secret rekey {name}`"
-                    ))
-                }
-                Ok(_) => Ok(Value::from(file.as_str())),
-            }
-        })
+        }
     }
 
     /// The names of all hosts.
@@ -139,6 +141,29 @@ impl Facts {
             ("cluster", tracked(&self.cluster, "cluster".to_owned())),
             ("sealed", self.sealed(host)),
         ]
+    }
+}
+
+/// The file of the secret `name`, unless its header tells that no key with one of `tags` opens it. A host that is not
+/// adopted has no tag: its file is put there once its key is known.
+fn openable<'a>(
+    files: &'a BTreeMap<String, String>,
+    name: &str,
+    tags: &[String],
+) -> Result<&'a str, String> {
+    let Some(file) = files.get(name) else {
+        return Err(format!(
+            "there is no `secrets/{name}.age`: `deployctl secret check` tells how to make it"
+        ));
+    };
+    match Header::parse(file.as_bytes()) {
+        Err(error) => Err(format!("`secrets/{name}.age`: {error}")),
+        Ok(header) if !tags.is_empty() && !tags.iter().any(|tag| header.tags.contains(tag)) => {
+            Err(format!(
+                "`secrets/{name}.age` is not encrypted to this host's pinned key: `deployctl secret rekey {name}`"
+            ))
+        }
+        Ok(_) => Ok(file),
     }
 }
 

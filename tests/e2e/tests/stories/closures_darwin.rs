@@ -148,3 +148,39 @@ fn a_mac_that_reboots_in_the_window_goes_back() -> Result<()> {
     assert_eq!(state(&cluster)?, before);
     quiet(&cluster)
 }
+
+/// What our module of secrets puts into a system of a Mac, with the real age; that nix-darwin puts it there, no stand-in
+/// can show.
+#[test]
+fn a_mac_that_cannot_open_a_secret_stays_as_it_is() -> Result<()> {
+    let cluster = installed_mac(&system("1"))?;
+    let mac = cluster.machine("mac");
+    mac.write("/usr/bin/age", std::fs::read("/usr/bin/age")?)?;
+    mac.ok("chmod 0755 /usr/bin/age")?;
+    let before = state(&cluster)?;
+    let preflight = "set -- /usr/bin/age /etc/ssh/ssh_host_ed25519_key 'token:/var/token.age other:/var/other.age'\n".to_owned()
+        + include_str!("../../../../modules/secrets/ubuntu/etc/deployctl/libexec/try-secrets");
+    let mut declared = system("2");
+    declared["files"]["deployctl/preflight"] = json!(preflight);
+    cluster.declare_system("mac", &declared)?;
+    mac.ok("ssh-keygen -q -t ed25519 -N '' -f /var/other-key
+         echo value | age -R /var/other-key.pub -o /var/token.age")?;
+    mac.ok(": >/var/log/stand-in")?;
+    cluster
+        .deployctl(&["apply", "mac", "--yes"])?
+        .expect(9)
+        .says("there is no file of: other; not encrypted to this host's `/etc/ssh/ssh_host_ed25519_key`: token");
+    assert_eq!(state(&cluster)?, before);
+    // Nothing but questions.
+    mac.ok("! grep -v '^launchctl print ' /var/log/stand-in")?;
+    quiet(&cluster)?;
+    for name in ["token", "other"] {
+        mac.ok(&format!(
+            "echo value | age -R /etc/ssh/ssh_host_ed25519_key.pub -o /var/{name}.age"
+        ))?;
+    }
+    cluster.deployctl(&["apply", "mac", "--yes"])?.expect(0);
+    let second = cluster.build("mac")?;
+    assert_eq!(state(&cluster)?, expected(&second, "2"));
+    Ok(())
+}

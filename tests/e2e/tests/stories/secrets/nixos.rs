@@ -132,10 +132,26 @@ fn refused_before_anything_changes(cluster: &Cluster, web: &Machine) -> Result<(
     let operator = cluster.world.key().with_extension("pub");
     let mut other = Command::new("age");
     let other = other.args(["-a", "-R"]).arg(operator).arg("/etc/hostname");
-    refused(
-        &other.output()?.stdout,
-        "not encrypted to this host's `/etc/ssh/ssh_host_ed25519_key`: token",
-    )?;
+    fs::write(&file, &other.output()?.stdout)?;
+    cluster.commit("to the operator")?;
+    for command in [&["plan", "web"][..], &["apply", "web", "--yes"]] {
+        run(cluster, command)?
+            .expect(2)
+            .says("host `web`: `secrets/token.age` is not encrypted to this host's pinned key: `deployctl secret rekey token`");
+    }
+    // Without deployctl's own look, the host says so.
+    let path = cluster.build("web")?;
+    cluster.copy(web, &path)?;
+    let tried = web.exec(&format!("sh {path}/etc/deployctl/preflight"))?;
+    assert_eq!(tried.code, 1);
+    assert_eq!(
+        tried.stderr,
+        "not encrypted to this host's `/etc/ssh/ssh_host_ed25519_key`: token (`deployctl secret rekey` does it, once that key is pinned)\n"
+    );
+    fs::remove_file(&file)?;
+    run(cluster, &["plan", "web"])?
+        .expect(2)
+        .says("host `web`: there is no `secrets/token.age`");
     fs::write(&file, good)?;
     cluster.commit("a good file")
 }
