@@ -2,6 +2,7 @@
 # A secret without a value fails the activation, and its file is removed: no service starts with it. The names are in
 # $deployctl_secrets.
 deployctl_wrong=
+# shellcheck disable=SC2154 # guard.nix writes the names above this text
 for deployctl_name in $deployctl_secrets; do
   deployctl_path=/etc/deployctl/secrets/$deployctl_name
   if [ -s "$deployctl_path" ]; then continue; fi

@@ -256,10 +256,10 @@ fn another_reader_asks_for_a_rekey() {
     secrets/api-key.age written
     secrets/hub.age written
     --- stderr
-    warning: secrets/api-key.age: keys that are not declared could open it until now, and git has the file that they open
-      hint: `deployctl secret rotate api-key` gives it a value that their owners do not know
-    warning: secrets/hub.age: keys that are not declared could open it until now, and git has the file that they open
-      hint: `deployctl secret set hub` gives it a value that their owners do not know
+    warning: secrets/api-key.age: keys that are not declared could open it until now, so their owners may know its value
+      hint: `deployctl secret rotate api-key` gives it another
+    warning: secrets/hub.age: keys that are not declared could open it until now, so their owners may know its value
+      hint: `deployctl secret set hub` gives it another
     ");
     // It compares headers, so that CI needs no private key.
     let home = env.path("home/.ssh");
@@ -298,6 +298,30 @@ fn facts_name_secrets_that_are_declared() {
     hosts/cuda/default.nix:341: `vllm.credential` is `api-key`, and no secret of that name is for this host
       hint: secrets of this host: hub
     ");
+}
+
+/// The name of a secret may be of each entry of a fact: every one is looked at, with its place.
+#[test]
+fn every_entry_names_secrets_that_are_declared() {
+    let env = env();
+    let file = env.path("inventory.json");
+    let mut inventory: serde_json::Value =
+        serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let examples = include_str!("../../../../modules/models/facts.schema.json");
+    let examples: serde_json::Value = serde_json::from_str(examples).unwrap();
+    let mut models = examples["examples"][0].clone();
+    let snapshots = models["snapshots"].as_object_mut().unwrap();
+    let mut other = snapshots["tiny"].clone();
+    other["credential"] = json!("hubb");
+    other["folder"] = json!("/srv/models/other");
+    snapshots.insert("org.other".to_owned(), other);
+    snapshots["tiny"]["credential"] = json!("hub");
+    inventory["hosts"]["cuda"]["models"] = models;
+    fs::write(&file, inventory.to_string()).unwrap();
+    insta::assert_snapshot!(secret(&env, &["list"]).err, @r#"
+    error: hosts/cuda/default.nix:1: `models.snapshots."org.other".credential` is `hubb`, and no secret of that name is for this host
+      hint: did you mean `hub`?
+    "#);
 }
 
 /// `inventory --check` and `secret check` say the same of a secret that nobody uses.

@@ -35,7 +35,7 @@ pub struct Manifest {
     /// Facts of it whose value is a group that something on the host has to make.
     #[serde(default)]
     pub needs_groups: Vec<String>,
-    /// Facts of it whose value is the name of a secret.
+    /// Facts of it whose value is the name of a secret; `*` in a path is every entry of an attribute set.
     #[serde(default)]
     pub names_secrets: Vec<String>,
     /// Facts of it that are attribute sets of packages with the exact version of each: concerns must agree on it.

@@ -75,7 +75,7 @@ fn a_secret_is_on_its_host_in_memory_and_nowhere_else() -> Result<()> {
     ];
     let cluster = Cluster::boot(&specs)?;
     let machine = cluster.machine("box");
-    let watch = Watch::start();
+    let watch = Watch::start(&cluster);
     declare(&cluster)?;
     cluster.redeclare("other", |facts| facts["extra"] = demo::extra())?;
     cluster.declare_secrets(&json!({

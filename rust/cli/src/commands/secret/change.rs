@@ -202,7 +202,7 @@ fn tell_exposure(context: &Context, secrets: &Secrets, name: &str) {
         .is_ok_and(|it| it.generate_bytes.is_some());
     let renewal = if random { "rotate" } else { "set" };
     context.ui.say(&format!(
-        "{}: {}: keys that are not declared could open it until now, and git has the file that they open\n  hint: `deployctl secret {renewal} {name}` gives it a value that their owners do not know",
+        "{}: {}: keys that are not declared could open it until now, so their owners may know its value\n  hint: `deployctl secret {renewal} {name}` gives it another",
         Tone::Warn.of("warning"),
         shown(name),
     ));

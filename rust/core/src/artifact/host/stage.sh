@@ -140,7 +140,7 @@ check_tools() {
   if [ -z "$w_credential" ]; then return; fi
   read_line "$w_credential"
   case $line in
-    '') fail "\`$w_credential\` is missing or empty" 'put the token for the source there, in one line, readable by root alone' ;;
+    '') fail "\`$w_credential\` is missing or empty" 'a declared secret is opened by an apply: apply once without the facts that ask for it; a token of your own goes there, in one line, readable by root alone' ;;
     *[!A-Za-z0-9._~+/=-]*) fail "\`$w_credential\` holds no token: it has characters that no token has" 'put the token there alone, in one line' ;;
   esac
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{Facts, SoundHost};
 use crate::inventory::error::Findings;
 use crate::inventory::path::FactPath;
@@ -42,11 +44,13 @@ pub(super) fn check(
     let host = &sound.host;
     for concern in facts.concerns.iter().filter(|it| it.is_declared(host)) {
         for path in &concern.manifest.names_secrets {
-            let path = format!("{}.{path}", concern.name);
-            let named = host.fact(&path).and_then(|it| it.as_str());
-            if let Some(secret) = named.filter(|secret| !own.contains(secret)) {
+            let concern = concern.name.as_str();
+            let root = host.fact(concern).into_iter();
+            let steps: Vec<&str> = path.split('.').collect();
+            let named = root.flat_map(|facts| texts(facts, &steps, FactPath::default()));
+            for (below, secret) in named.filter(|(_, secret)| !own.contains(secret)) {
                 findings.push(
-                    FactPath::host(name).join(&path),
+                    FactPath::host(name).key(concern).below(&below),
                     format!("is `{secret}`, and no secret of that name is for this host"),
                     suggest::hint(secret, "secrets of this host", own.iter().copied()).or_else(|| {
                         Some(format!(
@@ -57,4 +61,16 @@ pub(super) fn check(
             }
         }
     }
+}
+
+/// The texts below `facts` at the end of `steps`, each with its path; `*` is every entry of an attribute set.
+fn texts<'a>(facts: &'a Value, steps: &[&str], at: FactPath) -> Vec<(FactPath, &'a str)> {
+    let Some((step, rest)) = steps.split_first() else {
+        return facts.as_str().map(|text| (at, text)).into_iter().collect();
+    };
+    let entries = facts.as_object().into_iter().flatten();
+    entries
+        .filter(|(key, _)| *step == "*" || step == key)
+        .flat_map(|(key, entry)| texts(entry, rest, at.clone().key(key)))
+        .collect()
 }

@@ -70,17 +70,22 @@ struct Seen {
     rounds: usize,
     processes: usize,
     hits: usize,
-    /// The commands of deployctl that were looked at while they ran, and the scripts on machines.
+    /// The commands of deployctl that were looked at while they ran.
     commands: BTreeSet<String>,
 }
 
 impl Watch {
-    pub(crate) fn start() -> Self {
+    /// Starts; the commands are those that run in the world of `cluster`.
+    pub(crate) fn start(cluster: &Cluster) -> Self {
+        let world = format!("HOME={}", cluster.world.home().display());
         let (stop, seen) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Seen>>::default());
         let (over, shared) = (stop.clone(), seen.clone());
         let thread = std::thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {
-                look_at_processes(&mut shared.lock().unwrap_or_else(PoisonError::into_inner));
+                look_at_processes(
+                    &mut shared.lock().unwrap_or_else(PoisonError::into_inner),
+                    &world,
+                );
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
@@ -123,7 +128,7 @@ impl Drop for Watch {
     }
 }
 
-fn look_at_processes(seen: &mut Seen) {
+fn look_at_processes(seen: &mut Seen, world: &str) {
     seen.rounds += 1;
     let poison = POISON.as_bytes();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -140,7 +145,9 @@ fn look_at_processes(seen: &mut Seen) {
         }
         let words = String::from_utf8_lossy(&line);
         let words: Vec<&str> = words.split('\0').collect();
-        if words[0].ends_with("/deployctl") && words.len() > 2 {
+        let mut variables = environment.split(|byte| *byte == 0);
+        let is_ours = variables.any(|variable| variable == world.as_bytes());
+        if is_ours && words[0].ends_with("/deployctl") && words.len() > 2 {
             let count = if words[1] == "secret" { 2 } else { 1 };
             seen.commands.insert(words[1..=count].join(" "));
         }

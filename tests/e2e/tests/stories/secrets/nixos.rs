@@ -48,7 +48,7 @@ fn apply(cluster: &Cluster) -> Result<crate::cluster::Run> {
 fn a_secret_on_nixos_is_in_no_store_and_never_empty() -> Result<()> {
     let cluster = with_secret()?;
     let web = cluster.machine("web");
-    let watch = Watch::start();
+    let watch = Watch::start(&cluster);
     apply(&cluster)?.expect(0);
     assert_eq!(given(web)?, sum(&value("first")));
     let place = "stat -L -c '%U:%G %a' /etc/deployctl/secrets/token; stat -f -L -c %T /etc/deployctl/secrets/token";
