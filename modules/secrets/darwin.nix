@@ -20,7 +20,7 @@ in
       mode = secret.mode or "0400";
     }) host.secrets.files;
     environment.etc."deployctl/preflight".text = guard.preflight;
-    # agenix opens them there, with another order than ours.
-    system.activationScripts.preActivation.text = lib.mkAfter guard.refuseEmpty;
+    # agenix opens them by a daemon, so all that an activation can do is to refuse before it begins.
+    system.activationScripts.preActivation.text = lib.mkBefore guard.refuseEmptyBefore;
   };
 }

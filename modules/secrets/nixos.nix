@@ -25,7 +25,7 @@ in
     environment.etc."deployctl/preflight".text = guard.preflight;
     system.activationScripts.deployctl-secrets = {
       deps = lib.optional byActivation "agenix";
-      text = lib.optionalString byActivation guard.refuseEmpty;
+      text = lib.optionalString byActivation guard.refuseEmptyAfter;
     };
   };
 }

@@ -7,17 +7,25 @@
 files:
 let
   names = lib.attrNames files;
+  # The program for all secrets; MORE is what it takes beside them.
+  try = more: ''
+    set -- ${pkgs.age}/bin/age /etc/ssh/ssh_host_ed25519_key '${
+      toString (map (name: "${name}:${secretsFolder + "/${name}.age"}") names)
+    }'${more}
+    ${lib.readFile ../ubuntu/etc/deployctl/libexec/try-secrets}
+  '';
 in
 {
   # An apply runs it before it changes anything.
-  preflight = ''
-    set -- ${pkgs.age}/bin/age /etc/ssh/ssh_host_ed25519_key '${
-      toString (map (name: "${name}:${secretsFolder + "/${name}.age"}") names)
-    }'
-    ${lib.readFile ../ubuntu/etc/deployctl/libexec/try-secrets}
+  preflight = try "";
+  # For macOS, where a daemon opens them once the activation is over.
+  refuseEmptyBefore = ''
+    (
+    ${try " empty"}
+    )
   '';
-  # The activation runs it once agenix has opened them.
-  refuseEmpty = ''
+  # For NixOS, where the activation has opened them by then.
+  refuseEmptyAfter = ''
     deployctl_secrets='${toString names}'
     ${lib.readFile ./refuse-empty.sh}
   '';

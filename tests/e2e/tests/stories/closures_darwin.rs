@@ -149,6 +149,9 @@ fn a_mac_that_reboots_in_the_window_goes_back() -> Result<()> {
     quiet(&cluster)
 }
 
+const TRY_SECRETS: &str =
+    include_str!("../../../../modules/secrets/ubuntu/etc/deployctl/libexec/try-secrets");
+
 /// What our module of secrets puts into a system of a Mac, with the real age; that nix-darwin puts it there, no stand-in
 /// can show.
 #[test]
@@ -159,7 +162,7 @@ fn a_mac_that_cannot_open_a_secret_stays_as_it_is() -> Result<()> {
     mac.ok("chmod 0755 /usr/bin/age")?;
     let before = state(&cluster)?;
     let preflight = "set -- /usr/bin/age /etc/ssh/ssh_host_ed25519_key 'token:/var/token.age other:/var/other.age'\n".to_owned()
-        + include_str!("../../../../modules/secrets/ubuntu/etc/deployctl/libexec/try-secrets");
+        + TRY_SECRETS;
     let mut declared = system("2");
     declared["files"]["deployctl/preflight"] = json!(preflight);
     cluster.declare_system("mac", &declared)?;
@@ -174,6 +177,21 @@ fn a_mac_that_cannot_open_a_secret_stays_as_it_is() -> Result<()> {
     // Nothing but questions.
     mac.ok("! grep -v '^launchctl print ' /var/log/stand-in")?;
     quiet(&cluster)?;
+    // Where another program activates a system: what is empty is refused, and nothing else.
+    mac.write("/var/try", TRY_SECRETS)?;
+    let tried = |secrets: &str| {
+        mac.exec(&format!(
+            "sh /var/try /usr/bin/age /etc/ssh/ssh_host_ed25519_key '{secrets}' empty"
+        ))
+    };
+    assert_eq!(tried("token:/var/token.age other:/var/other.age")?.code, 0);
+    mac.ok(": | age -R /etc/ssh/ssh_host_ed25519_key.pub -o /var/empty.age")?;
+    let refused = tried("token:/var/token.age empty:/var/empty.age")?;
+    assert_eq!(refused.code, 1);
+    assert_eq!(
+        refused.stderr,
+        "empty: empty (`deployctl secret set` gives it a value)\n"
+    );
     for name in ["token", "other"] {
         mac.ok(&format!(
             "echo value | age -R /etc/ssh/ssh_host_ed25519_key.pub -o /var/{name}.age"

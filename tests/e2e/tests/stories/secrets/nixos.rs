@@ -179,7 +179,7 @@ fn refused_by_the_activation(cluster: &Cluster, web: &Machine) -> Result<()> {
     ))?;
     assert_eq!(systems(web)?, before);
 
-    // Where a program left an empty file, it goes; that is the same text on a Mac.
+    // Where a program left an empty file, it goes.
     web.write(
         "/run/refuse-empty.sh",
         include_str!("../../../../../modules/secrets/nixos/refuse-empty.sh"),
