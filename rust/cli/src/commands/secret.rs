@@ -137,8 +137,11 @@ fn open_hint(error: &OpenError, name: &str) -> String {
         OpenError::NoIdentity | OpenError::NoMatch(_) => {
             "name another private key by `--identity FILE`; who can open it is in `deployctl secret list`".to_owned()
         }
-        OpenError::NoTerminal | OpenError::Passphrase => {
+        OpenError::NoTerminal => {
             "run it in a terminal, or name a key without a passphrase by `--identity FILE`".to_owned()
+        }
+        OpenError::Passphrase => {
+            "try it again, or name another private key by `--identity FILE`".to_owned()
         }
         OpenError::Header(HeaderError::Version(_)) => {
             "take a newer deployctl, or let the program that made it write version 1".to_owned()

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::demand::demand;
 use crate::environment::{Said, TestEnv};
 
 mod agenix;
@@ -72,6 +73,16 @@ fn public(path: &Path) -> String {
         .unwrap()
         .trim()
         .to_owned()
+}
+
+/// Whether the interpreter is where our scripts of Python look for it.
+fn has_python() -> bool {
+    let python = Path::new("/usr/bin/python3");
+    demand(
+        python.exists().then_some(()),
+        "/usr/bin/python3 (package python3)",
+    )
+    .is_some()
 }
 
 /// A run with `value` on standard input.
@@ -393,6 +404,9 @@ fn facts_and_files_that_look_like_secrets_are_named() {
 /// A hardware key opens files by a program of its own, which tells the person what to do.
 #[test]
 fn a_plugin_of_age_opens_what_was_sealed_for_it() {
+    if !has_python() {
+        return;
+    }
     let env = env();
     env.edit(
         "/cluster/operators/operator/keys",

@@ -192,7 +192,7 @@ struct Asks {
 
 impl Callbacks for Asks {
     fn display_message(&self, words: &str) {
-        self.person.message(words);
+        self.person.message(&words_of(&words));
     }
 
     fn confirm(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
@@ -204,7 +204,7 @@ impl Callbacks for Asks {
     }
 
     fn request_passphrase(&self, description: &str) -> Option<SecretString> {
-        let answer = self.person.passphrase(description);
+        let answer = self.person.passphrase(&words_of(&description));
         self.unanswered.store(answer.is_none(), Ordering::Relaxed);
         answer.map(SecretString::from)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{env, fed, keygen, pin, public, secret};
+use super::{env, fed, has_python, keygen, pin, public, secret};
 
 #[test]
 fn an_editor_changes_a_value_in_memory() {
@@ -275,4 +275,57 @@ fn what_is_damaged_or_too_long_is_told_apart() {
       hint: `git checkout -- DIR/repo/secrets/changed.json` takes the committed one
     ");
     assert_eq!(secret(&env, &["show", "hub"]).out, "value");
+}
+
+/// A person at a terminal is asked for the passphrase of a key, and for a value; nothing that they type is shown.
+#[test]
+fn a_person_at_a_terminal_is_asked() {
+    if !has_python() {
+        return;
+    }
+    let env = env();
+    let locked = env.path("locked");
+    keygen(&locked, "right words");
+    env.edit("/cluster/operators/operator/keys", json!([public(&locked)]));
+    let asked = |answer: &str, arguments: &[&str]| {
+        let inventory = env.path("inventory.json");
+        let all = [
+            &["--inventory", inventory.to_str().unwrap(), "secret"],
+            arguments,
+        ]
+        .concat();
+        let program = env.command(&all);
+        let mut python = std::process::Command::new("/usr/bin/python3");
+        python
+            .args(["-c", include_str!("../at-a-terminal"), answer])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .env_clear();
+        let variables = program.get_envs();
+        python.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        env.said(python.output().unwrap())
+    };
+    insta::assert_snapshot!(asked("typed by hand", &["set", "hub"]).all(), @"
+    exit code: 0
+    --- stdout
+    value of `hub`: 
+    secrets/hub.age written
+    --- stderr
+    ");
+    let show = ["show", "hub", "-i", locked.to_str().unwrap()];
+    insta::assert_snapshot!(asked("right words", &show).all(), @"
+    exit code: 0
+    --- stdout
+    Type passphrase for OpenSSH key 'DIR/locked': 
+    typed by hand
+    --- stderr
+    ");
+    insta::assert_snapshot!(asked("wrong words", &show).all(), @"
+    exit code: 9
+    --- stdout
+    Type passphrase for OpenSSH key 'DIR/locked': 
+    error: cannot open `secrets/hub.age`: the passphrase of the key that opens it is wrong
+      hint: try it again, or name another private key by `--identity FILE`
+    --- stderr
+    ");
 }
