@@ -1,5 +1,6 @@
 # Secrets by agenix: it opens them with the host's SSH key at activation and at boot.
 {
+  config,
   host,
   lib,
   pkgs,
@@ -7,7 +8,14 @@
   ...
 }:
 let
-  guard = import ./nixos/guard.nix { inherit lib pkgs secretsFolder; } host.secrets.files;
+  guard = import ./nixos/guard.nix {
+    inherit
+      config
+      lib
+      pkgs
+      secretsFolder
+      ;
+  } host.secrets.files;
 in
 {
   # Without secrets, agenix and its options need not be there; `mkIf` would still want them.

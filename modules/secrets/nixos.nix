@@ -8,7 +8,14 @@
   ...
 }:
 let
-  guard = import ./nixos/guard.nix { inherit lib pkgs secretsFolder; } host.secrets.files;
+  guard = import ./nixos/guard.nix {
+    inherit
+      config
+      lib
+      pkgs
+      secretsFolder
+      ;
+  } host.secrets.files;
   # Where accounts are made by a service, agenix is one, too, and no part of the activation.
   byActivation = config.system.activationScripts ? agenix;
 in

@@ -1,5 +1,6 @@
 # What a host does about secrets that it cannot open, or that hold nothing, on NixOS and macOS alike.
 {
+  config,
   lib,
   pkgs,
   secretsFolder,
@@ -9,7 +10,7 @@ let
   names = lib.attrNames files;
   # The program for all secrets; MORE is what it takes beside them.
   try = more: ''
-    set -- ${pkgs.age}/bin/age /etc/ssh/ssh_host_ed25519_key '${
+    set -- ${pkgs.age}/bin/age '${toString config.age.identityPaths}' '${
       toString (map (name: "${name}:${secretsFolder + "/${name}.age"}") names)
     }'${more}
     ${lib.readFile ../ubuntu/etc/deployctl/libexec/try-secrets}

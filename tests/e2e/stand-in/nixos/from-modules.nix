@@ -26,7 +26,10 @@ let
         };
         secretsFolder = folder + "/../secrets";
       };
-      stubs.system.activationScripts.agenix = { };
+      stubs = {
+        age.identityPaths = [ "/etc/ssh/ssh_host_ed25519_key" ];
+        system.activationScripts.agenix = { };
+      };
       isLines = _: true;
     })
     set
