@@ -21,4 +21,4 @@ pub mod rendered;
 pub mod secret;
 
 // What it decides about.
-pub use deployctl_inventory::{concern, cpus, errors, glob, inventory, name, select};
+pub use deployctl_inventory::{concern, cpus, errors, glob, inventory, name, openpgp, select};

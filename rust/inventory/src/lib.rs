@@ -12,4 +12,5 @@ pub mod errors;
 pub mod glob;
 pub mod inventory;
 pub mod name;
+pub mod openpgp;
 pub mod select;

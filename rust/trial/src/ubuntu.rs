@@ -18,13 +18,15 @@ use deployctl_core::rendered::{Entry, Rendered};
 const UNITS: &str = "/etc/systemd/system/";
 
 /// What a path says of the syntax that its reader expects.
-const EXPECTED: [(&str, Syntax); 8] = [
+const EXPECTED: [(&str, Syntax); 9] = [
     ("/etc/systemd/", Syntax::Unit),
     ("/etc/sysctl.d/", Syntax::Sysctl),
     ("/etc/sudoers.d/", Syntax::Sudoers),
     ("/etc/netplan/", Syntax::Yaml),
     ("/etc/nftables.d/", Syntax::Nft),
     ("/etc/default/grub.d/", Syntax::Grub),
+    // Fields of words; what else apt reads has quotes.
+    ("/etc/apt/sources.list.d/", Syntax::Words),
     ("/etc/apt/", Syntax::Apt),
     ("/etc/profile.d/", Syntax::Sh),
 ];

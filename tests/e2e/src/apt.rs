@@ -11,9 +11,11 @@ use crate::output::{run, stdout_of};
 
 mod deb;
 mod real;
+mod signed;
 
 pub use deb::Deb;
 pub use real::real_packages;
+pub use signed::SigningKey;
 
 /// Where machines have their copy.
 const ON_MACHINE: &str = "/srv/deployctl-apt";

@@ -37,7 +37,7 @@ mod spec;
 mod ssh;
 mod world;
 
-pub use apt::{AptRepo, Deb, real_packages};
+pub use apt::{AptRepo, Deb, SigningKey, real_packages};
 pub use machine::Machine;
 pub use output::Output;
 pub use spec::{Base, MachineSpec, Sudo};

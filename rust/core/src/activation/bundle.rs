@@ -75,6 +75,7 @@ pub const HOST_PROGRAM: &str = concat!(
     include_str!("host/sshd.sh"),
     include_str!("host/network.sh"),
     include_str!("host/packages.sh"),
+    include_str!("host/archives.sh"),
     include_str!("host/validate.sh"),
     include_str!("../observed/way.sh"),
     include_str!("host/way_in.sh"),

@@ -1,5 +1,6 @@
 //! The scripts of one plan: straight lines of calls to functions of `host.sh`.
 
+mod archives;
 mod artifacts;
 mod closure;
 mod header;
@@ -157,7 +158,9 @@ impl<'a> Scripts<'a> {
         let netplan = network::parts(self.plan, self.rendered).contains("netplan")
             && !validators.iter().any(|argv| argv.ends_with(&NETPLAN));
         let ways_in = self.ways_in();
-        if validators.is_empty() && ways_in.is_empty() && self.installs.is_empty() && !netplan {
+        let archives = self.archives();
+        let packages = !self.installs.is_empty() || !archives.is_empty();
+        if validators.is_empty() && ways_in.is_empty() && !packages && !netplan {
             return script;
         }
         self.merge(&mut script);
@@ -173,6 +176,7 @@ impl<'a> Scripts<'a> {
         for way_in in ways_in {
             script.call(way_in, &[]);
         }
+        script.call_if_any("check_archives", &archives);
         script.call_if_any("allow_removal_of", &self.replaced());
         script.call_if_any("simulate_packages", &self.install_words());
         script.call_if_any("download_packages", &self.install_words());
@@ -264,6 +268,9 @@ impl<'a> Scripts<'a> {
                 .is_some_and(|e| e.follow_ups.contains(&FollowUp::Sysusers))
         };
         self.place(&mut script, is_apt);
+        if !self.archives().is_empty() {
+            script.call("take_lists", &[]);
+        }
         if !self.installs.is_empty() {
             script.call("allow_seconds", &[&PACKAGES_SECONDS.to_string()]);
             script.call_if_any("allow_removal_of", &self.replaced());
@@ -442,6 +449,9 @@ impl<'a> Scripts<'a> {
             }
             script.call("rename_into_place", &[]);
             script.call("remove_made_directories", &[]);
+        }
+        if !self.archives().is_empty() {
+            script.call("drop_lists", &[]);
         }
         let installed: Vec<&str> = self.packages(PackageAction::Install);
         script.call_if_any("report_kept_packages", &installed);

@@ -3,8 +3,8 @@
 use super::target::Target;
 use super::{
     ArtifactChange, Drift, Finding, LiveChange, PathTarget, Plan, PlanOptions, RebootReason,
-    accounts, apt, artifacts, blackout, closure, disk, drift, firewall, foreign, host, interfaces,
-    live, lockout, overruled, packages, paths, places, reboot, record, sshd, units,
+    accounts, apt, archives, artifacts, blackout, closure, disk, drift, firewall, foreign, host,
+    interfaces, live, lockout, overruled, packages, paths, places, reboot, record, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -136,6 +136,7 @@ fn live_changes(
     findings.extend(foreign::findings(plan, rendered, observed));
     plan.follow_ups = follow_ups(plan, rendered, observed);
     findings.extend(apt::findings(observed, plan));
+    findings.extend(archives::findings(rendered, plan));
     findings.extend(accounts::findings(rendered, observed, plan));
     findings.extend(places::findings(rendered, observed, plan));
     findings.extend(unserved(plan, observed));

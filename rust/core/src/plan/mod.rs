@@ -15,6 +15,7 @@ use crate::rendered::{Entry, FollowUp, PathState, Sha256Hex};
 
 mod accounts;
 mod apt;
+mod archives;
 mod artifacts;
 mod blackout;
 mod blackout_state;
@@ -43,6 +44,7 @@ mod target;
 mod units;
 mod words;
 
+pub(crate) use archives::read_anew;
 pub use blackout_state::{BlackoutState, ask_blackouts, blackouts_now};
 pub use make::plan;
 pub use options::PlanOptions;

@@ -296,9 +296,18 @@ fn everything_live() -> Draft {
     draft
 }
 
+/// Packages, some of an archive that comes with its key.
 fn packages() -> Draft {
     use PackageAction::{Hold, Install, Unhold};
+    let signed = "URIs: https://a.example\nSigned-By: /etc/apt/keyrings/a.asc\n";
     Draft::new()
+        .path("/etc/apt/keyrings/a.asc", file("key\n", 0o644), &[], &[])
+        .path(
+            "/etc/apt/sources.list.d/a.sources",
+            file(signed, 0o644),
+            &[],
+            &[],
+        )
         .package("cuda-toolkit-12-6", Some("12.6.3-1"), Install)
         .package("chrony", None, Install)
         .package("cuda-toolkit-12-6", Some("12.6.3-1"), Hold)
@@ -413,6 +422,27 @@ fn a_validator_borrows_a_package_that_is_to_be_installed() {
     run_validator /bin/sh try one
     run_validator /bin/sh try three
     ");
+}
+
+#[test]
+fn an_archive_whose_key_changes_is_read_anew() {
+    let mut draft = packages();
+    let read = |draft: &Draft| {
+        let text = draft.text();
+        let line = text.lines().find(|line| line.starts_with("check_archives"));
+        line.map(str::to_owned)
+    };
+    let both = "check_archives /etc/apt/sources.list.d/a.sources";
+    assert_eq!(read(&draft).as_deref(), Some(both));
+    draft.plan.paths.truncate(1);
+    assert_eq!(read(&draft).as_deref(), Some(both), "only the key");
+    draft.plan.paths[0].path = ManagedPath::new("/etc/apt/keyrings/b.asc").unwrap();
+    let key = draft.rendered.entries.values().next().unwrap().clone();
+    draft
+        .rendered
+        .entries
+        .insert(draft.plan.paths[0].path.clone(), key);
+    assert_eq!(read(&draft), None, "another key");
 }
 
 #[test]

@@ -296,3 +296,51 @@ fn packages() {
     ]);
     insta::assert_snapshot!(told);
 }
+
+#[test]
+fn archives() {
+    let one = "/etc/apt/sources.list.d/vendor.sources";
+    let file = |content: &str| Entry::File {
+        content: content.to_owned(),
+        ownership: ownership(0o644),
+    };
+    let sources = |key: &str| {
+        format!("URIs: https://a.example/x\nSuites: /\nSigned-By: /etc/apt/keyrings/{key}\n")
+    };
+    let told = table(vec![
+        (
+            "a new archive, with its key",
+            planned(|case| {
+                case.declare(one, "apt", file(&sources("vendor.asc")), &[]);
+                case.file("/etc/apt/keyrings/vendor.asc", PUBLIC_KEY, 0o644, &[]);
+            }),
+        ),
+        (
+            "an archive that gets a key of the host",
+            planned(|case| {
+                case.file(one, &sources("vendor.asc"), 0o644, &[]);
+                case.edit(one, &sources("host.gpg"));
+            }),
+        ),
+        (
+            "an archive that is no longer declared",
+            planned(|case| {
+                case.file(one, &sources("vendor.asc"), 0o644, &[]);
+                case.commit();
+                case.rendered.entries.remove(&path(one));
+            }),
+        ),
+    ]);
+    insta::assert_snapshot!(told, @"");
+}
+
+const PUBLIC_KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEawm2YxYJKwYBBAHaRw8BAQdAJhH8FE/QzUTzlK2bf403S9ODMpWdGbZHc3Oe
+UhKYm160JUV4YW1wbGUgYXJjaGl2ZSA8YXJjaGl2ZUBleGFtcGxlLmNvbT6IkAQT
+FggAOBYhBJDNHSsehF6I2hI8FnaoSTIf0VtEBQJrCbZjAhsDBQsJCAcCBhUKCQgL
+AgQWAgMBAh4BAheAAAoJEHaoSTIf0VtEFi8BANUaonTMIDWqfSAWSgu+w0Wxic3F
+denYZmBopLLal2flAPoD1fohqGUG1VPrn99jbnmLyXB+z386fDc6DU1ll1XQDQ==
+=ohri
+-----END PGP PUBLIC KEY BLOCK-----
+";

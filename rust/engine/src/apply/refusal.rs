@@ -54,8 +54,15 @@ const OF_APT: &[(&[&str], &str)] = &[
         "the host cannot reach that archive: look at its sources, proxy, name servers and firewall; nothing was changed",
     ),
     (
+        &["Conflicting values set for option"],
+        "on the host, remove that file or the package that brought it; nothing was changed",
+    ),
+    (
+        &["NO_PUBKEY", "Missing key"],
+        "the key that apt has for that archive did not sign it: compare the declared one with what the archive's owner publishes; nothing was changed",
+    ),
+    (
         &[
-            "NO_PUBKEY",
             "is not signed",
             "EXPKEYSIG",
             "is not valid yet",

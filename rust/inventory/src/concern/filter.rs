@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use minijinja::value::Serde;
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::{Environment, Error, ErrorKind, Value, context};
 use regex::Regex;
 
 use crate::cpus;
 use crate::glob::glob;
 use crate::name::authority;
+use crate::openpgp::fingerprints;
 
 /// Names and meanings, for the documentation.
 pub const FILTERS: &[(&str, &str)] = &[
@@ -63,6 +64,10 @@ pub const FILTERS: &[(&str, &str)] = &[
         "sections(regex)",
         "the parts of a text that begin with a line that has a match",
     ),
+    (
+        "openpgp",
+        "of an ASCII-armoured text with public keys: `fingerprints`, those of its primary keys, and `problem`, why it is no such text; none where it is one",
+    ),
 ];
 
 pub(super) fn add(environment: &mut Environment<'static>) {
@@ -104,6 +109,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
         matches_glob(text, &patterns)
     });
     environment.add_filter("lookup", lookup);
+    environment.add_filter("openpgp", openpgp);
 }
 
 fn wrong(problem: impl Into<String>) -> Error {
@@ -201,6 +207,15 @@ fn expand(text: &str, pattern: &str, template: &str) -> Result<Option<String>, E
     Ok(found)
 }
 
+/// What a text with public keys says, and why it is none.
+fn openpgp(text: &str) -> Value {
+    let (fingerprints, problem) = match fingerprints(text) {
+        Ok(fingerprints) => (fingerprints, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    context! { fingerprints, problem }
+}
+
 fn sections(text: &str, pattern: &str) -> Result<Vec<String>, Error> {
     let title = regex(pattern)?;
     let mut sections: Vec<String> = Vec::new();
@@ -235,8 +250,6 @@ fn lookup(text: &str, pairs: Vec<Vec<Value>>) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use minijinja::context;
-
     use super::*;
 
     fn value(expression: &str) -> Result<String, String> {
@@ -286,6 +299,11 @@ mod tests {
             ("'' | glob('*')", "True"),
             ("'b' | glob(['a*', 'b'])", "True"),
             ("'c' | glob(['a*', 'b'])", "False"),
+            (
+                "('x' | openpgp).problem",
+                "does not begin with `-----BEGIN PGP PUBLIC KEY BLOCK-----`",
+            ),
+            ("('x' | openpgp).fingerprints", "[]"),
             ("'Data stale now' | lookup([['x', 1], ['stale', 2]])", "2"),
         ] {
             assert_eq!(value(expression).as_deref(), Ok(expected), "{expression}");

@@ -62,6 +62,9 @@ simulate_packages() {
   if ! simulate "$@"; then
     # The package lists may be older than the pin.
     apt update || cannot "\`apt-get update\` failed"
+    # Of an archive that is away apt only warns, and goes on without it.
+    ps_away=
+    if grep -q '^Err:' "$D/.apt"; then ps_away="; \`apt-get update\`: $(apt_complaints)"; fi
     simulate "$@" || simulation_failed
   fi
   ps_removed=
@@ -113,9 +116,9 @@ $(grep "^E: Version '.*' for '.*' was not found" "$D/apt")
 LINES
   case $sf_text in
     *"is to be ,"* | '') ;;
-    *) invalid packages "${sf_text#, }" ;;
+    *) invalid packages "${sf_text#, }$ps_away" ;;
   esac
-  invalid packages "apt cannot do it: $(grep -e '^E: ' -e 'Depends: ' -e 'Conflicts: ' -e 'Breaks: ' "$D/apt" | tr -s '\n\t ' ' ' | sed 's/^ //;s/ $//' | cut -c 1-400)"
+  invalid packages "apt cannot do it: $(grep -e '^E: ' -e 'Depends: ' -e 'Conflicts: ' -e 'Breaks: ' "$D/apt" | tr -s '\n\t ' ' ' | sed 's/^ //;s/ $//' | cut -c 1-400)$ps_away"
 }
 
 apt_candidate() {

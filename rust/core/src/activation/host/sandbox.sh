@@ -58,6 +58,8 @@ if [ -n "$SANDBOX" ]; then
   checkpoint_boot_files() { :; }
   checkpoint_holds() { :; }
 
+  check_archives() { skip "archives $*"; }
+  take_lists() { :; }
   simulate_packages() { skip "simulate $*"; }
   download_packages() { :; }
   borrow_package() { skip "borrow $1"; }

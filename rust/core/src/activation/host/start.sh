@@ -3,6 +3,7 @@
 
 refuse() { # CODE TEXT
   rm -f "$D/ballast"
+  rm -rf "$D/archives" "$D/lists"
   printf '%s %s\n' "$1" "$2" | tr -d '\000-\011\013-\037\177' >"$D/failure"
   set_phase refused
   disarm

@@ -1,0 +1,231 @@
+//! An archive beside the distribution's own: tried before anything changes, taken back as a whole, refused for every other key.
+
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use deployctl_e2e::{AptRepo, Deb, Machine, MachineSpec, SigningKey, World, real_packages};
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::demo;
+
+const PORT: u16 = 8080;
+const FILES: [&str; 3] = [
+    "/etc/apt/sources.list.d/deployctl-vendor.sources",
+    "/etc/apt/keyrings/deployctl-vendor.asc",
+    "/etc/apt/preferences.d/deployctl-vendor.pref",
+];
+
+/// A folder that a web server of the controller's network gives to everybody.
+struct Served(Child);
+
+impl Served {
+    fn start(world: &World, folder: &PathBuf) -> Result<Self> {
+        let address = world.address().to_string();
+        let mut server = world.controller("python3");
+        server.args(["-m", "http.server", &PORT.to_string(), "--bind", &address]);
+        server.arg("--directory").arg(folder);
+        let served = Self(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+        let since = Instant::now();
+        let probe = format!("exec 3<>/dev/tcp/{address}/{PORT}");
+        while !world
+            .controller("bash")
+            .args(["-c", &probe])
+            .stderr(Stdio::null())
+            .status()?
+            .success()
+        {
+            ensure!(
+                since.elapsed() < Duration::from_secs(20),
+                "the server did not start"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(served)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // The world's end would end it as well.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn archive(world: &World, key: &SigningKey) -> Result<Value> {
+    Ok(json!({
+        "uris": [format!("http://{}:{PORT}/vendor", world.address())],
+        "suites": ["/"],
+        "key": key.public()?,
+        "fingerprints": [key.fingerprint()],
+        "packages": ["vendor-*"],
+    }))
+}
+
+fn declare(cluster: &Cluster, archive: Option<&Value>, packages: &Value) -> Result<()> {
+    cluster.redeclare("web", |facts| {
+        facts["apt"] = match archive {
+            Some(archive) => json!({ "archives": { "vendor": archive } }),
+            None => Value::Null,
+        };
+        facts["extra"] = json!({
+            "files": [demo::file("/etc/alpha.conf", "colour = red\n")],
+            "packages": packages,
+            "units": {},
+        });
+    })
+}
+
+/// Nothing of the archive is on the machine, and its apt works.
+fn untouched(web: &Machine) -> Result<()> {
+    for file in FILES {
+        assert!(!web.exists(file)?, "{file} is there");
+    }
+    assert_eq!(web.ok("ls /var/lib/apt/lists | grep vendor || true")?, "");
+    web.ok("apt-get -q update 2>&1 | tee /run/said; ! grep -q '^[EW]' /run/said")?;
+    Ok(())
+}
+
+fn installed(web: &Machine, package: &str) -> Result<String> {
+    web.ok(&format!(
+        "dpkg-query -W -f '${{db:Status-Abbrev}}${{Version}}' {package} 2>/dev/null || true"
+    ))
+}
+
+#[test]
+fn an_archive_comes_with_its_key_and_goes_with_it() -> Result<()> {
+    let cluster = Cluster::boot(&[MachineSpec::new("web")])?;
+    let (world, web) = (&cluster.world, cluster.machine("web"));
+    let own = AptRepo::build(&world.scratch().join("apt"), &real_packages())?;
+    web.use_apt_repo(&own)?;
+    cluster.adopt_all()?;
+    let folder = world.scratch().join("served");
+    let vendor = AptRepo::build(
+        &folder.join("vendor"),
+        &[
+            Deb::new("vendor-tool", "1.0").depends("vendor-lib"),
+            Deb::new("vendor-lib", "1.0"),
+            // What the archive must not bring, though it is newer.
+            Deb::new("haproxy", "99.0"),
+        ],
+    )?;
+    let key = SigningKey::make(&world.scratch().join("key"))?;
+    let second = SigningKey::make(&world.scratch().join("second"))?;
+    let declared = archive(world, &key)?;
+    let tool = json!({ "vendor-tool": null });
+    let refused = |packages: &Value, words: &[&str]| -> Result<()> {
+        declare(&cluster, Some(&declared), packages)?;
+        let mut run = cluster.deployctl(&["apply", "web", "--yes"])?.expect(9);
+        for word in words {
+            run = run.says(word);
+        }
+        assert!(!web.exists("/etc/alpha.conf")?);
+        assert_eq!(installed(web, "vendor-tool")?, "");
+        untouched(web)
+    };
+
+    // Away; then signed by another key than the declared one; then out of date.
+    refused(
+        &tool,
+        &[
+            "deployctl-vendor.sources",
+            "Could not connect to 10.231.0.1:8080",
+            "cannot reach that archive",
+        ],
+    )?;
+    let served = Served::start(world, &folder)?;
+    vendor.sign(&second, "")?;
+    refused(
+        &json!({}),
+        &["deployctl-vendor.sources", "NO_PUBKEY", "did not sign it"],
+    )?;
+    vendor.sign(&key, "Valid-Until: Thu, 01 Jan 2026 00:00:00 UTC\n")?;
+    refused(&tool, &["is expired"])?;
+    vendor.sign(&key, "")?;
+    refused(
+        &json!({ "vendor-other": null }),
+        &["Unable to locate package vendor-other"],
+    )?;
+
+    // Another file of the host names the same archive with another key.
+    let theirs = "/etc/apt/sources.list.d/cuda-vendor.list";
+    let line = format!(
+        "deb [signed-by=/usr/share/keyrings/vendor.gpg] http://{}:{PORT}/vendor/ /\n",
+        world.address()
+    );
+    web.write(theirs, line)?;
+    declare(&cluster, Some(&declared), &tool)?;
+    cluster
+        .deployctl(&["apply", "web", "--yes"])?
+        .expect(9)
+        .says(&format!("`{theirs}` names the archive"))
+        .says("Conflicting values set for option Signed-By")
+        .says("remove that file");
+    web.ok(&format!("rm {theirs}"))?;
+    untouched(web)?;
+
+    // A gate fails: the archive goes, what came from it stays.
+    cluster.redeclare("web", |facts| {
+        facts["extra"]["checks"] = json!({ "never": {
+            "command": "echo no", "status": 0, "contains": ["yes"], "deadline_seconds": 5, "retries": 0, "gate": true,
+        } });
+    })?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(0)
+        .says(&format!(
+            "new archive `http://{}:{PORT}/vendor` `/`, signed by {}",
+            world.address(),
+            key.fingerprint()
+        ));
+    cluster
+        .deployctl(&["apply", "web", "--yes", "--timeout", "20"])?
+        .expect(5)
+        .says("everything was put back and verified");
+    assert_eq!(installed(web, "vendor-tool")?, "ii 1.0");
+    untouched(web)?;
+    web.ok("apt-get -qy purge vendor-tool vendor-lib")?;
+
+    declare(&cluster, Some(&declared), &tool)?;
+    cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
+    assert_eq!(installed(web, "vendor-tool")?, "ii 1.0");
+    let policy = web.ok("apt-cache policy haproxy")?;
+    assert!(policy.contains("Candidate: 2.8.5-1ubuntu3"), "{policy}");
+    cluster
+        .deployctl(&["verify", "web", "--only", "apt"])?
+        .expect(0)
+        .says("apt/archive/vendor");
+    cluster
+        .deployctl(&["apply", "web", "--yes"])?
+        .expect(0)
+        .says("nothing to change");
+
+    // The owner has a new key: the facts follow, and what the host had is no longer good.
+    vendor.sign(&second, "")?;
+    let declared = archive(world, &second)?;
+    declare(&cluster, Some(&declared), &tool)?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(0)
+        .says("changed archive")
+        .says(second.fingerprint());
+    cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
+    cluster
+        .deployctl(&["verify", "web", "--only", "apt"])?
+        .expect(0);
+
+    declare(&cluster, None, &json!({}))?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(0)
+        .says("packages that came from its archives stay");
+    cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
+    web.ok("apt-get -q update")?;
+    untouched(web)?;
+    assert_eq!(installed(web, "vendor-tool")?, "ii 1.0");
+    drop(served);
+    Ok(())
+}
