@@ -1,4 +1,4 @@
-//! Archives that apt gets or loses: where they are, and whose signature they bear.
+//! Archives that apt gets or loses: where they are, and which keys count for them.
 
 use super::{Finding, PathChange, PathTarget, Plan};
 use crate::name::ManagedPath;
@@ -87,9 +87,9 @@ impl Archive<'_> {
             .ok()
             .and_then(|path| fingerprints(content(rendered, &path)?).ok());
         let key = match key {
-            Some(fingerprints) => format!("signed by {}", fingerprints.join(" or ")),
-            None if self.signed_by.is_empty() => "signed by a key that the host trusts".to_owned(),
-            None => format!("signed by a key of `{}`", self.signed_by),
+            Some(fingerprints) => format!("with the key {}", fingerprints.join(" or ")),
+            None if self.signed_by.is_empty() => "with the keys that the host trusts".to_owned(),
+            None => format!("with the keys of `{}`", self.signed_by),
         };
         format!("`{}` `{}`, {key}", self.uris, self.suites)
     }

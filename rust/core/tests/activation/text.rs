@@ -1,7 +1,8 @@
 //! What is written: the table, the scripts, quoting.
 
 use std::fmt::Write as _;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
 use deployctl_core::activation::bundle::HOST_PROGRAM;
 use deployctl_core::activation::{Action, Bundle, Event, Phase, bundle, next, quote};
@@ -478,12 +479,19 @@ fn shellcheck_has_nothing_to_say() {
 #[test]
 fn both_shells_read_the_program() {
     for shell in SHELLS {
-        let status = Command::new(shell)
-            .args(["-n", "-c", HOST_PROGRAM])
-            .status()
-            .unwrap();
-        assert!(status.success(), "{shell}");
+        let output = fed(Command::new(shell).args(["-n", "-s"]), HOST_PROGRAM);
+        assert!(output.status.success(), "{shell}");
     }
+}
+
+/// What `command` makes of a program on its standard input: one argument cannot hold it.
+pub(crate) fn fed(command: &mut Command, program: &str) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(program.as_bytes()).unwrap();
+    drop(pipe);
+    child.wait_with_output().unwrap()
 }
 
 /// What `shell` makes of `words` as it reads them.

@@ -331,7 +331,28 @@ fn archives() {
             }),
         ),
     ]);
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    ## a new archive, with its key
+    path /etc/apt/sources.list.d/vendor.sources: absent -> file 0644 root:root 8d6665de2724
+        @@ -0,0 +1,3 @@
+        +URIs: https://a.example/x
+        +Suites: /
+        +Signed-By: /etc/apt/keyrings/vendor.asc
+    note [archive] new archive `https://a.example/x` `/`, with the key 90CD1D2B1E845E88DA123C1676A849321FD15B44
+
+    ## an archive that gets a key of the host
+    path /etc/apt/sources.list.d/vendor.sources: file 0644 root:root 8d6665de2724 -> file 0644 root:root 6d0513703046
+        @@ -1,3 +1,3 @@
+         URIs: https://a.example/x
+         Suites: /
+        -Signed-By: /etc/apt/keyrings/vendor.asc
+        +Signed-By: /etc/apt/keyrings/host.gpg
+    note [archive] changed archive `https://a.example/x` `/`, with the keys of `/etc/apt/keyrings/host.gpg`
+
+    ## an archive that is no longer declared
+    path /etc/apt/sources.list.d/vendor.sources: file 0644 root:root 8d6665de2724 -> original
+    note [archive] `/etc/apt/sources.list.d/vendor.sources` is no longer declared: packages that came from its archives stay
+    ");
 }
 
 const PUBLIC_KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----
