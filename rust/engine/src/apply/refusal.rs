@@ -121,7 +121,19 @@ mod tests {
             ),
             (
                 "W: GPG error: http://a.example stable InRelease: NO_PUBKEY 12",
-                "key",
+                "did not sign it",
+            ),
+            (
+                "error message is: Missing key 12, which is needed to verify signature.",
+                "did not sign it",
+            ),
+            (
+                "E: Release file for http://a.example/InRelease is expired (invalid since 1d)",
+                "clock",
+            ),
+            (
+                "E: Conflicting values set for option Signed-By regarding source http://a.example/ /: a != b",
+                "remove that file",
             ),
             (
                 "E: You don't have enough free space in /var/cache/apt/archives/.",

@@ -196,14 +196,19 @@ fn story(base: Base, version: &str) -> Result<()> {
         world.address()
     );
     web.write(theirs, line)?;
+    let longer = format!(
+        "deb http://{}:{PORT}/vendor-of-others/ /\n",
+        world.address()
+    );
+    web.write("/etc/apt/sources.list.d/others.list", longer)?;
     declare(&cluster, Some(&declared), &tool)?;
     cluster
         .deployctl(&["apply", "web", "--yes"])?
         .expect(9)
-        .says(&format!("`{theirs}` names the archive"))
+        .says(&format!("is named by `{theirs}`, too"))
         .says("Conflicting values set for option Signed-By")
         .says("remove that file");
-    web.ok(&format!("rm {theirs}"))?;
+    web.ok(&format!("rm {theirs} /etc/apt/sources.list.d/others.list"))?;
     untouched(web)?;
 
     // A gate fails: the archive goes, what came from it stays.
@@ -251,6 +256,14 @@ fn story(base: Base, version: &str) -> Result<()> {
     cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
     signed_by(&cluster, &second)?;
 
+    // It is away, and was good before: what it does not offer is told with why nothing newer could be read.
+    drop(served);
+    declare(&cluster, Some(&declared), &json!({ "vendor-other": null }))?;
+    cluster
+        .deployctl(&["apply", "web", "--yes"])?
+        .expect(9)
+        .says("Unable to locate package vendor-other")
+        .says("Could not connect to 10.231.0.1:8080");
     declare(&cluster, None, &json!({}))?;
     cluster
         .deployctl(&["plan", "web"])?
@@ -260,6 +273,5 @@ fn story(base: Base, version: &str) -> Result<()> {
     web.ok("apt-get -q update")?;
     untouched(web)?;
     assert_eq!(installed(web, "vendor-tool")?, "ii 1.0");
-    drop(served);
     Ok(())
 }

@@ -52,7 +52,8 @@ apt_complaints() {
   } | grep -v 'Some index files failed to download' | tr -s '\n\t ' ' ' | sed 's/ $//' | cut -c 1-400
 }
 
-# expect_readable_sources FILE…: apt reads nothing at all where two of its files name one archive and disagree on its key.
+# expect_readable_sources FILE…: apt reads nothing at all where two of its files name one archive and disagree on it, such as
+# on its key.
 expect_readable_sources() {
   if apt-get indextargets >/dev/null 2>"$D/.apt"; then return; fi
   cat "$D/.apt"
@@ -61,13 +62,19 @@ expect_readable_sources() {
   if [ -n "$er_uri" ]; then
     for er_file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
       case " $* " in *" $er_file "*) continue ;; esac
-      if ! grep -v '^[[:space:]]*#' "$er_file" 2>/dev/null | grep -q -F -e "${er_uri%/}"; then continue; fi
+      if ! names_uri "$er_file" "$er_uri"; then continue; fi
       er_package=$(dpkg -S "$er_file" 2>/dev/null | sed 's/:.*//;q')
       er_files="$er_files and \`$er_file\`${er_package:+ (of package \`$er_package\`)}"
     done
   fi
   if [ -z "$er_files" ]; then invalid packages "apt cannot read its sources: $(apt_complaints)"; fi
-  invalid packages "${er_files# and } names the archive \`$er_uri\`, too, with another key: $(apt_complaints)"
+  invalid packages "the archive \`$er_uri\` is named by ${er_files# and }, too, and not in the same way: $(apt_complaints)"
+}
+
+names_uri() { # FILE URI
+  [ -f "$1" ] && awk -v uri="${2%/}" '/^[ \t]*#/ { next }
+    { for (i = 1; i <= NF; i++) { word = $i; sub(/\/+$/, "", word); if (word == uri) found = 1 } }
+    END { exit !found }' "$1"
 }
 
 # take_lists: what was read before anything changed is what apt knows from now on; nothing is fetched again.
