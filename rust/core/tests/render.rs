@@ -196,6 +196,80 @@ fn every_gpu_gets_its_power_cap_and_is_open_to_the_server() {
 }
 
 #[test]
+fn an_archive_is_a_list_with_pins() {
+    let mut raw = inventory();
+    let (key, fingerprints) = ("a key\n", serde_json::json!([]));
+    raw["hosts"]["linode"]["apt"] = serde_json::json!({ "archives": {
+        "rare": {
+            "uris": ["https://a.example/x_y", "http://b.example:8080"],
+            "suites": ["/"],
+            "key": key,
+            "fingerprints": fingerprints,
+            "priority": 100,
+        },
+        "vendor": {
+            "uris": ["https://c.example/"],
+            "suites": ["stable", "stable-updates"],
+            "components": ["main", "non-free"],
+            "architectures": ["amd64"],
+            "key": key,
+            "fingerprints": fingerprints,
+            "packages": ["vendor-*", "libvendor*"],
+            "snapshot": "20260301T000000Z",
+        },
+    } });
+    let rendered = rendered_of(&Facts::from_inventory(&raw), "linode");
+    let content = |path: &str| match &rendered.entries[path].entry {
+        Entry::File { content, .. } => content.as_str(),
+        other => panic!("{other:?}"),
+    };
+    for name in ["rare", "vendor"] {
+        assert_eq!(
+            content(&format!("/etc/apt/keyrings/deployctl-{name}.asc")),
+            key
+        );
+    }
+    insta::assert_snapshot!(content("/etc/apt/sources.list.d/deployctl-rare.sources"), @"
+    # Managed by deployctl: change the inventory, not this file.
+    Types: deb
+    URIs: https://a.example/x_y http://b.example:8080
+    Suites: /
+    Signed-By: /etc/apt/keyrings/deployctl-rare.asc
+    ");
+    insta::assert_snapshot!(content("/etc/apt/sources.list.d/deployctl-vendor.sources"), @"
+    # Managed by deployctl: change the inventory, not this file.
+    Types: deb
+    URIs: https://c.example/
+    Suites: stable stable-updates
+    Components: main non-free
+    Architectures: amd64
+    Signed-By: /etc/apt/keyrings/deployctl-vendor.asc
+    Snapshot: 20260301T000000Z
+    ");
+    insta::assert_snapshot!(content("/etc/apt/preferences.d/deployctl-rare.pref"), @"
+    # Managed by deployctl: change the inventory, not this file.
+    Package: *
+    Pin: origin a.example
+    Pin-Priority: 100
+
+    Package: *
+    Pin: origin b.example
+    Pin-Priority: 100
+    ");
+    insta::assert_snapshot!(content("/etc/apt/preferences.d/deployctl-vendor.pref"), @"
+    # Managed by deployctl: change the inventory, not this file.
+    # Nothing else comes from there.
+    Package: *
+    Pin: origin c.example
+    Pin-Priority: -1
+
+    Package: vendor-* libvendor*
+    Pin: origin c.example
+    Pin-Priority: 500
+    ");
+}
+
+#[test]
 fn a_mac_needs_a_closure() {
     let mac = HostName::new("mac-mini").unwrap();
     let rendering = render(&facts(), &mac, &modules()).unwrap();

@@ -1,4 +1,4 @@
-//! Public keys of OpenPGP, as apt reads them: ASCII armour around packets (RFC 4880).
+//! Public keys of `OpenPGP`, as apt reads them: ASCII armour around packets (RFC 4880).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

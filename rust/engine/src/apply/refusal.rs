@@ -58,6 +58,10 @@ const OF_APT: &[(&[&str], &str)] = &[
         "on the host, remove that file or the package that brought it; nothing was changed",
     ),
     (
+        &["Snapshots not supported"],
+        "leave `snapshot` out: apt knows of no snapshots of that archive; nothing was changed",
+    ),
+    (
         &["NO_PUBKEY", "Missing key"],
         "the key that apt has for that archive did not sign it: compare the declared one with what the archive's owner publishes; nothing was changed",
     ),
@@ -126,6 +130,10 @@ mod tests {
             (
                 "error message is: Missing key 12, which is needed to verify signature.",
                 "did not sign it",
+            ),
+            (
+                "apt cannot read its sources: E: Snapshots not supported for http://a.example/ /",
+                "`snapshot`",
             ),
             (
                 "E: Release file for http://a.example/InRelease is expired (invalid since 1d)",

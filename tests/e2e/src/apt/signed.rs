@@ -1,4 +1,4 @@
-//! Keys of OpenPGP, and archives that they sign.
+//! Keys of `OpenPGP`, and archives that they sign.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -24,10 +24,10 @@ struct Served(Child);
 impl Served {
     fn start(world: &World, folder: &PathBuf) -> Result<Self> {
         let address = world.address().to_string();
-        let mut server = world.controller("python3");
-        server.args(["-m", "http.server", &PORT.to_string(), "--bind", &address]);
-        server.arg("--directory").arg(folder);
-        let served = Self(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+        let mut python = world.controller("python3");
+        python.args(["-m", "http.server", &PORT.to_string(), "--bind", &address]);
+        python.arg("--directory").arg(folder);
+        let served = Self(python.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
         let since = Instant::now();
         let probe = format!("exec 3<>/dev/tcp/{address}/{PORT}");
         while !world
@@ -136,6 +136,8 @@ fn story(base: Base, version: &str) -> Result<()> {
     let (world, web) = (&cluster.world, cluster.machine("web"));
     let own = AptRepo::build(&world.scratch().join("apt"), &real_packages())?;
     web.use_apt_repo(&own)?;
+    // Else apt alone would try what is away for half a minute.
+    web.write("/etc/apt/apt.conf.d/90tests", "Acquire::Retries \"0\";\n")?;
     cluster.adopt_all()?;
     let folder = world.scratch().join("served");
     let vendor = AptRepo::build(
