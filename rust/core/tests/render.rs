@@ -195,10 +195,10 @@ fn every_gpu_gets_its_power_cap_and_is_open_to_the_server() {
     assert!(!run("GPU-c").0);
 }
 
-#[test]
-fn an_archive_is_a_list_with_pins() {
+/// `linode` with an archive that is rarely taken, and one of few packages.
+fn with_archives(key: &str) -> Rendered {
     let mut raw = inventory();
-    let (key, fingerprints) = ("a key\n", serde_json::json!([]));
+    let fingerprints = serde_json::json!([]);
     raw["hosts"]["linode"]["apt"] = serde_json::json!({ "archives": {
         "rare": {
             "uris": ["https://a.example/x_y", "http://b.example:8080"],
@@ -218,7 +218,13 @@ fn an_archive_is_a_list_with_pins() {
             "snapshot": "20260301T000000Z",
         },
     } });
-    let rendered = rendered_of(&Facts::from_inventory(&raw), "linode");
+    rendered_of(&Facts::from_inventory(&raw), "linode")
+}
+
+#[test]
+fn an_archive_is_a_list_with_pins() {
+    let key = "a key\n";
+    let rendered = with_archives(key);
     let content = |path: &str| match &rendered.entries[path].entry {
         Entry::File { content, .. } => content.as_str(),
         other => panic!("{other:?}"),

@@ -117,6 +117,7 @@ fn what_it_declares_is_listed_and_shown() {
     let listed = env.run(&["concern", "list"]).out;
     insta::assert_snapshot!(listed, @"
     system      built in  ubuntu nixos darwin   What every machine needs before anything else.
+    apt         built in  ubuntu                Archives of packages beside the distribution's own, each with its key.
     ssh         built in  ubuntu nixos darwin   The way in. Keys only; passwords are never an option.
     secrets     built in  ubuntu nixos darwin   Values that only this host and the operators can read.
     time        built in  ubuntu nixos          Chrony and its sources.
@@ -211,7 +212,7 @@ fn wrong_facts_of_it_are_told_like_those_of_any_other() {
     --- stdout
     --- stderr
     error: hosts/web/default.nix:1: `web` is not a known fact
-      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, ssh, secrets, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, models, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
+      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, apt, ssh, secrets, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, models, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
     ");
 }
 
