@@ -11,6 +11,8 @@ const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 const SECRET_KEY: u8 = 5;
 const PUBLIC_KEY: u8 = 6;
 const SECRET_SUBKEY: u8 = 7;
+/// What stands beside keys: signatures, a marker, trust, names, subkeys, pictures.
+const BESIDE_KEYS: [u8; 6] = [2, 10, 12, 13, 14, 17];
 
 /// The fingerprints of all primary keys in `text`, each 40 upper-case hexadecimal digits, in their order.
 ///
@@ -33,6 +35,12 @@ pub fn fingerprints(text: &str) -> Result<Vec<String>, String> {
             }
             _ if fingerprints.is_empty() => {
                 return Err("begins with something else than a key".to_owned());
+            }
+            // Such as a compressed one, in which programs may find keys that were not looked at here.
+            _ if !BESIDE_KEYS.contains(&tag) => {
+                return Err(format!(
+                    "holds a packet of kind {tag}, which is part of no key"
+                ));
             }
             _ => {}
         }
@@ -209,6 +217,20 @@ AwECHgECF4AACgkQyKU/r/nt512hDwEA043v4uyWuTi4S2iRF7IcaSDokJ23b47D
         assert_eq!(fingerprints(&format!("\n{headed}\n\n")), fingerprints(KEY));
         let without_sum = KEY.replace("=ohri\n", "");
         assert_eq!(fingerprints(&without_sum), fingerprints(KEY));
+    }
+
+    #[test]
+    fn nothing_hides_behind_a_key() {
+        let key = dearmoured(KEY).unwrap();
+        let behind = |packet: &[u8]| {
+            let all = [&key, packet].concat();
+            fingerprints(&format!("{BEGIN}\n\n{}\n{END}\n", STANDARD.encode(all)))
+        };
+        assert_eq!(behind(&[]), fingerprints(KEY));
+        let told = "holds a packet of kind 8, which is part of no key";
+        assert_eq!(behind(&[0xc8, 1, 0]), Err(told.to_owned()));
+        let secret = behind(&[0xc7, 1, 4]);
+        assert_eq!(secret, Err("holds a secret key".to_owned()));
     }
 
     #[test]

@@ -238,6 +238,8 @@ fn story(base: Base, version: &str) -> Result<()> {
     declare(&cluster, Some(&declared), &tool)?;
     cluster.deployctl(&["apply", "web", "--yes"])?.expect(0);
     assert_eq!(installed(web, "vendor-tool")?, "ii 1.0");
+    let closed = "find /var/lib/apt/lists -name '*vendor*' ! -perm 0644";
+    assert_eq!(web.ok(closed)?, "", "everybody reads lists");
     let policy = web.ok("apt-cache policy haproxy")?;
     assert!(policy.contains("Candidate: 2.8.5-1ubuntu3"), "{policy}");
     signed_by(&cluster, &key)?;
