@@ -414,7 +414,22 @@ fn a_check_of_the_inventory_compiles_the_templates_of_the_repository() {
         assert_eq!(said.code, 2, "{path}: {text}");
         let _ = writeln!(shown, "{path}: {text:?}\n{}", said.err);
     }
-    insta::assert_snapshot!(shown);
+    insta::assert_snapshot!(shown, @r#"
+    ubuntu/module.toml: "[[file]]\npath = \"/usr/bin/web\"\nsyntax = \"plain\"\n"
+    error: modules/web/ubuntu/module.toml:2: `/usr/bin/web` is in none of /etc, /opt, /srv, /usr/local, /var/lib
+      hint: what is elsewhere belongs to packages, to users or to the kernel; where facts name the whole path, `facts_choose_paths` of module.toml can say why
+    modules/web/ubuntu/module.toml:2: there is no template `modules/web/ubuntu/usr/bin/web`
+
+    ubuntu/module.toml: "[[file]]\npath = \"/etc/web.conf\"\n"
+    error: modules/web/ubuntu/module.toml:2: a file from a template needs a `syntax`
+      hint: it says how values are escaped: `unit`, `sh`, `yaml` …
+
+    ubuntu/etc/web.conf: "listen {{ host.web.\n"
+    error: modules/web/ubuntu/etc/web.conf:1: unexpected end of input, expected identifier or integer
+
+    ubuntu/etc/other.conf: "nobody names it\n"
+    error: modules/web/ubuntu/etc/other.conf:1: no entry of `module.toml` uses this file
+    "#);
 }
 
 /// What no text of a file shows: each with its place, and nothing is read or rendered.

@@ -44,8 +44,43 @@ fn failures(said: &Said) -> String {
 #[test]
 fn a_new_concern_is_sound() {
     let env = TestEnv::from_template();
-    insta::assert_snapshot!(env.run(&["concern", "new", "web"]).all());
-    insta::assert_snapshot!(without_nix(&env).all());
+    insta::assert_snapshot!(env.run(&["concern", "new", "web"]).all(), @"
+    exit code: 0
+    --- stdout
+    wrote modules/web
+      cases/journal.txt
+      checks.toml
+      concern.toml
+      darwin.nix
+      facts.schema.json
+      nixos.nix
+      rules.toml
+      ubuntu/etc/systemd/system/web.service
+      ubuntu/etc/web.conf
+      ubuntu/module.toml
+    --- stderr
+    next: `deployctl concern test web` tries it; a host declares it by `web = { … };`, and Nix sees it after `git add modules/web`
+    ");
+    insta::assert_snapshot!(without_nix(&env).all(), @"
+    exit code: 0
+    --- stdout
+    web  11 passed, 3 skipped
+      pass   web/folder               1 rule, 2 paths on Ubuntu
+      pass   web/examples             1 example on ubuntu, nixos, darwin
+      pass   web/slips                5 slips rejected
+      pass   web/ubuntu/render        2 paths, 0 packages, 1 unit
+      pass   web/ubuntu/paths         2 paths
+      pass   web/ubuntu/syntax        1 file
+      pass   web/ubuntu/units         1 from its files
+      pass   web/ubuntu/hostile       1 text: 5 rejected as facts, 13 escaped
+      pass   web/checks/cases         3 answers
+      pass   web/checks/good-and-bad  1 check
+      pass   web/checks/nothing       64 answers
+      3 checks skipped: `nix` is not installed
+
+    web: 11 passed, 3 skipped
+    --- stderr
+    ");
     // As a host declares it, it is planned like any other.
     let text = fs::read(env.path("inventory.json")).unwrap();
     let inventory: Value = serde_json::from_slice(&text).unwrap();

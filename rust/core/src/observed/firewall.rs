@@ -217,7 +217,25 @@ mod tests {
 
     #[test]
     fn what_packets_change_is_left_out() {
-        insta::assert_snapshot!(settled(LISTED));
+        insta::assert_snapshot!(settled(LISTED), @r#"
+        table inet deployctl {
+        	set seen {
+        		type ipv4_addr
+        		size 65535
+        		flags dynamic,timeout
+        		timeout 1m
+        	}
+        	set fixed {
+        		type ipv4_addr
+        		elements = { 10.0.0.1, 10.0.0.2 }
+        	}
+        	chain input {
+        		type filter hook input priority filter; policy drop;
+        		iif "lo" accept
+        		tcp dport { 22, 80 } accept comment "elements = {"
+        	}
+        }
+        "#);
     }
 
     #[test]

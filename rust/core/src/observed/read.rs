@@ -436,7 +436,18 @@ mod tests {
         ] {
             said.push(broken.unwrap_err().to_string());
         }
-        insta::assert_snapshot!(said.join("\n"));
+        insta::assert_snapshot!(said.join("\n"), @"
+        config: it was not asked
+        packages: exit status 127: sh: 1: dpkg-query: not found
+        paths: it ends where an owner should stand
+        sysctls: the answer is too long
+        units: no answer in time
+        way-in: it was not asked
+        the host did not say who it is: no answer in time
+        the host did not say who it is: its answer cannot be read
+        `/var/lib/deployctl/generation` on the host says `many`, which is no number, and its newest generation is 0; if that is what runs there, write it down: `echo 0 >/var/lib/deployctl/generation`
+        the record of generation 3 on the host, `/var/lib/deployctl/generations/3/manifest.json`, cannot be read: EOF while parsing a value at line 2 column 14; put the file back, or go on from an older generation: move `/var/lib/deployctl/generations/3` away and write the older number into `/var/lib/deployctl/generation`
+        ");
     }
 
     #[test]

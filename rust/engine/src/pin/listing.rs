@@ -129,7 +129,13 @@ mod tests {
             .into_iter()
             .map(|it| it.expect_err("no answer"))
             .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @"
+        expected value at line 1 column 1
+        `main` is no commit
+        invalid type: map, expected a sequence at line 1 column 0
+        missing field `path` at line 1 column 17
+        `x` of `a` is no SHA-256
+        ");
     }
 
     #[test]

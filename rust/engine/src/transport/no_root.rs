@@ -189,7 +189,26 @@ mod tests {
         ] {
             told(&mut shown, false, status, &heard(words.as_bytes()));
         }
-        insta::assert_snapshot!(shown);
+        insta::assert_snapshot!(shown, @"
+        `op@cuda:22`: cannot become root: sudo: a password is required
+          hint: pass `--ask-sudo-password`, or allow this user sudo without a password
+        `op@cuda:22`: cannot become root: sudo: interactive authentication is required
+          hint: pass `--ask-sudo-password`, or allow this user sudo without a password
+        `op@cuda:22`: cannot become root: doas: Authentication required
+          hint: pass `--ask-sudo-password`, or allow this user sudo without a password
+        `op@cuda:22`: cannot become root: op is not in the sudoers file.
+          hint: give this user the right to run `/bin/sh` by sudo, or set `connection.user` to one who may
+        `op@cuda:22`: cannot become root: sudo: sorry, you must have a tty to run sudo
+          hint: `Defaults requiretty` in the host's sudoers wants a terminal: add `Defaults:op !requiretty` there
+        `op@cuda:22`: cannot become root: sudo: ein Passwort ist notwendig
+          hint: if it wants a password: pass `--ask-sudo-password`, or allow this user sudo without a password
+        `op@cuda:22`: cannot become root: sudo: account validation failure, is your account locked?
+          hint: if it wants a password: pass `--ask-sudo-password`, or allow this user sudo without a password
+        `op@cuda:22`: cannot become root: env: 'sudo': No such file or directory
+          hint: install sudo there, or set `connection.user` to `root`
+        `op@cuda:22`: cannot become root: sudo exited with 1
+          hint: if it wants a password: pass `--ask-sudo-password`, or allow this user sudo without a password
+        ");
     }
 
     #[test]
@@ -223,7 +242,26 @@ mod tests {
         told(&mut shown, true, 1, &tty);
         let other = heard(b"sudo: unable to resolve host cuda\n");
         told(&mut shown, true, 1, &other);
-        insta::assert_snapshot!(shown);
+        insta::assert_snapshot!(shown, @"
+        `op@cuda:22`: cannot become root: sudo did not take the password that was passed: Sorry, try again.
+          hint: is it the password of `op` on this host? it was tried once, and is not tried again in this run
+        `op@cuda:22`: cannot become root: sudo wants the password of `root`, and did not take the one that was passed: You fool.
+          hint: `rootpw`, `targetpw` or `runaspw` in the host's sudoers says so: pass the password of `root`, or take that out
+        `op@cuda:22`: cannot become root: sudo did not take the password that was passed
+          hint: is it the password of `op` on this host? it was tried once, and is not tried again in this run
+        `op@cuda:22`: cannot become root: no shell came after the password that was passed: [sudo: authenticate] Password:
+          hint: is it the right one? it was tried once, and is not tried again in this run
+        `op@cuda:22`: cannot become root: sudo ended after the password that was passed: sudo: 1 incorrect password attempt
+          hint: is it the right one, and may `op` run `/bin/sh` by sudo? it was tried once, and is not tried again in this run
+        `op@cuda:22`: cannot become root: sudo ended after the password that was passed: op is not in the sudoers file.
+          hint: give this user the right to run `/bin/sh` by sudo, or set `connection.user` to one who may
+        `op@cuda:22`: cannot become root: the password that was passed was refused a moment ago
+          hint: it is not tried again in this run, so that no account is locked
+        `op@cuda:22`: cannot become root: sudo: sorry, you must have a tty to run sudo
+          hint: `Defaults requiretty` in the host's sudoers wants a terminal: add `Defaults:op !requiretty` there
+        `op@cuda:22`: cannot become root: sudo: unable to resolve host cuda
+          hint: (none)
+        ");
     }
 
     #[test]

@@ -44,7 +44,32 @@ async fn what_nix_is_told() {
         .await
         .unwrap();
     let _ = write!(told, "signed\n{}", world.log());
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @r#"
+    evaluate
+    nix --extra-experimental-features nix-command flakes eval --json --no-write-lock-file --no-update-lock-file --option eval-cache false --option warn-dirty false --apply d: { drv = d.drvPath; out = d.outPath; } .#nixosConfigurations."linode".config.system.build.toplevel
+    root on the LAN
+    nix-store --check-validity /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv
+    nix-store --log-format internal-json --realise /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv --add-root DIR/cache/roots/linode-system
+    nix --extra-experimental-features nix-command flakes copy --log-format internal-json --no-check-sigs --to ssh-ng://192.0.2.7?remote-program=env%20PATH%3D/run/current-system/sw/bin%3A/nix/var/nix/profiles/default/bin%3A/usr/local/sbin%3A/usr/local/bin%3A/usr/sbin%3A/usr/bin%3A/sbin%3A/bin%20nix-daemon /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system
+      NIX_SSHOPTS=-F /run/deployctl/linode.conf -o ControlMaster=no -o ControlPath=none
+    sudo over the WAN
+    nix-store --check-validity /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv
+    nix-store --log-format internal-json --realise /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv --add-root DIR/cache/roots/linode-system
+    nix --extra-experimental-features nix-command flakes copy --log-format internal-json --no-check-sigs --to ssh-ng://192.0.2.7?remote-program=sudo%20-n%20env%20PATH%3D/run/current-system/sw/bin%3A/nix/var/nix/profiles/default/bin%3A/usr/local/sbin%3A/usr/local/bin%3A/usr/sbin%3A/usr/bin%3A/sbin%3A/bin%20nix-daemon&compress=true --substitute-on-destination /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system
+      NIX_SSHOPTS=-F /run/deployctl/linode.conf -o ControlMaster=no -o ControlPath=none
+    built there
+    nix-store --check-validity /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv
+    nix --extra-experimental-features nix-command flakes copy --log-format internal-json --no-check-sigs --to ssh-ng://192.0.2.7?remote-program=env%20PATH%3D/run/current-system/sw/bin%3A/nix/var/nix/profiles/default/bin%3A/usr/local/sbin%3A/usr/local/bin%3A/usr/sbin%3A/usr/bin%3A/sbin%3A/bin%20nix-daemon&compress=true --derivation /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv
+      NIX_SSHOPTS=-F /run/deployctl/linode.conf -o ControlMaster=no -o ControlPath=none
+    nix-store --log-format internal-json --store ssh-ng://192.0.2.7?remote-program=env%20PATH%3D/run/current-system/sw/bin%3A/nix/var/nix/profiles/default/bin%3A/usr/local/sbin%3A/usr/local/bin%3A/usr/sbin%3A/usr/bin%3A/sbin%3A/bin%20nix-daemon&compress=true --realise /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv
+      NIX_SSHOPTS=-F /run/deployctl/linode.conf -o ControlMaster=no -o ControlPath=none
+    signed
+    nix-store --check-validity /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv
+    nix-store --log-format internal-json --realise /nix/store/7c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system.drv --add-root DIR/cache/roots/linode-system
+    nix --extra-experimental-features nix-command flakes store sign --recursive --key-file DIR/key /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system
+    nix --extra-experimental-features nix-command flakes copy --log-format internal-json --no-check-sigs --to ssh-ng://192.0.2.7?remote-program=env%20PATH%3D/run/current-system/sw/bin%3A/nix/var/nix/profiles/default/bin%3A/usr/local/sbin%3A/usr/local/bin%3A/usr/sbin%3A/usr/bin%3A/sbin%3A/bin%20nix-daemon&compress=true --substitute-on-destination /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system
+      NIX_SSHOPTS=-F /run/deployctl/linode.conf -o ControlMaster=no -o ControlPath=none
+    "#);
 }
 
 #[tokio::test]
@@ -137,7 +162,28 @@ async fn a_system_that_is_not_there_is_explained() {
     std::fs::remove_file(world.path("bin/nix")).unwrap();
     world.write("repo/flake.nix", "{ }");
     let _ = write!(said, "\n{}", world.declared().await.unwrap_err());
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(said, @r#"
+    `nixosConfigurations."linode".config.system.build.toplevel` cannot be built: set `nix.state_version` to a release; and that
+      hint: correct these facts in `hosts/`, or the host's `configuration.nix`
+    `nixosConfigurations."linode".config.system.build.toplevel` cannot be built: hosts.linode.storage: no such disk
+      hint: correct these facts in `hosts/`, or the host's `configuration.nix`
+    Nix does not let us use flakes
+      hint: add `experimental-features = nix-command flakes` to `nix.conf` of this computer
+    the flake has no `nixosConfigurations."linode".config.system.build.toplevel`
+      hint: a flake sees only what git tracks: `git add` the host's files
+    Nix 2.31.2 is too old to build `nixosConfigurations."linode".config.system.build.toplevel`: 2.18 is needed
+      hint: install a newer Nix: <https://nixos.org/download>
+    `nixosConfigurations."linode".config.system.build.toplevel` cannot be evaluated: modules/system/nixos.nix:3:5: attribute 'hostname' missing
+    `nixosConfigurations."linode".config.system.build.toplevel` cannot be evaluated: unable to download 'https://github.com/x.tar.gz': Couldn't resolve host name (6)
+      hint: what the flake is made of is fetched once: this computer needs the network for that
+    Nix 2.3.16 is too old to build `nixosConfigurations."linode".config.system.build.toplevel`: 2.8 is needed
+      hint: install a newer Nix: <https://nixos.org/download>
+    `nixosConfigurations."linode".config.system.build.toplevel`: invalid type: integer `3`, expected struct Derivation at line 1 column 1
+    `DIR/repo/flake.nix` does not exist
+      hint: systems are outputs of a flake: start one with `nix flake init`, see the README
+    `DIR/bin/nix` is not installed
+      hint: install Nix: <https://nixos.org/download>, or `apt-get install nix-bin` on Debian and Ubuntu
+    "#);
 }
 
 /// What several versions of Nix, and ssh between them, say of a failed build or copy.

@@ -356,7 +356,33 @@ health = "/ready"
             assert_ne!(changed, ASKED, "{from}");
             let _ = writeln!(page, "== {from} -> {to}\n{}", told(&changed));
         }
-        insta::assert_snapshot!(page);
+        insta::assert_snapshot!(page, @r#"
+        == health = "/ready" -> 
+        modules/web/checks.toml:3: asks for nothing; expected `health` or `models`
+        == health =  -> helth = 
+        modules/web/checks.toml:6: unknown field `helth`, expected one of `address`, `port`, `health`, `models`, `model`, `credential`, `first_answer_seconds`
+        == /ready -> ready
+        modules/web/checks.toml:6: `health` is `ready`; expected a path such as `/health`, of letters, digits and `/._-`
+        == /ready -> /a b
+        modules/web/checks.toml:6: `health` is `/a b`; expected a path such as `/health`, of letters, digits and `/._-`
+        == port = "url"
+         -> 
+        modules/web/checks.toml:3: missing field `port`
+        == "url" -> "ulr"
+        modules/web/checks.toml:5: reads `ulr`; it can read `host`, `platform`, `url`
+        == "url" -> 8080
+        modules/web/checks.toml:5: invalid type: integer `8080`, expected a string
+        == host.web.address -> host.web.
+        modules/web/checks.toml:4: unexpected end of input, expected identifier or integer
+        == host.web.address -> answer.address
+        modules/web/checks.toml:4: reads `answer.address`; it can read `host`, `platform`, `url`
+        == health =  -> model = "'small'"
+        health = 
+        modules/web/checks.toml:6: `model` is for a server with `models = true`
+        == health =  -> first_answer_seconds = "60"
+        health = 
+        modules/web/checks.toml:6: `first_answer_seconds` is for a server with `models = true`
+        "#);
     }
 
     #[test]

@@ -14,7 +14,28 @@ fn shown(plan: &Plan, full: bool) -> String {
 fn a_system_that_changes() {
     let plan = Case::update().plan();
     assert_eq!(plan.change_count(), 1);
-    insta::assert_snapshot!(shown(&plan, false));
+    insta::assert_snapshot!(shown(&plan, false), @"
+    box  1 change: 1 system  (plan e40796a006271340, from generation 4)
+      system
+        - /nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05.1
+        + /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-nixos-system-box-26.05.2
+        4 packages differ, 63.0 MiB (+3.0 MiB)
+          + haproxy  3.2.4            +9.0 MiB
+          - nginx    1.28.0           -8.0 MiB
+          ~ openssh  9.9p2 to 10.0p2  +2.0 MiB
+          … 1 more: `--full`
+      units (by dry-activate)
+        stop     nginx.service
+        restart  nix-daemon.service
+                 sshd.service
+        reload   dbus.service
+        start    haproxy.service
+        keep     trading.service
+      note: `trading.service` keeps running as it is, though it changed
+        hint: restart it when that suits: `systemctl restart trading.service`
+      note: whether `operator` can log in to the new system is not read beforehand
+        hint: it is committed only once a new connection came in; else it goes back
+    ");
 }
 
 #[test]

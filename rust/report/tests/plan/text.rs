@@ -285,7 +285,28 @@ fn checks() {
         ],
     );
     let told = text::checks(&all, &text::Beside::default(), Style::Plain);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    cuda    1 passed, 1 failed, 1 unreadable, 1 waiting for a reboot, 2 skipped
+      pass   hugepages/mount  /mnt/huge is hugetlbfs
+      2 checks skipped: sandbox
+    linode  1 passed
+      pass   hugepages/mount  /mnt/huge is hugetlbfs
+    box     2 skipped
+      2 checks skipped: sandbox
+
+    cuda
+      fail   hugepages/pool          HugePages_Total: 1024  [gate]
+             expected  HugePages_Total is 2048
+             hint      compact memory, or reboot
+      stale  hugepages/command-line  waits for a reboot
+             expected  HugePages_Total is 2048
+             found     hugepages=1024
+      error  hugepages/surplus       no answer in time
+             expected  HugePages_Total is 2048
+    mac-mini  skip: darwin needs a closure
+
+    cuda: 1 passed, 1 failed, 1 unreadable, 1 waiting for a reboot, 2 skipped · linode: 1 passed · box: 2 skipped · mac-mini: skip: darwin needs a closure
+    ");
 }
 
 #[test]

@@ -290,7 +290,27 @@ fn the_verdict_says_what_is_wrong_where() {
         only(&[]),
     ];
     let lines: Vec<_> = cases.into_iter().map(verdict).collect();
-    insta::assert_snapshot!(lines.join("\n"));
+    insta::assert_snapshot!(lines.join("\n"), @"
+    macbook could not be reached · 2 checks fail on cuda, 2 more need a look · lan10g/throughput/mac-mini-to-cuda fails on lan10g
+    All 49 checks that were made hold on 4 hosts and 1 link
+    macbook could not be reached · 2 checks fail on cuda, 2 more need a look · kernel/check-2 fails on node-03 · 6 more places
+    All 6 checks that were made hold on 1 host
+    macbook could not be reached
+    macbook could not be reached · 2 checks fail on cuda, 2 more need a look
+    time/check-0 fails on cuda
+    3 checks fail on cuda: time/check-0, time/check-1, time/check-2
+    5 checks fail on cuda: time/check-0, time/check-1, time/check-2 and 2 more
+    time/check-0 fails on cuda, and 1 more need a look
+    4 checks fail on cuda: time/check-0, time/check-1, time/check-2 and 3 more
+    power/ups could not be read on cuda
+    2 checks could not be read on cuda: power/ups, power/ups
+    kernel/cmdline waits for a reboot on cuda
+    2 checks wait for a reboot on cuda: kernel/cmdline, kernel/cmdline
+    Nothing was proven: 1 check skipped
+    The one check that was made holds on 1 host
+    Nothing was checked
+    Nothing was checked
+    ");
 }
 
 fn of(

@@ -117,5 +117,11 @@ fn what_cannot_be_asked_of_these_facts_is_an_error_of_the_host() {
             let _ = writeln!(told, "{}: {reason}", check.id);
         }
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    web/declared-in-line-2: modules/web/checks.toml:2: `host.web.adress` is undefined
+    web/declared-in-line-2: modules/web/checks.toml:2: is `10.0.0.1:80`, no IP address
+    web/declared-in-line-3: modules/web/checks.toml:3: is no port: 1 to 65535
+    web/declared-in-line-3: modules/web/checks.toml:3: unable to calculate 1 / 0
+    web/declared-in-line-5: modules/web/checks.toml:5: is no text, or an empty one
+    ");
 }

@@ -322,6 +322,11 @@ mod tests {
                 )
             })
             .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        answered 401: {"error": {"message":"why "}} | the key is missing or wrong
+        answered 404: {"error": {"message":"why "}} | it serves no model of that name
+        answered 500: {"error": {"message":"why "}} | 
+        answered 503: {"error": {"message":"why "}} | it is still loading its model
+        "#);
     }
 }
