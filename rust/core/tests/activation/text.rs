@@ -417,6 +417,7 @@ fn a_validator_borrows_a_package_that_is_to_be_installed() {
     insta::assert_snapshot!(calls.join("\n"), @"
     expect_packages
     run_validator /bin/sh try two
+    check_archives /etc/apt/sources.list.d/a.sources
     simulate_packages cuda-toolkit-12-6=12.6.3-1 chrony
     download_packages cuda-toolkit-12-6=12.6.3-1 chrony
     borrow_package cuda-toolkit-12-6=12.6.3-1
