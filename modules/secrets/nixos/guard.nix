@@ -10,7 +10,7 @@ let
   names = lib.attrNames files;
   # The program for all secrets; MORE is what it takes beside them.
   try = more: ''
-    set -- ${pkgs.age}/bin/age '${toString config.age.identityPaths}' '${
+    set -- ${config.age.ageBin or "${pkgs.age}/bin/age"} '${toString config.age.identityPaths}' '${
       toString (map (name: "${name}:${secretsFolder + "/${name}.age"}") names)
     }'${more}
     ${lib.readFile ../ubuntu/etc/deployctl/libexec/try-secrets}

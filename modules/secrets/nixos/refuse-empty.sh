@@ -7,7 +7,7 @@ for deployctl_name in $deployctl_secrets; do
   deployctl_path=/etc/deployctl/secrets/$deployctl_name
   if [ -s "$deployctl_path" ]; then continue; fi
   rm -f "$(readlink -f "$deployctl_path")"
-  printf 'secret `%s` has no value on this host: it did not open, or is empty; `deployctl secret check` tells whether the host can open it, and `deployctl secret set %s` gives it a value\n' \
+  printf 'secret `%s` has no value on this host: it did not open, or is empty; `sh /etc/deployctl/preflight` on the host tells which, and `deployctl secret set %s` gives it a value\n' \
     "$deployctl_name" "$deployctl_name" >&2
   deployctl_wrong=1
 done

@@ -44,7 +44,7 @@ pub(super) async fn target_states(
     hosts: &[HostName],
     systems: Systems,
 ) -> Result<TargetStates, Failure> {
-    let renderings = rendered(context, inventory, hosts)?;
+    let renderings = rendered(context, inventory, hosts, systems)?;
     askable(inventory, hosts, Tried::All)?;
     let sandbox = context.global.sandbox.is_some();
     let any = renderings
@@ -172,6 +172,7 @@ fn rendered(
     context: &Context,
     inventory: &Inventory,
     hosts: &[HostName],
+    systems: Systems,
 ) -> Result<Vec<(HostName, Rendering)>, Failure> {
     let (templates, facts) = context.sources(inventory)?;
     let mut all = Vec::new();
@@ -179,7 +180,9 @@ fn rendered(
     for host in hosts {
         match render(&facts, host, &templates) {
             Ok(rendering) => {
-                if let Rendering::NeedsClosure { .. } = rendering {
+                // What copies no system needs none of its secrets.
+                if let (Rendering::NeedsClosure { .. }, Systems::Evaluated) = (&rendering, systems)
+                {
                     let closed = facts.closed_secrets(host).into_iter();
                     failures
                         .extend(closed.map(|why| Failure::usage(format!("host `{host}`: {why}"))));

@@ -125,7 +125,7 @@ fn a_secret_from_nothing_to_sound() {
           hint: `deployctl secret set hub` writes it, with the value on standard input
     --- stderr
     warning: hosts/cluster.nix:4: secret `hub`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.hub` and secrets/hub.age
     ");
     assert_eq!(fed(&env, &["secret", "set", "hub"], b"hf_secret\n").code, 0);
     insta::assert_snapshot!(snapshot(&["rotate", "--missing"]), @"
@@ -171,7 +171,7 @@ fn a_secret_from_nothing_to_sound() {
     pass  hub
     --- stderr
     warning: hosts/cluster.nix:4: secret `hub`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.hub` and secrets/hub.age
     ");
     insta::assert_snapshot!(snapshot(&["list", "--json"]).replace(&day, "DAY"), @r#"
     exit code: 0
@@ -241,7 +241,7 @@ fn another_reader_asks_for_a_rekey() {
     assert_eq!(secret(&env, &["rotate", "api-key"]).code, 0);
     assert_eq!(
         secret(&env, &["rekey"]).err,
-        "every secret is encrypted to exactly its readers\n"
+        "as far as headers tell, every secret is encrypted to exactly its readers\n"
     );
     // The host was installed anew.
     keygen(&env.path("new"), "");
@@ -259,7 +259,7 @@ fn another_reader_asks_for_a_rekey() {
           hint: `deployctl secret rekey hub` encrypts it to the declared keys; who could open it before knows its value still
     --- stderr
     warning: hosts/cluster.nix:4: secret `hub`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.hub` and secrets/hub.age
     ");
     insta::assert_snapshot!(secret(&env, &["rekey"]).all(), @"
     exit code: 0
@@ -348,7 +348,7 @@ fn a_secret_that_no_fact_names_is_a_warning() {
     --- stdout
     --- stderr
     warning: hosts/cluster.nix:4: secret `api`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.api` and secrets/api.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.api` and secrets/api.age
     the inventory is valid: 4 hosts
     ");
     let checked = secret(&env, &["check"]).err;

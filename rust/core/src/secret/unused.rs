@@ -26,7 +26,7 @@ impl Unused {
     pub fn hint(&self) -> String {
         let name = &self.name;
         format!(
-            "let a fact name it where something reads it, or remove `cluster.secrets.{name}` and secrets/{name}.age"
+            "let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.{name}` and secrets/{name}.age"
         )
     }
 }
@@ -61,7 +61,10 @@ fn names(facts: &Value, name: &str) -> bool {
     match facts {
         Value::String(text) => is_word_of(text, name),
         Value::Array(items) => items.iter().any(|item| names(item, name)),
-        Value::Object(entries) => entries.values().any(|entry| names(entry, name)),
+        Value::Object(entries) => {
+            let mut entries = entries.iter();
+            entries.any(|(key, entry)| is_word_of(key, name) || names(entry, name))
+        }
         _ => false,
     }
 }

@@ -93,8 +93,10 @@ pub(super) async fn edit(
     let edited = workplace.edit(&editor, &args.name, &earlier).await;
     let mut edited = edited.map_err(|error| edit_failure(&error, &args.name))?;
     drop(workplace);
-    // What ended with one before goes on to.
-    if !earlier.ends_with(b"\n") {
+    // An editor ends the line of a token, whose line break is no part of it; a key of several lines needs its last one.
+    let first = edited.iter().position(|it| *it == b'\n');
+    let is_line = first.is_some_and(|at| at + 1 == edited.len());
+    if is_line && !earlier.ends_with(b"\n") {
         remove_line_end(&mut edited);
     }
     if there && edited == earlier {
@@ -235,7 +237,7 @@ fn to_rekey(context: &Context, reviewed: &[Reviewed]) -> Vec<String> {
     }
     if names.is_empty() {
         context.ui.say(if sound {
-            "every secret is encrypted to exactly its readers"
+            "as far as headers tell, every secret is encrypted to exactly its readers"
         } else {
             "there is nothing to encrypt anew"
         });

@@ -39,7 +39,8 @@ fn an_editor_changes_a_value_in_memory() {
     let same = "secrets/hub.age is as it was\nedited";
     assert_eq!(writes("edited\\n"), same);
     assert_eq!(writes("edited\\r\\n"), same);
-    assert_eq!(writes("other\\n\\n"), "other\n");
+    // A key of several lines is none without its last line break.
+    assert_eq!(writes("one\\ntwo\\n"), "one\ntwo\n");
     assert_eq!(writes("more\\n"), "more\n");
     assert_eq!(fed(&env, &["secret", "set", "hub"], b"edited").code, 0);
     let seen = fs::read_to_string(env.path("home/seen")).unwrap();
@@ -172,7 +173,7 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
           hint: `deployctl secret set hub` writes it, with the value on standard input
     --- stderr
     warning: hosts/cluster.nix:4: secret `hub`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.hub` and secrets/hub.age
     ");
 }
 
@@ -210,7 +211,7 @@ fn who_cannot_be_a_reader_is_told() {
           hint: on the host: `ssh-keygen -A`; then `deployctl adopt --replace cuda`
     --- stderr
     warning: hosts/cluster.nix:4: secret `hub`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.hub` and secrets/hub.age
     ");
 }
 
@@ -264,7 +265,7 @@ fn what_is_damaged_or_too_long_is_told_apart() {
     fs::write(env.repo().join("secrets/changed.json"), "{ \"hub\": ").unwrap();
     insta::assert_snapshot!(secret(&env, &["check"]).err, @"
     warning: hosts/cluster.nix:4: secret `hub`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.hub` and secrets/hub.age
     error: `DIR/repo/secrets/changed.json` is not what deployctl writes there
       cause: EOF while parsing a value at line 1 column 9
       hint: `git checkout -- DIR/repo/secrets/changed.json` takes the committed one

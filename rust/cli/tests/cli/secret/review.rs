@@ -73,7 +73,7 @@ fn a_host_that_is_not_adopted_is_named_by_rekey() {
     exit code: 0
     --- stdout
     --- stderr
-    every secret is encrypted to exactly its readers
+    as far as headers tell, every secret is encrypted to exactly its readers
     ");
 }
 
@@ -115,7 +115,7 @@ fn every_fault_has_its_words() {
           hint: declare it in `cluster.secrets.stray`, or remove the file
     --- stderr
     warning: hosts/cluster.nix:4: secret `hub`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.hub` and secrets/hub.age
     ");
     // Nobody wrote down when; and one of age's own keys too few.
     fs::write(file("changed.json"), "{}").unwrap();
@@ -139,6 +139,6 @@ fn every_fault_has_its_words() {
           hint: declare it in `cluster.secrets.stray`, or remove the file
     --- stderr
     warning: hosts/cluster.nix:4: secret `hub`: no fact names it
-      hint: let a fact name it where something reads it, or remove `cluster.secrets.hub` and secrets/hub.age
+      hint: let a fact name it where something reads it; if no template or Nix file of yours does, remove `cluster.secrets.hub` and secrets/hub.age
     ");
 }

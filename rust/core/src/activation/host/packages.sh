@@ -132,6 +132,7 @@ download_packages() {
   apt -y --download-only install -- "$@" || cannot "cannot download packages"
 }
 
+borrowed=
 # borrow_package NAME[=VERSION]: unpacks it aside, where the validation ends with all that it made, and has validators find
 # its programs.
 borrow_package() {
@@ -141,7 +142,8 @@ borrow_package() {
   (cd "$bo_place/download" && apt -o APT::Sandbox::User=root download -- "$1") || cannot "cannot download \`${1%%=*}\`"
   dpkg-deb --extract "$bo_place"/download/*.deb "$bo_place" || invalid packages "cannot unpack \`${1%%=*}\`: $(last_lines)"
   rm -r "$bo_place/download"
-  PATH=$bo_place/usr/sbin:$bo_place/usr/bin:$PATH
+  PATH=$bo_place/usr/sbin:$bo_place/usr/bin:$bo_place/sbin:$bo_place/bin:$PATH
+  borrowed=${1%%=*}
 }
 
 # cannot WHAT: refuses with the cause that apt gave.

@@ -88,6 +88,9 @@ expect_packages() { expect_packages=1; }
 run_validator() { # COMMAND…
   begin "validate $*"
   if ! command -v "$1" >/dev/null; then
+    if [ -n "$borrowed" ]; then
+      invalid validate "\`$borrowed\`, whose program is to validate it, has no \`$1\`; a path of its own names no program of a package that is not installed"
+    fi
     later "skip: $1 is not installed yet" "$@"
     return
   fi

@@ -94,6 +94,27 @@ fn a_host_without_age_refuses_what_it_could_not_open() -> Result<()> {
     let found = machine.ok("sha256sum </etc/deployctl/secrets/token | cut -d' ' -f1")?;
     assert_eq!(found.trim(), sum("value"));
 
+    // A key that cannot be used says nothing of the files; an empty one is passed over, as agenix does.
+    machine.ok("echo garbage >/run/bad; : >/run/empty")?;
+    let tried = |keys: &str| {
+        let program = "/etc/deployctl/libexec/try-secrets";
+        let files = "token:/etc/deployctl/sealed/token.age";
+        let own = "/etc/ssh/ssh_host_ed25519_key";
+        machine.ok(&format!(
+            "sh {program} age '{keys} {own}' '{files}' 2>&1 || :"
+        ))
+    };
+    assert_eq!(tried("/run/empty")?, "");
+    let said = tried("/run/bad")?;
+    ensure!(
+        said.starts_with("a key of this host cannot be used"),
+        "{said}"
+    );
+    ensure!(
+        !said.contains("damaged") && !said.contains("secret set"),
+        "{said}"
+    );
+
     // The package is installed, and its program is gone.
     machine.ok("mv /usr/bin/age /usr/bin/age-away")?;
     set(&cluster, "token", "another")?;
