@@ -51,10 +51,12 @@ pub fn fingerprints(text: &str) -> Result<Vec<String>, String> {
 /// The bytes in the one block of `text`. Around it there may be blank lines alone: versions of apt differ in what they make of
 /// others.
 fn dearmoured(text: &str) -> Result<Vec<u8>, String> {
-    let mut lines = text
-        .lines()
-        .map(str::trim_end)
-        .skip_while(|line| line.is_empty());
+    // apt takes a line of blanks for a header, and finds no key.
+    if let Some(line) = text.lines().find(|it| it.trim_end() != *it) {
+        let line = line.trim_end();
+        return Err(format!("has blanks at the end of the line `{line}`"));
+    }
+    let mut lines = text.lines().skip_while(|line| line.is_empty());
     match lines.next() {
         Some(BEGIN) => {}
         Some(line) if line.starts_with("-----BEGIN PGP ") && line != BEGIN => {

@@ -75,11 +75,7 @@ const OF_APT: &[(&[&str], &str)] = &[
         "the host does not trust that archive: look at its key and at the host's clock; nothing was changed",
     ),
     (
-        &[
-            "was not found",
-            "has no installation candidate",
-            "Unable to locate package",
-        ],
+        MISSED,
         "compare the pins with what the archive offers; nothing was changed",
     ),
     (
@@ -88,9 +84,29 @@ const OF_APT: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// What follows a refusal where apt could not read one of its archives, which may be the one in question or not.
+const AN_ARCHIVE_AWAY: &str = "; `apt-get update`: ";
+
+const MISSED: &[&str] = &[
+    "was not found",
+    "has no installation candidate",
+    "Unable to locate package",
+    "superseded pin",
+];
+
 fn packages(said: &str) -> Option<&'static str> {
-    let told = |(signs, _): &&(&[&str], &str)| signs.iter().any(|sign| said.contains(sign));
-    OF_APT.iter().find(told).map(|(_, hint)| *hint)
+    let (cause, away) = match said.split_once(AN_ARCHIVE_AWAY) {
+        Some((cause, _)) => (cause, true),
+        None => (said, false),
+    };
+    let holds = |signs: &[&str]| signs.iter().any(|sign| cause.contains(sign));
+    if away && holds(MISSED) {
+        return Some(
+            "no archive that apt could read offers that, and one could not be read: see to it first if it is to offer it, else compare the pins with what the others offer; nothing was changed",
+        );
+    }
+    let told = OF_APT.iter().find(|(signs, _)| holds(signs));
+    told.map(|(_, hint)| *hint)
 }
 
 #[cfg(test)]
@@ -119,6 +135,10 @@ mod tests {
             ),
             ("E: Version '2.0' for 'x' was not found", "pins"),
             ("E: Package 'x' has no installation candidate", "pins"),
+            (
+                "apt cannot do it: E: Unable to locate package x; `apt-get update`: W: GPG error: http://other.example: NO_PUBKEY 12",
+                "see to it first",
+            ),
             (
                 "The following packages have unmet dependencies: a : Conflicts: b but 1 is to be installed",
                 "exclude each other",

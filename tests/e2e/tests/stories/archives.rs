@@ -213,6 +213,23 @@ fn story(base: Base, version: &str) -> Result<()> {
     web.ok(&format!("rm {theirs} /etc/apt/sources.list.d/others.list"))?;
     untouched(web)?;
 
+    // Its pins would count for another archive of the same site.
+    AptRepo::build(&folder.join("others"), &[Deb::new("others-tool", "1.0")])?;
+    let line = format!(
+        "deb [trusted=yes] http://{}:{PORT}/others/ /\n",
+        world.address()
+    );
+    web.write("/etc/apt/sources.list.d/others.list", line)?;
+    web.ok("apt-get -q update")?;
+    declare(&cluster, Some(&declared), &tool)?;
+    cluster
+        .deployctl(&["apply", "web", "--yes"])?
+        .expect(9)
+        .says("would count for other sources of the host")
+        .says("/etc/apt/sources.list.d/others.list names 10.231.0.1");
+    web.ok("rm /etc/apt/sources.list.d/others.list && apt-get -q update")?;
+    untouched(web)?;
+
     // A gate fails: the archive goes, what came from it stays.
     cluster.redeclare("web", |facts| {
         facts["extra"]["checks"] = json!({ "never": {

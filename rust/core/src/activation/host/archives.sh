@@ -25,7 +25,8 @@ check_archives() {
     invalid packages "${ca_wrong#, }"
   fi
   # With all others, for what follows. A link takes no room, and apt replaces files rather than to write to them.
-  if ! { cp -a -l -T "$apt_lists" "$D/lists" || { rm -rf "$D/lists" && cp -a -T "$apt_lists" "$D/lists"; }; } 2>/dev/null ||
+  if ! { cp -a -l -T "$apt_lists" "$D/lists" 2>/dev/null || { rm -rf "$D/lists" && cp -a -T "$apt_lists" "$D/lists"; }; } ||
+    ! lists_with_inodes >"$D/.lists-before" ||
     ! find "$D/archives" -maxdepth 1 -type f ! -name lock -exec mv -f -t "$D/lists/" -- {} + ||
     ! mount --bind "$D/lists" "$apt_lists"; then
     invalid packages "cannot put the lists of archives together: $(last_lines)"
@@ -37,7 +38,8 @@ check_archives() {
 update_from() {
   apt update -o Dir::Etc::SourceList="$1" -o Dir::Etc::SourceParts=/dev/null -o APT::Get::List-Cleanup=0 \
     -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 || return 1
-  ! grep -q '^Err:' "$D/.apt"
+  # Of a component that an archive does not have, apt only warns.
+  ! grep -q -e '^Err:' -e '^W: Skipping acquire of configured file' "$D/.apt"
 }
 
 # What apt complained of last, in a line; that some files were not fetched only follows from the rest.
@@ -77,15 +79,20 @@ names_uri() { # FILE URI
     END { exit !found }' "$1"
 }
 
+# lists_with_inodes: the lists of this apply, each with its inode: apt replaces files rather than to write to them.
+lists_with_inodes() { find "$D/lists" -maxdepth 1 -type f ! -name lock -printf '%i %f\n' | sort; }
+
 # take_lists: what was read before anything changed is what apt knows from now on; nothing is fetched again.
 take_lists() {
   if [ ! -d "$D/lists" ]; then return; fi
   step "take lists" take_lists
-  find "$D/lists" -maxdepth 1 -type f -links 1 ! -name lock >"$D/.lists"
-  while read -r tl_file; do
-    tl_name=${tl_file##*/}
+  # Those that this apply read. The others are the host's, which may have newer ones by now.
+  lists_with_inodes | comm -13 "$D/.lists-before" - >"$D/.lists"
+  while read -r _ tl_name; do
     if [ ! -e "$apt_lists/$tl_name" ]; then printf '%s\n' "$tl_name" >>"$D/new-lists" || die "cannot write down which lists are new"; fi
-    try mv -f -- "$tl_file" "$apt_lists/$tl_name"
+    # The folder may be another file system, where a move is no rename.
+    try cp -p -- "$D/lists/$tl_name" "$apt_lists/$tl_name.deployctl"
+    try mv -f -- "$apt_lists/$tl_name.deployctl" "$apt_lists/$tl_name"
   done <"$D/.lists"
   rm -rf "$D/lists"
 }
