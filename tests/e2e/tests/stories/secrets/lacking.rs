@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use deployctl_e2e::{AptRepo, Deb, Machine, MachineSpec};
 use serde_json::json;
 
+use super::damaged;
 use super::leaks::{set, sum};
 use crate::cluster::Cluster;
 use crate::demo;
@@ -62,15 +63,7 @@ fn a_host_without_age_refuses_what_it_could_not_open() -> Result<()> {
     };
 
     // The header is whole; the value is not what was encrypted.
-    let mut lines: Vec<String> = good.lines().map(ToOwned::to_owned).collect();
-    let payload = lines.len() - 2;
-    let other = if lines[payload].starts_with('A') {
-        "B"
-    } else {
-        "A"
-    };
-    lines[payload].replace_range(0..1, other);
-    fs::write(&file, lines.join("\n") + "\n")?;
+    fs::write(&file, damaged(&good))?;
     refused("damaged: token")?;
 
     let key = machine.ok("cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub")?;

@@ -9,7 +9,7 @@ use deployctl_e2e::{Machine, MachineSpec};
 use serde_json::json;
 
 use super::leaks::{Watch, given, leaks, run, set, sum};
-use super::value;
+use super::{damaged, value};
 use crate::closures::{installed_as, system, systems};
 use crate::cluster::Cluster;
 
@@ -115,15 +115,7 @@ fn refused_before_anything_changes(cluster: &Cluster, web: &Machine) -> Result<(
         assert_eq!(web.ok("readlink /run/agenix")?, opened);
         Ok(())
     };
-    let mut lines: Vec<String> = good.lines().map(ToOwned::to_owned).collect();
-    let payload = lines.len() - 2;
-    let other = if lines[payload].starts_with('A') {
-        "B"
-    } else {
-        "A"
-    };
-    lines[payload].replace_range(0..1, other);
-    refused((lines.join("\n") + "\n").as_bytes(), "damaged: token")?;
+    refused(damaged(&good).as_bytes(), "damaged: token")?;
     refused(
         &empty(web)?,
         "empty: token (`deployctl secret set` gives it a value)",
