@@ -6,16 +6,9 @@
   pkgs,
   secretsFolder,
   ...
-}:
+}@arguments:
 let
-  guard = import ./nixos/guard.nix {
-    inherit
-      config
-      lib
-      pkgs
-      secretsFolder
-      ;
-  } host.secrets.files;
+  guard = import ./nixos/guard.nix arguments;
 in
 {
   # Without secrets, agenix and its options need not be there; `mkIf` would still want them.

@@ -6,16 +6,9 @@
   pkgs,
   secretsFolder,
   ...
-}:
+}@arguments:
 let
-  guard = import ./nixos/guard.nix {
-    inherit
-      config
-      lib
-      pkgs
-      secretsFolder
-      ;
-  } host.secrets.files;
+  guard = import ./nixos/guard.nix arguments;
   # Where accounts are made by a service, agenix is one, too, and no part of the activation.
   byActivation = config.system.activationScripts ? agenix;
 in

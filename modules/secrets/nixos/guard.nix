@@ -1,13 +1,14 @@
 # What a host does about secrets that it cannot open, or that hold nothing, on NixOS and macOS alike.
 {
   config,
+  host,
   lib,
   pkgs,
   secretsFolder,
+  ...
 }:
-files:
 let
-  names = lib.attrNames files;
+  names = lib.attrNames host.secrets.files;
   # The program for all secrets; MORE is what it takes beside them.
   try = more: ''
     set -- ${config.age.ageBin or "${pkgs.age}/bin/age"} '${toString config.age.identityPaths}' '${

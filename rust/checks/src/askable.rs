@@ -49,7 +49,7 @@ impl Hinted for Unaskable {
 
 /// Which folders are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tried {
+pub enum FolderScope {
     /// All.
     All,
     /// Those of the repository: the ones of the program are sound, and there may be a thousand hosts.
@@ -67,15 +67,15 @@ pub enum Tried {
 pub fn askable<'a>(
     inventory: &Inventory,
     hosts: impl IntoIterator<Item = &'a HostName>,
-    tried: Tried,
+    scope: FolderScope,
 ) -> Result<(), Errors<Unaskable>> {
     let hosts: Vec<&HostName> = hosts.into_iter().collect();
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let share = hosts.len().div_ceil(processors).max(1);
     let mut faults: BTreeMap<(String, String), Unaskable> = BTreeMap::new();
-    thread::scope(|scope| {
-        let of_each = |hosts| move || of_hosts(inventory, hosts, tried);
-        let workers = hosts.chunks(share).map(|it| scope.spawn(of_each(it)));
+    thread::scope(|threads| {
+        let of_each = |hosts| move || of_hosts(inventory, hosts, scope);
+        let workers = hosts.chunks(share).map(|it| threads.spawn(of_each(it)));
         for worker in workers.collect::<Vec<_>>() {
             let found = worker.join();
             for (host, fault) in found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
@@ -95,7 +95,7 @@ pub fn askable<'a>(
 fn of_hosts<'a>(
     inventory: &Inventory,
     hosts: &[&'a HostName],
-    tried: Tried,
+    scope: FolderScope,
 ) -> Vec<(&'a HostName, NoValue)> {
     let mut all = Vec::new();
     for name in hosts.iter().copied() {
@@ -109,9 +109,9 @@ fn of_hosts<'a>(
         };
         let facts = folder::facts(declared.host);
         let concerns = inventory.concerns().iter();
-        let is_tried = |it: &&Concern| tried == Tried::All || it.origin != Origin::BuiltIn;
+        let is_tried = |it: &&Concern| scope == FolderScope::All || it.origin != Origin::BuiltIn;
         for concern in concerns.filter(is_tried) {
-            let faults = folder::made_of(&facts, concern, &declared).faults;
+            let faults = folder::made(&facts, concern, &declared).faults;
             all.extend(faults.into_iter().map(|fault| (name, fault)));
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use deployctl_core::concern::Concern;
+use minijinja::Value;
 
 use crate::concern::CONCERNS;
 use crate::{Check, Declared, current, folder, overruled, package, sysctl, unit};
@@ -12,8 +13,9 @@ use crate::{Check, Declared, current, folder, overruled, package, sysctl, unit};
 pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
     let mut all = current::checks(declared);
     let linux = declared.host.platform.is_linux();
+    let facts = folder::facts(declared.host);
     for concern in declared.concerns {
-        all.extend(of(concern, declared));
+        all.extend(of(&facts, concern, declared));
     }
     if linux {
         all.extend(package::checks(declared.rendered));
@@ -25,13 +27,13 @@ pub fn checks(declared: &Declared<'_>) -> Vec<Check> {
 }
 
 /// The checks of one concern: those that its folder declares, those of ours in Rust, or its kernel settings.
-fn of(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
+fn of(facts: &Value, concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
     let linux = declared.host.platform.is_linux();
     if !concern.is_declared(declared.host) {
         return Vec::new();
     }
     if concern.checks.is_some() {
-        return folder::checks(concern, declared);
+        return folder::checks(facts, concern, declared);
     }
     match CONCERNS
         .iter()

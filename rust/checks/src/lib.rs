@@ -41,7 +41,7 @@ mod span;
 mod sysctl;
 mod unit;
 
-pub use askable::{Tried, Unaskable, askable};
+pub use askable::{FolderScope, Unaskable, askable};
 pub use concern::concerns;
 pub use declared::Declared;
 pub use definition::{Check, Retry, Shipment, queries};

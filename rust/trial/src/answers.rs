@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deployctl_checks::case::{self, Case};
-use deployctl_checks::{Check, CheckResult, CheckStatus, Declared, evaluate, folder};
+use deployctl_checks::folder::{self, Placed};
+use deployctl_checks::{Check, CheckResult, CheckStatus, Declared, evaluate};
 use deployctl_core::concern::{Concern, Folder, Origin};
 use deployctl_core::inventory::{Inventory, Platform};
 use deployctl_core::query::Section;
@@ -59,14 +60,14 @@ pub fn trials(folders: &TrialFolders, concern: &Concern, folder: &Folder) -> Vec
     };
     let (cases, wrong) = read(folder);
     if let Some(found) = wrong {
-        let outcome = invalid(found, "docs/own-checks.md has the format of a page");
+        let outcome = Outcome::invalid(found, "docs/own-checks.md has the format of a page");
         return vec![trial("checks/cases", CASES, outcome)];
     }
     let checks = match on_each(folders, concern) {
         Ok(checks) => checks,
         Err(found) => {
             let hint = "an expression must have a value for every host that declares the concern";
-            return vec![trial("checks/made", MADE, invalid(found, hint))];
+            return vec![trial("checks/made", MADE, Outcome::invalid(found, hint))];
         }
     };
     let mut tried = Tried::default();
@@ -95,20 +96,6 @@ pub fn trials(folders: &TrialFolders, concern: &Concern, folder: &Folder) -> Vec
     ]
 }
 
-fn invalid(found: impl Into<String>, hint: impl Into<String>) -> Outcome {
-    Outcome::Invalid {
-        found: found.into(),
-        hint: Some(hint.into()),
-    }
-}
-
-fn refuted(found: impl Into<String>, hint: impl Into<String>) -> Outcome {
-    Outcome::Refuted {
-        found: found.into(),
-        hint: Some(hint.into()),
-    }
-}
-
 /// The cases of the folder's pages, each with its place; or what is wrong with one.
 fn read(folder: &Folder) -> (Vec<(String, Case)>, Option<String>) {
     let mut cases = Vec::new();
@@ -123,9 +110,6 @@ fn read(folder: &Folder) -> (Vec<(String, Case)>, Option<String>) {
     }
     (cases, None)
 }
-
-/// A check, and the place that declares it.
-type Placed = (String, Check);
 
 /// The checks of the folder on the first example host of each platform, where they can be made on all of them.
 fn on_each(folders: &TrialFolders, concern: &Concern) -> Result<Vec<Placed>, String> {
@@ -159,7 +143,7 @@ fn checks_on(
         rendered: &Rendered::empty(name.clone()),
         failed_before: &BTreeSet::new(),
     };
-    let made = folder::made(concern, &declared);
+    let made = folder::made(&folder::facts(host), concern, &declared);
     let faults: Vec<String> = made.faults.iter().map(ToString::to_string).collect();
     if faults.is_empty() {
         Ok(made.checks)
@@ -271,7 +255,7 @@ impl Tried {
 
     fn cases(&self, count: usize) -> Outcome {
         match &self.wrong {
-            Some((found, hint)) => refuted(found, hint),
+            Some((found, hint)) => Outcome::refuted(found, hint),
             None => Outcome::Proven(counted(count, "answer")),
         }
     }
@@ -295,7 +279,7 @@ impl Tried {
         if without.is_empty() {
             Outcome::Proven(counted(ids.len(), "check"))
         } else {
-            invalid(without.join("; "), "add one to a page of `cases/`")
+            Outcome::invalid(without.join("; "), "add one to a page of `cases/`")
         }
     }
 }
@@ -329,7 +313,7 @@ fn nothing(checks: &[Placed], cases: &[(String, Case)]) -> Outcome {
                 let found = format!("`{}` passes on `{}`", check.id, said.escape_debug());
                 let hint =
                     "name what the answer must hold by `fields`, `begins_with` or `unreadable`";
-                return refuted(found, hint);
+                return Outcome::refuted(found, hint);
             }
         }
     }

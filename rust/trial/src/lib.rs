@@ -67,6 +67,14 @@ impl Outcome {
             hint: Some(hint.to_owned()),
         }
     }
+
+    /// Invalid, with the next step.
+    fn invalid(found: impl Into<String>, hint: &str) -> Self {
+        Self::Invalid {
+            found: found.into(),
+            hint: Some(hint.to_owned()),
+        }
+    }
 }
 
 impl Trial {

@@ -23,17 +23,20 @@ use crate::{Check, Declared, Retry, Shipment, judge, sysctl};
 
 pub(crate) use served::{Served, served};
 
+/// The place in `checks.toml` that declares a check, and the check.
+pub type Placed = (String, Check);
+
 /// What a folder makes of one host.
 #[derive(Default)]
 pub struct Made {
-    /// The checks, each with the place in `checks.toml` that declares it.
-    pub checks: Vec<(String, Check)>,
+    /// The checks.
+    pub checks: Vec<Placed>,
     /// What cannot be made of the host's facts, each place once.
     pub faults: Vec<NoValue>,
 }
 
 impl Made {
-    fn add(&mut self, made: Result<Vec<(String, Check)>, NoValue>) {
+    fn add(&mut self, made: Result<Vec<Placed>, NoValue>) {
         match made {
             Ok(made) => self.checks.extend(made),
             // Checks of one query fail at the same place, which is one fault.
@@ -45,8 +48,8 @@ impl Made {
 
 /// The checks that the folder of `concern` declares; an error in place of those that cannot be made, which
 /// [`crate::askable`] finds before any host is asked.
-pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
-    let made = made(concern, declared);
+pub(crate) fn checks(facts: &Value, concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
+    let made = made(facts, concern, declared);
     let faults = made.faults.iter();
     let unaskable = faults.map(|it| unaskable(concern.name.as_str(), it));
     let unaskable: Vec<Check> = unaskable.collect();
@@ -54,19 +57,14 @@ pub(crate) fn checks(concern: &Concern, declared: &Declared<'_>) -> Vec<Check> {
     checks.chain(unaskable).collect()
 }
 
-/// What the folder of `concern` makes of a host; nothing where the host does not declare it, or the folder has no
-/// `checks.toml`.
-pub fn made(concern: &Concern, declared: &Declared<'_>) -> Made {
-    made_of(&facts(declared.host), concern, declared)
-}
-
-/// The facts of `host`, as expressions read them.
-pub(crate) fn facts(host: &Host) -> Value {
+/// The facts of `host`, as expressions read them. A host has one set, and many concerns: it is made once.
+pub fn facts(host: &Host) -> Value {
     Value::from(Serde(&host.facts))
 }
 
-/// The same as [`made`], of facts that are as expressions read them: a host has one set, and many concerns.
-pub(crate) fn made_of(facts: &Value, concern: &Concern, declared: &Declared<'_>) -> Made {
+/// What the folder of `concern` makes of a host with these [`facts()`]; nothing where the host does not declare it, or the
+/// folder has no `checks.toml`.
+pub fn made(facts: &Value, concern: &Concern, declared: &Declared<'_>) -> Made {
     let name = concern.name.as_str();
     let mut all = Made::default();
     let Some(file) = concern
@@ -119,7 +117,7 @@ fn of(
     check: &DeclaredCheck,
     scope: &Scope,
     declared: &Declared<'_>,
-) -> Result<Vec<(String, Check)>, NoValue> {
+) -> Result<Vec<Placed>, NoValue> {
     let asked = &file.queries[&check.query];
     let platform = declared.host.platform;
     if !asked.is_for(platform) {

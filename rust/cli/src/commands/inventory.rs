@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use deployctl_checks::{Tried, askable};
+use deployctl_checks::{FolderScope, askable};
 use deployctl_core::inventory::{Inventory, reference, schema};
 use deployctl_core::name::HostName;
 use deployctl_report::Verdict;
@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, args: &args::Inventory) -> Result<Ver
     let hosts = select(&inventory, &args.hosts.hosts)?;
     if args.check {
         context.check_templates()?;
-        askable(&inventory, inventory.hosts().keys(), Tried::Own)?;
+        askable(&inventory, inventory.hosts().keys(), FolderScope::Own)?;
         super::secret::warn_of_facts(context.ui, &inventory);
         let count = inventory.hosts().len();
         let hosts = if count == 1 { "host" } else { "hosts" };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deployctl_checks::{Tried, askable};
+use deployctl_checks::{FolderScope, askable};
 use deployctl_core::inventory::{Host, Inventory};
 use deployctl_core::name::HostName;
 use deployctl_core::plan::Target;
@@ -45,7 +45,7 @@ pub(super) async fn target_states(
     systems: Systems,
 ) -> Result<TargetStates, Failure> {
     let renderings = rendered(context, inventory, hosts, systems)?;
-    askable(inventory, hosts, Tried::All)?;
+    askable(inventory, hosts, FolderScope::All)?;
     let sandbox = context.global.sandbox.is_some();
     let any = renderings
         .iter()

@@ -87,6 +87,7 @@ const OF_APT: &[(&[&str], &str)] = &[
 /// What follows a refusal where apt could not read one of its archives, which may be the one in question or not.
 const AN_ARCHIVE_AWAY: &str = "; `apt-get update`: ";
 
+/// That no archive which apt could read offers what is declared.
 const MISSED: &[&str] = &[
     "was not found",
     "has no installation candidate",
