@@ -20,8 +20,8 @@ pub enum HeaderError {
     /// It is of another version.
     #[error("it is of `{0}`, and this deployctl reads `{VERSION}`")]
     Version(String),
-    /// It ends within its header, or within its armor.
-    #[error("it is truncated")]
+    /// It ends within its header, or within its armor: bytes are missing, or one that ends a part was changed.
+    #[error("it is truncated or damaged")]
     Truncated,
     /// Its armor is not base64.
     #[error("its armor is damaged")]

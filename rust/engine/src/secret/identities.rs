@@ -62,8 +62,8 @@ pub enum OpenError {
     /// Its bytes are not those that were encrypted.
     #[error("it was changed or damaged after it was encrypted")]
     Damaged,
-    /// It ends too early.
-    #[error("it is truncated")]
+    /// It ends where its format goes on: bytes are missing, or one that ends a part was changed.
+    #[error("it is truncated or damaged")]
     Truncated,
     /// It is not age's, of a newer version, or not whole.
     #[error(transparent)]

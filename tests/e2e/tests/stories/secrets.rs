@@ -346,7 +346,7 @@ fn bad_files(cluster: &Cluster, machine: &Machine) -> Result<()> {
     cluster
         .deployctl(&["plan", "box"])?
         .expect(2)
-        .says("`secrets/token.age`: it is truncated");
+        .says("`secrets/token.age`: it is truncated or damaged");
 
     // Another program encrypted an empty value: no service gets it.
     let key = machine.ok("cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub")?;

@@ -153,7 +153,7 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
         snapshot(&["show", "hub", "-i", host.to_str().unwrap()], b"")
     };
     insta::assert_snapshot!(opened(&good[..good.len() / 2]), @"
-    error: cannot open `secrets/hub.age`: it is truncated
+    error: cannot open `secrets/hub.age`: it is truncated or damaged
       hint: an earlier one is in git: `git log -- secrets/hub.age`; `deployctl secret set hub` writes a new value
     ");
     insta::assert_snapshot!(opened("not age\n"), @"
@@ -222,30 +222,33 @@ fn what_is_damaged_or_too_long_is_told_apart() {
     assert_eq!(fed(&env, &["secret", "set", "hub"], b"value").code, 0);
     let file = env.repo().join("secrets/hub.age");
     let good = fs::read_to_string(&file).unwrap();
-    let lines: Vec<&str> = good.lines().collect();
-    // The lines of the armor hold, in this order, the header and the payload.
-    let with_changed = |line: usize| {
-        let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        let other = if lines[line].starts_with('A') {
+    // The armor holds the header, then the value. The header's length is random, so places are counted from the ends:
+    // the second line of the armor holds the first key, and the last ten characters are the value's.
+    let with_changed = |at: usize| {
+        let other = if good.as_bytes()[at] == b'A' {
             "B"
         } else {
             "A"
         };
-        lines[line].replace_range(0..1, other);
-        lines.join("\n") + "\n"
+        let mut text = good.clone();
+        text.replace_range(at..=at, other);
+        text
     };
+    let of_key = good.match_indices('\n').nth(1).unwrap().0 + 1;
+    let armor = good[..good.find("-----END").unwrap()].trim_end_matches(['=', '\n']);
+    let of_value = armor[..armor.len() - 9].trim_end().len() - 1;
     let opened = |text: &str| {
         fs::write(&file, text).unwrap();
         secret(&env, &["show", "hub"]).err
     };
     let damaged = "error: cannot open `secrets/hub.age`: it was changed or damaged after it was encrypted\n  hint: an earlier one is in git: `git log -- secrets/hub.age`; `deployctl secret set hub` writes a new value\n";
-    assert_eq!(opened(&with_changed(lines.len() - 2)), damaged);
-    assert_eq!(opened(&with_changed(2)), damaged);
+    assert_eq!(opened(&with_changed(of_value)), damaged);
+    assert_eq!(opened(&with_changed(of_key)), damaged);
     let rekeyed = secret(&env, &["rekey", "hub"]);
     assert_eq!((rekeyed.code, &*rekeyed.err), (9, damaged));
-    assert_eq!(fs::read_to_string(&file).unwrap(), with_changed(2));
+    assert_eq!(fs::read_to_string(&file).unwrap(), with_changed(of_key));
     insta::assert_snapshot!(opened(&good.replace('\n', "\n!")), @"
-    error: cannot open `secrets/hub.age`: it is truncated
+    error: cannot open `secrets/hub.age`: it is truncated or damaged
       hint: an earlier one is in git: `git log -- secrets/hub.age`; `deployctl secret set hub` writes a new value
     ");
     fs::write(&file, &good).unwrap();
