@@ -54,6 +54,11 @@ fn words(kind: &EventKind, verbose: bool) -> Option<String> {
         EventKind::Shipped { name, bytes } => {
             format!("{name} uploaded, {} KiB", bytes.div_ceil(1024))
         }
+        EventKind::FirstStep { without, lacking } => format!(
+            "a first step without {}, which needs {}",
+            without.join(", "),
+            lacking.join(", ")
+        ),
         EventKind::Staging(progress) => staging(progress),
         EventKind::Staged { what, bytes } => format!("{what} is staged, {} fetched", size(*bytes)),
         EventKind::StagingGoesOn(what) => Tone::Warn.of(&format!(

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Need;
 use crate::closure::ObservedSystem;
 use crate::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
 use crate::precedence::ConfigFiles;
@@ -143,6 +144,9 @@ pub struct Observed {
     /// How much of the declared artifacts is there, by the folder that holds their releases.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub artifacts: BTreeMap<ManagedPath, HeldRelease>,
+    /// What staging them needs, and the host does not have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lacking: BTreeMap<ManagedPath, BTreeSet<Need>>,
     /// What a host of a Nix platform runs; `None` on others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<ObservedSystem>,

@@ -3,6 +3,7 @@
 use deployctl_core::artifact::{Collection, Job, read_freed};
 use deployctl_core::concern::Folders;
 use deployctl_core::name::{HostName, ManagedPath};
+use deployctl_core::observed::{ObserveScope, queries};
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
 use deployctl_core::rendered::Rendered;
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ files = "item.files"
 credential = "{{ item.credential | default('') }}"
 min_free_gib = "host.weights.guards"
 keep = "{{ item.keep | default('') }}"
+programs = "item.programs | default(['python3', '/usr/bin/git'])"
+after = "item.after | default(['/etc/deployctl/sealed/hub.age'])"
 
 [[unit]]
 name = "reader.service"
@@ -97,7 +100,13 @@ fn a_declaration_becomes_a_link_a_watched_path_and_a_job() {
     insta::assert_json_snapshot!("a_rendered_artifact", rendered);
     let stored: Rendered =
         serde_json::from_value(serde_json::to_value(&rendered).expect("JSON")).expect("the same");
-    assert_eq!(stored.artifacts, rendered.artifacts);
+    // What only staging reads is not kept.
+    let mut kept = rendered.artifacts.clone();
+    for artifact in kept.values_mut() {
+        artifact.programs.clear();
+        artifact.after.clear();
+    }
+    assert_eq!(stored.artifacts, kept);
     let (base, artifact) = rendered.artifacts.first_key_value().expect("one");
     let job = Job::new(base, artifact);
     let wanted = String::from_utf8_lossy(job.bundle().file("wanted").expect("there")).into_owned();
@@ -111,6 +120,36 @@ fn a_declaration_becomes_a_link_a_watched_path_and_a_job() {
         gc.run(true)
     );
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn what_staging_needs_is_asked_of_the_host() {
+    let rendered = attempt_made(&tiny()).expect("sound");
+    let scope = ObserveScope {
+        rendered: &rendered,
+        sandbox: false,
+        timezones: &[],
+    };
+    let queries = queries(&scope);
+    let asked = queries.iter().find(|query| query.id == "artifacts");
+    let asked = &asked.expect("it is asked").command;
+    let lines = asked.lines().skip_while(|line| *line != "}").skip(1);
+    insta::assert_snapshot!(lines.skip(1).collect::<Vec<_>>().join("\n"), @r"
+    [ -s '/etc/deployctl/secrets/hub' ] || echo lacks '/srv/models/tiny' 0
+    [ -s '/etc/deployctl/secrets/index' ] || echo lacks '/srv/models/tiny' 1
+    [ -e '/etc/ssl/certs/ca-certificates.crt' ] || echo lacks '/srv/models/tiny' 2
+    [ -e '/usr/bin/git' ] || echo lacks '/srv/models/tiny' 3
+    command -v 'curl' >/dev/null || echo lacks '/srv/models/tiny' 4
+    command -v 'python3' >/dev/null || echo lacks '/srv/models/tiny' 5
+    mountpoint -q '/srv/models' || echo lacks '/srv/models/tiny' 6
+    ");
+    let (base, artifact) = rendered.artifacts.first_key_value().expect("one");
+    let needs: Vec<String> = artifact
+        .needs(base)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    insta::assert_snapshot!(needs.join(", "), @"`/etc/deployctl/secrets/hub`, `/etc/deployctl/secrets/index`, `/etc/ssl/certs/ca-certificates.crt`, `/usr/bin/git`, `curl`, `python3`, `/srv/models` mounted");
 }
 
 #[test]
@@ -254,6 +293,9 @@ fn what_cannot_be_fetched_safely_is_rejected() {
         ("base", json!({ "base": "/var/lib/deployctl/x" })),
         ("keep", json!({ "keep": "0" })),
         ("credential", json!({ "credential": "hub" })),
+        ("programs", json!({ "programs": "python3" })),
+        ("a program", json!({ "programs": ["rm -rf"] })),
+        ("after", json!({ "after": ["sealed"] })),
         ("name", json!({})),
     ];
     let told: Vec<String> = cases

@@ -44,6 +44,13 @@ pub enum EventKind {
     Copying(String),
     /// The host's store holds its system; the number of store paths that were copied for it.
     Supplied(usize),
+    /// An apply begins with a step of its own, without artifacts that wait for what it brings.
+    FirstStep {
+        /// Kinds and names of those artifacts.
+        without: Vec<String>,
+        /// What staging them needs, and the host does not have yet.
+        lacking: Vec<String>,
+    },
     /// The host fetches an artifact; told from time to time.
     Staging(StageProgress),
     /// This artifact is whole on the host.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use deployctl_core::name::HostName;
 use deployctl_core::observed::{self, ObserveScope, Observed, PendingApply};
-use deployctl_core::plan::{Overrides, Plan, PlanOptions, new_port, plan};
+use deployctl_core::plan::{FirstStep, Overrides, Plan, PlanOptions, first_step, new_port, plan};
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem, Report};
 
@@ -65,6 +65,24 @@ pub struct Prepared {
     pub overrides: Overrides,
     /// How an open apply ended that was taken over.
     pub took_over: Option<String>,
+    /// The step that comes before, where staging needs what an apply brings; only for an apply.
+    pub first_step: Option<Box<StepBefore>>,
+}
+
+/// A first step, and how the host is prepared again after it.
+pub struct StepBefore {
+    /// The step.
+    pub(crate) step: FirstStep,
+    connector: Arc<dyn Connector>,
+    state: TargetState,
+    purpose: Purpose,
+}
+
+impl StepBefore {
+    /// Asks the host again, and plans all of it.
+    pub(crate) async fn prepare_again(self, context: RunContext) -> Asked {
+        prepare(self.connector, self.state, self.purpose, context).await
+    }
 }
 
 impl Prepared {
@@ -123,6 +141,14 @@ pub async fn prepare(
         Failure::Undeployed(error) => Box::new(undeployed(host, &error)),
     });
     let (connection, observation, took_over) = prepared?;
+    let first_step = observation.first_step.map(|step| {
+        Box::new(StepBefore {
+            step,
+            connector: Arc::clone(&connector),
+            state: state.clone(),
+            purpose,
+        })
+    });
     Ok(Prepared {
         connection,
         rendered: state.rendered,
@@ -131,6 +157,7 @@ pub async fn prepare(
         new_port: new_port(&state.target, &observation.observed),
         overrides: purpose.overrides(),
         took_over,
+        first_step,
     })
 }
 
@@ -151,6 +178,7 @@ struct Observation {
     observed: Observed,
     plan: Plan,
     plain_id: String,
+    first_step: Option<FirstStep>,
 }
 
 /// Prepares one host.
@@ -209,11 +237,23 @@ impl Preparation<'_> {
             present,
             password: self.connector.has_password(),
         };
-        let plain = plan(&self.state.target, &self.state.rendered, &observed, options);
+        let TargetState {
+            target, rendered, ..
+        } = self.state;
+        let plain = plan(target, rendered, &observed, options);
+        let overrides = self.purpose.overrides();
+        let first_step = match self.purpose {
+            Purpose::Plan => None,
+            Purpose::Apply(_) => first_step(target, rendered, &observed, options, &plain),
+        };
         Ok(Observation {
-            observed,
             plain_id: plain.id.clone(),
-            plan: plain.overridden(self.purpose.overrides()),
+            plan: plain.overridden(overrides),
+            first_step: first_step.map(|step| FirstStep {
+                plan: step.plan.overridden(overrides),
+                ..step
+            }),
+            observed,
         })
     }
 

@@ -1,5 +1,6 @@
 //! From a host's plan to its report: refusals, bundle, apply.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use deployctl_checks::{self as checks, Check, Declared};
@@ -7,9 +8,11 @@ use deployctl_core::activation::{ApplyId, ApplyMeta, bundle};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::HostName;
 use deployctl_core::plan::{Plan, SavedPlans, UnitAction};
+use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem};
 
 use crate::apply::{self, Task};
+use crate::event::{Event, EventKind};
 use crate::fleet;
 use crate::prepare::{Asked, Prepared, host_of};
 use crate::random;
@@ -59,12 +62,14 @@ impl Rollout<'_> {
             });
             (host, item)
         });
-        let work = |_, item: Result<(Prepared, Vec<Check>), Box<HostReport>>| {
+        let work = |_, item: Result<(Prepared, Gates), Box<HostReport>>| {
             let (options, context) = (self.options.clone(), self.context.clone());
             async move {
                 match item {
                     Err(report) => *report,
-                    Ok((prepared, gates)) => roll_out(prepared, gates, options, context).await,
+                    Ok((prepared, gates)) => {
+                        Box::pin(in_steps(prepared, gates, options, context)).await
+                    }
                 }
             }
         };
@@ -75,14 +80,26 @@ impl Rollout<'_> {
     }
 
     /// The checks that decide confirm.
-    fn gates(&self, prepared: &Prepared) -> Vec<Check> {
-        let host = self.inventory.host(prepared.host());
+    fn gates(&self, prepared: &Prepared) -> Gates {
+        let first = prepared.first_step.as_ref().map(|before| {
+            let mut gates = self.gates_of(&before.step.rendered, &before.step.plan);
+            gates.retain(|gate| !before.step.later.contains(&gate.concern));
+            gates
+        });
+        Gates {
+            first: first.unwrap_or_default(),
+            whole: self.gates_of(&prepared.rendered, &prepared.plan),
+        }
+    }
+
+    fn gates_of(&self, rendered: &Rendered, plan: &Plan) -> Vec<Check> {
+        let host = self.inventory.host(&rendered.host);
         let declared = Declared {
             host: host.expect("rendered from it"),
             concerns: self.inventory.concerns(),
             cluster: self.inventory.cluster(),
-            rendered: &prepared.rendered,
-            failed_before: &prepared.plan.failed_units,
+            rendered,
+            failed_before: &plan.failed_units,
         };
         let mut checks = match self.configuration {
             Configuration::Declared => checks::checks(&declared),
@@ -91,6 +108,14 @@ impl Rollout<'_> {
         checks.retain(|check| check.gate);
         checks
     }
+}
+
+/// The checks that decide confirm.
+struct Gates {
+    /// Of a first step.
+    first: Vec<Check>,
+    /// Of all that is declared.
+    whole: Vec<Check>,
 }
 
 /// Refuses a plan that differs from the saved one.
@@ -141,7 +166,63 @@ pub fn settled(plan: &Plan) -> Option<Outcome> {
     plan.is_empty().then_some(Outcome::Unchanged)
 }
 
-/// Applies a plan and reports how that ended.
+/// Applies a plan, after its first step where it has one.
+async fn in_steps(
+    mut prepared: Prepared,
+    gates: Gates,
+    options: RolloutOptions,
+    context: RunContext,
+) -> HostReport {
+    let before = prepared.first_step.take();
+    let Some(before) = before.filter(|_| settled(&prepared.plan).is_none()) else {
+        return roll_out(prepared, gates.whole, options, context).await;
+    };
+    let plan = prepared.plan;
+    tell_first_step(&plan, &context);
+    let first = Prepared {
+        rendered: before.step.rendered.clone(),
+        plan: before.step.plan.clone(),
+        ..prepared
+    };
+    let report = roll_out(first, gates.first, options.clone(), context.clone()).await;
+    let Outcome::Committed { generation } = report.outcome else {
+        return HostReport {
+            plan: Some(plan),
+            ..report
+        };
+    };
+    let took_over = report.took_over;
+    let report = match before.prepare_again(context.clone()).await {
+        Err(report) => *report,
+        Ok(prepared) => roll_out(prepared, gates.whole, options, context).await,
+    };
+    HostReport {
+        plan: Some(plan),
+        took_over: took_over.or(report.took_over),
+        first_step: Some(generation),
+        ..report
+    }
+}
+
+fn tell_first_step(plan: &Plan, context: &RunContext) {
+    let waiting = plan.artifacts.iter();
+    let waiting = waiting.filter(|change| !change.awaits.is_empty());
+    let without = waiting.clone();
+    let without = without.map(|change| format!("{} {}", change.kind, change.name));
+    let lacking: BTreeSet<String> = waiting
+        .flat_map(|change| &change.awaits)
+        .map(ToString::to_string)
+        .collect();
+    (context.sink)(Event {
+        host: plan.host.clone(),
+        kind: EventKind::FirstStep {
+            without: without.collect(),
+            lacking: lacking.into_iter().collect(),
+        },
+    });
+}
+
+/// Applies a plan in one step and reports how that ended.
 async fn roll_out(
     prepared: Prepared,
     gates: Vec<Check>,
@@ -156,6 +237,7 @@ async fn roll_out(
         new_port,
         overrides,
         took_over,
+        first_step: _,
     } = prepared;
     let outcome_report = |outcome, plan| HostReport {
         plan: Some(plan),
@@ -200,6 +282,7 @@ async fn roll_out(
         checks: applied.checks,
         log: if fine { Vec::new() } else { applied.log },
         took_over,
+        first_step: None,
     }
 }
 

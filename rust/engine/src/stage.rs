@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deployctl_core::artifact::{Artifact, Job, StagePhase, StageStatus, parse_stage_status};
 use deployctl_core::name::{HostName, ManagedPath};
-use deployctl_core::plan::Plan;
+use deployctl_core::plan::{ArtifactChange, Plan};
 use deployctl_core::query::printable_line;
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem};
@@ -100,18 +100,24 @@ impl<'a> Staging<'a> {
         self.connection
     }
 
-    /// Stages all artifacts of `rendered` that `plan` found missing, one after the other. `Err` is how the host ends.
+    /// Stages all artifacts of `rendered` that `plan` found missing, one after the other. `Err` is how the host ends. Those that
+    /// wait for what an apply brings come last, and are not tried.
     pub(crate) async fn all(
         &mut self,
         rendered: &Rendered,
         plan: &Plan,
     ) -> Result<Staged, Outcome> {
         let mut staged = Staged::default();
-        for change in plan.artifacts.iter().filter(|change| !change.staged) {
+        let missing = plan.artifacts.iter().filter(|change| !change.staged);
+        let (now, waiting): (Vec<_>, Vec<_>) = missing.partition(|change| change.awaits.is_empty());
+        for change in now {
             let artifact = rendered.artifacts.get(&change.base);
             let artifact = artifact.expect("the plan was made from it");
             staged.bytes += self.one(&change.base, artifact).await?;
             staged.artifacts += 1;
+        }
+        if !waiting.is_empty() {
+            return Err(waits(self.host, &waiting));
         }
         Ok(staged)
     }
@@ -275,6 +281,22 @@ fn failed(host: &HostName, what: &str, status: StageStatus) -> Outcome {
         hint,
     };
     Outcome::NotStaged { reason }
+}
+
+/// Artifacts that an apply stages after its first step.
+fn waits(host: &HostName, waiting: &[&ArtifactChange]) -> Outcome {
+    let each = waiting.iter().map(|change| {
+        let needs: Vec<String> = change.awaits.iter().map(ToString::to_string).collect();
+        format!("{} {} needs {}", change.kind, change.name, needs.join(", "))
+    });
+    let each: Vec<String> = each.collect();
+    not_staged(
+        format!(
+            "`{host}`: {}: the host does not have that yet",
+            each.join("; ")
+        ),
+        &format!("`deployctl apply {host}` brings it in a first step, and stages after that"),
+    )
 }
 
 fn not_staged(message: String, hint: &str) -> Outcome {

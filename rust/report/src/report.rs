@@ -23,6 +23,9 @@ pub struct HostReport {
     /// What became of another apply that was open there and taken over: `apply … was rolled back first`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_over: Option<String>,
+    /// The generation that a first step committed, without artifacts that waited for what it brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_step: Option<u32>,
 }
 
 /// How one host ended.
@@ -87,7 +90,7 @@ pub enum Outcome {
         /// Bytes that came from their sources.
         bytes: u64,
     },
-    /// An artifact could not be brought to it; nothing was changed.
+    /// An artifact could not be brought to it; nothing was changed, or nothing more than by a first step.
     NotStaged {
         /// Which, why, and what to do.
         reason: Problem,
@@ -237,6 +240,7 @@ impl HostReport {
             checks: Vec::new(),
             log: Vec::new(),
             took_over: None,
+            first_step: None,
         }
     }
 

@@ -60,7 +60,7 @@ write_netrc() {
   sed -n 's/^secret //p' "$J/wanted" | while read -r wn_file wn_user wn_host; do
     read_line "$wn_file"
     case $line in
-      '') fail "\`$wn_file\` is missing or empty" "a declared secret is opened by an apply: apply once without the facts that ask for it; else the password of \`$wn_user\` at $wn_host goes there, in one line, readable by root alone" ;;
+      '') fail "\`$wn_file\` is missing or empty" "declare it in \`cluster.secrets\`, and an apply opens it first; or put the password of \`$wn_user\` at $wn_host there, in one line, readable by root alone" ;;
       *[[:space:]]*) fail "\`$wn_file\` holds no password: it has blanks" 'put the password there alone, in one line' ;;
     esac
     printf 'machine %s login %s password %s\n' "$wn_host" "$wn_user" "$line" >>"$secrets/netrc"

@@ -95,7 +95,7 @@ fn wanted(base: &ManagedPath, artifact: &Artifact) -> String {
     if let Some(credential) = &artifact.credential {
         let _ = writeln!(text, "credential {credential}");
     }
-    if let Some((mount, gib)) = guard(base, artifact) {
+    if let Some((mount, gib)) = artifact.guard(base) {
         let _ = writeln!(text, "min_free {gib} {mount}");
     }
     if let Some(build) = &artifact.build {
@@ -109,19 +109,6 @@ fn wanted(base: &ManagedPath, artifact: &Artifact) -> String {
         let _ = writeln!(text, "file {} {} {path}", file.sha256, file.size);
     }
     text
-}
-
-/// The guard of the file system that is to hold the artifact: that of the longest mount point above it.
-fn guard<'a>(base: &ManagedPath, artifact: &'a Artifact) -> Option<(&'a str, u32)> {
-    let above = |mount: &str| {
-        let rest = base.as_str().strip_prefix(mount.trim_end_matches('/'));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let guards = artifact.min_free_gib.iter();
-    guards
-        .filter(|(mount, _)| above(mount))
-        .max_by_key(|(mount, _)| mount.len())
-        .map(|(mount, gib)| (mount.as_str(), *gib))
 }
 
 /// The freeing of releases that nothing declares or uses.

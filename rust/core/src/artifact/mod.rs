@@ -15,15 +15,17 @@
 
 mod build;
 mod job;
+mod needs;
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use build::BUILD_START;
 pub use build::Build;
 pub use job::{Collection, Freed, FreedError, Job, STAGE_PROGRAM, read_freed};
+pub use needs::Need;
 pub use status::{StageFailure, StagePhase, StageStatus, StageStatusError, parse_stage_status};
 
 use crate::name::{ArtifactName, ArtifactPath, ConcernName, ManagedPath, NameError};
@@ -46,6 +48,12 @@ pub struct Artifact {
     /// The file on the host that holds the token for the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<ManagedPath>,
+    /// What else staging needs of packages: paths, or names on the search path. Generations on hosts do not keep it.
+    #[serde(skip)]
+    pub programs: BTreeSet<String>,
+    /// Managed paths whose changes have to be in effect before it is staged: what a token is opened from. Not kept either.
+    #[serde(skip)]
+    pub after: BTreeSet<ManagedPath>,
     /// GiB that must stay free, by mount point.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub min_free_gib: BTreeMap<String, u32>,
@@ -109,7 +117,12 @@ impl Artifact {
 
     /// What that link says: the release, relative to the base.
     pub fn target(&self) -> String {
-        format!("{RELEASES}{}", self.digest)
+        Self::target_of(&self.digest)
+    }
+
+    /// The same of the release with that digest.
+    pub(crate) fn target_of(digest: &Sha256Hex) -> String {
+        format!("{RELEASES}{digest}")
     }
 }
 

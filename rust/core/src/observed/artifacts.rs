@@ -1,11 +1,12 @@
 //! What a host holds of the artifacts that it is to hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::ObserveScope;
+use crate::artifact::Need;
 use crate::name::ManagedPath;
 use crate::query::{Query, quote};
 
@@ -19,7 +20,17 @@ pub enum HeldRelease {
     Part(u64),
 }
 
-/// One line for every artifact: `whole BASE` or `part BASE BYTES`.
+/// What a host said of the declared artifacts, by the folder that holds their releases.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct HeldArtifacts {
+    /// How much of each is there.
+    pub(super) held: BTreeMap<ManagedPath, HeldRelease>,
+    /// What staging needs and the host lacks.
+    pub(super) lacking: BTreeMap<ManagedPath, BTreeSet<Need>>,
+}
+
+/// One line for every artifact: `whole BASE` or `part BASE BYTES`. One for each thing that staging needs and that is not there:
+/// `lacks BASE NUMBER`, with its place among the needs.
 pub(super) fn query(scope: &ObserveScope<'_>) -> Query {
     let mut command = String::from(
         r#"held() { # BASE DIGEST
@@ -36,28 +47,44 @@ pub(super) fn query(scope: &ObserveScope<'_>) -> Query {
     );
     for (base, artifact) in &scope.rendered.artifacts {
         let digest = artifact.digest.as_str();
-        let _ = writeln!(command, "held {} {}", quote(base.as_str()), quote(digest));
+        let base_word = quote(base.as_str());
+        let _ = writeln!(command, "held {base_word} {}", quote(digest));
+        for (number, need) in artifact.needs(base).iter().enumerate() {
+            let test = need.test();
+            let _ = writeln!(command, "{test} || echo lacks {base_word} {number}");
+        }
     }
     Query::new("artifacts", command)
 }
 
-/// Reads the lines; `Err` names the one that cannot be read.
-pub(super) fn parse(section: &[u8]) -> Result<BTreeMap<ManagedPath, HeldRelease>, String> {
+/// Reads the lines; `Err` says why they cannot be used.
+pub(super) fn parse(section: &[u8], scope: &ObserveScope<'_>) -> Result<HeldArtifacts, String> {
     let text = String::from_utf8_lossy(section);
-    let mut held = BTreeMap::new();
+    let mut found = HeldArtifacts::default();
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let read = match words[..] {
-            ["whole", base] => Some((base, HeldRelease::Whole)),
-            ["part", base, bytes] => {
-                let bytes = bytes.parse().ok();
-                bytes.map(|bytes| (base, HeldRelease::Part(bytes)))
-            }
+            ["whole", base] => found.holds(base, Some(HeldRelease::Whole)),
+            ["part", base, bytes] => found.holds(base, bytes.parse().ok().map(HeldRelease::Part)),
+            ["lacks", base, number] => found.lacks(base, number.parse().ok(), scope),
             _ => None,
         };
-        let read = read.and_then(|(base, held)| Some((ManagedPath::new(base).ok()?, held)));
-        let (base, release) = read.ok_or_else(|| "a line cannot be read".to_owned())?;
-        held.insert(base, release);
+        read.ok_or_else(|| "a line cannot be read".to_owned())?;
     }
-    Ok(held)
+    Ok(found)
+}
+
+impl HeldArtifacts {
+    fn holds(&mut self, base: &str, held: Option<HeldRelease>) -> Option<()> {
+        self.held.insert(ManagedPath::new(base).ok()?, held?);
+        Some(())
+    }
+
+    fn lacks(&mut self, base: &str, number: Option<usize>, scope: &ObserveScope<'_>) -> Option<()> {
+        let base = ManagedPath::new(base).ok()?;
+        let artifact = scope.rendered.artifacts.get(&base)?;
+        let need = artifact.needs(&base).into_iter().nth(number?)?;
+        self.lacking.entry(base).or_default().insert(need);
+        Some(())
+    }
 }

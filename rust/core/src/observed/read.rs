@@ -159,6 +159,7 @@ fn begun(host: HostFacts, uid: u32) -> Observed {
         places: None,
         apt: None,
         artifacts: BTreeMap::new(),
+        lacking: BTreeMap::new(),
         system: None,
         way_in: WayIn::default(),
         config: ConfigFiles::default(),
@@ -227,8 +228,11 @@ fn live(reading: &mut Reading<'_>, scope: &ObserveScope<'_>, observed: &mut Obse
         observed.apt = Some(apt::parse(&section.stdout));
     }
     if let Some(section) = reading.asked_answer(scope, "artifacts", &[0]) {
-        match artifacts::parse(&section.stdout) {
-            Ok(held) => observed.artifacts = held,
+        match artifacts::parse(&section.stdout, scope) {
+            Ok(found) => {
+                observed.artifacts = found.held;
+                observed.lacking = found.lacking;
+            }
             Err(cause) => reading.miss("artifacts", cause),
         }
     }

@@ -1,5 +1,7 @@
 //! Which artifacts are fetched, and which are switched to.
 
+use std::collections::BTreeSet;
+
 use super::{ArtifactChange, Finding};
 use crate::artifact::{Artifact, digest_in};
 use crate::observed::{HeldRelease, Observed};
@@ -49,6 +51,7 @@ pub(super) fn changes(
             bytes: artifact.bytes(),
             held,
             staged: whole,
+            awaits: BTreeSet::new(),
         });
     }
     (changes, findings)

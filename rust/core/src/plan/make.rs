@@ -3,8 +3,9 @@
 use super::target::Target;
 use super::{
     ArtifactChange, Drift, Finding, LiveChange, PathTarget, Plan, PlanOptions, RebootReason,
-    accounts, apt, archives, artifacts, blackout, closure, disk, drift, firewall, foreign, host,
-    interfaces, live, lockout, overruled, packages, paths, places, reboot, record, sshd, units,
+    accounts, apt, archives, artifacts, blackout, closure, disk, drift, firewall, first_step,
+    foreign, host, interfaces, live, lockout, overruled, packages, paths, places, reboot, record,
+    sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -131,6 +132,7 @@ fn live_changes(
     let (changes, found) = units::changes(plan, &target.drivers, rendered, observed);
     plan.units = changes;
     findings.extend(found);
+    first_step::awaited(plan, rendered, observed);
     findings.extend(sshd::settle(plan, target, rendered, observed));
     findings.extend(overruled::findings(plan, target, rendered, observed));
     findings.extend(foreign::findings(plan, rendered, observed));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Source;
+use crate::artifact::{Need, Source};
 use crate::closure::{Closure, StorePath};
 use crate::name::{
     ArtifactName, ArtifactPath, ConcernName, HostName, ManagedPath, ModuleName, PackageName,
@@ -24,6 +24,7 @@ mod debian_version;
 mod disk;
 mod drift;
 mod firewall;
+mod first_step;
 mod foreign;
 mod host;
 mod interfaces;
@@ -46,6 +47,7 @@ mod words;
 
 pub(crate) use archives::read_anew;
 pub use blackout_state::{BlackoutState, ask_blackouts, blackouts_now};
+pub use first_step::{FirstStep, first_step};
 pub use make::plan;
 pub use options::PlanOptions;
 pub use overrides::{Override, Overrides};
@@ -319,6 +321,9 @@ pub struct ArtifactChange {
     pub held: u64,
     /// Whether all of it is there and verified.
     pub staged: bool,
+    /// What staging needs, and the host does not have before a first step of the apply brings it; empty where none is needed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub awaits: BTreeSet<Need>,
 }
 
 /// A system that replaces another.

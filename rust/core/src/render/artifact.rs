@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::Value;
+use minijinja::value::ValueKind;
 
 use super::build;
 use super::error::RenderError;
-use super::module_file::ArtifactItem;
+use super::module_file::{ArtifactItem, Text};
 use super::scope::{Occurrence, Scope};
 use super::template_set::Module;
 use crate::artifact::{Artifact, ArtifactFile, Source};
@@ -38,6 +39,8 @@ pub(super) fn read(
     let kind = scope.name("kind", &item.kind, at, ArtifactName::new)?;
     let name = scope.name("name", &item.name, at, ArtifactName::new)?;
     let credential = credential(scope, item, at)?;
+    let programs = words(scope, "programs", item.programs.as_ref(), at, program)?;
+    let after = words(scope, "after", item.after.as_ref(), at, managed)?;
     let min_free_gib = guards(scope, item, at)?;
     let list = scope.expression(&item.files, at)?;
     let items = list.try_iter().map_err(|_| {
@@ -57,6 +60,8 @@ pub(super) fn read(
         digest: Artifact::digest_of(&files, build.as_ref()),
         source,
         credential,
+        programs,
+        after,
         min_free_gib,
         keep,
         files,
@@ -81,6 +86,42 @@ fn credential(
     let path = ManagedPath::new(path);
     path.map(Some)
         .map_err(|error| scope.field_error(text, "credential", error.to_string()))
+}
+
+/// A list of words, each read by `read`.
+fn words<T: Ord>(
+    scope: &Scope,
+    key: &'static str,
+    text: Option<&Text>,
+    at: &Occurrence,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<BTreeSet<T>, RenderError> {
+    let Some(text) = text else {
+        return Ok(BTreeSet::new());
+    };
+    let wrong = |reason: String| scope.field_error(text, key, reason);
+    let list = scope.expression(text, at)?;
+    let items = match list.kind() {
+        ValueKind::Seq | ValueKind::Iterable => list.try_iter().ok(),
+        _ => None,
+    };
+    let items = items.ok_or_else(|| wrong(format!("a {} is no list", list.kind())))?;
+    let read = |item: Value| read(item.as_str().unwrap_or_default()).map_err(wrong);
+    items.map(read).collect()
+}
+
+/// A path, or a name on the search path.
+fn program(word: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"/._+-".contains(&b);
+    if word.is_empty() || word.starts_with('-') || !word.bytes().all(good) {
+        let word = word.escape_debug();
+        return Err(format!("`{word}` is no path and no name of a program"));
+    }
+    Ok(word.to_owned())
+}
+
+fn managed(word: &str) -> Result<ManagedPath, String> {
+    ManagedPath::new(word).map_err(|error| error.to_string())
 }
 
 /// The files, each path once. Paths must be able to stand beside each other.

@@ -63,8 +63,17 @@ impl Draft {
         }
     }
 
+    /// Several concerns may need the same package, if they ask the same of it. The first one is named as the one that declares it.
     pub(super) fn add_package(&mut self, name: PackageName, want: PackageWant, origin: Origin) {
-        if let Some((_, first)) = self.packages.get(&name) {
+        if let Some((other, first)) = self.packages.get(&name) {
+            let agrees = want.concern != other.concern
+                && PackageWant {
+                    concern: other.concern.clone(),
+                    ..want
+                } == *other;
+            if agrees {
+                return;
+            }
             let first = first.to_string();
             let name = name.to_string();
             self.fail(

@@ -175,6 +175,10 @@ item! {
         files: Text,
         /// The file on the host that holds the source's token; left out or empty: none is needed.
         credential: Option<Text>,
+        /// Expression giving a list of what staging needs of packages: paths, or names on the search path.
+        programs: Option<Text>,
+        /// Expression giving a list of managed paths whose changes are applied before it is staged.
+        after: Option<Text>,
         /// Expression giving a map of mount points to GiB that must stay free.
         min_free_gib: Option<Text>,
         /// How many releases stay; left out: 2.

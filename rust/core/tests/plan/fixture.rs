@@ -116,6 +116,7 @@ impl Case {
                 places: None,
                 apt: None,
                 artifacts: BTreeMap::new(),
+                lacking: BTreeMap::new(),
                 system: None,
                 way_in: WayIn::default(),
                 config: ConfigFiles::default(),

@@ -12,6 +12,7 @@ mod changes;
 mod closure;
 mod effect;
 mod findings;
+mod first_step;
 mod fixture;
 mod foreign;
 mod in_effect;

@@ -1,5 +1,7 @@
 //! A host that is to hold a model.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use deployctl_core::artifact::{Artifact, ArtifactFile, Source};
 use deployctl_core::name::{ArtifactName, ArtifactPath};
 use deployctl_core::observed::HeldRelease;
@@ -7,8 +9,8 @@ use deployctl_core::rendered::{Entry, OnChange, PathState, Sha256Hex};
 
 use super::fixture::{Case, concern, path};
 
-const BASE: &str = "/srv/models/tiny";
-const LINK: &str = "/srv/models/tiny/current";
+pub(crate) const BASE: &str = "/srv/models/tiny";
+pub(crate) const LINK: &str = "/srv/models/tiny/current";
 
 /// Declares a model, and what of it the host holds; `link` is where `current` leads.
 pub(crate) fn model(case: &mut Case, held: HeldRelease, link: Option<&str>) {
@@ -28,7 +30,9 @@ pub(crate) fn model(case: &mut Case, held: HeldRelease, link: Option<&str>) {
         digest: Artifact::digest_of(&files, None),
         source: Source::try_from("https://hub.example/lab/tiny/resolve/0123".to_owned()).unwrap(),
         credential: None,
-        min_free_gib: std::collections::BTreeMap::new(),
+        programs: BTreeSet::new(),
+        after: BTreeSet::new(),
+        min_free_gib: BTreeMap::new(),
         keep: 2,
         files,
         made: false,

@@ -196,6 +196,9 @@ path = "/etc/sysctl.d/a.conf"
 syntax = "sysctl"
 
 [[package]]
+name = "both"
+
+[[package]]
 name = "x"
 
 [[unit]]
@@ -235,7 +238,11 @@ target = "elsewhere"
 path = "/srv/link/below/it"
 
 [[package]]
+name = "both"
+
+[[package]]
 name = "x"
+version = "2"
 
 [[unit]]
 name = "x.service"
@@ -254,8 +261,8 @@ name = "x.service"
     modules/time/ubuntu/module.toml:11: host `box`: line 2 of `/etc/modules-load.d/c.conf` is no kernel module's name: `two words`
     modules/time/ubuntu/module.toml:18: host `box`: `/etc/old/inner` is below `/etc/old`, which modules/time/ubuntu/module.toml:15 declares to be absent
     modules/time/ubuntu/module.toml:25: host `box`: `/srv/link/below/it` is below `/srv/link`, which modules/time/ubuntu/module.toml:21 declares to be a symlink
-    modules/time/ubuntu/module.toml:28: host `box`: package `x` is declared by modules/hugepages/ubuntu/module.toml:7 already
-    modules/time/ubuntu/module.toml:31: host `box`: unit `x.service` is declared by modules/hugepages/ubuntu/module.toml:10 already
+    modules/time/ubuntu/module.toml:31: host `box`: package `x` is declared by modules/hugepages/ubuntu/module.toml:10 already
+    modules/time/ubuntu/module.toml:35: host `box`: unit `x.service` is declared by modules/hugepages/ubuntu/module.toml:13 already
     ");
 }
 

@@ -29,6 +29,15 @@ pub(super) fn artifacts(text: &mut String, changes: &[ArtifactChange], style: St
             style.dim(&format!("[{}]", change.concern))
         );
         let _ = writeln!(text, "        from {}", change.source);
+        if !change.awaits.is_empty() {
+            let needs: Vec<String> = change.awaits.iter().map(ToString::to_string).collect();
+            let _ = writeln!(
+                text,
+                "        {} all else is applied first: this needs {}",
+                style.warn("in a second step:"),
+                needs.join(", ")
+            );
+        }
     }
 }
 

@@ -56,7 +56,7 @@ fn suite(name: &str, about: &About, at: Option<DateTime<FixedOffset>>) -> TestSu
 
 fn of_host(host: &HostReport, about: &About, at: Option<DateTime<FixedOffset>>) -> TestSuite {
     let mut suite = suite(host.host.as_str(), about, at);
-    if let Some(end) = outcome::bad_end(&host.outcome) {
+    if let Some(end) = outcome::bad_end(host) {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status.set_type(end.word);
         status.set_message(clean(&end.message));

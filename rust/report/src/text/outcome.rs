@@ -94,7 +94,7 @@ fn end(host: &HostReport, style: Style) -> String {
             style.bad("do this now:"),
             shown(hint)
         ),
-        Outcome::Refused { reasons } => refused(reasons, host.took_over.as_deref(), style),
+        Outcome::Refused { reasons } => refused(reasons, host, style),
         Outcome::Unreachable { reason } => failed("unreachable:", reason),
         Outcome::Open { reason, until } => {
             failed(&format!("open: {}:", unconfirmed(*until)), reason)
@@ -107,8 +107,11 @@ fn end(host: &HostReport, style: Style) -> String {
             count(*artifacts, "artifact"),
             size(*bytes)
         ),
-        Outcome::NotStaged { reason } => failed("not staged, nothing was changed:", reason),
-        Outcome::Interrupted => style.bad(INTERRUPTED),
+        Outcome::NotStaged { reason } => failed(
+            &format!("not staged, {} was changed:", nothing(host)),
+            reason,
+        ),
+        Outcome::Interrupted => style.bad(&interrupted(host)),
         Outcome::Failed { reason } => failed("failed:", reason),
         Outcome::Verified => "verified".to_owned(),
         Outcome::Skipped { reason } => style.dim(&format!("skip: {}", shown(reason))),
@@ -128,9 +131,9 @@ fn rolled_back(reason: &str, login: bool, style: Style) -> String {
     )
 }
 
-fn refused(reasons: &[Problem], took_over: Option<&str>, style: Style) -> String {
-    let mut text = match took_over {
-        None => style.bad("refused, nothing was touched"),
+fn refused(reasons: &[Problem], host: &HostReport, style: Style) -> String {
+    let mut text = match host.took_over.as_deref() {
+        None => style.bad(&format!("refused, {} was touched", nothing(host))),
         Some(what) => format!(
             "{} {}",
             style.bad("refused, nothing else was touched:"),
@@ -143,8 +146,23 @@ fn refused(reasons: &[Problem], took_over: Option<&str>, style: Style) -> String
     text
 }
 
+/// What was changed of a host that ended before its apply began: nothing, or no more than by a first step.
+fn nothing(host: &HostReport) -> &'static str {
+    if host.first_step.is_none() {
+        "nothing"
+    } else {
+        "nothing more"
+    }
+}
+
 /// Said of a host that an interrupt came before.
-const INTERRUPTED: &str = "interrupted before anything was changed";
+fn interrupted(host: &HostReport) -> String {
+    let anything = match host.first_step {
+        None => "anything",
+        Some(_) => "anything more",
+    };
+    format!("interrupted before {anything} was changed")
+}
 
 /// Said of a host or a link on which nothing was asked.
 pub(super) const WITHOUT_CHECKS: &str = "nothing was checked";
@@ -162,8 +180,8 @@ pub(super) struct BadEnd {
 }
 
 /// Why a host counts as failed, independently of its checks; `None` if it succeeded.
-pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
-    let (word, phrase, message, hint) = match outcome {
+pub(super) fn bad_end(host: &HostReport) -> Option<BadEnd> {
+    let (word, phrase, message, hint) = match &host.outcome {
         Outcome::Unchanged
         | Outcome::Planned { .. }
         | Outcome::Committed { .. }
@@ -194,12 +212,7 @@ pub(super) fn bad_end(outcome: &Outcome) -> Option<BadEnd> {
         ),
         Outcome::BuildFailed { reason } => told("build-failed", "could not be built", reason),
         Outcome::NotStaged { reason } => told("not-staged", "could not be staged", reason),
-        Outcome::Interrupted => (
-            "interrupted",
-            "was left alone",
-            INTERRUPTED.to_owned(),
-            None,
-        ),
+        Outcome::Interrupted => ("interrupted", "was left alone", interrupted(host), None),
         Outcome::Failed { reason } => told("failed", "could not be worked on", reason),
     };
     Some(BadEnd {
@@ -229,8 +242,24 @@ fn told(
     (word, phrase, reason.message.clone(), reason.hint.clone())
 }
 
+/// What a first step has done.
+fn first_step(generation: u32, host: &HostReport) -> String {
+    let waited = host.plan.iter().flat_map(|plan| &plan.artifacts);
+    let waited = waited.filter(|change| !change.awaits.is_empty());
+    let waited: Vec<String> = waited
+        .map(|change| format!("{} {}", change.kind, change.name))
+        .collect();
+    format!(
+        "a first step is committed as generation {generation}, without {}",
+        waited.join(", ")
+    )
+}
+
 /// What else there is to know: a reboot, what a sandbox left out, gates that failed, the host's log.
 fn after(text: &mut String, host: &HostReport, style: Style) {
+    if let Some(generation) = host.first_step {
+        let _ = writeln!(text, "  {}", first_step(generation, host));
+    }
     let committed = matches!(host.outcome, Outcome::Committed { .. });
     if committed {
         for reason in host.plan.iter().flat_map(|plan| &plan.reboot) {

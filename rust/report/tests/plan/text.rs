@@ -3,6 +3,7 @@
 use deployctl_checks::CheckStatus;
 use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::{ApplyStatus, Failure, FailureCode, LogPart, Status};
+use deployctl_core::artifact::Need;
 use deployctl_core::name::{ArtifactPath, SysctlKey};
 use deployctl_core::observed::HeldRelease;
 use deployctl_core::rendered::Sha256Hex;
@@ -78,6 +79,42 @@ fn artifacts_come_first_with_source_and_size() {
     let ends = report("stage", ends);
     insta::assert_snapshot!(text::report(&ends, Style::Plain));
     assert_eq!(ends.verdict(false).code(), 7);
+}
+
+#[test]
+fn a_first_step_is_told_before_and_after() {
+    let needs = [
+        Need::Secret(path("/etc/deployctl/secrets/hub")),
+        Need::Mounted("/srv/models".to_owned()),
+    ];
+    let mut plan = planned(|case| model(case, HeldRelease::Part(0), None));
+    plan.artifacts[0].awaits = needs.into_iter().collect();
+    let told = text::plan(&plan, false, Style::Plain);
+    let line = told.lines().find(|line| line.contains("second step"));
+    insta::assert_snapshot!(line.expect("a line").trim(), @"in a second step: all else is applied first: this needs `/etc/deployctl/secrets/hub`, `/srv/models` mounted");
+    let reason = problem("`box`: model tiny: no room", Some("make room"));
+    let ends = [
+        Outcome::Committed { generation: 2 },
+        Outcome::NotStaged {
+            reason: reason.clone(),
+        },
+        Outcome::Refused {
+            reasons: vec![reason],
+        },
+        Outcome::RolledBack {
+            reason: "a gate failed".to_owned(),
+            login: true,
+        },
+        Outcome::Interrupted,
+    ];
+    let ends = ends.map(|outcome| HostReport {
+        first_step: Some(1),
+        ..host("box", outcome, Some(plan.clone()))
+    });
+    insta::assert_snapshot!(
+        "a_first_step_is_told_after",
+        text::report(&report("apply", ends.to_vec()), Style::Plain)
+    );
 }
 
 #[test]

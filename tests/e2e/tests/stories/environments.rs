@@ -16,13 +16,13 @@ use crate::hub::{Answer, Hub};
 const MIB: usize = 1 << 20;
 /// Bytes of the package that stays the same in both locks.
 const LARGE: usize = 24 * MIB;
-const PASSWORD: &str = "sesamesesamesesame";
+pub(crate) const PASSWORD: &str = "sesamesesamesesame";
 /// What is in use.
 const IN_USE: &str = "readlink /opt/tools/current";
 
 /// A wheel of the index.
 #[derive(Debug, Clone)]
-struct Wheel {
+pub(crate) struct Wheel {
     name: &'static str,
     version: &'static str,
     needs: Option<&'static str>,
@@ -33,9 +33,9 @@ struct Wheel {
 
 /// A project and its lock.
 #[derive(Debug, Clone)]
-struct Project {
-    pyproject: String,
-    lock: String,
+pub(crate) struct Project {
+    pub(crate) pyproject: String,
+    pub(crate) lock: String,
 }
 
 /// A machine that trusts the index, and two locks: the second one has another `tiny`.
@@ -52,7 +52,7 @@ fn sent(answers: &[Answer]) -> u64 {
 }
 
 /// A project that needs `tiny` at the version of the first of `wheels`, and the lock that uv makes of it.
-fn project(hub: &Hub, wheels: &[&Wheel]) -> Project {
+pub(crate) fn project(hub: &Hub, wheels: &[&Wheel]) -> Project {
     let tiny = wheels[0];
     let pyproject = format!(
         "[project]\nname = \"tools\"\nversion = \"0\"\nrequires-python = \">=3.11\"\ndependencies = [\"tiny=={}\"]\n\n[[tool.uv.index]]\nname = \"lab\"\nurl = \"{}/simple\"\ndefault = true\n",
@@ -177,7 +177,7 @@ impl Story {
     }
 }
 
-fn publish_uv(hub: &Hub) -> Result<Value> {
+pub(crate) fn publish_uv(hub: &Hub) -> Result<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("uv");
     let output = Command::new(script).output()?;
     ensure!(output.status.success(), "no uv: {output:?}");
@@ -200,7 +200,7 @@ fn sha256(path: &Path) -> Result<String> {
     Ok(text.split(' ').next().context("no hash")?.to_owned())
 }
 
-fn wheel(
+pub(crate) fn wheel(
     hub: &Hub,
     place: &Path,
     (name, version, needs): (&'static str, &'static str, Option<&'static str>),

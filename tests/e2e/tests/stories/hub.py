@@ -43,10 +43,12 @@ class Hub(BaseHTTPRequestHandler):
             if control.get("redirect"):
                 return self.plain(302, b"", {"Location": "/cdn" + path})
             control = misbehaviour()
-        token = control.get("token")
+        # With both, models take the token, packages the login, and the program of uv neither.
+        both = "token" in control and "login" in control
+        token = control.get("token") if not both or "/resolve/" in path else None
         if token and self.headers.get("Authorization") != f"Bearer {token}":
             return self.plain(401, b"no\n")
-        login = control.get("login")
+        login = control.get("login") if not both or path.startswith("/simple/") else None
         if login and self.headers.get("Authorization") != "Basic " + b64encode(login.encode()).decode():
             return self.plain(401, b"no\n", {"WWW-Authenticate": "Basic"})
         if "status" in control:

@@ -7,6 +7,7 @@ mod access;
 mod archives;
 mod artifacts;
 mod bad_hosts;
+mod bare;
 mod closures;
 mod closures_darwin;
 mod closures_everyday;

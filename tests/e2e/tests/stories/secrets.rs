@@ -15,7 +15,7 @@ use crate::demo;
 use leaks::{POISON, Watch, given, keep, leaks, run, set, sum};
 
 mod lacking;
-mod leaks;
+pub(crate) mod leaks;
 mod nixos;
 mod operators;
 

@@ -140,7 +140,7 @@ check_tools() {
   if [ -z "$w_credential" ]; then return; fi
   read_line "$w_credential"
   case $line in
-    '') fail "\`$w_credential\` is missing or empty" 'a declared secret is opened by an apply: apply once without the facts that ask for it; a token of your own goes there, in one line, readable by root alone' ;;
+    '') fail "\`$w_credential\` is missing or empty" 'declare it in `cluster.secrets`, and an apply opens it first; or put a token there, in one line, readable by root alone' ;;
     *[!A-Za-z0-9._~+/=-]*) fail "\`$w_credential\` holds no token: it has characters that no token has" 'put the token there alone, in one line' ;;
   esac
 }
@@ -171,7 +171,7 @@ need_room() {
 $(df -Pk -- "$into")
 LINES
   if [ -n "$w_mount" ] && [ "$w_mount" != / ] && [ "$sp_mount" != "$w_mount" ]; then
-    fail "\`$w_mount\` is not mounted, and $w_kind \`$w_name\` is to be there" "mount it first; an apply of the host without the artifact mounts what \`storage\` declares"
+    fail "\`$w_mount\` is not mounted, and $w_kind \`$w_name\` is to be there" "mount it: see \`systemctl status\` of its unit; an apply mounts what \`storage\` declares, before it stages"
   fi
   sp_kept=65536
   if [ "$w_mount" = "$sp_mount" ] && [ "$((w_min_free * 1048576))" -gt "$sp_kept" ]; then sp_kept=$((w_min_free * 1048576)); fi

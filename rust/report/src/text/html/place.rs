@@ -50,7 +50,7 @@ pub(super) fn places(report: &Report) -> Vec<Place<'_>> {
         name: host.host.as_str(),
         host: Some(host),
         checks: &host.checks,
-        end: bad_end(&host.outcome),
+        end: bad_end(host),
         anchor: format!("h{n}"),
     });
     let links = report.links.iter().enumerate().map(|(n, link)| Place {

@@ -1,0 +1,196 @@
+//! A first step: what an artifact waits for, and what it is no reason to wait for.
+
+use std::collections::BTreeSet;
+
+use deployctl_core::artifact::Need;
+use deployctl_core::name::ManagedPath;
+use deployctl_core::observed::HeldRelease;
+use deployctl_core::plan::first_step;
+use deployctl_core::rendered::{Entry, OnChange, PathState, Sha256Hex};
+
+use super::fixture::{Case, brief, path};
+use super::model::{BASE, LINK, model};
+
+const TOKEN: &str = "/etc/deployctl/secrets/hub";
+const SEALED: &str = "/etc/deployctl/sealed/hub.age";
+
+/// A host that lacks `needs`, with the rest changed by `change`.
+fn lacking(needs: &[Need], change: impl FnOnce(&mut Case)) -> Case {
+    let mut case = Case::settled();
+    model(&mut case, HeldRelease::Part(0), None);
+    for artifact in case.rendered.artifacts.values_mut() {
+        artifact.after.insert(path(SEALED));
+    }
+    let needs: BTreeSet<Need> = needs.iter().cloned().collect();
+    case.observed.lacking.insert(path(BASE), needs);
+    change(&mut case);
+    case
+}
+
+/// A declared path that the host does not have.
+fn comes(case: &mut Case, at: &str) {
+    let target = "elsewhere".to_owned();
+    case.declare(at, "secrets", Entry::Symlink { target }, &[]);
+    case.observed.paths.insert(path(at), PathState::Absent);
+}
+
+fn release(word: &str) -> String {
+    format!("releases/{}", Sha256Hex::of(word.as_bytes()))
+}
+
+/// The host has a release, as it was committed.
+fn has(case: &mut Case, word: &str) {
+    let target = release(word);
+    let declared = case.rendered.entries[&path(LINK)].clone();
+    let there = Entry::Symlink {
+        target: target.clone(),
+    };
+    case.declare(LINK, "models", there, &[]);
+    case.commit();
+    case.rendered.entries.insert(path(LINK), declared);
+    let state = PathState::Symlink { target };
+    case.observed.paths.insert(path(LINK), state);
+}
+
+/// What the artifact waits for, and the plan of the first step.
+fn steps(case: &Case) -> String {
+    let whole = case.plan();
+    let needs = whole.artifacts.iter().flat_map(|change| &change.awaits);
+    let needs: Vec<String> = needs.map(ToString::to_string).collect();
+    let first = first_step(
+        &case.target,
+        &case.rendered,
+        &case.observed,
+        case.options,
+        &whole,
+    );
+    let Some(first) = first else {
+        assert_eq!(needs, Vec::<String>::new());
+        return "one step\n".to_owned();
+    };
+    assert_eq!(first.rendered.artifacts.len(), 0);
+    let later: Vec<&str> = first.later.iter().map(AsRef::as_ref).collect();
+    format!(
+        "needs {}; later: {}\n{}",
+        needs.join(", "),
+        later.join(", "),
+        brief(&first.plan)
+    )
+}
+
+#[test]
+fn an_artifact_waits_for_what_the_same_apply_brings() {
+    let secret = || Need::Secret(path(TOKEN));
+    let installed = || Need::Installed("curl".to_owned());
+    let mounted = || Need::Mounted("/srv/models".to_owned());
+    let package = |case: &mut Case| {
+        case.package("curl", "models", None, false);
+        case.observed.packages.clear();
+    };
+    let cases = vec![
+        (
+            "a token that is declared",
+            lacking(&[secret()], |case| comes(case, TOKEN)),
+        ),
+        (
+            "a token that nothing declares",
+            lacking(&[secret()], package),
+        ),
+        ("a program, by a package", lacking(&[installed()], package)),
+        ("a program, by nothing", lacking(&[installed()], |_| {})),
+        (
+            "a disk",
+            lacking(&[mounted()], |case| {
+                case.unit("srv-models.mount", "storage", OnChange::Nothing, &[]);
+                case.state("srv-models.mount", "loaded", "inactive", "enabled");
+            }),
+        ),
+        ("a disk that nothing mounts", lacking(&[mounted()], package)),
+        (
+            "one of two that nothing brings",
+            lacking(&[secret(), installed()], |case| comes(case, TOKEN)),
+        ),
+        (
+            "a token that changes",
+            lacking(&[], |case| comes(case, SEALED)),
+        ),
+        (
+            "a token that changes, beside a release",
+            lacking(&[], |case| {
+                has(case, "former");
+                comes(case, SEALED);
+            }),
+        ),
+        (
+            "the same, and another configuration of what reads it",
+            lacking(&[], |case| {
+                has(case, "former");
+                comes(case, SEALED);
+                comes(case, "/etc/reader.conf");
+                case.unit(
+                    "reader.service",
+                    "app",
+                    OnChange::Restart,
+                    &[LINK, "/etc/reader.conf"],
+                );
+            }),
+        ),
+        (
+            "the same, where the link was changed by hand",
+            lacking(&[], |case| {
+                has(case, "former");
+                comes(case, SEALED);
+                let target = release("another");
+                case.observed
+                    .paths
+                    .insert(path(LINK), PathState::Symlink { target });
+            }),
+        ),
+        (
+            "all of it is staged",
+            lacking(&[secret()], |case| {
+                comes(case, TOKEN);
+                case.observed
+                    .artifacts
+                    .insert(path(BASE), HeldRelease::Whole);
+            }),
+        ),
+    ];
+    let told: Vec<String> = cases
+        .iter()
+        .map(|(name, case)| format!("== {name}\n{}", steps(case)))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// A unit without its artifact is not started; one that has a former one runs on.
+#[test]
+fn a_first_step_leaves_readers_alone() {
+    let running = |case: &Case| {
+        let whole = case.plan();
+        let first = first_step(
+            &case.target,
+            &case.rendered,
+            &case.observed,
+            case.options,
+            &whole,
+        );
+        let first = first.expect("a first step");
+        let link: ManagedPath = path(LINK);
+        let entry = first.rendered.entries.get(&link);
+        let entry = entry.map(|managed| PathState::of(&managed.entry));
+        let unit = &first.rendered.units[&super::fixture::unit("reader.service")];
+        (unit.running, entry)
+    };
+    let new = lacking(&[Need::Secret(path(TOKEN))], |case| comes(case, TOKEN));
+    assert_eq!(running(&new), (None, None));
+    let former = lacking(&[], |case| {
+        has(case, "former");
+        comes(case, SEALED);
+    });
+    let target = release("former");
+    assert_eq!(
+        running(&former),
+        (Some(true), Some(PathState::Symlink { target }))
+    );
+}
