@@ -77,7 +77,7 @@ fn attempt_with(
     let host = HostName::new("box").expect("a name");
     match render(&Facts::from_inventory(&inventory), &host, &set) {
         Ok(Rendering::Files(rendered)) => Ok(*rendered),
-        Ok(Rendering::NeedsClosure { platform }) => Err(platform.to_string()),
+        Ok(Rendering::NeedsClosure { beside, .. }) => Ok(*beside),
         Err(errors) => Err(errors.to_string()),
     }
 }

@@ -38,7 +38,7 @@ fn rendered(host: &str) -> Rendered {
 fn rendered_of(facts: &Facts, host: &str) -> Rendered {
     match render(facts, &HostName::new(host).unwrap(), &modules()) {
         Ok(Rendering::Files(rendered)) => *rendered,
-        Ok(Rendering::NeedsClosure { platform }) => panic!("{host} is {platform}"),
+        Ok(Rendering::NeedsClosure { platform, .. }) => panic!("{host} is {platform}"),
         Err(errors) => panic!("{errors}"),
     }
 }
@@ -282,7 +282,8 @@ fn a_mac_needs_a_closure() {
     assert_eq!(
         rendering,
         Rendering::NeedsClosure {
-            platform: Platform::Darwin
+            platform: Platform::Darwin,
+            beside: Box::new(Rendered::empty(mac)),
         }
     );
 }

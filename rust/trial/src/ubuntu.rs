@@ -69,7 +69,7 @@ pub(super) fn tree_alone(
 fn files(rendering: Rendering) -> Rendered {
     match rendering {
         Rendering::Files(rendered) => *rendered,
-        Rendering::NeedsClosure { .. } => Rendered::empty(Example::name()),
+        Rendering::NeedsClosure { beside, .. } => *beside,
     }
 }
 

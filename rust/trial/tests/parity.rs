@@ -50,7 +50,7 @@ fn rendered(host: &str) -> Rendered {
     let templates = TemplateSet::of(Folders::built_in()).unwrap();
     match render(&facts, &HostName::new(host).unwrap(), &templates).unwrap() {
         Rendering::Files(rendered) => *rendered,
-        Rendering::NeedsClosure { platform } => panic!("{host} is {platform}"),
+        Rendering::NeedsClosure { platform, .. } => panic!("{host} is {platform}"),
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn rendered(inventory: &Inventory, name: &HostName) -> Result<Rendere
     let facts = Facts::from_inventory(inventory.value());
     Ok(match render(&facts, name, &MODULES)? {
         Rendering::Files(rendered) => *rendered,
-        Rendering::NeedsClosure { .. } => Rendered::empty(name.clone()),
+        Rendering::NeedsClosure { beside, .. } => *beside,
     })
 }
 

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::ui::{Tone, Ui};
 
 /// Why hosts of other platforms have nothing to free.
-const NOT_YET: &str = "artifacts are staged on Ubuntu and Debian alone so far";
+const NOT_YET: &str = "artifacts are staged on Linux alone so far";
 
 type Answer = Result<Vec<Freed>, Failure>;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: &args::Gc) -> Result<Verdict, F
     for (host, state) in target_states(context, &inventory, &hosts, Systems::Remembered).await? {
         match state {
             _ if sandbox => skipped.push((host, FILES_ONLY)),
-            Ok(state) if state.rendered.platform() == Platform::Ubuntu => {
+            Ok(state) if state.target.platform != Platform::Darwin => {
                 asked.push((host, state.rendered));
             }
             _ => skipped.push((host, NOT_YET)),

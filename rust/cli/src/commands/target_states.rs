@@ -70,8 +70,8 @@ pub(super) async fn target_states(
                     rendered: *rendered,
                     system: None,
                 }),
-                (Rendering::NeedsClosure { .. }, Some(deployer)) => {
-                    of_nix(deployer, target, facts, systems, &sink).await
+                (Rendering::NeedsClosure { beside, .. }, Some(deployer)) => {
+                    of_nix(deployer, target, facts, (systems, *beside), &sink).await
                 }
                 (Rendering::NeedsClosure { .. }, None) => {
                     let reason = FILES_ONLY.to_owned();
@@ -93,7 +93,7 @@ async fn of_nix(
     deployer: Arc<ClosureDeployer>,
     target: Target,
     host: Host,
-    systems: Systems,
+    (systems, beside): (Systems, Rendered),
     sink: &Sink,
 ) -> Result<TargetState, Box<HostReport>> {
     let name = &target.host;
@@ -104,7 +104,7 @@ async fn of_nix(
             .await
             .map_err(|error| Box::new(undeployed(name.clone(), &DeployError::System(error))))?,
     };
-    let mut rendered = Rendered::empty(name.clone());
+    let mut rendered = beside;
     rendered.closure = source.as_ref().map(|source| source.closure.clone());
     let system = source
         .filter(|_| systems == Systems::Evaluated)

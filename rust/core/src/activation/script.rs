@@ -347,7 +347,6 @@ impl<'a> Scripts<'a> {
 
     pub(super) fn rollback(&self) -> Script {
         let mut script = Script::new(self.header(Purpose::RollBack));
-        self.closure_rollback(&mut script);
         for unit in self.plan.units.iter().rev() {
             script.call("stop_unit_as_before", &[unit.unit.as_str()]);
         }
@@ -366,6 +365,8 @@ impl<'a> Scripts<'a> {
             script.call("rename_into_place", &[]);
             script.call("remove_made_directories", &[]);
         }
+        // Its units start anew, and are to find the links as they were.
+        self.closure_rollback(&mut script);
         if !self.archives().is_empty() {
             script.call("drop_lists", &[]);
         }

@@ -59,6 +59,10 @@ fn can_wait(
     observed: &Observed,
     change: &ArtifactChange,
 ) -> bool {
+    // Units of a system of Nix are started by its switch, and the second step would have none.
+    if rendered.closure.is_some() {
+        return false;
+    }
     if change.before.is_none() {
         return true;
     }

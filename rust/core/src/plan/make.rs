@@ -64,7 +64,9 @@ pub fn plan(
     if plan.closure.is_some() {
         findings.push(lockout::unread(target));
     }
-    if !plan.paths.is_empty() || !plan.units.is_empty() || !plan.live.is_empty() {
+    let touches = !plan.paths.is_empty() || !plan.units.is_empty() || !plan.live.is_empty();
+    // Paths beside a system of Nix are links of artifacts, which have no part in a login.
+    if touches && rendered.closure.is_none() {
         findings.extend(lockout::findings(
             target, rendered, observed, &plan, options,
         ));

@@ -63,11 +63,7 @@ pub(super) fn expand(scope: &Scope, module: &Module, draft: &mut Draft) {
             expand.release(item, at, draft)
         });
     }
-    for item in artifact {
-        expand.every(draft, item.occurs(), |at, draft| {
-            expand.artifact(item, at, draft)
-        });
-    }
+    expand.artifacts(artifact, draft);
     for item in package {
         expand.every(draft, item.occurs(), |at, draft| {
             expand.package(item, at, draft)
@@ -78,6 +74,12 @@ pub(super) fn expand(scope: &Scope, module: &Module, draft: &mut Draft) {
             expand.unit(item, at, draft)
         });
     }
+}
+
+/// Puts the artifacts alone into `draft`: all that a module brings to a host whose system Nix builds.
+pub(super) fn artifacts(scope: &Scope, module: &Module, draft: &mut Draft) {
+    let expand = Expand { scope, module };
+    expand.artifacts(&module.file.artifact, draft);
 }
 
 struct Expand<'a> {
@@ -242,6 +244,14 @@ impl Expand<'_> {
         };
         draft.add_path(path, entry, self.origin(&item.base));
         Ok(())
+    }
+
+    fn artifacts(&self, items: &[ArtifactItem], draft: &mut Draft) {
+        for item in items {
+            self.every(draft, item.occurs(), |at, draft| {
+                self.artifact(item, at, draft)
+            });
+        }
     }
 
     /// An artifact is the link to its release, and what the host needs to fetch that.

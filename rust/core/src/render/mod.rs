@@ -40,10 +40,12 @@ use crate::rendered::Rendered;
 pub enum Rendering {
     /// Files, packages and units.
     Files(Box<Rendered>),
-    /// Nothing: hosts of this platform are given a closure that Nix builds.
+    /// Hosts of this platform are given a closure that Nix builds.
     NeedsClosure {
         /// The host's platform.
         platform: Platform,
+        /// What they are given beside it: artifacts, and their links.
+        beside: Box<Rendered>,
     },
 }
 
@@ -63,25 +65,21 @@ pub fn render_only(
     set: &TemplateSet,
     wanted: impl Fn(&ConcernName) -> bool,
 ) -> Result<Rendering, RenderErrors> {
-    match facts.platform(host) {
-        Some(platform) if platform.runs_closure() => {
-            return Ok(Rendering::NeedsClosure { platform });
-        }
-        Some(_) => {}
-        None => {
-            let error = RenderError {
-                file: "hosts".to_owned(),
-                line: 1,
-                host: Some(host.clone()),
-                fault: Fault::NoHost.into(),
-                hint: Some(format!(
-                    "declared hosts: `{}`",
-                    facts.host_names().collect::<Vec<_>>().join("`, `")
-                )),
-            };
-            RenderErrors::check(vec![error], RenderError::place)?;
-        }
+    let platform = facts.platform(host);
+    if platform.is_none() {
+        let error = RenderError {
+            file: "hosts".to_owned(),
+            line: 1,
+            host: Some(host.clone()),
+            fault: Fault::NoHost.into(),
+            hint: Some(format!(
+                "declared hosts: `{}`",
+                facts.host_names().collect::<Vec<_>>().join("`, `")
+            )),
+        };
+        RenderErrors::check(vec![error], RenderError::place)?;
     }
+    let closure = platform.filter(|platform| platform.runs_closure());
     let mut draft = draft::Draft::new(host.clone());
     for (concern, module) in set.modules.iter().filter(|(name, _)| wanted(name)) {
         let scope = scope::Scope::new(set, (concern, module), facts, host);
@@ -90,6 +88,7 @@ pub fn render_only(
             Some(expression) => scope.holds(expression),
         };
         match applies {
+            Ok(true) if closure.is_some() => expand::artifacts(&scope, module, &mut draft),
             Ok(true) => expand::expand(&scope, module, &mut draft),
             Ok(false) => {}
             Err(error) => draft.errors.push(error),
@@ -97,5 +96,12 @@ pub fn render_only(
     }
     let (rendered, errors) = draft.finish();
     RenderErrors::check(errors, RenderError::place)?;
-    Ok(Rendering::Files(Box::new(rendered)))
+    let rendered = Box::new(rendered);
+    Ok(match closure {
+        None => Rendering::Files(rendered),
+        Some(platform) => Rendering::NeedsClosure {
+            platform,
+            beside: rendered,
+        },
+    })
 }

@@ -39,7 +39,7 @@ fn attempt(files: &[(&str, &str)]) -> Result<Rendered, String> {
         &set,
     ) {
         Ok(Rendering::Files(rendered)) => Ok(*rendered),
-        Ok(Rendering::NeedsClosure { platform }) => Err(platform.to_string()),
+        Ok(Rendering::NeedsClosure { platform, .. }) => Err(platform.to_string()),
         Err(errors) => Err(errors.to_string()),
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use deployctl_core::artifact::Artifact;
+use deployctl_core::concern::{Concern, Concerns};
+use deployctl_core::name::ManagedPath;
+use deployctl_core::rendered::{Entry, OnChange, Rendered};
+
 use super::said::{Said, lines};
 use super::{file, unit};
-use deployctl_core::concern::{Concern, Concerns};
-use deployctl_core::rendered::{Entry, OnChange, Rendered};
 
 /// Where the kernel's command line is made of parts.
 const COMMAND_LINE: &str = "/etc/default/grub.d/";
@@ -14,7 +17,14 @@ const COMMAND_LINE: &str = "/etc/default/grub.d/";
 /// boot loader reads one command line: its manifest names them.
 pub(super) fn said(concern: &Concern, concerns: &Concerns, rendered: &Rendered) -> Said {
     let mut said = Said::default();
-    for (path, managed) in &rendered.entries {
+    // Every platform has the same artifacts: Nix has no part in them.
+    let artifacts = rendered
+        .artifacts
+        .keys()
+        .filter_map(|base| Artifact::link(base).ok());
+    let artifacts: BTreeSet<ManagedPath> = artifacts.collect();
+    let entries = rendered.entries.iter();
+    for (path, managed) in entries.filter(|(path, _)| !artifacts.contains(*path)) {
         let (path, own) = (path.as_str(), managed.concern == concern.name);
         match &managed.entry {
             Entry::File { content, .. } if path.starts_with(COMMAND_LINE) => {

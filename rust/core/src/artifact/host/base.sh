@@ -14,7 +14,7 @@ set -u
 LC_ALL=C
 export LC_ALL
 umask 022
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin
 export PATH
 
 J=${0%/*}     # folder of this job
