@@ -42,15 +42,30 @@
     model = {
       id = "mlx-community/Qwen2.5-32B-Instruct-4bit";
       served_name = "mlx-qwen2.5-32b";
+      # 32.8e9 parameters at 4.5 bits.
+      weights_mib = 17579;
     };
-    # 70B in 4 bits needs a raised wired limit: set it here.
+    # What the memory plan of `inventory --check` reckons with; docs/hosts.md has one for 70B.
+    kv_cache = {
+      context_tokens = 8192;
+      layers = 64;
+      kv_heads = 8;
+      head_dim = 128;
+    };
+    # A 70B model in 4 bits needs a raised limit.
     wired_limit_mib = null;
     host = "10.0.0.2";
     port = 8080;
     user = "_mlx";
     decode_concurrency = 8;
+    prompt_concurrency = 1;
+    prompt_cache_size = 10;
+    prompt_cache_mib = 2048;
     # Before the first answer, 18 GB are read from disk.
     load_timeout_seconds = 180;
+    # macOS gives agents 60 at most, whatever they ask for; whether daemons get more is unknown.
+    exit_timeout_seconds = 60;
+    restart_throttle_seconds = 30;
   };
 
   power = {

@@ -35,6 +35,12 @@ lib.mkIf (host ? mlx) {
       mlx.port
       "--decode-concurrency"
       mlx.decode_concurrency
+      "--prompt-concurrency"
+      mlx.prompt_concurrency
+      "--prompt-cache-size"
+      mlx.prompt_cache_size
+      "--prompt-cache-bytes"
+      (mlx.prompt_cache_mib * 1048576)
     ];
     environment = {
       HOME = state;
@@ -52,7 +58,9 @@ lib.mkIf (host ? mlx) {
       # `Background`, and the default on some Macs, clamp the GPU to an eighth of its speed.
       ProcessType = "Interactive";
       # The address may come up later than the daemon.
-      ThrottleInterval = 30;
+      ThrottleInterval = mlx.restart_throttle_seconds;
+      # launchd kills what has not ended by then; without it, Macs were seen to wait 5 seconds.
+      ExitTimeOut = mlx.exit_timeout_seconds;
       StandardOutPath = "${state}/log/mlx.log";
       StandardErrorPath = "${state}/log/mlx.log";
     };
@@ -64,17 +72,14 @@ lib.mkIf (host ? mlx) {
     serviceConfig.RunAtLoad = true;
   };
 
-  system.activationScripts = {
-    # launchd opens the log as that user and does not create its directory.
-    launchd.text = lib.mkBefore ''
-      install -d -m 0755 /var/lib
-      install -d -m 0750 -o ${mlx.user} -g staff ${state} ${state}/log ${state}/hf
-    '';
-    postActivation.text = ''
-      echo 'checking the limit of wired memory...' >&2
-      ${lib.readFile ../undo.sh}
-      ${lib.readFile ./darwin/wired-limit.sh}
-      deployctl_wired_limit ${toString wired}
-    '';
-  };
+  # Before the daemons are loaded: launchd opens the log as that user and does not create its directory, and the limit
+  # that a daemon had set already would leave nothing to undo.
+  system.activationScripts.launchd.text = lib.mkBefore ''
+    install -d -m 0755 /var/lib
+    install -d -m 0750 -o ${mlx.user} -g staff ${state} ${state}/log ${state}/hf
+    echo 'checking the limit of wired memory...' >&2
+    ${lib.readFile ../undo.sh}
+    ${lib.readFile ./darwin/wired-limit.sh}
+    deployctl_wired_limit ${toString wired}
+  '';
 }

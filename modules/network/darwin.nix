@@ -5,6 +5,7 @@
   host,
   hostName,
   lib,
+  pkgs,
   ...
 }:
 let
@@ -56,13 +57,20 @@ let
     in
     "deployctl_interface ${arguments}";
 
+  links = lib.filterAttrs (_: link: link.endpoints ? ${hostName}) cluster.links;
+
   # The names of the hosts at the other ends of this host's links.
   peers = lib.concatMap (
     link:
     lib.mapAttrsToList (
       peer: end: "${end.address} ${peer}.${link}${lib.optionalString (peer != hostName) " ${peer}"}"
-    ) cluster.links.${link}.endpoints
-  ) (lib.attrNames (lib.filterAttrs (_: link: link.endpoints ? ${hostName}) cluster.links));
+    ) links.${link}.endpoints
+  ) (lib.attrNames links);
+
+  # A ping of a whole packet needs it in one datagram, of which macOS sends 8192 bytes unless told otherwise.
+  datagram = lib.foldl' lib.max 0 (lib.mapAttrsToList (_: link: link.mtu) links);
+  isRaised = datagram > 8192;
+  setting = "net.inet.raw.maxdgram";
 in
 lib.mkIf (host ? network) {
   assertions = lib.mapAttrsToList (name: interface: {
@@ -72,6 +80,24 @@ lib.mkIf (host ? network) {
       && !(lib.hasInfix ":" (lib.head interface.addresses));
     message = "hosts/${hostName}/default.nix: `network.interfaces.${name}` needs `service` and exactly one IPv4 address on a Mac; networksetup sets no more";
   }) interfaces;
+
+  # Links are measured with it.
+  environment.systemPackages = lib.mkIf (links != { }) [ pkgs.iperf3 ];
+
+  # A reboot resets it.
+  launchd.daemons.raw-datagram = lib.mkIf isRaised {
+    command = "/bin/sh -c ${lib.escapeShellArg ''[ "$(/usr/sbin/sysctl -n ${setting})" -ge ${toString datagram} ] || exec /usr/sbin/sysctl ${setting}=${toString datagram}''}";
+    serviceConfig.RunAtLoad = true;
+  };
+
+  # Before the daemon is loaded: a value that it had set already would leave nothing to undo.
+  system.activationScripts.launchd.text = lib.mkIf isRaised (
+    lib.mkBefore ''
+      ${lib.readFile ../undo.sh}
+      ${lib.readFile ./darwin/raw-datagram.sh}
+      deployctl_raw_datagram ${toString datagram}
+    ''
+  );
 
   system.activationScripts.postActivation.text = lib.concatStringsSep "\n" (
     [

@@ -46,8 +46,11 @@ in
     # One owner of all interfaces: dhcpcd would also configure the static ones.
     networking.useNetworkd = lib.mkIf (interfaces != { }) true;
 
-    # Checks read the rings with it.
-    environment.systemPackages = lib.mkIf (interfaces != { }) [ pkgs.ethtool ];
+    # Checks read the rings with the one, and measure links with the other.
+    environment.systemPackages = lib.mkMerge [
+      (lib.mkIf (interfaces != { }) [ pkgs.ethtool ])
+      (lib.mkIf (links != { }) [ pkgs.iperf3 ])
+    ];
 
     # Rings and the name are set when the device appears, which is at boot.
     systemd.network.links = forInterfaces (name: item: {

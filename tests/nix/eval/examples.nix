@@ -186,6 +186,11 @@
       port = 8080;
       user = "_mlx";
       decode_concurrency = 1;
+      prompt_concurrency = 1;
+      prompt_cache_size = 4;
+      prompt_cache_mib = 2048;
+      exit_timeout_seconds = 120;
+      restart_throttle_seconds = 60;
     };
     power = {
       computer_sleep = 15;

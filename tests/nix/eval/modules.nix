@@ -87,9 +87,13 @@ let
 in
 {
   inherit one breaches;
-  # What we add to the end of a Mac's activation.
+  # What we add to a Mac's activation: before its daemons are loaded, and at its end.
   activations = lib.mapAttrs (
-    hostName: _: (together { } "darwin" hostName).set.system.activationScripts.postActivation.text or ""
+    hostName: _:
+    let
+      scripts = (together { } "darwin" hostName).set.system.activationScripts or { };
+    in
+    "${scripts.launchd.text or ""}\n${scripts.postActivation.text or ""}"
   ) (hostsOf "darwin");
   # How one more module breaks the contract.
   breachesWith =

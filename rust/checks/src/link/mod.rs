@@ -29,6 +29,8 @@ mod route;
 mod server;
 mod throughput;
 
+pub(crate) use ping::MOST;
+
 use end::{End, Line};
 
 /// The word that replaces the concern in the results of link checks.

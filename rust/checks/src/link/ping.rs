@@ -22,6 +22,9 @@ pub(super) enum Size {
 /// Packets per second: the fastest that Linux allows without root.
 const EVERY_MS: u64 = 200;
 
+/// How many bytes macOS lets a socket of ping send at once, unless ping asks for more: Apple's does as root.
+pub(crate) const MOST: &str = "net.inet.raw.maxdgram";
+
 /// The id of the check that throughput (full) and inference (small) need.
 pub(super) fn id(line: &Line<'_>, from: &End<'_>, peer: &End<'_>, size: Size) -> String {
     let what = match size {
@@ -59,18 +62,12 @@ pub(super) fn check(line: &Line<'_>, from: &End<'_>, peer: &End<'_>, size: Size)
             from.interface, peer.interface
         ),
     };
-    let raise = format!(
-        "macOS sends no larger packets by ping: `sysctl -w net.inet.raw.maxdgram=16384` on `{}` until its next boot",
-        from.host
-    );
+    let sender = from.host.to_string();
     let check = asked(id, &query, expected, move |answer| {
         let text = answer.everything();
-        if let Some(most) = text.trim().strip_prefix("net.inet.raw.maxdgram=") {
-            let evidence = format!("net.inet.raw.maxdgram is {most}");
-            return Ok(Found::when(false, evidence).or_hint(raise.clone()));
-        }
+        let hint = too_long(&text, mtu, &sender).unwrap_or_else(|| hint.clone());
         let Some(trips) = read(answer)? else {
-            return Ok(Found::when(false, text).or_hint(hint.clone()));
+            return Ok(Found::when(false, text).or_hint(hint));
         };
         if trips.sent != usize::from(pings) {
             let sent = trips.sent;
@@ -112,11 +109,24 @@ fn command(from: &End<'_>, peer: &End<'_>, pings: u16, payload: Option<u16>) -> 
         "-D"
     };
     format!(
-        "most=$(sysctl -n net.inet.raw.maxdgram 2>/dev/null || echo 0)\n\
-         if [ \"$most\" -gt 0 ] && [ \"$most\" -lt {} ]; then\n  echo \"net.inet.raw.maxdgram=$most\"\n  exit 0\nfi\n\
-         {program} -c {pings} -i 0.2 {whole} -s {bytes} -S {address} {to} 2>&1",
-        u32::from(bytes) + 28
+        "{program} -c {pings} -i 0.2 {whole} -s {bytes} -S {address} {to} 2>&1\n\
+         status=$?\n\
+         most=$(sysctl -n {MOST} 2>/dev/null)\n\
+         [ \"$status\" -eq 0 ] || [ -z \"$most\" ] || [ \"$most\" -ge {mtu} ] || echo \"{MOST}=$most\"\n\
+         exit \"$status\"",
+        mtu = u32::from(bytes) + 28
     )
+}
+
+/// The hint where a Mac's socket did not take a whole packet.
+fn too_long(text: &str, mtu: u16, host: &str) -> Option<String> {
+    let of_setting = |line: &str| line.strip_prefix(MOST)?.strip_prefix('=').map(str::to_owned);
+    let most = text.lines().find_map(of_setting)?;
+    text.contains("essage too long").then(|| {
+        format!(
+            "`{MOST}` of `{host}` is {most}, and a packet has {mtu} bytes: apply, which raises it, or `sysctl {MOST}={mtu}` there"
+        )
+    })
 }
 
 /// What ping counted.

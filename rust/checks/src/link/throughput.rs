@@ -174,7 +174,7 @@ impl Hints {
         } = self;
         let missing = |host| {
             Found::when(false, format!("there is no iperf3 on {host}")).or_hint(format!(
-                "install the package `iperf3` on `{host}`: by apt, by `environment.systemPackages`, or by Homebrew"
+                "apply `{host}`: its `network` installs iperf3 where a link is measured"
             ))
         };
         match text {

@@ -175,6 +175,15 @@ fn what_is_allowed() {
             "hosts.cuda.identity",
             json!({"machine_id_sha256": "0".repeat(64), "hostname": "cuda", "host_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkS6uGBo5FVxjcBcmTzEDBLNVCPqcNJD/sAqVrs1bEb"]}),
         )],
+        // 70B in 4 bits, refused without the raised limit.
+        &[
+            ("hosts.mac-mini.mlx.model.weights_mib", json!(37850)),
+            ("hosts.mac-mini.mlx.kv_cache.layers", json!(80)),
+            ("hosts.mac-mini.mlx.decode_concurrency", json!(1)),
+            ("hosts.mac-mini.mlx.wired_limit_mib", json!(43008)),
+        ],
+        // A size that nobody declared is not judged.
+        &[("hosts.mac-mini.mlx.model.weights_mib", GONE)],
     ];
     for changes in allowed {
         let mut raw = base();

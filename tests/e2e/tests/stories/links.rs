@@ -198,12 +198,12 @@ fn what_is_missing_on_an_end_is_named_with_the_end() -> Result<()> {
         (
             "throughput/left-to-right",
             "fail",
-            "package `iperf3` on `right`",
+            "apply `right`: its `network` installs iperf3",
         ),
         (
             "throughput/right-to-left",
             "fail",
-            "package `iperf3` on `right`",
+            "apply `right`: its `network` installs iperf3",
         ),
         ("gateway-health/left-to-right", "fail", "no model behind it"),
         ("gateway-models/left-to-right", "skip", SKIPPED),
@@ -219,12 +219,12 @@ fn what_is_missing_on_an_end_is_named_with_the_end() -> Result<()> {
         (
             "throughput/left-to-right",
             "fail",
-            "package `iperf3` on `left`",
+            "apply `left`: its `network` installs iperf3",
         ),
         (
             "throughput/right-to-left",
             "fail",
-            "package `iperf3` on `left`",
+            "apply `left`: its `network` installs iperf3",
         ),
         ("gateway-health/left-to-right", "fail", "status 401"),
         ("gateway-models/left-to-right", "skip", SKIPPED),

@@ -32,6 +32,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "fail",
     ),
     (
+        "network/datagram",
+        "maxdgram: 9000",
+        "maxdgram: 8192",
+        "fail",
+    ),
+    (
         "power/sleep",
         " sleep                0",
         " sleep                1",
@@ -100,6 +106,25 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "mlx/offline",
         "HF_HUB_OFFLINE => 1",
         "HF_HUB_OFFLINE => 0",
+        "fail",
+    ),
+    (
+        "mlx/bounds",
+        "--prompt-cache-bytes 2147483648",
+        "--prompt-cache-bytes 4294967296",
+        "fail",
+    ),
+    ("mlx/bounds", " --prompt-concurrency 1", "", "fail"),
+    (
+        "mlx/patience",
+        "exit timeout = 60",
+        "exit timeout = 5",
+        "fail",
+    ),
+    (
+        "mlx/patience",
+        "minimum runtime = 30",
+        "minimum runtime = 10",
         "fail",
     ),
     ("mlx/listening", "10.0.0.2:8080", "*:8080", "fail"),

@@ -149,6 +149,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "fail",
     ),
     removed!("firewall", "nftables"),
+    removed!("network", "iperf3"),
     removed!("ssh", "openssh-server"),
     removed!("system", "sudo"),
     removed!("system", "tzdata"),
