@@ -120,7 +120,11 @@ fn command(from: &End<'_>, peer: &End<'_>, pings: u16, payload: Option<u16>) -> 
 
 /// The hint where a Mac's socket did not take a whole packet.
 fn too_long(text: &str, mtu: u16, host: &str) -> Option<String> {
-    let of_setting = |line: &str| line.strip_prefix(MOST)?.strip_prefix('=').map(str::to_owned);
+    let of_setting = |line: &str| {
+        line.strip_prefix(MOST)?
+            .strip_prefix('=')
+            .map(str::to_owned)
+    };
     let most = text.lines().find_map(of_setting)?;
     text.contains("essage too long").then(|| {
         format!(

@@ -107,6 +107,24 @@ fn assert_fails(result: &CheckResult, found: &str) {
     );
 }
 
+/// The command that our module gives launchd, of this environment and with the tiny model.
+fn mlx_command() -> Result<String> {
+    let file = repository().join("tests/snapshots/nix/darwin/mac-mini.json");
+    let set: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+    let command = set["mlx"]["launchd"]["daemons"]["mlx"]["command"].as_str();
+    let command = command.context("a command of the daemon")?;
+    let (server, model) = (
+        "/opt/mlx/current/",
+        "mlx-community/Qwen2.5-32B-Instruct-4bit",
+    );
+    ensure!(
+        command.starts_with(server) && command.contains(model),
+        "{command}"
+    );
+    let here = format!("{}/", venv("mlx")?.display());
+    Ok(command.replace(server, &here).replace(model, MODEL))
+}
+
 #[test]
 #[ignore = "needs MLX from PyPI: tests/run starts it"]
 fn mlx_answers_on_its_host_and_over_the_link() -> Result<()> {
@@ -119,9 +137,9 @@ fn mlx_answers_on_its_host_and_over_the_link() -> Result<()> {
     let checks = checks_of(&inventory, "mac-mini")?;
     place.serve(
         &format!(
-            "env HF_HOME={} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 {}/bin/mlx_lm.server --model {MODEL} --host 10.0.0.2 --port 8080 --decode-concurrency 8",
+            "env HF_HOME={} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 {}",
             home.display(),
-            venv("mlx")?.display()
+            mlx_command()?
         ),
         "curl -sS -m 2 http://10.0.0.2:8080/health",
         Duration::from_secs(90),
