@@ -90,7 +90,7 @@ fn datagram(declared: &Declared<'_>) -> Option<Check> {
         let found: u32 = number(MOST, value(&pairs, MOST)?)?;
         Ok(
             Found::when(found >= u32::from(wanted), format!("it is {found}")).or_hint(format!(
-                "a boot forgets it; on the host, as root: `sysctl {MOST}={wanted}`"
+                "apply, or on the host, as root: `sysctl {MOST}={wanted}`"
             )),
         )
     });
