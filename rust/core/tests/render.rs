@@ -276,6 +276,36 @@ fn an_archive_is_a_list_with_pins() {
 }
 
 #[test]
+fn what_measures_a_link_is_installed_at_its_ends_alone() {
+    let who = |change: fn(&mut serde_json::Value), host: &str| {
+        let mut inventory = inventory();
+        change(&mut inventory);
+        let rendered = rendered_of(&Facts::from_inventory(&inventory), host);
+        let want = rendered
+            .packages
+            .iter()
+            .find(|(name, _)| name.as_str() == "iperf3");
+        want.map(|(_, want)| want.concern.to_string())
+    };
+    let network = || Some("network".to_owned());
+    assert_eq!(who(|_| (), "cuda"), network());
+    assert_eq!(who(|_| (), "linode"), None);
+    let second = |inventory: &mut serde_json::Value| {
+        let links = &mut inventory["cluster"]["links"];
+        links["wan"] = links["lan10g"].clone();
+        let ends = links["wan"]["endpoints"].as_object_mut().unwrap();
+        let end = ends.remove("mac-mini").unwrap();
+        ends.insert("linode".to_owned(), end);
+    };
+    assert_eq!(who(second, "cuda"), network());
+    assert_eq!(who(second, "linode"), network());
+    let own = |inventory: &mut serde_json::Value| {
+        inventory["hosts"]["cuda"]["extra"]["packages"]["iperf3"] = "3.16-1build2".into();
+    };
+    assert_eq!(who(own, "cuda"), Some("extra".to_owned()));
+}
+
+#[test]
 fn a_mac_needs_a_closure() {
     let mac = HostName::new("mac-mini").unwrap();
     let rendering = render(&facts(), &mac, &modules()).unwrap();
