@@ -11,14 +11,17 @@ lib.mkIf (host ? power) {
     restartAfterPowerFailure = lib.mkIf power.restart_after_power_failure true;
   };
 
-  # nix-darwin discards the output of systemsetup, failures included: set it by pmset and read it back.
-  system.activationScripts.postActivation.text = lib.concatStringsSep "\n" (
-    [
-      "echo 'checking power...' >&2"
-      (lib.readFile ../undo.sh)
-      (lib.readFile ./darwin/power.sh)
-      "deployctl_power sleep ${minutes}"
-    ]
-    ++ lib.optional power.restart_after_power_failure "deployctl_power autorestart 1"
+  # nix-darwin discards the output of systemsetup, failures included: set it by pmset and read it back. Before nix-darwin's
+  # own step, which would leave nothing to undo.
+  system.activationScripts.power.text = lib.mkBefore (
+    lib.concatStringsSep "\n" (
+      [
+        "echo 'checking power...' >&2"
+        (lib.readFile ../undo.sh)
+        (lib.readFile ./darwin/power.sh)
+        "deployctl_power sleep ${minutes}"
+      ]
+      ++ lib.optional power.restart_after_power_failure "deployctl_power autorestart 1"
+    )
   );
 }

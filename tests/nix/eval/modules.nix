@@ -87,13 +87,18 @@ let
 in
 {
   inherit one breaches;
-  # What we add to a Mac's activation: before its daemons are loaded, and at its end.
+  # What we add to a Mac's activation: before its daemons are loaded, before its own power settings, and at its
+  # end.
   activations = lib.mapAttrs (
     hostName: _:
     let
       scripts = (together { } "darwin" hostName).set.system.activationScripts or { };
     in
-    "${scripts.launchd.text or ""}\n${scripts.postActivation.text or ""}"
+    lib.concatMapStringsSep "\n" (step: scripts.${step}.text or "") [
+      "launchd"
+      "power"
+      "postActivation"
+    ]
   ) (hostsOf "darwin");
   # How one more module breaks the contract.
   breachesWith =
