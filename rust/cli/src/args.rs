@@ -6,11 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod concern;
 mod model;
+mod python;
 mod secret;
 mod verify;
 
 pub(crate) use concern::{Concern, ConcernNew, ConcernTest};
 pub(crate) use model::{Model, ModelPin};
+pub(crate) use python::{Python, PythonLock};
 pub(crate) use secret::{Identities, Secret, SecretRekey, SecretRotate, SecretSet, SecretShow};
 pub(crate) use verify::Verify;
 
@@ -146,6 +148,9 @@ pub(crate) enum Command {
     /// Keep lists of the files of models
     #[command(subcommand)]
     Model(Model),
+    /// Keep locks of Python projects
+    #[command(subcommand)]
+    Python(Python),
     /// Configure and build a host's own kernel
     #[command(subcommand)]
     Kernel(Kernel),

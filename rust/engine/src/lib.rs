@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod history;
 pub mod interrupt;
 pub mod kernel;
+pub mod lock;
 pub mod modules;
 pub mod nix;
 pub mod pin;

@@ -14,6 +14,7 @@ mod kernel;
 mod model;
 mod pages;
 mod plan;
+mod python;
 mod render;
 mod rollback;
 mod rollout;
@@ -147,6 +148,7 @@ async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
         Command::Secret(args) => secret::run(context, &args).await,
         Command::Kernel(args) => kernel::run(context, &args).await,
         Command::Model(args) => model::run(context, &args).await,
+        Command::Python(args) => python::run(context, &args).await,
         Command::Completions(args) => Ok(completions::run(&args)),
     }
 }

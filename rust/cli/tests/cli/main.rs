@@ -18,6 +18,7 @@ mod host;
 mod kernel;
 mod login;
 mod model;
+mod python;
 mod reference;
 mod sandbox;
 mod secret;

@@ -18,6 +18,7 @@ const COMMANDS: [&str; 15] = [
     "why",
     "concern",
     "model",
+    "python",
     "kernel",
     "completions",
 ];
@@ -37,7 +38,9 @@ fn every_command_explains_itself() {
     }
     let steps = ["list", "show", "new", "test"].map(|step| ["concern", step]);
     let kernel = ["fragment", "config", "build"].map(|step| ["kernel", step]);
-    let others = [["model", "pin"]].into_iter().chain(kernel);
+    let others = [["model", "pin"], ["python", "lock"]]
+        .into_iter()
+        .chain(kernel);
     for [command, step] in steps.into_iter().chain(others) {
         let said = env.bare(&[command, step, "-h"]);
         assert_eq!(said.code, 0, "{}", said.err);
