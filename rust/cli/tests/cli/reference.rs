@@ -4,11 +4,16 @@ use std::fmt::Write as _;
 
 use crate::environment::TestEnv;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: &[&str] = &[
     "inventory",
     "render",
     "plan",
+    "build",
+    "image",
+    "stage",
     "apply",
+    "gc",
+    "secret",
     "verify",
     "status",
     "history",
