@@ -330,28 +330,39 @@
 
   vllm = {
     version = "0.33.0";
-    model = {
-      id = "meta-llama/Llama-3.1-8B-Instruct";
-      path = "/srv/models/llama-3.1-8b-instruct";
-      served_name = "llama-3.1-8b";
-    };
     user = "vllm";
     group = "inference";
-    socket = "/run/vllm/vllm.sock";
-    credential = "vllm-api-key";
-    dtype = "bfloat16";
-    # The model's own 131072 would need 16 GiB of KV cache besides 15 GiB of weights.
-    max_model_len = 8192;
-    max_num_seqs = 32;
-    gpu_memory_utilization = 0.9;
-    start_timeout_seconds = 900;
-    latency = {
-      ttft_ms_p95 = 100;
-      itl_ms_p95 = 30;
-      prompt_tokens = 128;
-      output_tokens = 64;
-      requests = 50;
-      e2e_ms_p99 = 100;
+    instances.vllm = {
+      model = {
+        id = "meta-llama/Llama-3.1-8B-Instruct";
+        path = "/srv/models/llama-3.1-8b-instruct";
+        served_name = "llama-3.1-8b";
+        # 15 GiB, and 1 GiB of KV cache for 8192 tokens: what has no room is refused before any host is contacted.
+        weights_bytes = 16060522496;
+        architecture = {
+          layers = 32;
+          kv_heads = 8;
+          head_dim = 128;
+          attention_heads = 32;
+        };
+      };
+      gpus = [ 0 ];
+      socket = "/run/vllm/vllm.sock";
+      credential = "vllm-api-key";
+      dtype = "bfloat16";
+      # The model's own 131072 would need 16 GiB of KV cache besides 15 GiB of weights.
+      max_model_len = 8192;
+      max_num_seqs = 32;
+      gpu_memory_utilization = 0.9;
+      start_timeout_seconds = 900;
+      latency = {
+        ttft_ms_p95 = 100;
+        itl_ms_p95 = 30;
+        prompt_tokens = 128;
+        output_tokens = 64;
+        requests = 50;
+        e2e_ms_p99 = 100;
+      };
     };
   };
 

@@ -39,18 +39,6 @@ let
       '';
   # A host's own configuration may have chosen another.
   driver = config.hardware.nvidia.package;
-  limit =
-    if facts.gpu.count or 1 > 1 then
-      ''
-        # Each GPU of the declared name; another kind takes other limits.
-        gpus=$(nvidia-smi --query-gpu=uuid,name --format=csv,noheader)
-        printf '%s\n' "$gpus" | while IFS= read -r gpu; do
-            if [ "''${gpu#*, }" = ${lib.escapeShellArg facts.gpu.name} ]; then
-                nvidia-smi -i "''${gpu%%,*}" -pl "$watts" </dev/null
-            fi
-        done''
-    else
-      ''exec nvidia-smi -i 0 -pl "$watts"'';
 in
 {
   config = lib.mkIf (host ? nvidia) {
@@ -96,7 +84,13 @@ in
             printf 'driver %s is loaded and %s is installed: reboot to set the power limit\n' "$loaded" "$installed"
             exit 0
         fi
-        ${limit}
+        # Each GPU of the declared name, whatever its number; another kind takes other limits.
+        gpus=$(nvidia-smi --query-gpu=uuid,name --format=csv,noheader)
+        printf '%s\n' "$gpus" | while IFS= read -r gpu; do
+            if [ "''${gpu#*, }" = ${lib.escapeShellArg facts.gpu.name} ]; then
+                nvidia-smi -i "''${gpu%%,*}" -pl "$watts" </dev/null
+            fi
+        done
       '';
     };
   };

@@ -12,6 +12,10 @@ let
   cpus = import ../cpu-list.nix facts.cpus;
   literal = import ../literal.nix;
   asks = facts.inference_socket != null && host ? vllm;
+  # The server of vLLM that listens at its socket.
+  servers = lib.filter (
+    name: (host.vllm.instances.${name}.socket or null) == facts.inference_socket
+  ) (lib.attrNames host.vllm.instances);
 
   environment = lib.concatLines (
     [
@@ -76,7 +80,7 @@ in
         "network-online.target"
         "time-sync.target"
       ]
-      ++ lib.optional asks "vllm.service";
+      ++ lib.optionals asks (map (name: "${name}.service") servers);
       wants = [ "network-online.target" ];
       wantedBy = lib.optional facts.start_at_boot "multi-user.target";
       # A switch never restarts the engine: a change takes effect at its next own start, outside

@@ -1,5 +1,5 @@
-# vLLM behind a unix socket that one group may use. nixpkgs has no module for it, and its package is
-# years behind: the Python environment is /opt/vllm/<version>, made from wheels as on Ubuntu.
+# Any number of vLLM servers, each its own unit. nixpkgs has no module for it, and its package is years behind: the
+# Python environment is /opt/vllm/<version>, made from wheels as on Ubuntu.
 {
   host,
   lib,
@@ -10,19 +10,124 @@
 let
   facts = host.vllm;
   literal = import ../literal.nix;
-  secret = "/etc/deployctl/secrets/${facts.credential}";
-  arguments = [
-    facts.model.path
-    "--served-model-name ${facts.model.served_name}"
-    "--uds ${facts.socket}"
-    "--dtype ${facts.dtype}"
-    "--max-model-len ${toString facts.max_model_len}"
-    "--max-num-seqs ${toString facts.max_num_seqs}"
-    "--gpu-memory-utilization ${builtins.toJSON facts.gpu_memory_utilization}"
-    "--disable-fastapi-docs"
-    "--disable-access-log-for-endpoints /health,/metrics"
-    "--enable-per-request-metrics"
-  ];
+  service = import ./nixos/service.nix;
+
+  # Where it listens, as options of vLLM.
+  listens =
+    instance:
+    if instance ? socket then
+      [ "--uds ${instance.socket}" ]
+    else
+      [
+        "--host ${instance.address}"
+        "--port ${toString instance.port}"
+      ];
+
+  # What curl asks for its health.
+  health =
+    instance:
+    if instance ? socket then
+      "--unix-socket ${instance.socket} http://localhost/health"
+    else if lib.hasInfix ":" instance.address then
+      "http://[${instance.address}]:${toString instance.port}/health"
+    else
+      "http://${instance.address}:${toString instance.port}/health";
+
+  arguments =
+    instance:
+    [
+      instance.model.path
+      "--served-model-name ${instance.model.served_name}"
+    ]
+    ++ listens instance
+    ++ [ "--dtype ${instance.dtype}" ]
+    ++ lib.optional (instance ? kv_cache_dtype) "--kv-cache-dtype ${instance.kv_cache_dtype}"
+    ++ lib.optional (
+      lib.length instance.gpus > 1
+    ) "--tensor-parallel-size ${toString (lib.length instance.gpus)}"
+    ++ [
+      "--max-model-len ${toString instance.max_model_len}"
+      "--max-num-seqs ${toString instance.max_num_seqs}"
+      "--gpu-memory-utilization ${builtins.toJSON instance.gpu_memory_utilization}"
+      "--disable-fastapi-docs"
+      "--disable-access-log-for-endpoints /health,/metrics"
+      "--enable-per-request-metrics"
+    ];
+
+  unit =
+    name: instance:
+    {
+      description = "vLLM inference server for ${instance.model.id}";
+      documentation = [ "https://docs.vllm.ai" ];
+      after = [
+        "network-online.target"
+        "nvidia-persistenced.service"
+        "nvidia-power-limit.service"
+      ]
+      # Where both use a GPU, each counts what is free there while it loads: one starts after the other.
+      ++ map (other: "${other}.service") (
+        lib.filter (
+          other: other < name && lib.any (gpu: lib.elem gpu instance.gpus) facts.instances.${other}.gpus
+        ) (lib.attrNames facts.instances)
+      );
+      wants = [ "network-online.target" ];
+      wantedBy = [ "multi-user.target" ];
+      unitConfig = {
+        RequiresMountsFor = literal instance.model.path;
+        # The environment and the key are installed after the first apply; until then systemd skips it.
+        ConditionPathExists = [
+          "/opt/vllm/current/bin/vllm"
+          "/etc/deployctl/secrets/${instance.credential}"
+        ];
+      };
+      # agenix opens another value at the same path: it is the encrypted file that changes.
+      restartTriggers = [
+        facts.version
+      ]
+      ++
+        lib.optional ((host.secrets.files or { }) ? ${instance.credential})
+          "${secretsFolder + "/${instance.credential}.age"}";
+
+      # No CUDA_HOME and no LD_LIBRARY_PATH: vLLM brings its own CUDA, and just-in-time compilation
+      # would mix it with the system's toolkit. It does need the driver's own libraries.
+      environment = {
+        HOME = "/var/lib/${name}";
+        HF_HOME = "/var/lib/${name}/hf";
+        HF_HUB_OFFLINE = "1";
+        VLLM_CACHE_ROOT = "/var/cache/${name}";
+        TRITON_CACHE_DIR = "/var/cache/${name}/triton";
+        TRITON_LIBCUDA_PATH = "/run/opengl-driver/lib";
+        VLLM_NO_USAGE_STATS = "1";
+        CUDA_DEVICE_ORDER = "PCI_BUS_ID";
+        # The driver shows it the GPUs of DeviceAllow= alone, and numbers these from 0.
+        CUDA_VISIBLE_DEVICES = lib.concatMapStringsSep "," toString (
+          lib.genList lib.id (lib.length instance.gpus)
+        );
+        NIX_LD = "/run/current-system/sw/share/nix-ld/lib/ld.so";
+        NIX_LD_LIBRARY_PATH = "/run/current-system/sw/share/nix-ld/lib:/run/opengl-driver/lib";
+      };
+      path = [
+        pkgs.curl
+        # For just-in-time compilation.
+        pkgs.gcc
+      ];
+
+      # The key is passed in the environment: every user of the host can read a command line.
+      script = ''
+        VLLM_API_KEY=$(cat "$CREDENTIALS_DIRECTORY/api-key")
+        export VLLM_API_KEY
+        exec /opt/vllm/current/bin/vllm serve ${lib.concatStringsSep " \\\n    " (arguments instance)}
+      '';
+      # It does not tell systemd when it is ready: the start is complete when it answers.
+      postStart = ''
+        until curl --silent --fail --noproxy '*' --max-time 5 --output /dev/null ${health instance}; do
+            sleep 2
+        done
+      '';
+      serviceConfig = service { inherit facts instance name; };
+    }
+    # A crash leaves the socket behind, and vLLM binds without unlinking.
+    // lib.optionalAttrs (instance ? socket) { preStart = "rm -f ${instance.socket}"; };
 in
 {
   config = lib.mkIf (host ? vllm) {
@@ -42,101 +147,6 @@ in
     # Wheels, and the Python that uv brings, are linked for other distributions.
     programs.nix-ld.enable = true;
 
-    systemd.services.vllm = {
-      description = "vLLM inference server for ${facts.model.id}";
-      documentation = [ "https://docs.vllm.ai" ];
-      after = [
-        "network-online.target"
-        "nvidia-persistenced.service"
-        "nvidia-power-limit.service"
-      ];
-      wants = [ "network-online.target" ];
-      wantedBy = [ "multi-user.target" ];
-      unitConfig = {
-        RequiresMountsFor = literal facts.model.path;
-        # The environment and the key are installed after the first apply; until then systemd skips it.
-        ConditionPathExists = [
-          "/opt/vllm/current/bin/vllm"
-          secret
-        ];
-      };
-      # agenix opens another value at the same path: it is the encrypted file that changes.
-      restartTriggers = [
-        facts.version
-      ]
-      ++
-        lib.optional ((host.secrets.files or { }) ? ${facts.credential})
-          "${secretsFolder + "/${facts.credential}.age"}";
-
-      # No CUDA_HOME and no LD_LIBRARY_PATH: vLLM brings its own CUDA, and just-in-time compilation
-      # would mix it with the system's toolkit. It does need the driver's own libraries.
-      environment = {
-        HOME = "/var/lib/vllm";
-        HF_HOME = "/var/lib/vllm/hf";
-        HF_HUB_OFFLINE = "1";
-        VLLM_CACHE_ROOT = "/var/cache/vllm";
-        TRITON_CACHE_DIR = "/var/cache/vllm/triton";
-        TRITON_LIBCUDA_PATH = "/run/opengl-driver/lib";
-        VLLM_NO_USAGE_STATS = "1";
-        CUDA_DEVICE_ORDER = "PCI_BUS_ID";
-        NIX_LD = "/run/current-system/sw/share/nix-ld/lib/ld.so";
-        NIX_LD_LIBRARY_PATH = "/run/current-system/sw/share/nix-ld/lib:/run/opengl-driver/lib";
-      };
-      path = [
-        pkgs.curl
-        # For just-in-time compilation.
-        pkgs.gcc
-      ];
-
-      # A crash leaves the socket behind, and vLLM binds without unlinking.
-      preStart = "rm -f ${facts.socket}";
-      # The key is passed in the environment: every user of the host can read a command line.
-      script = ''
-        VLLM_API_KEY=$(cat "$CREDENTIALS_DIRECTORY/api-key")
-        export VLLM_API_KEY
-        exec /opt/vllm/current/bin/vllm serve ${lib.concatStringsSep " \\\n    " arguments}
-      '';
-      # It does not tell systemd when it is ready: the start is complete when it answers.
-      postStart = ''
-        until curl --silent --fail --max-time 5 --output /dev/null --unix-socket ${facts.socket} http://localhost/health; do
-            sleep 2
-        done
-      '';
-
-      serviceConfig = {
-        User = facts.user;
-        Group = facts.group;
-        UMask = "0007";
-        RuntimeDirectory = "vllm";
-        RuntimeDirectoryMode = "0750";
-        StateDirectory = "vllm";
-        CacheDirectory = "vllm";
-        LoadCredential = "api-key:${secret}";
-        TimeoutStartSec = facts.start_timeout_seconds;
-        Restart = "on-failure";
-        RestartSec = 15;
-        LimitMEMLOCK = "infinity";
-        LimitNOFILE = 65536;
-        # Neither PrivateDevices= nor MemoryDenyWriteExecute=: it needs the GPU and compiles as it runs.
-        DevicePolicy = "closed";
-        DeviceAllow =
-          if host.nvidia.gpu.count or 1 > 1 then
-            # Every GPU, whatever its number, and the devices by which GPUs talk to each other.
-            [ "char-nvidia* rw" ]
-          else
-            [
-              "/dev/nvidia0 rw"
-              "/dev/nvidiactl rw"
-              "/dev/nvidia-uvm rw"
-              "/dev/nvidia-uvm-tools rw"
-            ];
-        NoNewPrivileges = "yes";
-        ProtectSystem = "strict";
-        ProtectHome = "yes";
-        PrivateTmp = "yes";
-        ReadOnlyPaths = literal facts.model.path;
-        RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6 AF_NETLINK";
-      };
-    };
+    systemd.services = lib.mapAttrs unit facts.instances;
   };
 }

@@ -87,7 +87,11 @@ fn nixos(declared: &Declared<'_>) -> BTreeMap<UnitName, UnitWant> {
             unit.platform == host.platform
                 && unit.when.as_ref().is_none_or(|fact| facts[fact] == true)
         })
-        .map(|(concern, unit)| {
+        .flat_map(|(concern, unit)| {
+            let names = unit.names(&host.facts[concern.name.as_str()]);
+            names.into_iter().map(move |name| (concern, name))
+        })
+        .map(|(concern, name)| {
             let want = UnitWant {
                 concern: concern.name.clone(),
                 enabled: None,
@@ -97,7 +101,7 @@ fn nixos(declared: &Declared<'_>) -> BTreeMap<UnitName, UnitWant> {
                 start_timeout_seconds: 0,
                 early: false,
             };
-            (unit.name.clone(), want)
+            (name, want)
         })
         .collect()
 }

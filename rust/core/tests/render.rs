@@ -142,11 +142,26 @@ fn golden_tree_of_a_debian_host() {
     golden_of("debian", &rendered);
 }
 
-/// One GPU is what the golden trees show.
+/// One server on one GPU is what the golden trees show.
 #[test]
-fn every_gpu_gets_its_power_cap_and_is_open_to_the_server() {
+fn every_gpu_gets_its_power_cap_and_every_server_its_own_gpus() {
     let mut inventory = inventory();
-    inventory["hosts"]["cuda"]["nvidia"]["gpu"]["count"] = 2.into();
+    let cuda = &mut inventory["hosts"]["cuda"];
+    cuda["nvidia"]["gpu"]["count"] = 3.into();
+    let servers = &mut cuda["vllm"]["instances"];
+    servers["vllm"]["gpus"] = serde_json::json!([0, 1]);
+    servers["vllm"]["gpu_memory_utilization"] = 0.7.into();
+    let mut small = servers["vllm"].clone();
+    let facts = small.as_object_mut().unwrap();
+    facts.remove("socket");
+    facts.extend([
+        ("address".to_owned(), "::1".into()),
+        ("port".to_owned(), 8001.into()),
+        ("gpus".to_owned(), serde_json::json!([2, 1])),
+        ("kv_cache_dtype".to_owned(), "fp8".into()),
+        ("gpu_memory_utilization".to_owned(), 0.3.into()),
+    ]);
+    servers["vllm-small"] = small;
     let rendered = rendered_of(&Facts::from_inventory(&inventory), "cuda");
     let text = |path: &str| {
         let (_, entry) = rendered
@@ -157,12 +172,56 @@ fn every_gpu_gets_its_power_cap_and_is_open_to_the_server() {
         show(entry)
     };
     let script = text("/etc/deployctl/libexec/nvidia-power-limit");
-    let unit = text("/etc/systemd/system/vllm.service");
-    let devices: Vec<&str> = unit
-        .lines()
-        .filter(|line| line.starts_with("DeviceAllow="))
-        .collect();
-    insta::assert_snapshot!(format!("{script}\n{}", devices.join("\n")));
+    let told = [
+        "After=",
+        "RuntimeDirectory=",
+        "Environment=CUDA",
+        "Exec",
+        "    --uds",
+        "    --host",
+        "    --port",
+        "    --kv",
+        "    --tensor",
+        "DeviceAllow=",
+    ];
+    let unit = |name: &str| {
+        let unit = text(&format!("/etc/systemd/system/{name}.service"));
+        let lines = unit
+            .lines()
+            .filter(|line| told.iter().any(|it| line.starts_with(it)));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!([unit("vllm"), unit("vllm-small")].join("\n\n"), @r"
+    After=network-online.target nvidia-persistenced.service nvidia-power-limit.service
+    RuntimeDirectory=vllm
+    Environment=CUDA_VISIBLE_DEVICES=0,1
+    ExecStartPre=-/usr/bin/rm -f /run/vllm/vllm.sock
+    ExecStart=/etc/deployctl/libexec/vllm-serve /srv/models/llama-3.1-8b-instruct \
+        --uds /run/vllm/vllm.sock \
+        --tensor-parallel-size 2 \
+    ExecStartPost=/etc/deployctl/libexec/vllm-ready --unix-socket /run/vllm/vllm.sock http://localhost/health
+    DeviceAllow=/dev/nvidia0 rw
+    DeviceAllow=/dev/nvidia1 rw
+    DeviceAllow=/dev/nvidiactl rw
+    DeviceAllow=/dev/nvidia-uvm rw
+    DeviceAllow=/dev/nvidia-uvm-tools rw
+
+    After=network-online.target nvidia-persistenced.service nvidia-power-limit.service
+    After=vllm.service
+    RuntimeDirectory=vllm-small
+    Environment=CUDA_VISIBLE_DEVICES=0,1
+    ExecStart=/etc/deployctl/libexec/vllm-serve /srv/models/llama-3.1-8b-instruct \
+        --host ::1 \
+        --port 8001 \
+        --kv-cache-dtype fp8 \
+        --tensor-parallel-size 2 \
+    ExecStartPost=/etc/deployctl/libexec/vllm-ready http://[::1]:8001/health
+    DeviceAllow=/dev/nvidia2 rw
+    DeviceAllow=/dev/nvidia1 rw
+    DeviceAllow=/dev/nvidiactl rw
+    DeviceAllow=/dev/nvidia-uvm rw
+    DeviceAllow=/dev/nvidia-uvm-tools rw
+    ");
 
     // As a shell runs it, with a GPU of another kind beside the two.
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::item::inference::Place;
+
 /// Proves that this host can run real-time trading code, and times it. JSON on standard output.
 ///
 /// Exit codes: 0 no item failed, 1 one did, 2 wrong usage.
@@ -44,9 +46,10 @@ pub(crate) struct Args {
     /// Echoes over loopback through the ring.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(10..=10_000_000))]
     pub(crate) echoes: u32,
-    /// Unix socket of an OpenAI-compatible server; without it `inference` is skipped.
-    #[arg(long, value_name = "PATH", requires = "model")]
-    pub(crate) socket: Option<PathBuf>,
+    /// Unix socket of an OpenAI-compatible server, or its address with its port (`127.0.0.1:8000`); without it `inference` is
+    /// skipped.
+    #[arg(long, value_name = "PLACE", requires = "model")]
+    pub(crate) socket: Option<Place>,
     /// What requests call the model.
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
@@ -86,6 +89,6 @@ pub(crate) enum Name {
     Fifo,
     /// How late a sleeping thread wakes up.
     Jitter,
-    /// Requests over the inference server's Unix socket.
+    /// Requests to the inference server.
     Inference,
 }

@@ -1,6 +1,6 @@
 //! Does what a real-time trading engine needs from its host, and times it: `io_uring` with registered
 //! buffers, huge pages touched one by one, locked memory, `SCHED_FIFO` on declared CPUs, wake-up
-//! jitter, and requests to an inference server over its Unix socket.
+//! jitter, and requests to an inference server.
 //!
 //! One JSON document on standard output. Runs unprivileged as far as that goes and says what it could
 //! not do. Linux only.

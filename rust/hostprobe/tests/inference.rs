@@ -4,6 +4,7 @@
 
 use std::fs::{File, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -290,6 +291,39 @@ fn a_server_that_repeats_the_key_is_shown_without_it() {
         assert!(message.contains("xxx"), "{message}");
         assert!(!format!("{output:?}").contains("pois"), "{message}");
     }
+}
+
+#[test]
+fn a_server_is_asked_by_tcp_as_over_a_socket() {
+    let server = Server::new(vllm);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = server.socket.clone();
+    let passed_on = thread::spawn(move || {
+        for _ in 0..5 {
+            let (mut here, _) = listener.accept().unwrap();
+            let mut there = UnixStream::connect(&socket).unwrap();
+            let (mut asked, mut asks) = (here.try_clone().unwrap(), there.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut asked, &mut asks));
+            std::io::copy(&mut there, &mut here).unwrap();
+            here.shutdown(Shutdown::Both).unwrap();
+        }
+    });
+    let ask = || {
+        let place = PathBuf::from(address.to_string());
+        item(&probe(&place, &["--requests", "2"], Stdio::null()))
+    };
+    let answered = ask();
+    let message = format!("2 of 2 requests answered over `{address}`");
+    assert_eq!(
+        (&answered["status"], &answered["message"]),
+        (&"pass".into(), &message.into())
+    );
+    passed_on.join().unwrap();
+    assert_eq!(
+        ask()["hint"],
+        "the server does not run, or listens elsewhere"
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub use self::said::Said;
 use super::nix::Evaluated;
 use super::{Outcome, Trial, TrialFolders, counted};
 use deployctl_core::concern::{Concern, Concerns};
+use deployctl_core::glob::glob;
 use deployctl_core::inventory::Platform;
 use deployctl_core::rendered::Rendered;
 
@@ -99,8 +100,8 @@ pub struct Compared {
     pub stale: BTreeSet<String>,
 }
 
-/// Compares the sides of several hosts; `listed` are differences with their reasons, each a thing, or the beginning
-/// of several and `*`.
+/// Compares the sides of several hosts; `listed` are differences with their reasons, each a thing, or several, where `*`
+/// is any text.
 pub fn compare<'a>(
     listed: &BTreeMap<String, String>,
     hosts: impl IntoIterator<Item = &'a Sides>,
@@ -116,10 +117,7 @@ pub fn compare<'a>(
             if ubuntu.get(thing) == nixos.get(thing) {
                 continue;
             }
-            let covers = |listed: &&String| match listed.strip_suffix('*') {
-                Some(beginning) => thing.starts_with(beginning),
-                None => thing == *listed,
-            };
+            let covers = |listed: &&String| glob(listed, thing);
             // The one that says most of it.
             match listed.keys().filter(covers).max_by_key(|it| it.len()) {
                 Some(found) => {

@@ -57,20 +57,45 @@
     };
     vllm = {
       version = "0.33.0";
-      model = {
-        id = "org/model";
-        path = "/srv/models/100%";
-        served_name = "model";
-      };
       user = "vllm";
       group = "inference";
-      socket = "/run/vllm/vllm.sock";
-      credential = "vllm-api-key";
-      dtype = "bfloat16";
-      max_model_len = 4096;
-      max_num_seqs = 8;
-      gpu_memory_utilization = 0.9;
-      start_timeout_seconds = 300;
+      instances = {
+        vllm = {
+          model = {
+            id = "org/model";
+            path = "/srv/models/100%";
+            served_name = "model";
+          };
+          gpus = [
+            0
+            1
+          ];
+          socket = "/run/vllm/vllm.sock";
+          credential = "vllm-api-key";
+          dtype = "bfloat16";
+          max_model_len = 4096;
+          max_num_seqs = 8;
+          gpu_memory_utilization = 0.6;
+          start_timeout_seconds = 300;
+        };
+        vllm-small = {
+          model = {
+            id = "org/small";
+            path = "/srv/models/small";
+            served_name = "small";
+          };
+          gpus = [ 1 ];
+          address = "::1";
+          port = 8001;
+          credential = "vllm-api-key";
+          dtype = "auto";
+          kv_cache_dtype = "fp8";
+          max_model_len = 2048;
+          max_num_seqs = 4;
+          gpu_memory_utilization = 0.2;
+          start_timeout_seconds = 120;
+        };
+      };
     };
     extra = {
       files =

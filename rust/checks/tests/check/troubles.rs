@@ -67,8 +67,8 @@ const TROUBLES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "stale socket",
-        "vllm/health: stale-socket",
-        "vllm/health",
+        "vllm/health/vllm: stale-socket",
+        "vllm/health/vllm",
         "fail",
     ),
     (
@@ -77,7 +77,12 @@ const TROUBLES: &[(&str, &str, &str, &str)] = &[
         "lan10g/mlx-chat/cuda-to-mac-mini",
         "fail",
     ),
-    ("HTTP 401", "vllm/models: wrong-key", "vllm/model", "fail"),
+    (
+        "HTTP 401",
+        "vllm/models/vllm: wrong-key",
+        "vllm/model/vllm",
+        "fail",
+    ),
     (
         "HTTP 401",
         "lan10g/gateway-models/mac-mini-to-cuda: wrong-key",
@@ -86,8 +91,8 @@ const TROUBLES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "HTTP 503",
-        "vllm/health: unavailable",
-        "vllm/health",
+        "vllm/health/vllm: unavailable",
+        "vllm/health/vllm",
         "fail",
     ),
     (

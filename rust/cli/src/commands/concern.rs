@@ -94,7 +94,8 @@ fn show(context: &Context, concern: &Concern, templates: &TemplateSet) {
         let _ = writeln!(text, "  {:<9}  {told}", platform.as_str());
     }
     for unit in &concern.manifest.units {
-        let _ = writeln!(text, "  unit       {} on {}", unit.name, unit.platform);
+        let told = unit.told().replace('`', "");
+        let _ = writeln!(text, "  unit       {told} on {}", unit.platform);
     }
     for path in &paths {
         let _ = writeln!(text, "  path       {path}");

@@ -40,7 +40,7 @@ fn declare(env: &TestEnv, secrets: &serde_json::Value) {
     let mut cluster: serde_json::Value =
         serde_json::from_slice(&fs::read(env.path("inventory.json")).unwrap()).unwrap();
     cluster["cluster"]["secrets"] = secrets.clone();
-    cluster["hosts"]["cuda"]["vllm"]["credential"] = json!("api-key");
+    cluster["hosts"]["cuda"]["vllm"]["instances"]["vllm"]["credential"] = json!("api-key");
     for host in ["cuda", "linode", "mac-mini", "macbook"] {
         cluster["hosts"][host]
             .as_object_mut()

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use deployctl_core::query::printable_line;
-use deployctl_core::rendered::Sha256Hex;
 use tempfile::TempDir;
 
 use super::PinError;
@@ -93,14 +92,14 @@ impl<'a> Hub<'a> {
         Err(PinError::Unreadable { url, reason })
     }
 
-    /// The SHA-256 of a file, which must have `size` bytes.
-    pub(super) async fn hash(
+    /// A file, which must have `size` bytes.
+    pub(super) async fn file(
         &self,
         repository: &str,
         commit: &str,
         path: &str,
         size: u64,
-    ) -> Result<Sha256Hex, PinError> {
+    ) -> Result<Vec<u8>, PinError> {
         let url = format!("{}/{repository}/resolve/{commit}/{path}", self.address);
         self.get(&url).await?;
         let bytes = read_up_to(&self.body(), LARGEST_FILE).map_err(local)?;
@@ -112,7 +111,7 @@ impl<'a> Hub<'a> {
                 listed: size,
             });
         }
-        Ok(Sha256Hex::of(&bytes))
+        Ok(bytes)
     }
 
     /// The answer and its headers.

@@ -2,8 +2,9 @@
 //!
 //! The hub is one that answers as the Hugging Face Hub does: `api/models/REPOSITORY/revision/REVISION` names the commit,
 //! `api/models/REPOSITORY/tree/COMMIT` lists its files, page by page, with the SHA-256 of large ones. Small ones are fetched
-//! and hashed.
+//! and hashed, and one of them tells the model's architecture.
 
+mod architecture;
 mod error;
 mod hub;
 mod listing;
@@ -13,6 +14,7 @@ use deployctl_core::name::ArtifactPath;
 use deployctl_core::rendered::Sha256Hex;
 use serde::Serialize;
 
+pub use architecture::Architecture;
 pub use error::PinError;
 use hub::Hub;
 use listing::Listed;
@@ -48,6 +50,9 @@ pub struct Pinned {
     pub repository: String,
     /// The commit, in full.
     pub revision: String,
+    /// What its `config.json` says of attention, where the memory that a token takes follows from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
     /// All files, by path.
     pub files: Vec<PinnedFile>,
 }
@@ -83,7 +88,7 @@ impl Request<'_> {
             return Err(PinError::TooMany(listed.len()));
         }
         listed.sort_by(|one, other| one.path.cmp(&other.path));
-        let mut files = Vec::new();
+        let (mut files, mut architecture) = (Vec::new(), None);
         for Listed { path, size, sha256 } in listed {
             if ArtifactPath::new(path.as_str()).is_err() {
                 return Err(PinError::Path(path));
@@ -92,13 +97,18 @@ impl Request<'_> {
                 sha256
             } else {
                 tell(&path);
-                hub.hash(self.repository, &revision, &path, size).await?
+                let bytes = hub.file(self.repository, &revision, &path, size).await?;
+                if path == architecture::FILE {
+                    architecture = architecture::read(&bytes);
+                }
+                Sha256Hex::of(&bytes)
             };
             files.push(PinnedFile { path, size, sha256 });
         }
         Ok(Pinned {
             repository: self.repository.to_owned(),
             revision,
+            architecture,
             files,
         })
     }

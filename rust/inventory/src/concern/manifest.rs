@@ -25,8 +25,8 @@ pub struct Manifest {
     /// Where its facts put nothing on a host and are only checked, and why.
     #[serde(default)]
     pub checked_only: BTreeMap<Platform, String>,
-    /// What Ubuntu and `NixOS` get differently of the same facts, and why: each a thing as the trial names it, or the
-    /// beginning of several, then `*`.
+    /// What Ubuntu and `NixOS` get differently of the same facts, and why: each a thing as the trial names it, or several,
+    /// where `*` is any text.
     #[serde(default)]
     pub parity: BTreeMap<String, String>,
     /// Facts of it whose value is a group that it makes on the host, by their paths below the concern.
@@ -121,11 +121,36 @@ pub struct Listener {
 pub struct PlatformUnit {
     /// Where.
     pub platform: Platform,
-    /// Its name there.
-    pub name: UnitName,
+    /// Its name there; left out with `each`.
+    #[serde(default)]
+    pub name: Option<UnitName>,
+    /// A fact of the concern that is an attribute set with an entry for each of several services, by their names without
+    /// `.service`.
+    #[serde(default)]
+    pub each: Option<String>,
     /// A fact of the concern that has to be true for it to run; left out: it runs wherever the concern is declared.
     #[serde(default)]
     pub when: Option<String>,
+}
+
+impl PlatformUnit {
+    /// The names that it has on a host with these `facts` of its concern.
+    pub fn names(&self, facts: &Value) -> Vec<UnitName> {
+        let each = self.each.as_ref();
+        let entries = each.and_then(|each| facts[each].as_object());
+        let services = entries.into_iter().flatten();
+        let services = services.filter_map(|(key, _)| UnitName::new(format!("{key}.service")).ok());
+        self.name.iter().cloned().chain(services).collect()
+    }
+
+    /// Which it is, in words.
+    pub fn told(&self) -> String {
+        match (&self.name, &self.each) {
+            (Some(name), _) => format!("`{name}`"),
+            (None, Some(each)) => format!("each of `{each}`"),
+            (None, None) => "one without a name".to_owned(),
+        }
+    }
 }
 
 impl Manifest {
@@ -184,9 +209,14 @@ impl Manifest {
         for unit in &self.units {
             if !self.platforms.contains(&unit.platform) {
                 found.push(format!(
-                    "`{}` is a unit of `{}`, which `platforms` does not name",
-                    unit.name, unit.platform
+                    "{} is a unit of `{}`, which `platforms` does not name",
+                    unit.told(),
+                    unit.platform
                 ));
+            }
+            if unit.name.is_some() == unit.each.is_some() {
+                let problem = "a `[[unit]]` has `name`, or `each` for several by their names";
+                found.push(problem.to_owned());
             }
         }
         found

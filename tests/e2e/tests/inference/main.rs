@@ -176,19 +176,20 @@ fn vllm_is_measured_over_its_socket() -> Result<()> {
     let path = model(&home)?;
     let inventory = declared(|hosts| {
         let cuda = &mut hosts["cuda"];
+        let latency = &mut cuda["vllm"]["instances"]["vllm"]["latency"];
         // Right or wrong is what is tested here, not fast or slow.
         for fact in ["ttft_ms_p95", "itl_ms_p95", "e2e_ms_p99"] {
-            cuda["vllm"]["latency"][fact] = json!(60_000);
+            latency[fact] = json!(60_000);
         }
-        cuda["vllm"]["latency"]["requests"] = json!(10);
-        cuda["vllm"]["latency"]["output_tokens"] = json!(32);
+        latency["requests"] = json!(10);
+        latency["output_tokens"] = json!(32);
         cuda["vllm"]["group"] = json!("nogroup");
         cuda["trading"]["user"] = json!("nobody");
     })?;
     let checks = checks_of(&inventory, "cuda")?;
     let served = inventory
         .host(&HostName::new("cuda")?)
-        .and_then(|host| host.fact("vllm.model.served_name")?.as_str());
+        .and_then(|host| host.fact("vllm.instances.vllm.model.served_name")?.as_str());
     let name = served.context("the host has vLLM")?.to_owned();
     place.ok("mkdir -p /run/vllm /run/credentials/vllm.service && echo poison-4711 >/run/credentials/vllm.service/api-key && chmod 0400 /run/credentials/vllm.service/api-key")?;
     place.serve(
@@ -202,10 +203,10 @@ fn vllm_is_measured_over_its_socket() -> Result<()> {
         "curl -sS -m 2 -o /dev/null --unix-socket /run/vllm/vllm.sock http://localhost/health",
         Duration::from_secs(900),
     )?;
-    for id in ["vllm/health", "vllm/model"] {
+    for id in ["vllm/health/vllm", "vllm/model/vllm"] {
         assert_passes(&ask(&place, &checks, id)?);
     }
-    let latency = ask(&place, &checks, "vllm/latency")?;
+    let latency = ask(&place, &checks, "vllm/latency/vllm")?;
     tell(&latency);
     // On a computer with too much to do, all tokens of an answer come at once.
     if latency.status != CheckStatus::Pass {
@@ -239,9 +240,9 @@ fn vllm_is_measured_over_its_socket() -> Result<()> {
     assert_fails(&ask(&place, &checks, id)?, "mode 666");
 
     place.ok("echo other >/run/credentials/vllm.service/api-key")?;
-    assert_fails(&ask(&place, &checks, "vllm/latency")?, "answered 401");
+    assert_fails(&ask(&place, &checks, "vllm/latency/vllm")?, "answered 401");
     place.stop()?;
-    assert_fails(&ask(&place, &checks, "vllm/health")?, "curl: (7)");
+    assert_fails(&ask(&place, &checks, "vllm/health/vllm")?, "curl: (7)");
     assert_fails(&ask(&place, &checks, id)?, "Connection refused");
     place.ok("rm /run/vllm/vllm.sock")?;
     assert_fails(&ask(&place, &checks, id)?, "No such file");

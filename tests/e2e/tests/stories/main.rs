@@ -24,6 +24,7 @@ mod first;
 mod gates;
 mod hub;
 mod in_effect;
+mod inference;
 mod links;
 mod next_boot;
 mod outcomes;

@@ -218,13 +218,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "stale",
     ),
     ("realtime/interrupts", "running=", "ran=", "error"),
-    ("vllm/process", "cpus=0-3,8-11", "cpus=0-15", "fail"),
+    ("vllm/process/vllm", "cpus=0-3,8-11", "cpus=0-15", "fail"),
     (
-        "vllm/process",
+        "vllm/process/vllm",
         "memlock=unlimited",
         "memlock=8388608",
         "fail",
     ),
-    ("vllm/process", "", "state=absent\n", "fail"),
-    ("vllm/process", "cpus=0-3,8-11\n", "", "error"),
+    ("vllm/process/vllm", "", "state=absent\n", "fail"),
+    ("vllm/process/vllm", "cpus=0-3,8-11\n", "", "error"),
 ];

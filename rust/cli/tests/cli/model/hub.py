@@ -10,7 +10,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-SMALL = {"config.json": b'{"hidden_size": 256}\n', "tokenizer/merges.txt": b"a b\n", ".gitattributes": b""}
+CONFIG = b'{"model_type": "llama", "hidden_size": 256, "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 4, "torch_dtype": "bfloat16"}\n'
+SMALL = {"config.json": CONFIG, "tokenizer/merges.txt": b"a b\n", ".gitattributes": b""}
 WEIGHTS = "2b1879f356aed350030bb40eb45ad362c89d9891096f79a3ab323d3ba5607668"
 
 

@@ -1,16 +1,14 @@
-//! One request over the Unix socket, timed.
+//! One request, timed.
 
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::io;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::http::Answer;
+use super::place::Place;
 use super::stream::{Events, Piece, Usage};
 use crate::report::Trouble;
-use crate::sys::process;
 
 /// Most that an answer may be, in bytes, and longest that it may take.
 const CAP: usize = 16 << 20;
@@ -21,7 +19,7 @@ const ERROR: usize = 4 << 10;
 /// Whom to ask, and how.
 #[derive(Debug)]
 pub(super) struct Client<'a> {
-    pub(super) socket: &'a Path,
+    pub(super) place: &'a Place,
     pub(super) model: &'a str,
     pub(super) key: Option<String>,
     /// Whether fields are sent that the original API lacks: `ignore_eos`, so that every answer has its length,
@@ -60,11 +58,11 @@ impl From<Trouble> for Refused {
 }
 
 impl Client<'_> {
-    /// Asks for `tokens` tokens. Trouble begins with the socket.
+    /// Asks for `tokens` tokens. Trouble begins with the server's place.
     pub(super) fn ask(&self, prompt: &str, salt: &str, tokens: u32) -> Result<Answered, Refused> {
         self.try_ask(prompt, salt, tokens).map_err(|mut refused| {
             let message = super::short(&self.hidden(&refused.trouble.message));
-            refused.trouble.message = format!("`{}` {message}", self.socket.display());
+            refused.trouble.message = format!("`{}` {message}", self.place);
             refused
         })
     }
@@ -72,10 +70,8 @@ impl Client<'_> {
     fn try_ask(&self, prompt: &str, salt: &str, tokens: u32) -> Result<Answered, Refused> {
         let request = self.request(prompt, salt, tokens);
         let start = Instant::now();
-        let mut stream = UnixStream::connect(self.socket).map_err(|error| no_connection(&error))?;
+        let mut stream = self.place.connect(TIMEOUT)?;
         let told = |error: io::Error| Trouble::new(format!("stopped answering: {error}"));
-        stream.set_read_timeout(Some(TIMEOUT)).map_err(told)?;
-        stream.set_write_timeout(Some(TIMEOUT)).map_err(told)?;
         stream.write_all(&request).map_err(told)?;
 
         let mut heard = Received::default();
@@ -239,21 +235,6 @@ fn refused(status: u16, body: &str) -> Trouble {
         401 | 403 => trouble.hint("the key is missing or wrong"),
         404 => trouble.hint("it serves no model of that name"),
         503 => trouble.hint("it is still loading its model"),
-        _ => trouble,
-    }
-}
-
-fn no_connection(error: &io::Error) -> Trouble {
-    let trouble = Trouble::new(format!("cannot be connected to: {error}"));
-    match error.kind() {
-        io::ErrorKind::NotFound => trouble.hint("the server does not run, or listens elsewhere"),
-        io::ErrorKind::ConnectionRefused => {
-            trouble.hint("the socket is stale: whoever made it has ended")
-        }
-        io::ErrorKind::PermissionDenied => trouble.hint(format!(
-            "user {} is not in the socket's group; membership counts from the next login",
-            process::effective_user()
-        )),
         _ => trouble,
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to an OpenAI-compatible server over its Unix socket, one at a time, as the trading engine makes
+//! Requests to an OpenAI-compatible server at its Unix socket or by TCP, one at a time, as the trading engine makes
 //! them: time to the first token, between tokens and to the last, by the pieces of the stream.
 //!
 //! Prompts have a wanted number of tokens by the server's own count: two small requests tell how many
@@ -7,6 +7,7 @@
 
 mod client;
 mod http;
+mod place;
 mod prompt;
 mod stream;
 
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use self::client::{Answered, Client, Refused};
+pub(crate) use self::place::Place;
 use self::prompt::{Prompts, words_for};
 use crate::args::Args;
 use crate::distribution::{Distribution, micros};
@@ -31,7 +33,7 @@ const ERRORS: u32 = 3;
 const KEY: u64 = 8 << 10;
 
 pub(crate) fn probe(args: &Args) -> Item {
-    let (Some(socket), Some(model)) = (&args.socket, &args.model) else {
+    let (Some(place), Some(model)) = (&args.socket, &args.model) else {
         return Item::skip(ITEM, "no `--socket` given");
     };
     let asked = args
@@ -41,7 +43,7 @@ pub(crate) fn probe(args: &Args) -> Item {
         .transpose()
         .and_then(|key| {
             let mut client = Client {
-                socket,
+                place,
                 model,
                 key,
                 extended: true,
@@ -50,7 +52,7 @@ pub(crate) fn probe(args: &Args) -> Item {
         });
     match asked {
         Err(trouble) => Item::fail(ITEM, trouble),
-        Ok(measured) => measured.item(args, socket),
+        Ok(measured) => measured.item(args, place),
     }
 }
 
@@ -129,7 +131,7 @@ fn calibrate(
 }
 
 impl Measured {
-    fn item(self, args: &Args, socket: &Path) -> Item {
+    fn item(self, args: &Args, place: &Place) -> Item {
         let done = self.answers.len();
         let counted = format!("{done} of {} requests answered", args.requests);
         let mut item = if let Some(Trouble { message, hint }) = self.first_error {
@@ -142,7 +144,7 @@ impl Measured {
                 trouble.hint("it is far too slow, or something else loads it"),
             )
         } else {
-            Item::pass(ITEM, format!("{counted} over `{}`", socket.display()))
+            Item::pass(ITEM, format!("{counted} over `{place}`"))
         };
         item = item
             .value("requests", done)
