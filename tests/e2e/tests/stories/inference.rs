@@ -101,6 +101,8 @@ fn nothing_of_a_server_is_left_when_its_main_process_is_killed() -> Result<()> {
         .base(Base::Python)
         .program("/opt/vllm/0.33.0/bin/vllm", SERVER)
         .program("/usr/bin/nvidia-smi", NVIDIA_SMI)
+        // The driver's blacklist is in the initramfs, which a container has none of.
+        .program("/usr/sbin/update-initramfs", "#!/bin/sh\n")
         .file("/srv/models/tiny/config.json", "{}\n")
         .file("/etc/deployctl/secrets/vllm-api-key", "s3cret\n");
     let cluster = Cluster::boot(&[spec])?;
