@@ -142,9 +142,16 @@ fn golden_tree_of_a_debian_host() {
     golden_of("debian", &rendered);
 }
 
+/// The file at `path`, as golden trees show it.
+fn shown(rendered: &Rendered, path: &str) -> String {
+    let mut entries = rendered.entries.iter();
+    let (_, entry) = entries.find(|(at, _)| at.as_str() == path).unwrap();
+    show(entry)
+}
+
 /// One server on one GPU is what the golden trees show.
 #[test]
-fn every_gpu_gets_its_power_cap_and_every_server_its_own_gpus() {
+fn every_server_has_its_own_gpus_and_starts_after_those_that_share_one() {
     let mut inventory = inventory();
     let cuda = &mut inventory["hosts"]["cuda"];
     cuda["nvidia"]["gpu"]["count"] = 3.into();
@@ -163,37 +170,17 @@ fn every_gpu_gets_its_power_cap_and_every_server_its_own_gpus() {
     ]);
     servers["vllm-small"] = small;
     let rendered = rendered_of(&Facts::from_inventory(&inventory), "cuda");
-    let text = |path: &str| {
-        let (_, entry) = rendered
-            .entries
-            .iter()
-            .find(|(at, _)| at.as_str() == path)
-            .unwrap();
-        show(entry)
-    };
-    let script = text("/etc/deployctl/libexec/nvidia-power-limit");
-    let told = [
-        "After=",
-        "RuntimeDirectory=",
-        "Environment=CUDA",
-        "Exec",
-        "    --uds",
-        "    --host",
-        "    --port",
-        "    --kv",
-        "    --tensor",
-        "DeviceAllow=",
-    ];
+    let told =
+        "After= Environment=CUDA Exec --uds --host --port --kv --tensor DeviceAllow=/dev/nvidia";
     let unit = |name: &str| {
-        let unit = text(&format!("/etc/systemd/system/{name}.service"));
-        let lines = unit
-            .lines()
-            .filter(|line| told.iter().any(|it| line.starts_with(it)));
+        let unit = shown(&rendered, &format!("/etc/systemd/system/{name}.service"));
+        let of_all = |line: &str| line.contains("nvidiactl") || line.contains("nvidia-uvm");
+        let told = |line: &str| told.split(' ').any(|it| line.trim().starts_with(it));
+        let lines = unit.lines().filter(|line| told(line) && !of_all(line));
         lines.collect::<Vec<_>>().join("\n")
     };
     insta::assert_snapshot!([unit("vllm"), unit("vllm-small")].join("\n\n"), @r"
     After=network-online.target nvidia-persistenced.service nvidia-power-limit.service
-    RuntimeDirectory=vllm
     Environment=CUDA_VISIBLE_DEVICES=0,1
     ExecStartPre=-/usr/bin/rm -f /run/vllm/vllm.sock
     ExecStart=/etc/deployctl/libexec/vllm-serve /srv/models/llama-3.1-8b-instruct \
@@ -202,13 +189,9 @@ fn every_gpu_gets_its_power_cap_and_every_server_its_own_gpus() {
     ExecStartPost=/etc/deployctl/libexec/vllm-ready --unix-socket /run/vllm/vllm.sock http://localhost/health
     DeviceAllow=/dev/nvidia0 rw
     DeviceAllow=/dev/nvidia1 rw
-    DeviceAllow=/dev/nvidiactl rw
-    DeviceAllow=/dev/nvidia-uvm rw
-    DeviceAllow=/dev/nvidia-uvm-tools rw
 
     After=network-online.target nvidia-persistenced.service nvidia-power-limit.service
     After=vllm.service
-    RuntimeDirectory=vllm-small
     Environment=CUDA_VISIBLE_DEVICES=0,1
     ExecStart=/etc/deployctl/libexec/vllm-serve /srv/models/llama-3.1-8b-instruct \
         --host ::1 \
@@ -218,10 +201,14 @@ fn every_gpu_gets_its_power_cap_and_every_server_its_own_gpus() {
     ExecStartPost=/etc/deployctl/libexec/vllm-ready http://[::1]:8001/health
     DeviceAllow=/dev/nvidia2 rw
     DeviceAllow=/dev/nvidia1 rw
-    DeviceAllow=/dev/nvidiactl rw
-    DeviceAllow=/dev/nvidia-uvm rw
-    DeviceAllow=/dev/nvidia-uvm-tools rw
     ");
+}
+
+/// Also where one is declared: its number is not always 0.
+#[test]
+fn every_gpu_gets_its_power_cap() {
+    let rendered = rendered_of(&facts(), "cuda");
+    let script = shown(&rendered, "/etc/deployctl/libexec/nvidia-power-limit");
 
     // As a shell runs it, with a GPU of another kind beside the two.
     let folder = tempfile::tempdir().unwrap();

@@ -89,7 +89,7 @@ mod tests {
         })
     }
 
-    fn with(changes: Value) -> Option<Architecture> {
+    fn with(changes: &Value) -> Option<Architecture> {
         let mut config = llama();
         for (key, value) in changes.as_object().unwrap() {
             config[key] = value.clone();
@@ -106,17 +106,17 @@ mod tests {
             attention_heads: 32,
             weights_dtype: Some("bfloat16".to_owned()),
         };
-        assert_eq!(with(json!({})), Some(known.clone()));
-        assert_eq!(with(json!({ "head_dim": null })), Some(known.clone()));
-        let wide = with(json!({ "model_type": "qwen3", "head_dim": 160 })).unwrap();
+        assert_eq!(with(&json!({})), Some(known.clone()));
+        assert_eq!(with(&json!({ "head_dim": null })), Some(known.clone()));
+        let wide = with(&json!({ "model_type": "qwen3", "head_dim": 160 })).unwrap();
         assert_eq!(wide.head_dim, 160);
         let unused = json!({ "model_type": "qwen2", "sliding_window": 131_072, "use_sliding_window": false });
-        assert_eq!(with(unused), Some(known));
+        assert_eq!(with(&unused), Some(known));
         for changes in [
             json!({ "quantization_config": { "bits": 4 } }),
             json!({ "torch_dtype": "float8_e4m3fn" }),
         ] {
-            assert_eq!(with(changes).unwrap().weights_dtype, None);
+            assert_eq!(with(&changes).unwrap().weights_dtype, None);
         }
     }
 
@@ -132,7 +132,7 @@ mod tests {
             json!({ "sliding_window": 4096 }),
             json!({ "layer_types": ["full_attention", "sliding_attention"] }),
         ] {
-            assert_eq!(with(changes.clone()), None, "{changes}");
+            assert_eq!(with(&changes), None, "{changes}");
         }
         assert_eq!(read(b"{"), None);
         assert_eq!(read(b"[]"), None);

@@ -35,14 +35,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 Server(sys.argv[sys.argv.index("--uds") + 1], Handler).serve_forever()
 "#;
 
-/// Plays the driver's program: two GPUs, and whoever `/run/holders` says has memory of them.
-const NVIDIA_SMI: &str = r#"#!/bin/sh
+/// Plays the driver's program: one GPU, and whoever `/run/holders` says has memory of them.
+const NVIDIA_SMI: &str = r"#!/bin/sh
 case $* in
 *compute-apps*) cat /run/holders ;;
 *query-gpu=uuid,name*) printf 'GPU-a, NVIDIA GeForce RTX 3090\n' ;;
 *query-gpu*) echo 'NVIDIA GeForce RTX 3090, 580.95, 24576, Disabled, 280.00, 16, 4, 8.6' ;;
 esac
-"#;
+";
 
 const CONTROL_GROUP: &str = "/sys/fs/cgroup/system.slice/vllm.service/cgroup.procs";
 
