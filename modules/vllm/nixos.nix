@@ -29,7 +29,7 @@ let
     if instance ? socket then
       "--unix-socket ${instance.socket} http://localhost/health"
     else if lib.hasInfix ":" instance.address then
-      "http://[${instance.address}]:${toString instance.port}/health"
+      "'http://[${instance.address}]:${toString instance.port}/health'"
     else
       "http://${instance.address}:${toString instance.port}/health";
 
