@@ -183,3 +183,41 @@ fn the_gates_are_few_kinds() {
     let gates: Vec<_> = gates(&checks).map(|check| check.id.as_str()).collect();
     insta::assert_snapshot!(gates.join("\n"));
 }
+
+/// The engine asks the server at its own socket alone, which may be none.
+#[test]
+fn every_inference_server_has_its_checks() {
+    let mut raw = inventory().value().clone();
+    let cuda = &mut raw["hosts"]["cuda"];
+    cuda["trading"]["inference_socket"] = serde_json::Value::Null;
+    let servers = &mut cuda["vllm"]["instances"];
+    let mut other = servers["vllm"].clone();
+    let facts = other.as_object_mut().unwrap();
+    facts.remove("socket");
+    facts.insert("address".to_owned(), "127.0.0.1".into());
+    facts.insert("port".to_owned(), 8001.into());
+    facts["model"] =
+        serde_json::json!({ "id": "org/b", "path": "/srv/models/b", "served_name": "b" });
+    facts["gpu_memory_utilization"] = 0.1.into();
+    servers["vllm-b"] = other;
+    let inventory = parse(raw.to_string().as_bytes()).unwrap();
+    let checks = checks_in(&inventory, "cuda", &BTreeSet::new());
+    let ids = checks.iter().map(|check| check.id.as_str());
+    let ids = ids.filter(|id| id.starts_with("vllm/") || id.starts_with("trading/inference"));
+    let own = ids.filter(|id| !id.contains("overruled") && *id != "vllm/packages");
+    insta::assert_snapshot!(own.collect::<Vec<_>>().join("\n"), @"
+    vllm/socket/vllm
+    vllm/listening/vllm-b
+    vllm/health/vllm
+    vllm/health/vllm-b
+    vllm/model/vllm
+    vllm/model/vllm-b
+    vllm/process/vllm
+    vllm/process/vllm-b
+    vllm/gpu-memory/0
+    vllm/latency/vllm
+    vllm/latency/vllm-b
+    vllm/unit/vllm-b.service
+    vllm/unit/vllm.service
+    ");
+}
