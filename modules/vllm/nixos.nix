@@ -12,6 +12,16 @@ let
   literal = import ../literal.nix;
   service = import ./nixos/service.nix;
 
+  # The link of a model of `models` is switched beside the system.
+  pinned =
+    instance:
+    let
+      snapshots = builtins.attrValues (host.models.snapshots or { });
+      isServed = snapshot: "${snapshot.folder}/current" == instance.model.path;
+      hash = snapshot: builtins.hashString "sha256" (builtins.toJSON snapshot.manifest);
+    in
+    map hash (builtins.filter isServed snapshots);
+
   # Where it listens, as options of vLLM.
   listens =
     instance:
@@ -86,7 +96,8 @@ let
       ]
       ++
         lib.optional ((host.secrets.files or { }) ? ${instance.credential})
-          "${secretsFolder + "/${instance.credential}.age"}";
+          "${secretsFolder + "/${instance.credential}.age"}"
+      ++ pinned instance;
 
       # No CUDA_HOME and no LD_LIBRARY_PATH: vLLM brings its own CUDA, and just-in-time compilation
       # would mix it with the system's toolkit. It does need the driver's own libraries.

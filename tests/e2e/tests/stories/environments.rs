@@ -51,12 +51,13 @@ fn sent(answers: &[Answer]) -> u64 {
     answers.iter().map(|answer| answer.sent).sum()
 }
 
-/// A project that needs `tiny` at the version of the first of `wheels`, and the lock that uv makes of it.
+/// A project that needs the first of `wheels` at its version, and the lock that uv makes of it.
 pub(crate) fn project(hub: &Hub, wheels: &[&Wheel]) -> Project {
-    let tiny = wheels[0];
+    let first = wheels[0];
     let pyproject = format!(
-        "[project]\nname = \"tools\"\nversion = \"0\"\nrequires-python = \">=3.11\"\ndependencies = [\"tiny=={}\"]\n\n[[tool.uv.index]]\nname = \"lab\"\nurl = \"{}/simple\"\ndefault = true\n",
-        tiny.version,
+        "[project]\nname = \"tools\"\nversion = \"0\"\nrequires-python = \">=3.11\"\ndependencies = [\"{}=={}\"]\n\n[[tool.uv.index]]\nname = \"lab\"\nurl = \"{}/simple\"\ndefault = true\n",
+        first.name,
+        first.version,
         hub.url()
     );
     let mut lock = "version = 1\nrevision = 3\nrequires-python = \">=3.11\"\n".to_owned();
@@ -84,8 +85,8 @@ pub(crate) fn project(hub: &Hub, wheels: &[&Wheel]) -> Project {
     }
     let _ = writeln!(
         lock,
-        "\n[[package]]\nname = \"tools\"\nversion = \"0\"\nsource = {{ virtual = \".\" }}\ndependencies = [\n    {{ name = \"tiny\" }},\n]\n\n[package.metadata]\nrequires-dist = [{{ name = \"tiny\", specifier = \"=={}\" }}]",
-        tiny.version
+        "\n[[package]]\nname = \"tools\"\nversion = \"0\"\nsource = {{ virtual = \".\" }}\ndependencies = [\n    {{ name = \"{0}\" }},\n]\n\n[package.metadata]\nrequires-dist = [{{ name = \"{0}\", specifier = \"=={1}\" }}]",
+        first.name, first.version
     );
     Project { pyproject, lock }
 }

@@ -36,7 +36,7 @@ Server(sys.argv[sys.argv.index("--uds") + 1], Handler).serve_forever()
 "#;
 
 /// Plays the driver's program: one GPU, and whoever `/run/holders` says has memory of them.
-const NVIDIA_SMI: &str = r"#!/bin/sh
+pub(crate) const NVIDIA_SMI: &str = r"#!/bin/sh
 case $* in
 *compute-apps*) cat /run/holders ;;
 *query-gpu=uuid,name*) printf 'GPU-a, NVIDIA GeForce RTX 3090\n' ;;
@@ -46,7 +46,7 @@ esac
 
 const CONTROL_GROUP: &str = "/sys/fs/cgroup/system.slice/vllm.service/cgroup.procs";
 
-fn nvidia() -> Value {
+pub(crate) fn nvidia() -> Value {
     json!({
         "gpu": { "name": "NVIDIA GeForce RTX 3090", "memory_mib": 24576, "compute_capability": "8.6", "pcie_width": 16 },
         "branch": 580,
@@ -58,7 +58,7 @@ fn nvidia() -> Value {
     })
 }
 
-fn vllm() -> Value {
+pub(crate) fn vllm() -> Value {
     json!({
         "version": "0.33.0",
         "user": "vllm",

@@ -1,6 +1,7 @@
 """Makes the wheel of a package with one module: wheel.py FOLDER NAME VERSION TAG BYTES [REQUIREMENT].
 
-The module says its version; BYTES of noise are beside it. Prints the wheel's file name.
+The module is FOLDER/NAME.py where that is there, and else says its version; BYTES of noise are beside it. Prints the wheel's file
+name.
 """
 
 import base64
@@ -21,6 +22,9 @@ files = {
     f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
     f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n".encode(),
 }
+own = Path(folder) / f"{name}.py"
+if own.exists():
+    files[f"{name}/__init__.py"] = f"__version__ = '{version}'\n\n{own.read_text()}".encode()
 record = ""
 wheel = f"{name}-{version}-{tag}.whl"
 with zipfile.ZipFile(Path(folder) / wheel, "w") as archive:
