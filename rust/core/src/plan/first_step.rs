@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{ArtifactChange, PackageAction, Plan, PlanOptions, Target, UnitAction, plan};
+use super::units::changed_for;
+use super::{ArtifactChange, Finding, PackageAction, Plan, PlanOptions, Target, UnitAction, plan};
 use crate::artifact::{Artifact, Need};
-use crate::name::{ConcernName, ManagedPath};
+use crate::name::{ConcernName, ManagedPath, UnitName};
 use crate::observed::Observed;
 use crate::render::mount_unit;
-use crate::rendered::{Entry, Rendered, UnitWant};
+use crate::rendered::{Entry, OnChange, PathState, Rendered, UnitWant};
 
 /// A first step, and what it leaves out.
 #[derive(Debug, Clone)]
@@ -19,65 +20,135 @@ pub struct FirstStep {
     pub rendered: Rendered,
     /// How it becomes that.
     pub plan: Plan,
-    /// Concerns whose checks say nothing before the second step: those of the artifacts, and of the units that read them.
+    /// Concerns of the artifacts, and of the units that read them: what their checks found amiss before, they may still find
+    /// before the second step.
     pub later: BTreeSet<ConcernName>,
 }
 
-/// Notes on each artifact of `plan` what it waits for, if the rest of the plan brings all of that.
-pub(super) fn awaited(plan: &mut Plan, rendered: &Rendered, observed: &Observed) {
+/// Notes on each artifact of `plan` what it waits for, if the rest of the plan brings all of that. Refuses where the rest of the
+/// plan would bring it, but must not come before the artifact.
+pub(super) fn awaited(plan: &mut Plan, rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let mut artifacts = std::mem::take(&mut plan.artifacts);
     for change in artifacts.iter_mut().filter(|change| !change.staged) {
         let Some(artifact) = rendered.artifacts.get(&change.base) else {
             continue;
         };
         let lacking = observed.lacking.get(&change.base).cloned();
-        let lacking = lacking.unwrap_or_default();
+        let mut lacking = lacking.unwrap_or_default();
+        lacking.extend(mounts_above(plan, &change.base));
         // Where the token itself is not there, that says it all.
         let secret = |need: &Need| matches!(need, Need::Secret(_));
         let renewed = !lacking.iter().any(secret);
-        let changed = artifact.after.iter();
-        let changed = changed.filter(|path| renewed && changes(plan, path));
-        let changed = changed.cloned().map(Need::Changed);
-        if lacking.iter().all(|need| brings(plan, rendered, need))
-            && can_wait(plan, rendered, observed, change)
-        {
-            change.awaits = lacking.iter().cloned().chain(changed).collect();
+        let after = artifact.after.iter().filter(|_| renewed);
+        let changed = after.cloned().map(Need::Changed);
+        let changed = changed.filter(|need| brings(plan, rendered, need));
+        let needs: BTreeSet<Need> = lacking.iter().cloned().chain(changed).collect();
+        if needs.is_empty() || !lacking.iter().all(|need| brings(plan, rendered, need)) {
+            continue;
+        }
+        match obstacle(plan, rendered, observed, change) {
+            None => change.awaits = needs,
+            // It can be staged with the token that is there.
+            Some(_) if lacking.is_empty() => {}
+            Some(why) => findings.push(stuck(change, &lacking, &why)),
         }
     }
     plan.artifacts = artifacts;
+    findings
+}
+
+/// What staging needs comes by this plan, and the plan cannot go before it.
+fn stuck(change: &ArtifactChange, lacking: &BTreeSet<Need>, why: &str) -> Finding {
+    let ArtifactChange { kind, name, .. } = change;
+    let needs: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+    let needs = needs.join(", ");
+    Finding::refuse(
+        "artifact",
+        format!("{kind} `{name}` needs {needs} before it is staged, and {why}"),
+        format!("apply what brings {needs} first, without the rest"),
+    )
 }
 
 fn changes(plan: &Plan, path: &ManagedPath) -> bool {
     plan.paths.iter().any(|change| change.path == *path)
 }
 
-/// Whether the host can go on with the release that it has, or with none, while all else changes. Units that read it must not
+/// Why the host cannot go on with the release that it has, or with none, while all else changes. Units that read it must not
 /// get another configuration before they get what that is for.
-fn can_wait(
+fn obstacle(
     plan: &Plan,
     rendered: &Rendered,
     observed: &Observed,
     change: &ArtifactChange,
-) -> bool {
+) -> Option<String> {
     // Units of a system of Nix are started by its switch, and the second step would have none.
     if rendered.closure.is_some() {
-        return false;
+        return Some("the units of a system start with it".to_owned());
     }
-    if change.before.is_none() {
-        return true;
-    }
-    let Ok(link) = Artifact::link(&change.base) else {
-        return false;
-    };
+    let link = Artifact::link(&change.base).ok()?;
+    let found = observed.paths.get(&link);
     let committed = observed.manifest.as_ref();
     let committed = committed.and_then(|manifest| manifest.paths.get(&link));
-    let readers = rendered.units.values();
-    let mut readers = readers.filter(|unit| unit.watch.contains(&link));
-    let reconfigured = |unit: &UnitWant| {
-        let mut others = unit.watch.iter().filter(|path| **path != link);
-        others.any(|path| changes(plan, path))
+    // A step without the artifact would take away what was put there by hand.
+    let by_hand = match (&change.before, committed) {
+        (None, None) => false,
+        (None, Some(_)) => found != Some(&PathState::Absent) && found != committed,
+        (Some(_), committed) => found != committed,
     };
-    committed == observed.paths.get(&link) && !readers.any(reconfigured)
+    if by_hand {
+        return Some(format!("`{link}` was changed by hand"));
+    }
+    let readers = rendered.units.iter();
+    let mut readers = readers.filter(|(_, want)| want.watch.contains(&link));
+    let (unit, _) = readers.find(|(unit, want)| {
+        let mut changed = changed_for(unit, want, observed, &plan.paths);
+        changed.remove(&link);
+        !changed.is_empty() && is_touched(unit, want, observed, change)
+    })?;
+    Some(format!(
+        "`{unit}` would get another configuration before that"
+    ))
+}
+
+/// Whether a first step would start or restart a reader whose files change.
+fn is_touched(
+    unit: &UnitName,
+    want: &UnitWant,
+    observed: &Observed,
+    change: &ArtifactChange,
+) -> bool {
+    if is_active(unit, observed) {
+        want.on_change != OnChange::Nothing || want.running == Some(false)
+    } else {
+        // Without any release, it is not started.
+        change.before.is_some() && want.running == Some(true)
+    }
+}
+
+fn is_active(unit: &UnitName, observed: &Observed) -> bool {
+    let state = observed.units.get(unit);
+    state.is_some_and(crate::observed::ObservedUnit::is_active)
+}
+
+/// Mount points at or above `base` that `plan` mounts: what is put there before is hidden below them.
+fn mounts_above(plan: &Plan, base: &ManagedPath) -> BTreeSet<Need> {
+    let base = base.as_str();
+    let parents = base.rmatch_indices('/').map(|(at, _)| &base[..at]);
+    let places = std::iter::once(base).chain(parents);
+    let mounted = places.filter(|place| mounts(plan, place, &[UnitAction::Start]));
+    mounted
+        .map(|place| Need::Mounted(place.to_owned()))
+        .collect()
+}
+
+fn mounts(plan: &Plan, place: &str, actions: &[UnitAction]) -> bool {
+    mount_unit(place).is_ok_and(|unit| {
+        let mut units = plan.units.iter();
+        units.any(|change| {
+            change.unit.as_str() == unit && change.actions.iter().any(|it| actions.contains(it))
+        })
+    })
 }
 
 /// Whether `plan` may bring what is needed. Which package has a program is not known before it is there.
@@ -90,22 +161,14 @@ fn brings(plan: &Plan, rendered: &Rendered, need: &Need) -> bool {
             let mut packages = plan.packages.iter();
             packages.any(|change| change.action == PackageAction::Install)
         }
-        Need::Mounted(mount) => mount_unit(mount).is_ok_and(|unit| {
-            let starts =
-                |action: &UnitAction| matches!(action, UnitAction::Start | UnitAction::Restart);
-            let mut units = plan
-                .units
-                .iter()
-                .filter(|change| change.unit.as_str() == unit);
-            units.any(|change| change.actions.iter().any(starts))
-        }),
+        Need::Mounted(place) => mounts(plan, place, &[UnitAction::Start, UnitAction::Restart]),
     }
 }
 
 /// The first step towards `rendered` where `whole`, the plan for it, has artifacts that wait; `None` where none does.
 ///
-/// Their links stay as they are. Units that watch one are not started where there is none. `observed` and `options` are those
-/// of `whole`.
+/// Their links stay as they are. Units that watch one are not started where there is none, now or at boot. `observed` and
+/// `options` are those of `whole`.
 pub fn first_step(
     target: &Target,
     rendered: &Rendered,
@@ -123,18 +186,16 @@ pub fn first_step(
         let Ok(link) = Artifact::link(&change.base) else {
             continue;
         };
+        let readers = before.units.values();
+        let readers = readers.filter(|unit| unit.watch.contains(&link));
+        later.extend(readers.map(|unit| unit.concern.clone()));
         if let Some(digest) = &change.before {
             if let Some(managed) = before.entries.get_mut(&link) {
                 let target = Artifact::target_of(digest);
                 managed.entry = Entry::Symlink { target };
             }
-            continue;
-        }
-        before.entries.remove(&link);
-        let units = before.units.values_mut();
-        for unit in units.filter(|unit| unit.watch.contains(&link)) {
-            unit.running = unit.running.filter(|runs| !runs);
-            later.insert(unit.concern.clone());
+        } else {
+            without(&mut before, &link, observed);
         }
     }
     if later.is_empty() {
@@ -146,4 +207,25 @@ pub fn first_step(
         plan,
         later,
     })
+}
+
+/// Takes out the link of an artifact that the host has no release of. What reads it stays as it is, and a rollback to this step
+/// stops it.
+fn without(before: &mut Rendered, link: &ManagedPath, observed: &Observed) {
+    if observed.paths.get(link) == Some(&PathState::Absent) {
+        if let Some(managed) = before.entries.get_mut(link) {
+            managed.entry = Entry::Absent;
+        }
+    } else {
+        before.entries.remove(link);
+    }
+    let units = before.units.iter_mut();
+    for (unit, want) in units.filter(|(_, want)| want.watch.contains(link)) {
+        want.enabled = want.enabled.filter(|enabled| !enabled);
+        want.running = if is_active(unit, observed) {
+            want.running.filter(|running| !running)
+        } else {
+            want.running.map(|_| false)
+        };
+    }
 }

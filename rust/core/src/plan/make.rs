@@ -134,7 +134,7 @@ fn live_changes(
     let (changes, found) = units::changes(plan, &target.drivers, rendered, observed);
     plan.units = changes;
     findings.extend(found);
-    first_step::awaited(plan, rendered, observed);
+    findings.extend(first_step::awaited(plan, rendered, observed));
     findings.extend(sshd::settle(plan, target, rendered, observed));
     findings.extend(overruled::findings(plan, target, rendered, observed));
     findings.extend(foreign::findings(plan, rendered, observed));

@@ -204,7 +204,7 @@ fn not_restarted(unit: &UnitName, reason: &str) -> Finding {
 
 /// The changed paths that the unit reads: those it watches, those it watched when they were last
 /// committed, and those that systemd reads for it.
-fn changed_for<'a>(
+pub(super) fn changed_for<'a>(
     unit: &UnitName,
     want: &UnitWant,
     observed: &Observed,

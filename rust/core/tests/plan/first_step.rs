@@ -66,7 +66,9 @@ fn steps(case: &Case) -> String {
     );
     let Some(first) = first else {
         assert_eq!(needs, Vec::<String>::new());
-        return "one step\n".to_owned();
+        let refusals = whole.refusals();
+        let refusals = refusals.map(|finding| format!("  {}\n", finding.message));
+        return format!("one step\n{}", refusals.collect::<String>());
     };
     assert_eq!(first.rendered.artifacts.len(), 0);
     let later: Vec<&str> = first.later.iter().map(AsRef::as_ref).collect();
@@ -147,6 +149,67 @@ fn an_artifact_waits_for_what_the_same_apply_brings() {
             }),
         ),
         (
+            "a token that is not declared any more, beside a release",
+            lacking(&[], |case| {
+                comes(case, SEALED);
+                has(case, "former");
+                case.rendered.entries.remove(&path(SEALED));
+                let target = "elsewhere".to_owned();
+                let there = PathState::Symlink { target };
+                case.observed.paths.insert(path(SEALED), there);
+            }),
+        ),
+        (
+            "another unit file of what reads it, beside a release",
+            lacking(&[], |case| {
+                has(case, "former");
+                comes(case, SEALED);
+                comes(case, "/etc/systemd/system/reader.service");
+            }),
+        ),
+        (
+            "another unit file of what runs without a release",
+            lacking(&[secret()], |case| {
+                comes(case, TOKEN);
+                comes(case, "/etc/systemd/system/reader.service");
+            }),
+        ),
+        (
+            "the same, and it does not run",
+            lacking(&[secret()], |case| {
+                comes(case, TOKEN);
+                comes(case, "/etc/systemd/system/reader.service");
+                case.state("reader.service", "loaded", "inactive", "disabled");
+            }),
+        ),
+        (
+            "the link was replaced by hand",
+            lacking(&[secret()], |case| {
+                has(case, "former");
+                comes(case, TOKEN);
+                let target = "/data/mine".to_owned();
+                case.observed
+                    .paths
+                    .insert(path(LINK), PathState::Symlink { target });
+            }),
+        ),
+        (
+            "the link is gone, with its disk",
+            lacking(&[mounted()], |case| {
+                has(case, "former");
+                case.observed.paths.insert(path(LINK), PathState::Absent);
+                case.unit("srv-models.mount", "storage", OnChange::Nothing, &[]);
+                case.state("srv-models.mount", "loaded", "inactive", "enabled");
+            }),
+        ),
+        (
+            "a disk that nothing guards",
+            lacking(&[], |case| {
+                case.unit("srv-models.mount", "storage", OnChange::Nothing, &[]);
+                case.state("srv-models.mount", "loaded", "inactive", "enabled");
+            }),
+        ),
+        (
             "all of it is staged",
             lacking(&[secret()], |case| {
                 comes(case, TOKEN);
@@ -163,10 +226,10 @@ fn an_artifact_waits_for_what_the_same_apply_brings() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
-/// A unit without its artifact is not started; one that has a former one runs on.
+/// A unit without its artifact is not started, now or at boot; one that runs, or has a former one, is left alone.
 #[test]
 fn a_first_step_leaves_readers_alone() {
-    let running = |case: &Case| {
+    let reader = |case: &Case| {
         let whole = case.plan();
         let first = first_step(
             &case.target,
@@ -180,17 +243,22 @@ fn a_first_step_leaves_readers_alone() {
         let entry = first.rendered.entries.get(&link);
         let entry = entry.map(|managed| PathState::of(&managed.entry));
         let unit = &first.rendered.units[&super::fixture::unit("reader.service")];
-        (unit.running, entry)
+        (unit.running, unit.enabled, entry)
     };
-    let new = lacking(&[Need::Secret(path(TOKEN))], |case| comes(case, TOKEN));
-    assert_eq!(running(&new), (None, None));
+    let new = |state| {
+        lacking(&[Need::Secret(path(TOKEN))], |case| {
+            comes(case, TOKEN);
+            case.state("reader.service", "loaded", state, "disabled");
+        })
+    };
+    let absent = Some(PathState::Absent);
+    assert_eq!(reader(&new("active")), (None, None, absent.clone()));
+    assert_eq!(reader(&new("inactive")), (Some(false), None, absent));
     let former = lacking(&[], |case| {
         has(case, "former");
         comes(case, SEALED);
     });
     let target = release("former");
-    assert_eq!(
-        running(&former),
-        (Some(true), Some(PathState::Symlink { target }))
-    );
+    let there = Some(PathState::Symlink { target });
+    assert_eq!(reader(&former), (Some(true), Some(true), there));
 }
