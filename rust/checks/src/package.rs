@@ -15,10 +15,9 @@ pub(super) fn checks(rendered: &Rendered) -> Vec<Check> {
     let mut by_concern: BTreeMap<&ConcernName, BTreeMap<&PackageName, &PackageWant>> =
         BTreeMap::new();
     for (name, want) in &rendered.packages {
-        by_concern
-            .entry(&want.concern)
-            .or_default()
-            .insert(name, want);
+        for concern in want.concerns() {
+            by_concern.entry(concern).or_default().insert(name, want);
+        }
     }
     let query = query(rendered.packages.keys());
     by_concern

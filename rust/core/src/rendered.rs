@@ -214,8 +214,11 @@ pub enum FollowUp {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackageWant {
-    /// The concern that declares it.
+    /// The concern that declares it: the first one that asks for more than that it is there, else the first one.
     pub concern: ConcernName,
+    /// Other concerns that need it, too.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub others: BTreeSet<ConcernName>,
     /// Exact version, or `None` for any version that is installed or that the archive offers.
     pub version: Option<String>,
     /// Whether it is held (`apt-mark hold`) against upgrades.
@@ -223,6 +226,18 @@ pub struct PackageWant {
     /// Packages that apt may remove for it. No other is ever removed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replaces: BTreeSet<PackageName>,
+}
+
+impl PackageWant {
+    /// All concerns that need it.
+    pub fn concerns(&self) -> impl Iterator<Item = &ConcernName> {
+        std::iter::once(&self.concern).chain(&self.others)
+    }
+
+    /// Whether it asks for nothing but that the package is there.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.version.is_none() && !self.hold && self.replaces.is_empty()
+    }
 }
 
 /// How a unit takes up changed files.

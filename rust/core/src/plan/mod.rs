@@ -203,6 +203,9 @@ pub struct PackageChange {
     pub name: PackageName,
     /// The concern that declares it; `None` when it is released from our care.
     pub concern: Option<ConcernName>,
+    /// Other concerns that need it, too.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub others: BTreeSet<ConcernName>,
     /// Installed version now.
     pub before: Option<String>,
     /// Version to install: `None` with `PackageAction::Install` means what the archive offers.
@@ -212,6 +215,13 @@ pub struct PackageChange {
     /// Packages that apt may remove for it, as declared.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replaces: BTreeSet<PackageName>,
+}
+
+impl PackageChange {
+    /// All concerns that need it.
+    pub fn concerns(&self) -> impl Iterator<Item = &ConcernName> {
+        self.concern.iter().chain(&self.others)
+    }
 }
 
 /// What happens to a package. Packages go forward only; none is removed but what another one is declared

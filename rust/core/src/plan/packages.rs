@@ -25,6 +25,7 @@ pub(super) fn changes(
         let change = |action, after: Option<&String>| PackageChange {
             name: name.clone(),
             concern: Some(want.concern.clone()),
+            others: want.others.clone(),
             before: installed.map(|package| package.version.clone()),
             after: after.cloned(),
             action,
@@ -81,6 +82,7 @@ fn let_go(rendered: &Rendered, observed: &Observed) -> impl Iterator<Item = Pack
         ours.then(|| PackageChange {
             name: name.clone(),
             concern: None,
+            others: BTreeSet::new(),
             before: Some(package.version.clone()),
             after: None,
             action: PackageAction::Unhold,

@@ -63,8 +63,7 @@ impl KernelDrivers {
 
     /// Whether the package of a change is one.
     pub(super) fn has(&self, change: &PackageChange) -> bool {
-        let concern = change.concern.as_ref();
-        concern.is_some_and(|it| self.concerns.contains(it))
+        change.concerns().any(|it| self.concerns.contains(it))
     }
 }
 

@@ -259,7 +259,7 @@ fn upgraded<'a>(want: &UnitWant, packages: &[&'a PackageChange]) -> Option<&'a s
         .find(|change| {
             change.action == PackageAction::Install
                 && change.before.is_some()
-                && change.concern.as_ref() == Some(&want.concern)
+                && change.concerns().any(|concern| *concern == want.concern)
         })
         .map(|change| change.name.as_str())
 }

@@ -63,17 +63,17 @@ impl Draft {
         }
     }
 
-    /// Several concerns may need the same package, if they ask the same of it. The first one is named as the one that declares it.
+    /// Several concerns may need the same package, if all that ask for more than that it is there ask for the same.
     pub(super) fn add_package(&mut self, name: PackageName, want: PackageWant, origin: Origin) {
-        if let Some((other, first)) = self.packages.get(&name) {
-            let agrees = want.concern != other.concern
-                && PackageWant {
-                    concern: other.concern.clone(),
-                    ..want
-                } == *other;
-            if agrees {
-                return;
-            }
+        let Some((other, first)) = self.packages.get_mut(&name) else {
+            self.packages.insert(name, (want, origin));
+            return;
+        };
+        let same = want.version == other.version
+            && want.hold == other.hold
+            && want.replaces == other.replaces;
+        let agrees = same || want.is_plain() || other.is_plain();
+        if !agrees || other.concerns().any(|concern| *concern == want.concern) {
             let first = first.to_string();
             let name = name.to_string();
             self.fail(
@@ -84,9 +84,17 @@ impl Draft {
                     first,
                 },
             );
-        } else {
-            self.packages.insert(name, (want, origin));
+            return;
         }
+        let mut others = std::mem::take(&mut other.others);
+        if other.is_plain() && !want.is_plain() {
+            others.insert(other.concern.clone());
+            *other = want;
+            *first = origin;
+        } else {
+            others.insert(want.concern);
+        }
+        other.others = others;
     }
 
     pub(super) fn add_unit(&mut self, name: UnitName, want: UnitWant, origin: Origin) {

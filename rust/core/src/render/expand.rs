@@ -291,6 +291,7 @@ impl Expand<'_> {
             .collect::<Result<_, _>>()?;
         let want = PackageWant {
             concern: self.scope.concern.clone(),
+            others: BTreeSet::new(),
             version,
             hold: item.hold,
             replaces,

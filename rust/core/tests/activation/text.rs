@@ -151,6 +151,7 @@ impl Draft {
         self.plan.packages.push(PackageChange {
             name: PackageName::new(name).unwrap(),
             concern: None,
+            others: std::collections::BTreeSet::new(),
             before: None,
             after: after.map(str::to_owned),
             action,

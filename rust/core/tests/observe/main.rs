@@ -287,6 +287,7 @@ fn firewall(rendered: &mut Rendered) {
         "nftables".to_owned().try_into().unwrap(),
         PackageWant {
             concern: ConcernName::new("firewall").unwrap(),
+            others: std::collections::BTreeSet::new(),
             version: None,
             hold: false,
             replaces: BTreeSet::new(),
@@ -366,6 +367,7 @@ fn this_machine_answers_whatever_it_is() {
             name.to_owned().try_into().unwrap(),
             PackageWant {
                 concern: concern.clone(),
+                others: std::collections::BTreeSet::new(),
                 version: None,
                 hold: false,
                 replaces: std::collections::BTreeSet::new(),

@@ -164,6 +164,15 @@ fn packages() {
             }),
         ),
         (
+            "older: upgraded, and the unit of another concern that needs it restarts",
+            planned(|case| {
+                case.package("lib", "lib", Some("2"), false);
+                let want = case.rendered.packages.get_mut("lib").unwrap();
+                want.others.insert(super::fixture::concern("app"));
+                case.observed.packages.get_mut("lib").unwrap().version = "1".to_owned();
+            }),
+        ),
+        (
             "older in the archive's order, not the alphabet's",
             planned(|case| {
                 case.package("lib", "lib", Some("1.10"), false);

@@ -243,6 +243,7 @@ impl Case {
             name.clone(),
             PackageWant {
                 concern: concern(by),
+                others: std::collections::BTreeSet::new(),
                 version: version.map(str::to_owned),
                 hold,
                 replaces: std::collections::BTreeSet::new(),

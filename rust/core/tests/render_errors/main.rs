@@ -200,6 +200,7 @@ name = "both"
 
 [[package]]
 name = "x"
+version = "1"
 
 [[unit]]
 name = "x.service"
@@ -262,8 +263,33 @@ name = "x.service"
     modules/time/ubuntu/module.toml:18: host `box`: `/etc/old/inner` is below `/etc/old`, which modules/time/ubuntu/module.toml:15 declares to be absent
     modules/time/ubuntu/module.toml:25: host `box`: `/srv/link/below/it` is below `/srv/link`, which modules/time/ubuntu/module.toml:21 declares to be a symlink
     modules/time/ubuntu/module.toml:31: host `box`: package `x` is declared by modules/hugepages/ubuntu/module.toml:10 already
-    modules/time/ubuntu/module.toml:35: host `box`: unit `x.service` is declared by modules/hugepages/ubuntu/module.toml:13 already
+    modules/time/ubuntu/module.toml:35: host `box`: unit `x.service` is declared by modules/hugepages/ubuntu/module.toml:14 already
     ");
+}
+
+/// One that needs a package to be there agrees with one that pins it.
+#[test]
+fn several_concerns_need_a_package() {
+    let plain = "[[package]]\nname = \"x\"\n";
+    let pinned = "[[package]]\nname = \"x\"\nversion = \"2\"\nhold = true\n";
+    for (first, second, named, other) in [
+        (plain, pinned, "time", "hugepages"),
+        (pinned, plain, "hugepages", "time"),
+        (plain, plain, "hugepages", "time"),
+        (pinned, pinned, "hugepages", "time"),
+    ] {
+        let files = [
+            ("hugepages/module.toml", first),
+            ("time/module.toml", second),
+        ];
+        let rendered = attempt(&files).expect("they agree");
+        let want = rendered.packages.values().next().expect("one package");
+        let pins = [first, second].contains(&pinned);
+        assert_eq!(want.concern.as_str(), named);
+        assert_eq!(want.others.iter().next().map(AsRef::as_ref), Some(other));
+        assert_eq!(want.version.as_deref(), pins.then_some("2"));
+        assert_eq!(want.hold, pins);
+    }
 }
 
 #[test]
