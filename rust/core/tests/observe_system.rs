@@ -201,7 +201,9 @@ fn a_system_that_waits_in_the_store_is_compared_with_what_runs() {
             [
                 "host",
                 "generation",
+                "paths",
                 "failed",
+                "places",
                 "system",
                 "closures",
                 "inhibitors",

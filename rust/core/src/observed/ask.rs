@@ -7,6 +7,7 @@ mod system;
 
 use super::root::BEGIN;
 use super::{ObserveScope, apt, artifacts, complaints, places, way_in};
+use crate::inventory::Platform;
 use crate::precedence;
 use crate::precedence::grub::NEXT_BOOT;
 use crate::query::{Query, quote};
@@ -51,11 +52,16 @@ pub fn generation_lists(manifest: &Manifest) -> [(&'static str, String); 4] {
 }
 
 /// Whether the question `id` belongs to the round. A host that is given its system by Nix is asked for
-/// paths, packages, units and settings only where such are declared: its tools may be others.
+/// paths, packages, units and settings only where such are declared: its tools may be others. Links of artifacts are beside a
+/// system of `NixOS`, also those that are not declared any more.
 pub(super) fn asked(scope: &ObserveScope<'_>, id: &str) -> bool {
     let rendered = scope.rendered;
     let declared = match id {
-        "paths" | "places" => !rendered.entries.is_empty(),
+        "paths" | "places" => {
+            let closure = rendered.closure.as_ref();
+            let nixos = closure.is_some_and(|closure| closure.platform == Platform::Nixos);
+            nixos || !rendered.entries.is_empty()
+        }
         "packages" => !rendered.packages.is_empty(),
         "units" => !rendered.units.is_empty(),
         "sysctls" => !rendered.sysctls.is_empty(),

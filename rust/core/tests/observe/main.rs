@@ -17,6 +17,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use deployctl_core::closure::{Closure, StorePath};
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::{
     AccountName, ConcernName, HostName, ManagedPath, ModuleName, SysctlKey,
 };
@@ -182,6 +184,27 @@ fn of_a_directory(rendered: &Rendered) -> ObserveScope<'_> {
         sandbox: true,
         timezones: &[],
     }
+}
+
+/// Links that were committed beside a system are looked at, though nothing is declared there any more.
+#[test]
+fn a_nix_host_is_asked_for_what_its_platform_may_have_beside_the_system() {
+    let asked = |platform| {
+        let mut rendered = Rendered::empty(HostName::new("box").unwrap());
+        rendered.closure = Some(Closure {
+            platform,
+            toplevel: StorePath::new("/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system").unwrap(),
+        });
+        let scope = ObserveScope {
+            rendered: &rendered,
+            sandbox: false,
+            timezones: &[],
+        };
+        let queries = queries(&scope).into_iter();
+        let beside = queries.filter(|query| ["paths", "places"].contains(&query.id.as_str()));
+        beside.count()
+    };
+    assert_eq!((asked(Platform::Nixos), asked(Platform::Darwin)), (2, 0));
 }
 
 #[test]
