@@ -4,7 +4,7 @@
 //! that the operator can still log in, and confirms. If the engine is lost at any point, the host's
 //! dead-man timer decides.
 
-mod gates;
+pub(crate) mod gates;
 mod hearing;
 mod log_tail;
 pub(crate) mod outcome;

@@ -79,9 +79,17 @@ pub struct StepBefore {
 }
 
 impl StepBefore {
-    /// Asks the host again, and plans all of it.
+    /// Asks the host again, and plans all of it. Another operator's apply that was opened since is not taken over: nobody was
+    /// shown it.
     pub(crate) async fn prepare_again(self, context: RunContext) -> Asked {
-        prepare(self.connector, self.state, self.purpose, context).await
+        let purpose = match self.purpose {
+            Purpose::Plan => Purpose::Plan,
+            Purpose::Apply(overrides) => Purpose::Apply(Overrides {
+                steal: false,
+                ..overrides
+            }),
+        };
+        prepare(self.connector, self.state, purpose, context).await
     }
 }
 

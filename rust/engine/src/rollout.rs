@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use deployctl_checks::{self as checks, Check, Declared};
+use deployctl_checks::{self as checks, Check, CheckStatus, Declared};
 use deployctl_core::activation::{ApplyId, ApplyMeta, bundle};
 use deployctl_core::inventory::Inventory;
-use deployctl_core::name::HostName;
+use deployctl_core::name::{ConcernName, HostName};
 use deployctl_core::plan::{Plan, SavedPlans, UnitAction};
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem};
 
+use crate::apply::gates::ask_gates;
 use crate::apply::{self, Task};
 use crate::event::{Event, EventKind};
 use crate::fleet;
-use crate::prepare::{Asked, Prepared, host_of};
+use crate::prepare::{Asked, Prepared, host_of, unanswered};
 use crate::random;
 use crate::run_context::RunContext;
 use crate::stage::Staging;
@@ -81,11 +82,10 @@ impl Rollout<'_> {
 
     /// The checks that decide confirm.
     fn gates(&self, prepared: &Prepared) -> Gates {
-        let first = prepared.first_step.as_ref().map(|before| {
-            let mut gates = self.gates_of(&before.step.rendered, &before.step.plan);
-            gates.retain(|gate| !before.step.later.contains(&gate.concern));
-            gates
-        });
+        let first = prepared
+            .first_step
+            .as_ref()
+            .map(|before| self.gates_of(&before.step.rendered, &before.step.plan));
         Gates {
             first: first.unwrap_or_default(),
             whole: self.gates_of(&prepared.rendered, &prepared.plan),
@@ -177,14 +177,21 @@ async fn in_steps(
     let Some(before) = before.filter(|_| settled(&prepared.plan).is_none()) else {
         return roll_out(prepared, gates.whole, options, context).await;
     };
+    tell_first_step(&prepared.plan, &context);
+    let decisive = decisive(&prepared, gates.first, &before.step.later, &context).await;
     let plan = prepared.plan;
-    tell_first_step(&plan, &context);
     let first = Prepared {
         rendered: before.step.rendered.clone(),
         plan: before.step.plan.clone(),
         ..prepared
     };
-    let report = roll_out(first, gates.first, options.clone(), context.clone()).await;
+    let report = match decisive {
+        Ok(gates) => roll_out(first, gates, options.clone(), context.clone()).await,
+        Err(outcome) => HostReport {
+            took_over: first.took_over,
+            ..HostReport::ended(first.rendered.host, outcome)
+        },
+    };
     let Outcome::Committed { generation } = report.outcome else {
         return HostReport {
             plan: Some(plan),
@@ -202,6 +209,30 @@ async fn in_steps(
         first_step: Some(generation),
         ..report
     }
+}
+
+/// The gates of a first step. Those of the concerns `later` find amiss what only the second step brings: they decide where they
+/// pass before.
+async fn decisive(
+    prepared: &Prepared,
+    gates: Vec<Check>,
+    later: &BTreeSet<ConcernName>,
+    context: &RunContext,
+) -> Result<Vec<Check>, Outcome> {
+    let (perhaps, mut decisive): (Vec<_>, Vec<_>) = gates
+        .into_iter()
+        .partition(|gate| later.contains(&gate.concern));
+    let results = tokio::select! {
+        results = ask_gates(prepared.connection.as_ref(), &perhaps) => results,
+        () = context.interrupt.wait() => return Err(Outcome::Interrupted),
+    };
+    let results = results.map_err(|error| unanswered(&error))?;
+    let passed = |gate: &Check| {
+        let mut results = results.iter();
+        results.any(|result| result.check == gate.id && result.status == CheckStatus::Pass)
+    };
+    decisive.extend(perhaps.into_iter().filter(passed));
+    Ok(decisive)
 }
 
 fn tell_first_step(plan: &Plan, context: &RunContext) {

@@ -188,7 +188,7 @@ impl GateRounds<'_> {
 
 /// Asks all gates once, each after those that it needs. A check that loads the host or runs a shipped file
 /// is for `verify` alone: as a gate it would delay a confirm while the dead-man timer runs.
-async fn ask_gates(
+pub(crate) async fn ask_gates(
     connection: &dyn Transport,
     gates: &[Check],
 ) -> Result<Vec<CheckResult>, AskError> {

@@ -261,7 +261,8 @@ fn after(text: &mut String, host: &HostReport, style: Style) {
         let _ = writeln!(text, "  {}", first_step(generation, host));
     }
     let committed = matches!(host.outcome, Outcome::Committed { .. });
-    if committed {
+    // What a first step changed may need it, too.
+    if committed || host.first_step.is_some() {
         for reason in host.plan.iter().flat_map(|plan| &plan.reboot) {
             let _ = writeln!(
                 text,
