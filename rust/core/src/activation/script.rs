@@ -211,13 +211,18 @@ impl<'a> Scripts<'a> {
                 }
             }
         }
+        // Units of the former system read them until the switch.
+        let is_read_until_then = |change: &PathChange| {
+            self.plan.closure.is_some() && change.after == PathTarget::Original
+        };
         self.place(&mut script, |change| {
-            !is_apt(change) && !is_sysusers(change)
+            !is_apt(change) && !is_sysusers(change) && !is_read_until_then(change)
         });
         if !self.installs.is_empty() {
             script.call("validate_postponed", &[]);
         }
         self.follow_up(&mut script);
+        self.place(&mut script, is_read_until_then);
         script
     }
 

@@ -370,7 +370,14 @@ fn system(platform: Platform) -> Draft {
         .into(),
     });
     draft.plan.reboot.push("kernel".to_owned().into());
+    if platform == Platform::Darwin {
+        return draft;
+    }
+    // One artifact comes, and another is not declared any more.
+    let release = format!("releases/{}", "5a".repeat(32));
     draft
+        .path("/srv/models/new/current", link(&release), &[], &[])
+        .path("/srv/models/old/current", Want::Original, &[], &[])
 }
 
 /// Those of plans that need all that there is.

@@ -194,6 +194,7 @@ impl<'a> Draft<'a> {
             self.plan.packages.push(PackageChange {
                 name: PackageName::new(name)?,
                 concern: None,
+                others: std::collections::BTreeSet::new(),
                 before: None,
                 after: version.map(str::to_owned),
                 action,
@@ -207,6 +208,7 @@ impl<'a> Draft<'a> {
         self.plan.packages.push(PackageChange {
             name: PackageName::new(name)?,
             concern: None,
+            others: std::collections::BTreeSet::new(),
             before: None,
             after: None,
             action: PackageAction::Unhold,

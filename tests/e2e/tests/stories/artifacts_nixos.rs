@@ -124,5 +124,31 @@ fn a_model_on_nixos_is_switched_to_and_put_back_with_the_system() -> Result<()> 
         .deployctl(&["gc", "web"])?
         .expect(0)
         .says("/srv/models/tiny/releases/");
+    no_longer_declared(&cluster)
+}
+
+/// The link goes with the last declared model, after the units that read it, and comes back with an earlier generation.
+fn no_longer_declared(cluster: &Cluster) -> Result<()> {
+    let web = cluster.machine("web");
+    cluster.redeclare("web", |facts| {
+        facts.as_object_mut().map(|facts| facts.remove("models"));
+    })?;
+    cluster.commit("no model")?;
+    let mut without = system("4");
+    without["activate"] = json!("readlink /srv/models/tiny/current >/run/at.switch");
+    cluster.declare_system("web", &without)?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(0)
+        .says("/srv/models/tiny/current");
+    apply(cluster)?.expect(0);
+    web.ok("[ -s /run/at.switch ] && [ ! -h /srv/models/tiny/current ]")?;
+    cluster
+        .deployctl(&["plan", "web", "--exit-code"])?
+        .expect(0);
+    cluster
+        .deployctl(&["rollback", "web", "--to", "2", "--yes"])?
+        .expect(0);
+    reads(web, "blue")?;
     Ok(())
 }

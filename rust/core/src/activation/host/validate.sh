@@ -10,7 +10,7 @@ validate() {
 }
 
 expect_release() { # PATH: what an artifact's link is to lead to; it bears that name only where it is whole
-  if [ ! -d ".$1" ]; then invalid validate "\`$1\` is not staged: \`deployctl stage\` fetches it"; fi
+  if [ ! -d ".$1" ]; then invalid validate "\`$1\` is not on the host: \`deployctl stage\` fetches what is declared"; fi
 }
 
 merge_copy=    # set where an overlay cannot say it

@@ -130,6 +130,9 @@ finish() {
   fi
 }
 
+# of_nix: whether Nix builds the system; an apply stages before it switches to that.
+of_nix() { [ -e /run/current-system ]; }
+
 check_tools() {
   for ct_tool in flock sha256sum stat find df; do
     command -v "$ct_tool" >/dev/null || fail "\`$ct_tool\` is not installed" 'install it: it comes with coreutils, findutils or util-linux'
@@ -140,7 +143,11 @@ check_tools() {
   if [ -z "$w_credential" ]; then return; fi
   read_line "$w_credential"
   case $line in
-    '') fail "\`$w_credential\` is missing or empty" 'declare it in `cluster.secrets`, and an apply opens it first; or put a token there, in one line, readable by root alone' ;;
+    '')
+      ct_hint='declare it in `cluster.secrets`, and an apply opens it first'
+      if of_nix; then ct_hint="an apply opens what \`cluster.secrets\` declares: apply once without $w_kind \`$w_name\`"; fi
+      fail "\`$w_credential\` is missing or empty" "$ct_hint; or put a token there, in one line, readable by root alone"
+      ;;
     *[!A-Za-z0-9._~+/=-]*) fail "\`$w_credential\` holds no token: it has characters that no token has" 'put the token there alone, in one line' ;;
   esac
 }
@@ -171,7 +178,9 @@ need_room() {
 $(df -Pk -- "$into")
 LINES
   if [ -n "$w_mount" ] && [ "$w_mount" != / ] && [ "$sp_mount" != "$w_mount" ]; then
-    fail "\`$w_mount\` is not mounted, and $w_kind \`$w_name\` is to be there" "mount it: see \`systemctl status\` of its unit; an apply mounts what \`storage\` declares, before it stages"
+    sp_hint='an apply mounts what `storage` declares, before it stages'
+    if of_nix; then sp_hint="an apply mounts what \`storage\` declares: apply once without $w_kind \`$w_name\`"; fi
+    fail "\`$w_mount\` is not mounted, and $w_kind \`$w_name\` is to be there" "mount it: see \`systemctl status\` of its unit; $sp_hint"
   fi
   sp_kept=65536
   if [ "$w_mount" = "$sp_mount" ] && [ "$((w_min_free * 1048576))" -gt "$sp_kept" ]; then sp_kept=$((w_min_free * 1048576)); fi
