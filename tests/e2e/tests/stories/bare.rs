@@ -130,6 +130,81 @@ fn declare(cluster: &Cluster, hub: &Hub) -> Result<()> {
 }
 
 #[test]
+fn a_first_step_is_gone_back_to_and_put_back_where_it_breaks_something() -> Result<()> {
+    let story = Story::begin()?;
+    let Story { cluster, .. } = &story;
+    let machine = story.machine();
+    set(cluster, "hub-token", TOKEN)?;
+    set(cluster, "index-password", PASSWORD)?;
+    cluster
+        .deployctl(&["apply", "box", "--yes"])?
+        .expect(0)
+        .says("a first step without python tools, model tiny, which needs")
+        .says("committed as generation 2")
+        .says("a first step is committed as generation 1, without python tools, model tiny");
+    machine.ok("test \"$(cat /var/lib/deployctl/generation)\" = 2")?;
+    story.is_delivered()?;
+    // Back to the first step, which had neither: what uses them is stopped.
+    cluster
+        .deployctl(&["rollback", "box", "--to", "1", "--yes"])?
+        .expect(0);
+    machine.ok("! systemctl is-active --quiet server.service; ! systemctl is-failed --quiet server.service; test ! -e /srv/models/tiny/current")?;
+    cluster
+        .deployctl(&["apply", "box", "--yes"])?
+        .expect(0)
+        .says("committed as generation 4");
+    story.is_delivered()?;
+    a_gate_that_passed_before_decides(&story)
+}
+
+/// A first step breaks what the concern of a unit that reads the artifact had in order: it is put back.
+fn a_gate_that_passed_before_decides(story: &Story) -> Result<()> {
+    let Story { cluster, .. } = story;
+    cluster.redeclare("box", |facts| {
+        if let Some(files) = facts["extra"]["files"].as_array_mut() {
+            files.push(demo::file("/etc/colour", "green\n"));
+        }
+        facts["extra"]["checks"] = json!({ "colour": {
+            "command": "cat /etc/colour", "status": 0, "contains": ["green"], "deadline_seconds": 5, "retries": 0, "gate": true,
+        }});
+    })?;
+    cluster.deployctl(&["apply", "box", "--yes"])?.expect(0);
+    let tokens = ["hub-token", "index-password", "another-token"];
+    let tokens = tokens.map(|name| (name.to_owned(), json!({ "for": ["box"] })));
+    cluster.declare_secrets(&Value::Object(tokens.into_iter().collect()))?;
+    set(cluster, "another-token", TOKEN)?;
+    cluster.redeclare("box", |facts| {
+        let mut other = facts["models"]["snapshots"]["tiny"].clone();
+        other["folder"] = "/srv/models/other".into();
+        other["credential"] = "another-token".into();
+        facts["models"]["snapshots"]["other"] = other;
+        let links = [
+            "/opt/tools/current",
+            "/srv/models/tiny/current",
+            "/srv/models/other/current",
+        ];
+        facts["extra"]["units"]["server.service"] = demo::unit(&links);
+        if let Some(file) = facts["extra"]["files"]
+            .as_array_mut()
+            .and_then(|files| files.last_mut())
+        {
+            file["content"] = "red\n".into();
+        }
+    })?;
+    let machine = story.machine();
+    let started = "systemctl show -p ExecMainStartTimestampMonotonic server.service";
+    let before = machine.ok(started)?;
+    cluster
+        .deployctl(&["apply", "box", "--yes", "--timeout", "20"])?
+        .expect(5)
+        .says("a first step without model other")
+        .says("extra/check/colour");
+    machine.ok("grep -q green /etc/colour && test \"$(cat /var/lib/deployctl/generation)\" = 5 && test ! -e /etc/deployctl/secrets/another-token")?;
+    assert_eq!(machine.ok(started)?, before);
+    Ok(())
+}
+
+#[test]
 fn a_bare_machine_that_is_cut_off_goes_on_with_the_second_step() -> Result<()> {
     let story = Story::begin()?;
     let Story { cluster, .. } = &story;
