@@ -34,7 +34,8 @@ fn table(generations: &[Generation]) -> String {
     for generation in generations {
         let mark = if generation.current { "*" } else { " " };
         let what = match &generation.system {
-            Some(system) => system.name().to_owned(),
+            Some(system) if generation.files == 0 => system.name().to_owned(),
+            Some(system) => format!("{} and {} files", system.name(), generation.files),
             None => format!(
                 "{} files, {} packages, {} units, {} sysctls",
                 generation.files, generation.packages, generation.units, generation.sysctls
@@ -83,7 +84,7 @@ mod tests {
         assert!(lines[0].contains("  2 files, 0 packages, 1 units, 0 sysctls  "));
         assert!(
             lines[1].starts_with('*')
-                && lines[1].contains("  nixos-system-box-26.05, as generation 1  ")
+                && lines[1].contains("  nixos-system-box-26.05 and 2 files, as generation 1  ")
         );
     }
 }

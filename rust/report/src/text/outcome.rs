@@ -215,6 +215,10 @@ pub(super) fn bad_end(host: &HostReport) -> Option<BadEnd> {
         Outcome::Interrupted => ("interrupted", "was left alone", interrupted(host), None),
         Outcome::Failed { reason } => told("failed", "could not be worked on", reason),
     };
+    let message = match host.first_step {
+        None => message,
+        Some(generation) => format!("{message}; {}", first_step(generation, host)),
+    };
     Some(BadEnd {
         word,
         phrase,

@@ -115,6 +115,17 @@ fn a_first_step_is_told_before_and_after() {
         "a_first_step_is_told_after",
         text::report(&report("apply", ends.to_vec()), Style::Plain)
     );
+    // Other programs read it, too.
+    let about = text::About {
+        at: "2026-11-23T06:53:29Z".into(),
+        commit: None,
+        dirty: false,
+        command: "deployctl apply".into(),
+        version: "0.1.0".into(),
+    };
+    let xml = text::junit(&report("apply", ends[1..].to_vec()), &about);
+    let said = xml.matches("a first step is committed as generation 1, without model tiny\" type=");
+    assert_eq!(said.count(), 4, "{xml}");
 }
 
 #[test]
