@@ -55,6 +55,15 @@
       power_limit_watts = 300;
       modules = [ "nvidia" ];
     };
+    models.snapshots.tiny = {
+      manifest = {
+        repository = "org/tiny";
+        revision = "0123456789abcdef0123456789abcdef01234567";
+        files = [ ];
+      };
+      folder = "/srv/models/tiny";
+      hub = "https://hub.example";
+    };
     vllm = {
       version = "0.33.0";
       user = "vllm";
