@@ -97,7 +97,7 @@ fn obstacle(
         (Some(_), committed) => found != committed,
     };
     if by_hand {
-        return Some(format!("`{link}` was changed by hand"));
+        return Some(format!("`{link}` is not as it was last committed"));
     }
     let readers = rendered.units.iter();
     let mut readers = readers.filter(|(_, want)| want.watch.contains(&link));
