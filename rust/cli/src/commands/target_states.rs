@@ -71,7 +71,7 @@ pub(super) async fn target_states(
                     system: None,
                 }),
                 (Rendering::NeedsClosure { beside, .. }, Some(deployer)) => {
-                    of_nix(deployer, target, facts, (systems, *beside), &sink).await
+                    of_nix(deployer, target, facts, *beside, systems, &sink).await
                 }
                 (Rendering::NeedsClosure { .. }, None) => {
                     let reason = FILES_ONLY.to_owned();
@@ -93,7 +93,8 @@ async fn of_nix(
     deployer: Arc<ClosureDeployer>,
     target: Target,
     host: Host,
-    (systems, beside): (Systems, Rendered),
+    beside: Rendered,
+    systems: Systems,
     sink: &Sink,
 ) -> Result<TargetState, Box<HostReport>> {
     let name = &target.host;

@@ -1,5 +1,5 @@
-//! Facts and modules in, files out: `(Facts, TemplateSet) → Rendered`, for hosts of the Ubuntu
-//! platform. The same facts and the same modules give the same bytes.
+//! Facts and modules in, files out: `(Facts, TemplateSet) → Rendered`, for hosts of the Ubuntu platform. A host whose system Nix
+//! builds gets the artifacts alone. The same facts and the same modules give the same bytes.
 //!
 //! ```text
 //! modules/<concern>/ubuntu/module.toml ─ template_set ─┐

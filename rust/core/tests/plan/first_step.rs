@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use deployctl_core::artifact::Need;
 use deployctl_core::name::ManagedPath;
 use deployctl_core::observed::HeldRelease;
-use deployctl_core::plan::first_step;
+use deployctl_core::plan::{FirstStep, Plan, first_step};
 use deployctl_core::rendered::{Entry, OnChange, PathState, Sha256Hex};
 
 use super::fixture::{Case, brief, path};
@@ -52,19 +52,22 @@ fn has(case: &mut Case, word: &str) {
     case.observed.paths.insert(path(LINK), state);
 }
 
+fn first(case: &Case, whole: &Plan) -> Option<FirstStep> {
+    first_step(
+        &case.target,
+        &case.rendered,
+        &case.observed,
+        case.options,
+        whole,
+    )
+}
+
 /// What the artifact waits for, and the plan of the first step.
 fn steps(case: &Case) -> String {
     let whole = case.plan();
     let needs = whole.artifacts.iter().flat_map(|change| &change.awaits);
     let needs: Vec<String> = needs.map(ToString::to_string).collect();
-    let first = first_step(
-        &case.target,
-        &case.rendered,
-        &case.observed,
-        case.options,
-        &whole,
-    );
-    let Some(first) = first else {
+    let Some(first) = first(case, &whole) else {
         assert_eq!(needs, Vec::<String>::new());
         let refusals = whole.refusals();
         let refusals = refusals.map(|finding| format!("  {}\n", finding.message));
@@ -230,15 +233,7 @@ fn an_artifact_waits_for_what_the_same_apply_brings() {
 #[test]
 fn a_first_step_leaves_readers_alone() {
     let reader = |case: &Case| {
-        let whole = case.plan();
-        let first = first_step(
-            &case.target,
-            &case.rendered,
-            &case.observed,
-            case.options,
-            &whole,
-        );
-        let first = first.expect("a first step");
+        let first = first(case, &case.plan()).expect("a first step");
         let link: ManagedPath = path(LINK);
         let entry = first.rendered.entries.get(&link);
         let entry = entry.map(|managed| PathState::of(&managed.entry));

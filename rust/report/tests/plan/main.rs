@@ -7,6 +7,7 @@
     reason = "a test: cases read best as one line each"
 )]
 
+mod artifacts;
 mod closure;
 #[expect(dead_code, reason = "core's tests of plans need more of it")]
 #[path = "../../../core/tests/plan/fixture.rs"]

@@ -60,14 +60,8 @@ impl Story {
         self.cluster.machine("box")
     }
 
-    /// Both what holds the model and what holds wheels want a login.
     fn answers(&self, more: &Value) -> Result<()> {
-        let mut control =
-            json!({ "token": TOKEN, "login": format!("reader:{PASSWORD}"), "redirect": true });
-        for (key, value) in more.as_object().into_iter().flatten() {
-            control[key] = value.clone();
-        }
-        self.hub.behave(&control)
+        answers(&self.hub, more)
     }
 
     /// All that is declared is so, and `plan` finds nothing to do.
@@ -82,6 +76,16 @@ impl Story {
         assert!(verified.stdout.ends_with(" passed\n"), "{verified:?}");
         Ok(())
     }
+}
+
+/// How the hub answers: both what holds the model and what holds wheels want a login.
+fn answers(hub: &Hub, more: &Value) -> Result<()> {
+    let mut control =
+        json!({ "token": TOKEN, "login": format!("reader:{PASSWORD}"), "redirect": true });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        control[key] = value.clone();
+    }
+    hub.behave(&control)
 }
 
 fn declare(cluster: &Cluster, hub: &Hub) -> Result<()> {

@@ -8,14 +8,13 @@ use anyhow::Result;
 use deployctl_e2e::{AptRepo, Base, Deb, Machine, MachineSpec};
 use serde_json::{Value, json};
 
+use super::{MIB, TOKEN, answers};
 use crate::cluster::Cluster;
 use crate::environments::{PASSWORD, project, publish_uv, wheel};
 use crate::hub::{Hub, noise};
 use crate::inference::{NVIDIA_SMI, nvidia, vllm};
 use crate::secrets::leaks::set;
 
-const MIB: usize = 1 << 20;
-const TOKEN: &str = "hf_secretsecretsecret";
 const REVISION: &str = "5555555555555555555555555555555555555555";
 
 /// Plays the kernel's module: puts what that would say over the kernel's files, at each boot.
@@ -104,15 +103,6 @@ fn declared() -> Result<(Hub, Cluster)> {
         .deployctl(&["secret", "rotate", "vllm-api-key"])?
         .expect(0);
     Ok((hub, cluster))
-}
-
-fn answers(hub: &Hub, more: &Value) -> Result<()> {
-    let mut control =
-        json!({ "token": TOKEN, "login": format!("reader:{PASSWORD}"), "redirect": true });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        control[key] = value.clone();
-    }
-    hub.behave(&control)
 }
 
 /// Every check passes, but for the one of a boot loader that a container has none of. A computer that gives nobody more locked
