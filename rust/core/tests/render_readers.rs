@@ -16,28 +16,20 @@ use demand::demand;
 #[path = "../../../tests/lib/demand.rs"]
 mod demand;
 
-/// The golden files of a host whose path matches, by their path on the host.
+/// The files of a host's golden tree whose path matches, by their path on the host.
 fn golden(host: &str, matches: impl Fn(&str) -> bool) -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/snapshots")
-        .join(host);
+        .join(format!("{host}.snap"));
+    let tree = std::fs::read_to_string(file).unwrap();
+    let rule = format!("\n{}\n", "-".repeat(72));
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let file = entry.unwrap().path();
-        let name = file
-            .file_stem()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .replace("__", "/");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let rule = format!("\n{}\n", "-".repeat(72));
-        let path = format!("/{name}");
-        if let Some((_, content)) = text.split_once(&rule).filter(|_| matches(&path)) {
-            files.push((path, content.to_owned()));
+    for shown in tree.split(&format!("{} ", "=".repeat(72))) {
+        let (path, rest) = shown.split_once('\n').unwrap();
+        if let Some((_, content)) = rest.split_once(&rule).filter(|_| matches(path)) {
+            files.push((path.to_owned(), content.to_owned()));
         }
     }
-    files.sort();
     files
 }
 

@@ -42,7 +42,7 @@ fn hosts() -> BTreeSet<String> {
             .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
             .collect()
     };
-    &names("tests/snapshots", "") & &names("tests/snapshots/nix/nixos", ".json")
+    &names("tests/snapshots", ".snap") & &names("tests/snapshots/nix/nixos", ".json")
 }
 
 fn rendered(host: &str) -> Rendered {
