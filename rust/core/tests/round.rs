@@ -16,7 +16,10 @@ use deployctl_core::query::{Answers, Marker, Query, parse, script};
 const SHELLS: [&[&str]; 2] = [&["dash", "-s"], &["bash", "--posix", "-s"]];
 
 fn ask(shell: &[&str], queries: &[Query]) -> Answers {
-    let marker = Marker::new([3; 16]);
+    run(shell, &script(&Marker::new([3; 16]), queries))
+}
+
+fn run(shell: &[&str], script: &str) -> Answers {
     let mut child = Command::new(shell[0])
         .args(&shell[1..])
         .stdin(Stdio::piped())
@@ -28,11 +31,11 @@ fn ask(shell: &[&str], queries: &[Query]) -> Answers {
         .stdin
         .take()
         .unwrap()
-        .write_all(script(&marker, queries).as_bytes())
+        .write_all(script.as_bytes())
         .unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{shell:?}");
-    parse(&marker, &output.stdout).unwrap()
+    parse(&Marker::new([3; 16]), &output.stdout).unwrap()
 }
 
 #[test]
@@ -58,28 +61,61 @@ fn every_query_gets_its_own_section() {
     }
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Two that do not end, and two with the same deadline or another.
+fn hanging() -> [Query; 4] {
+    [
+        Query::new("hangs", "sleep 60 & echo $!; wait").with_deadline(SECOND),
+        Query::new(
+            "stubborn",
+            "trap '' TERM; echo x; while :; do sleep 1; done",
+        )
+        .with_deadline(SECOND),
+        Query::new("beside", "echo here").with_deadline(SECOND),
+        Query::new("quick", "echo here"),
+    ]
+}
+
+fn only_those_that_hang_are_late(answers: &Answers) {
+    assert_eq!(answers["hangs"].status, None);
+    assert_eq!(answers["stubborn"].status, None);
+    assert_eq!(answers["stubborn"].stdout, b"x\n");
+    for id in ["beside", "quick"] {
+        assert_eq!(answers[id].status, Some(0), "{id}");
+        assert_eq!(answers[id].stdout, b"here\n", "{id}");
+    }
+}
+
+/// The state of the process that `hangs` started in the background, as the kernel has it; `None` where it is gone.
+fn left_behind(answers: &Answers) -> Option<String> {
+    let pid = String::from_utf8(answers["hangs"].stdout.clone()).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).ok()?;
+    let state = stat.rsplit_once(") ").unwrap().1.split(' ').next().unwrap();
+    (state != "Z").then(|| stat.clone())
+}
+
 #[test]
 fn a_query_that_hangs_costs_its_own_section() {
     for shell in SHELLS {
         let start = Instant::now();
-        let answers = ask(
-            shell,
-            &[
-                Query::new("hangs", "echo before; sleep 60").with_deadline(Duration::from_secs(1)),
-                Query::new(
-                    "stubborn",
-                    "trap '' TERM; echo x; while :; do sleep 1; done",
-                )
-                .with_deadline(Duration::from_secs(1)),
-                Query::new("quick", "echo here"),
-            ],
-        );
+        let answers = ask(shell, &hanging());
         assert!(start.elapsed() < Duration::from_secs(8), "{shell:?}");
-        assert_eq!(answers["hangs"].status, None);
-        assert_eq!(answers["hangs"].stdout, b"before\n");
-        assert_eq!(answers["stubborn"].status, None);
-        assert_eq!(answers["quick"].stdout, b"here\n");
+        only_those_that_hang_are_late(&answers);
+        assert_eq!(left_behind(&answers), None, "{shell:?}");
     }
+}
+
+/// As macOS is; its shell is bash.
+#[test]
+fn a_host_without_timeout_ends_what_hangs_all_the_same() {
+    let start = Instant::now();
+    let text = script(&Marker::new([3; 16]), &hanging());
+    let text = text.replace("command -v timeout", "command -v no-timeout");
+    let answers = run(SHELLS[1], &text);
+    assert!(start.elapsed() < Duration::from_secs(8));
+    only_those_that_hang_are_late(&answers);
+    assert_eq!(left_behind(&answers), None);
 }
 
 #[test]

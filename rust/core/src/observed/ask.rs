@@ -321,15 +321,16 @@ fn paths(scope: &ObserveScope<'_>) -> String {
     }
     format!(
         r#"{BEGIN}{managed}[ "$#" -gt 0 ] || exit 0
-printf %s {wanted} >"$0.want"
-find "$@" -maxdepth 0 -fprintf "$0.stat" '%y\0%m\0%u\0%U\0%g\0%G\0%s\0%l\0%p\0' \
-  -type f -exec sha256sum -- {{}} + >"$0.sums" 2>/dev/null
-[ -e "$0.stat" ] || exit 4
-printf '\0' >>"$0.stat"
-printf '\0' >>"$0.sums"
-cat "$0.stat" "$0.sums"
+own=${{own:?}}
+printf %s {wanted} >"$own.want"
+find "$@" -maxdepth 0 -fprintf "$own.stat" '%y\0%m\0%u\0%U\0%g\0%G\0%s\0%l\0%p\0' \
+  -type f -exec sha256sum -- {{}} + >"$own.sums" 2>/dev/null
+[ -e "$own.stat" ] || exit 4
+printf '\0' >>"$own.stat"
+printf '\0' >>"$own.sums"
+cat "$own.stat" "$own.sums"
 # shellcheck disable=SC2046 # one path a line
-set -- $(awk 'FILENAME == ARGV[1] {{ have[$0] = 1; next }} !($0 in have) {{ print $2 }}' "$0.sums" "$0.want")
+set -- $(awk 'FILENAME == ARGV[1] {{ have[$0] = 1; next }} !($0 in have) {{ print $2 }}' "$own.sums" "$own.want")
 [ "$#" -gt 0 ] || exit 0
 find "$@" -maxdepth 0 -type f -perm -004 -size -{blocks} -printf '%s\0%p\0' -exec cat {{}} \; 2>/dev/null
 exit 0

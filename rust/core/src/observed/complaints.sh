@@ -1,7 +1,7 @@
 # netplan_complaints: what netplan says of the first line that it does not take, without that line and without the values
 # that it quotes: netplan's files hold passwords and keys. It reads copies, so that nothing is written where services read.
 netplan_complaints() {
-  nc_copy=$0.netplan
+  nc_copy=${own:?}.netplan
   set --
   for nc_place in /etc/netplan /lib/netplan /run/netplan; do
     if [ -d "$nc_place" ]; then set -- "$@" "$nc_place"; fi

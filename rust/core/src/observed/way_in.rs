@@ -44,11 +44,22 @@ start=''
 if [ -d /run/systemd/system ]; then
   show() {
     TZ=UTC systemctl show "$@" --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState \
-      -p StateChangeTimestamp -p ActiveEnterTimestamp -p NeedDaemonReload \
+      -p StateChangeTimestamp -p ActiveEnterTimestamp -p NeedDaemonReload -p FragmentPath -p DropInPaths \
       -- ssh.service sshd.service ssh.socket sshd.socket
   }
-  show --timestamp=us+utc 2>/dev/null || show
-  start=$(systemctl show --value -p FragmentPath -p DropInPaths -- ssh.service sshd.service)
+  shown=$(show --timestamp=us+utc 2>/dev/null) || shown=$(show)
+  while IFS= read -r line; do
+    case $line in
+      FragmentPath=* | DropInPaths=*)
+        for path in ${line#*=}; do
+          case $path in *.socket | */*.socket.d/*) ;; *) start="$start $path" ;; esac
+        done
+        ;;
+      *) printf '%s\n' "$line" ;;
+    esac
+  done <<SHOWN
+$shown
+SHOWN
 fi
 sshd_reads
 # shellcheck disable=SC2086 # paths

@@ -1,12 +1,9 @@
 //! The shell script that asks all queries of a round.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Marker, Query};
-
-/// Seconds that the slowest query gets beyond its deadline before the round goes on without it:
-/// `timeout` sends KILL after one second, and a process stuck in the kernel ignores even that.
-const GRACE_SECONDS: u64 = 3;
 
 const OPENING: &str = r#"# Commands travel as data, single-quoted on purpose.
 # shellcheck disable=SC2016
@@ -25,33 +22,50 @@ trap 'exit 143' TERM
 mkdir "$d/w" || exit 71
 "#;
 
-/// Runs query $1 for at most $2 seconds, each output file at most $3 blocks of 512 bytes, and says so.
-const GUARD: &str = r#"guard() {
+/// `guard SECONDS {N BLOCKS}…` runs queries at the same time, each output file at most as many blocks of 512 bytes. After so
+/// many seconds those that have not answered are ended, with all that they started.
+///
+/// Queries with the same deadline share one `timeout`: it costs more than most of them. It waits for the shell alone, and that one
+/// for nothing but its queries: where a process hangs that no signal ends, the round goes on without it. A query may
+/// write files whose names begin with `$own.`.
+const GUARD: &str = r#"answers='
+d=$1
+shift
+while [ "$#" -gt 0 ]; do
   (
-    ulimit -f "$3"
-    if command -v timeout >/dev/null 2>&1; then
-      exec timeout -k 1 "$2" sh "$d/$1.sh"
-    fi
-    sh "$d/$1.sh" &
-    child=$!
+    own=$d/$1
     (
-      trap 'kill "$nap"; exit 0' TERM
-      sleep "$2" &
-      nap=$!
-      wait "$nap"
-      kill -9 "$child"
-    ) >/dev/null 2>&1 &
-    watch=$!
-    wait "$child"
-    status=$?
-    kill "$watch" 2>/dev/null
-    exit "$status"
-  ) </dev/null >"$d/w/$1.out" 2>"$d/w/$1.err"
-  status=$?
-  # 124 and 137: ended at its deadline, by TERM or by KILL.
-  case $status in 124 | 137) status=late ;; esac
-  echo "$status" >"$d/$1.rc"
-  echo answered
+      ulimit -f "$2"
+      shift "$#"
+      . "$own.sh"
+    ) </dev/null >"$d/w/$1.out" 2>"$d/w/$1.err"
+    echo "$?" >"$own.rc"
+  ) &
+  shift 2
+done
+wait'
+guard() {
+  seconds=$1
+  shift
+  if command -v timeout >/dev/null 2>&1; then
+    timeout -k 1 "$seconds" sh -c "$answers" sh "$d" "$@"
+    return
+  fi
+  # macOS has none. Its shell, bash, makes a group of processes without a terminal, too.
+  set -m
+  sh -c "$answers" sh "$d" "$@" &
+  child=$!
+  set +m
+  (
+    trap 'kill "$nap"; exit 0' TERM
+    sleep "$seconds" &
+    nap=$!
+    wait "$nap"
+    kill -9 "-$child" || kill -9 "$child"
+  ) >/dev/null 2>&1 &
+  watch=$!
+  wait "$child"
+  kill "$watch"
 }
 "#;
 
@@ -84,48 +98,25 @@ pub fn script(marker: &Marker, queries: &[Query]) -> String {
     text
 }
 
-/// Starts all guards and waits until each has answered or the slowest is overdue. The pipe, not
-/// `wait`, tells: a process that no signal ends would be waited for as long as it hangs.
+/// Starts all queries with a deadline, and waits until each has answered or is ended.
 fn together(guarded: &[(usize, &Query)]) -> String {
-    let mut text = String::from("{\n");
-    let mut slowest = 1;
+    let mut text = String::new();
+    let mut groups: BTreeMap<u64, String> = BTreeMap::new();
     for (n, query) in guarded {
-        let seconds = query.deadline.as_secs().max(1);
-        slowest = slowest.max(seconds);
         // Through a file: an argument may hold 128 KiB at most.
         let _ = writeln!(
             text,
-            "printf '%s\\n' {} >\"$d/{n}.sh\"\nguard {n} {seconds} {} &",
-            quote(&query.command),
-            blocks(query),
+            "printf '%s\\n' {} >\"$d/{n}.sh\"",
+            quote(&query.command)
         );
+        let group = groups.entry(query.deadline.as_secs().max(1)).or_default();
+        let _ = write!(group, " {n} {}", blocks(query));
     }
-    let _ = write!(
-        text,
-        r#"(
-  trap 'kill "$rest"; exit 0' TERM
-  sleep {} &
-  rest=$!
-  wait "$rest"
-  echo overdue
-) &
-echo "watch $!"
-}} 2>/dev/null | {{
-  left={} watch=
-  while [ "$left" -gt 0 ] || [ -z "$watch" ]; do
-    read -r word pid || break
-    case $word in
-      answered) left=$((left - 1)) ;;
-      watch) watch=$pid ;;
-      overdue) break ;;
-    esac
-  done
-  [ -z "$watch" ] || kill "$watch" 2>/dev/null
-}}
-"#,
-        slowest + GRACE_SECONDS,
-        guarded.len(),
-    );
+    text.push_str("{\n");
+    for (seconds, group) in groups {
+        let _ = writeln!(text, "guard {seconds}{group} &");
+    }
+    text.push_str("wait\n} </dev/null >/dev/null 2>/dev/null\n");
     text
 }
 

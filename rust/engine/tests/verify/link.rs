@@ -109,7 +109,7 @@ async fn a_server_runs_only_while_its_check_does_and_both_know_its_word() {
 #[tokio::test]
 async fn a_server_is_stopped_whatever_became_of_the_question() {
     let mut pages = String::new();
-    for (story, command) in [("failed", "echo bad"), ("odd", "kill -9 $$")] {
+    for (story, command) in [("failed", "echo bad"), ("odd", "sh -c 'kill -9 \"$PPID\"'")] {
         let told = told_with_log(World::new(&HOSTS), throughput(command)).await;
         assert!(told.ends_with("stopped 42\nrunning: false"), "{told}");
         let _ = writeln!(pages, "-- {story}\n{told}");
