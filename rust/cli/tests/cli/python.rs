@@ -56,12 +56,15 @@ impl Projects {
         fs::write(folder.join("pyproject.toml"), text).unwrap();
     }
 
+    /// Whatever the user has set, and without the network.
     fn lock(&self, arguments: &[&str]) -> Said {
+        self.lock_by(&[("UV_OFFLINE", Path::new("1"))], arguments)
+    }
+
+    fn lock_by(&self, variables: &[(&str, &Path)], arguments: &[&str]) -> Said {
         let mut all = vec!["python", "lock", "--uv", self.uv.to_str().unwrap()];
         all.extend(arguments);
-        // Whatever the user has set, and no network.
-        let offline = Path::new("1");
-        let mut said = self.env.with_variables(&[("UV_OFFLINE", offline)], &all);
+        let mut said = self.env.with_variables(variables, &all);
         said.err = said.err.replace(self.env.repo().to_str().unwrap(), "REPO");
         said
     }
@@ -161,4 +164,96 @@ fn what_cannot_be_locked_is_said_and_the_lock_stays() {
     error: `/opt/uv` is not installed
       hint: install uv, such as by `pipx install uv` or `nix shell nixpkgs#uv`; or name it by --uv
     ");
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The projects of our hosts, by their folders below `hosts/`.
+const OURS: [&str; 3] = ["cuda/kernels", "cuda/vllm", "mac-mini/mlx"];
+
+/// As on hosts: the authorities that the computer trusts.
+const SYSTEM_CERTS: (&str, &str) = ("UV_SYSTEM_CERTS", "1");
+
+/// Locks one of [`OURS`] at the versions that PyPI has today; returns the lock.
+fn lock_ours(projects: &Projects, project: &str) -> toml::Table {
+    let text = repository()
+        .join("hosts")
+        .join(project)
+        .join("pyproject.toml");
+    projects.write(project, &fs::read_to_string(text).unwrap());
+    let said = projects.lock_by(
+        &[(SYSTEM_CERTS.0, Path::new(SYSTEM_CERTS.1))],
+        &[project.rsplit_once('/').unwrap().1],
+    );
+    assert_eq!(said.code, 0, "{}", said.all());
+    let lock = projects.env.repo().join("hosts").join(project);
+    fs::read_to_string(lock.join("uv.lock"))
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// Hosts compile nothing, so a package without wheels could not be installed.
+#[test]
+#[ignore = "PyPI; the versions of today"]
+fn all_that_the_projects_of_our_hosts_need_has_wheels() {
+    let Some(projects) = Projects::new() else {
+        return;
+    };
+    for project in OURS {
+        let lock = lock_ours(&projects, project);
+        let packages = lock["package"].as_array().unwrap();
+        assert!(packages.len() > 20, "{project}: {}", packages.len());
+        let from_index = packages
+            .iter()
+            .filter(|it| it["source"].get("registry").is_some());
+        let without: Vec<_> = from_index
+            .filter(|it| it.get("wheels").is_none())
+            .map(|it| it["name"].as_str().unwrap())
+            .collect();
+        assert!(without.is_empty(), "{project}: no wheels: {without:?}");
+    }
+}
+
+/// No GPU is needed to compile for one.
+#[test]
+#[ignore = "200 MB from PyPI"]
+fn the_project_for_kernels_compiles_for_the_gpu_of_its_host() {
+    let Some(projects) = Projects::new() else {
+        return;
+    };
+    lock_ours(&projects, "cuda/kernels");
+    let folder = projects.env.repo().join("hosts/cuda/kernels");
+    let (uv, environment) = (projects.uv.to_str().unwrap(), folder.join("environment"));
+    let script = r#"set -eu
+cd "$1"
+"$2" export --quiet --frozen --no-hashes |
+  grep -E '^(nvidia-cuda-(nvcc|cuobjdump|nvdisasm|runtime|crt|cccl)|nvidia-nvvm)==' >tools.txt
+"$2" venv --quiet "$3"
+"$2" pip install --quiet --no-deps --requirements tools.txt --python "$3/bin/python"
+CUDA_HOME=$(echo "$3"/lib/python*/site-packages/nvidia/cu13)
+PATH=$CUDA_HOME/bin:$PATH
+export CUDA_HOME PATH
+echo '__global__ void add(float *to, const float *from) { to[threadIdx.x] += from[threadIdx.x]; }' >add.cu
+nvcc -arch=sm_86 -ptx add.cu -o add.ptx
+grep '^\.target' add.ptx
+nvcc -arch=sm_86 -cubin add.cu -o add.cubin
+cuobjdump -sass add.cubin | grep -o -m 1 'FADD'
+nvdisasm add.cubin | grep -o -m 1 'FADD'
+"#;
+    let output = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .args([&folder, Path::new(uv), &environment])
+        .env(SYSTEM_CERTS.0, SYSTEM_CERTS.1)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        ".target sm_86\nFADD\nFADD\n",
+        "{said}"
+    );
 }
