@@ -176,7 +176,7 @@ const OURS: [&str; 3] = ["cuda/kernels", "cuda/vllm", "mac-mini/mlx"];
 /// As on hosts: the authorities that the computer trusts.
 const SYSTEM_CERTS: (&str, &str) = ("UV_SYSTEM_CERTS", "1");
 
-/// Locks one of [`OURS`] at the versions that PyPI has today; returns the lock.
+/// Locks one of [`OURS`] at the versions of today; returns the lock.
 fn lock_ours(projects: &Projects, project: &str) -> toml::Table {
     let text = repository()
         .join("hosts")
