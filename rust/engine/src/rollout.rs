@@ -7,7 +7,7 @@ use deployctl_checks::{self as checks, Check, CheckStatus, Declared};
 use deployctl_core::activation::{ApplyId, ApplyMeta, bundle};
 use deployctl_core::inventory::Inventory;
 use deployctl_core::name::{ConcernName, HostName};
-use deployctl_core::plan::{Plan, SavedPlans, UnitAction};
+use deployctl_core::plan::{Plan, SavedPlans, UnitAction, not_shown};
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem};
 
@@ -201,7 +201,13 @@ async fn in_steps(
     let took_over = report.took_over;
     let report = match before.prepare_again(context.clone()).await {
         Err(report) => *report,
-        Ok(prepared) => roll_out(prepared, gates.whole, options, context).await,
+        Ok(second) => match unseen(&plan, &second.plan) {
+            Some(outcome) => HostReport {
+                took_over: second.took_over,
+                ..HostReport::ended(second.rendered.host, outcome)
+            },
+            None => roll_out(second, gates.whole, options, context).await,
+        },
     };
     HostReport {
         plan: Some(plan),
@@ -209,6 +215,21 @@ async fn in_steps(
         first_step: Some(generation),
         ..report
     }
+}
+
+/// Refuses a second step that changes what the plan of both does not: nobody has agreed to that.
+fn unseen(shown: &Plan, second: &Plan) -> Option<Outcome> {
+    let more = not_shown(shown, second);
+    (!more.is_empty()).then(|| Outcome::Refused {
+        reasons: vec![Problem {
+            message: format!(
+                "`{}`: the host has changed since the plan was shown: the second step would also change {}",
+                shown.host,
+                more.join(", ")
+            ),
+            hint: Some("see what it is, and apply again: the first step stays".to_owned()),
+        }],
+    })
 }
 
 /// The gates of a first step. Those of the concerns `later` find amiss what only the second step brings: they decide where they

@@ -25,6 +25,28 @@ pub struct FirstStep {
     pub later: BTreeSet<ConcernName>,
 }
 
+/// What `second` changes and `shown` does not, the plan of both steps that a person has agreed to.
+pub fn not_shown(shown: &Plan, second: &Plan) -> Vec<String> {
+    let shown = subjects(shown);
+    let changes = subjects(second).into_iter();
+    changes.filter(|it| !shown.contains(it)).collect()
+}
+
+/// What a plan changes, by name.
+fn subjects(plan: &Plan) -> BTreeSet<String> {
+    let paths = plan.paths.iter().map(|it| format!("`{}`", it.path));
+    let packages = plan.packages.iter();
+    let packages = packages.map(|it| format!("package `{}`", it.name));
+    let units = plan.units.iter().map(|it| format!("`{}`", it.unit));
+    let sysctls = plan.sysctls.iter().map(|it| format!("`{}`", it.key));
+    let modules = plan.modules.iter().map(|it| format!("module `{it}`"));
+    let live = plan.live.iter().map(|it| it.subject.clone());
+    let system = plan.closure.iter().map(|_| "the system".to_owned());
+    let files = paths.chain(packages).chain(units);
+    let running = sysctls.chain(modules).chain(live).chain(system);
+    files.chain(running).collect()
+}
+
 /// Notes on each artifact of `plan` what it waits for, if the rest of the plan brings all of that. Refuses where the rest of the
 /// plan would bring it, but must not come before the artifact.
 pub(super) fn awaited(plan: &mut Plan, rendered: &Rendered, observed: &Observed) -> Vec<Finding> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use deployctl_core::artifact::Need;
 use deployctl_core::name::ManagedPath;
 use deployctl_core::observed::HeldRelease;
-use deployctl_core::plan::{FirstStep, Plan, first_step};
+use deployctl_core::plan::{FirstStep, Plan, first_step, not_shown};
 use deployctl_core::rendered::{Entry, OnChange, PathState, Sha256Hex};
 
 use super::fixture::{Case, brief, path};
@@ -256,4 +256,31 @@ fn a_first_step_leaves_readers_alone() {
     let target = release("former");
     let there = Some(PathState::Symlink { target });
     assert_eq!(reader(&former), (Some(true), Some(true), there));
+}
+
+#[test]
+fn a_second_step_changes_nothing_that_was_not_shown() {
+    let waiting = || lacking(&[Need::Secret(path(TOKEN))], |case| comes(case, TOKEN));
+    let shown = waiting().plan();
+    let after = |change: fn(&mut Case)| {
+        let mut case = waiting();
+        let target = "elsewhere".to_owned();
+        case.observed
+            .paths
+            .insert(path(TOKEN), PathState::Symlink { target });
+        case.observed.lacking.clear();
+        change(&mut case);
+        not_shown(&shown, &case.plan())
+    };
+    let nothing: [String; 0] = [];
+    assert_eq!(after(|_| {}), nothing);
+    let changed = after(|case| {
+        comes(case, "/etc/other.conf");
+        case.package("curl", "models", None, false);
+        case.observed.packages.clear();
+    });
+    assert_eq!(
+        changed,
+        ["`/etc/other.conf`", "package `app`", "package `curl`"]
+    );
 }
