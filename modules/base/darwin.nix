@@ -1,9 +1,10 @@
 # What deployctl itself needs on a Mac.
 { pkgs, ... }:
 {
-  # host.sh needs GNU's `date`, `stat` and `timeout`, and `flock`: macOS has none of them.
+  # host.sh and what stages artifacts need GNU's `date`, `find`, `stat` and `timeout`, and `flock`: macOS has none of them.
   environment.systemPackages = [
     pkgs.coreutils
+    pkgs.findutils
     pkgs.flock
   ];
 }

@@ -366,7 +366,17 @@ fn a_mac_is_asked_by_its_own_programs() {
     };
     let asked = queries(&scope);
     let ids: Vec<_> = asked.iter().map(|query| query.id.as_str()).collect();
-    assert_eq!(ids, ["host", "generation", "failed", "system", "closures"]);
+    assert_eq!(
+        ids,
+        [
+            "host",
+            "generation",
+            "paths",
+            "failed",
+            "system",
+            "closures"
+        ]
+    );
     let (_folder, path) = path(MAC);
     // It was booted 500 seconds ago.
     let state = tempfile::tempdir().unwrap();
@@ -421,16 +431,96 @@ fn a_mac_is_asked_by_its_own_programs() {
     }
 }
 
+/// Before a system of Nix brings others.
+const MAC_TOOLS: Programs = &[
+    ("find", "exit 1"),
+    (
+        "stat",
+        r#"if [ "$1" != -f ]; then exit 1; fi
+if [ "$2" != '%Lp %u %g %z|%Su|%Sg' ]; then exit 2; fi
+/usr/bin/stat -c '%a %u %g %s|DOMAIN\two words|%G' "$3""#,
+    ),
+    ("sha256sum", "exit 127"),
+    (
+        "shasum",
+        "[ \"$1 $2\" = '-a 256' ] && /usr/bin/sha256sum \"$3\"",
+    ),
+];
+
 #[test]
-fn its_questions_are_clean_by_shellcheck() {
-    let rendered = rendered(Platform::Nixos, NEW);
+fn links_beside_the_system_of_a_mac_are_seen_by_its_own_tools() {
+    let root = tempfile::tempdir().unwrap();
+    let generation = root.path().join("var/lib/deployctl/generations/1");
+    fs::create_dir_all(&generation).unwrap();
+    fs::write(root.path().join("var/lib/deployctl/generation"), "1\n").unwrap();
+    fs::write(
+        generation.join("paths.list"),
+        "/opt/link\n/opt/folder\n/opt/file\n/opt/none\n",
+    )
+    .unwrap();
+    fs::create_dir_all(root.path().join("opt/folder")).unwrap();
+    fs::write(root.path().join("opt/file"), "text\n").unwrap();
+    symlink("releases/a b", root.path().join("opt/link")).unwrap();
+    let rendered = rendered(Platform::Darwin, NEW);
     let scope = ObserveScope {
         rendered: &rendered,
         sandbox: false,
-        timezones: &["UTC"],
+        timezones: &[],
     };
-    for query in queries(&scope) {
-        shellcheck::clean(&query.id, &query.command, "");
+    let asked = queries(&scope);
+    let paths = asked.iter().find(|query| query.id == "paths").unwrap();
+    for tools in [MAC_TOOLS, &[]] {
+        let (_folder, path) = path(tools);
+        for shell in &SHELLS[..2] {
+            let output = Command::new(shell[0])
+                .args(&shell[1..])
+                .args([
+                    paths.command.as_str(),
+                    &*root.path().join("asked").to_string_lossy(),
+                ])
+                .env("PATH", &path)
+                .env("DEPLOYCTL_ROOT", root.path())
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let fields: Vec<_> = said.split('\0').collect();
+            let each = fields.chunks_exact(9);
+            let (rest, each) = (each.remainder(), each);
+            let each: Vec<_> = each.map(|it| (it[0], it[7], it[8])).collect();
+            assert_eq!(
+                each,
+                [
+                    ("l", "releases/a b", "./opt/link"),
+                    ("d", "", "./opt/folder"),
+                    ("f", "", "./opt/file"),
+                ],
+                "{shell:?}"
+            );
+            let sums =
+                "b9e68e1bea3e5b19ca6b2f98b73a54b73daafaa250484902e09982e07a12e733  ./opt/file\n";
+            assert_eq!(rest, ["", sums, ""]);
+            assert_eq!(
+                fields[4 + 9 * 2 - 1] == "DOMAIN\\two words",
+                !tools.is_empty()
+            );
+            assert_eq!((fields[1 + 9 * 2], fields[6 + 9 * 2]), ("644", "5"));
+        }
+    }
+}
+
+#[test]
+fn its_questions_are_clean_by_shellcheck() {
+    for platform in [Platform::Nixos, Platform::Darwin] {
+        let rendered = rendered(platform, NEW);
+        let scope = ObserveScope {
+            rendered: &rendered,
+            sandbox: false,
+            timezones: &["UTC"],
+        };
+        for query in queries(&scope) {
+            shellcheck::clean(&query.id, &query.command, "");
+        }
     }
 }
 

@@ -210,6 +210,15 @@
       gateway = "192.168.4.1";
       mtu = 1500;
     };
+    models.snapshots.tiny = {
+      manifest = {
+        repository = "org/tiny";
+        revision = "0123456789abcdef0123456789abcdef01234567";
+        files = [ ];
+      };
+      folder = "/opt/models/tiny";
+      hub = "https://hub.example";
+    };
     mlx = {
       model = {
         id = "mlx-community/Llama-3.3-70B-Instruct-4bit";

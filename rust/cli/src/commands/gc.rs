@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use deployctl_core::artifact::{Freed, FreedError};
-use deployctl_core::inventory::Platform;
 use deployctl_core::name::HostName;
 use deployctl_core::rendered::Rendered;
 use deployctl_engine::collect::{CollectError, collect};
@@ -20,9 +19,6 @@ use crate::context::{Context, select};
 use crate::failure::Failure;
 use crate::ui::{Tone, Ui};
 
-/// Why hosts of other platforms have nothing to free.
-const NOT_YET: &str = "artifacts are staged on Linux alone so far";
-
 type Answer = Result<Vec<Freed>, Failure>;
 
 pub(super) async fn run(context: &Context, args: &args::Gc) -> Result<Verdict, Failure> {
@@ -34,10 +30,8 @@ pub(super) async fn run(context: &Context, args: &args::Gc) -> Result<Verdict, F
     for (host, state) in target_states(context, &inventory, &hosts, Systems::Remembered).await? {
         match state {
             _ if sandbox => skipped.push((host, FILES_ONLY)),
-            Ok(state) if state.target.platform != Platform::Darwin => {
-                asked.push((host, state.rendered));
-            }
-            _ => skipped.push((host, NOT_YET)),
+            Ok(state) => asked.push((host, state.rendered)),
+            Err(_) => skipped.push((host, "an internal error: what it declares is not known")),
         }
     }
     let names: Vec<HostName> = asked.iter().map(|(host, _)| host.clone()).collect();

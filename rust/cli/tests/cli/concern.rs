@@ -129,7 +129,7 @@ fn what_it_declares_is_listed_and_shown() {
     realtime    built in  ubuntu nixos          Isolated CPUs and the right to `SCHED_FIFO`.
     nvidia      built in  ubuntu nixos          The driver and the GPU.
     cuda        built in  ubuntu nixos          The toolkit, cuDNN and TensorRT, pinned package by package.
-    models      built in  ubuntu nixos          Weights of models, at one revision, each file with its size and hash.
+    models      built in  ubuntu nixos darwin   Weights of models, at one revision, each file with its size and hash.
     python      built in  ubuntu nixos darwin   Environments of Python.
     vllm        built in  ubuntu nixos          Inference on the GPU.
     mlx         built in  darwin                Inference on Apple silicon.

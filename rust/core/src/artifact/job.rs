@@ -14,6 +14,7 @@ pub const STAGE_PROGRAM: &str = concat!(
     include_str!("host/fetch.sh"),
     include_str!("host/answers.sh"),
     include_str!("host/build.sh"),
+    include_str!("host/manager.sh"),
     include_str!("host/stage.sh"),
     include_str!("host/collect.sh"),
     include_str!("host/main.sh"),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ObserveScope;
 use crate::artifact::Need;
+use crate::inventory::Platform;
 use crate::name::ManagedPath;
 use crate::query::{Query, quote};
 
@@ -32,7 +33,12 @@ pub(super) struct HeldArtifacts {
 /// One line for every artifact: `whole BASE` or `part BASE BYTES`. One for each thing that staging needs and that is not there:
 /// `lacks BASE NUMBER`, with its place among the needs.
 pub(super) fn query(scope: &ObserveScope<'_>) -> Query {
-    let mut command = String::from(
+    // The `find` of macOS knows no sizes.
+    let mut command = match scope.rendered.platform() {
+        Platform::Darwin => "PATH=/run/current-system/sw/bin:$PATH\n".to_owned(),
+        Platform::Ubuntu | Platform::Nixos => String::new(),
+    };
+    command.push_str(
         r#"held() { # BASE DIGEST
   if [ -d "$1/releases/$2" ]; then
     echo "whole $1"

@@ -52,16 +52,14 @@ pub fn generation_lists(manifest: &Manifest) -> [(&'static str, String); 4] {
 }
 
 /// Whether the question `id` belongs to the round. A host that is given its system by Nix is asked for
-/// paths, packages, units and settings only where such are declared: its tools may be others. Links of artifacts are beside a
-/// system of `NixOS`, also those that are not declared any more.
+/// paths, packages, units and settings only where such are declared: its tools may be others. Links of artifacts are beside its
+/// system, also those that are not declared any more.
 pub(super) fn asked(scope: &ObserveScope<'_>, id: &str) -> bool {
     let rendered = scope.rendered;
     let declared = match id {
-        "paths" | "places" => {
-            let closure = rendered.closure.as_ref();
-            let nixos = closure.is_some_and(|closure| closure.platform == Platform::Nixos);
-            nixos || !rendered.entries.is_empty()
-        }
+        "paths" => return true,
+        // What only Linux can answer.
+        "places" => rendered.platform() != Platform::Darwin,
         "packages" => !rendered.packages.is_empty(),
         "units" => !rendered.units.is_empty(),
         "sysctls" => !rendered.sysctls.is_empty(),
@@ -309,6 +307,9 @@ fi
 /// Three parts, each ended by a NUL where a type or size would stand: nine NUL-ended fields a path;
 /// `sha256sum` lines; size, path and bytes a text.
 fn paths(scope: &ObserveScope<'_>) -> String {
+    if scope.rendered.platform() == Platform::Darwin {
+        return links(scope);
+    }
     let mut wanted = String::new();
     for (path, entry) in &scope.rendered.entries {
         // The text of a file that others may not read never leaves the host.
@@ -338,6 +339,39 @@ exit 0
         managed = managed_paths(scope),
         wanted = quote(&wanted),
         blocks = DIFF_BLOCKS + 1,
+    )
+}
+
+/// The same of a Mac, which has links of artifacts alone, by its own tools where the system brings no others. No text is asked for.
+fn links(scope: &ObserveScope<'_>) -> String {
+    format!(
+        r#"{BEGIN}{managed}IFS=' '
+: >"$0.sums"
+for path in "$@"; do
+  to='' kind=''
+  if [ -h "$path" ]; then
+    kind=l to=$(readlink "$path")
+  elif [ -d "$path" ]; then
+    kind=d
+  elif [ -f "$path" ]; then
+    kind=f
+    {{ sha256sum "$path" || shasum -a 256 "$path" || exit 4; }} >>"$0.sums" 2>/dev/null
+  elif [ -e "$path" ]; then
+    kind=s
+  fi
+  [ -n "$kind" ] || continue
+  stat=$(stat -c '%a %u %g %s|%U|%G' "$path" 2>/dev/null || stat -f '%Lp %u %g %z|%Su|%Sg' "$path") || exit 4
+  names=${{stat#*|}}
+  read -r mode user group size <<STAT
+${{stat%%|*}}
+STAT
+  printf '%s\0' "$kind" "$mode" "$user" "${{names%|*}}" "$group" "${{names#*|}}" "$size" "$to" "$path"
+done
+printf '\0'
+cat "$0.sums"
+printf '\0'
+"#,
+        managed = managed_paths(scope),
     )
 }
 

@@ -15,7 +15,6 @@ use super::place;
 use super::scope::{Occurrence, Scope};
 use super::template_set::Module;
 use crate::artifact::Artifact;
-use crate::inventory::Platform;
 use crate::name::{AccountName, ManagedPath, PackageName, UnitName};
 use crate::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, Sha256Hex, UnitWant,
@@ -78,18 +77,9 @@ pub(super) fn expand(scope: &Scope, module: &Module, draft: &mut Draft) {
 }
 
 /// Puts the artifacts alone into `draft`: all that a module brings to a host whose system Nix builds.
-pub(super) fn artifacts(scope: &Scope, module: &Module, platform: Platform, draft: &mut Draft) {
+pub(super) fn artifacts(scope: &Scope, module: &Module, draft: &mut Draft) {
     let expand = Expand { scope, module };
-    if platform != Platform::Darwin {
-        expand.artifacts(&module.file.artifact, draft);
-        return;
-    }
-    for item in &module.file.artifact {
-        expand.every(draft, item.occurs(), |_, _| {
-            let reason = "artifacts are staged on Linux alone so far".to_owned();
-            Err(scope.field_error(&item.base, "base", reason))
-        });
-    }
+    expand.artifacts(&module.file.artifact, draft);
 }
 
 struct Expand<'a> {

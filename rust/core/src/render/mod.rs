@@ -88,10 +88,8 @@ pub fn render_only(
             Some(expression) => scope.holds(expression),
         };
         match applies {
-            Ok(true) => match closure {
-                None => expand::expand(&scope, module, &mut draft),
-                Some(platform) => expand::artifacts(&scope, module, platform, &mut draft),
-            },
+            Ok(true) if closure.is_some() => expand::artifacts(&scope, module, &mut draft),
+            Ok(true) => expand::expand(&scope, module, &mut draft),
             Ok(false) => {}
             Err(error) => draft.errors.push(error),
         }

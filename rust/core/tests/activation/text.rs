@@ -370,9 +370,6 @@ fn system(platform: Platform) -> Draft {
         .into(),
     });
     draft.plan.reboot.push("kernel".to_owned().into());
-    if platform == Platform::Darwin {
-        return draft;
-    }
     // One artifact comes, and another is not declared any more.
     let release = format!("releases/{}", "5a".repeat(32));
     draft

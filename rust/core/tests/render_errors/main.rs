@@ -267,23 +267,6 @@ name = "x.service"
     ");
 }
 
-/// What can be staged nowhere is an error, before a host is asked.
-#[test]
-fn a_mac_gets_no_artifacts() {
-    let module = "[[artifact]]\nkind = \"model\"\nname = \"tiny\"\nbase = \"/srv/tiny\"\nsource = \"/srv/incoming\"\nfiles = \"[]\"\n";
-    let files = [("time/ubuntu/module.toml".to_owned(), module.to_owned())];
-    let folders = Folders::default().with("modules", files.into_iter().collect());
-    let set = TemplateSet::of(&folders).expect("a module");
-    let inventory = json!({
-        "version": 1,
-        "cluster": { "operators": {} },
-        "hosts": { "box": { "platform": "darwin", "time": {} } },
-    });
-    let facts = Facts::from_inventory(&inventory);
-    let errors = render(&facts, &HostName::new("box").expect("a name"), &set).unwrap_err();
-    insta::assert_snapshot!(errors, @"modules/time/ubuntu/module.toml:4: host `box`: `base`: artifacts are staged on Linux alone so far");
-}
-
 /// One that needs a package to be there agrees with one that pins it.
 #[test]
 fn several_concerns_need_a_package() {

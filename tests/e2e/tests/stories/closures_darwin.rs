@@ -11,7 +11,7 @@ use crate::closures::{CURRENT, PROFILE, installed_mac};
 use crate::cluster::Cluster;
 
 /// A system that runs one daemon, in the version of the system.
-fn system(version: &str) -> Value {
+pub(crate) fn system(version: &str) -> Value {
     json!({
         "version": format!("26.05.{version}"),
         "packages": { "alpha": version },
@@ -34,7 +34,7 @@ fn expected(path: &str, version: &str) -> String {
 }
 
 /// No job of ours is left with launchd.
-fn quiet(cluster: &Cluster) -> Result<()> {
+pub(crate) fn quiet(cluster: &Cluster) -> Result<()> {
     let mac = cluster.machine("mac");
     mac.wait_until(
         Duration::from_secs(20),

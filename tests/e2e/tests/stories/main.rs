@@ -6,6 +6,7 @@
 mod access;
 mod archives;
 mod artifacts;
+mod artifacts_darwin;
 mod artifacts_nixos;
 mod bad_hosts;
 mod bare;

@@ -4,8 +4,8 @@
 #   sh /var/lib/deployctl/artifacts/JOB/stage.sh status      says how far it is
 #   sh /var/lib/deployctl/artifacts/JOB/stage.sh start       starts it, or goes on where it was
 #
-# Joined from several files; the shell reads all of it before the last line starts it. Needs coreutils, util-linux (flock),
-# systemd, and curl for what comes over HTTPS; openssl is used where it is.
+# Joined from several files; the shell reads all of it before the last line starts it. Needs GNU's coreutils and findutils, flock,
+# systemd or launchd, and curl for what comes over HTTPS; openssl is used where it is.
 #
 # Paths, names, hashes and URLs come from a charset without blanks, quotes and glob characters. Backquotes in messages are for
 # people.
@@ -14,7 +14,17 @@ set -u
 LC_ALL=C
 export LC_ALL
 umask 022
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+manager=systemd
+if [ -d /System/Library/LaunchDaemons ]; then
+  # The tools of macOS are not GNU's, so there the system's come first; and its curl knows other certificates.
+  manager=launchd
+  PATH=/run/current-system/sw/bin:$PATH
+  CURL_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt
+  export CURL_CA_BUNDLE
+else
+  PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin
+fi
 export PATH
 
 J=${0%/*}     # folder of this job
@@ -39,11 +49,16 @@ one_line() {
 
 tell() { printf '==> %s\n' "$*"; }
 
+# deny TEXT HINT: writes down why the job cannot come to its end.
+deny() {
+  printf '%s\n%s\n' "$(one_line "$1")" "$2" >"$J/failure"
+  write_line "$J/phase" failed
+}
+
 # fail TEXT HINT: ends the job (always in the unit).
 fail() {
   printf 'failed: %s\n' "$1"
-  printf '%s\n%s\n' "$(one_line "$1")" "$2" >"$J/failure"
-  write_line "$J/phase" failed
+  deny "$1" "$2"
   exit 1
 }
 

@@ -1,26 +1,18 @@
 
 # --- one job ------------------------------------------------------------------------------------------------------------
 
-unit=deployctl-stage-${J##*/}.service
-
-runs() { systemctl --quiet is-active "$unit"; }
-
-# start: in a unit of its own, at low priority, bound to no connection.
+# start: on its own, at low priority, bound to no connection.
 start() {
-  if [ -d "$whole" ]; then
+  if ! has_tools; then
+    without_tools deny
+  elif [ -d "$whole" ]; then
     check_release
   elif ! runs; then
     rm -f "$J/failure" "$J/note" "$J/at"
     write_line "$J/phase" running
-    st_words=$(systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=Nice=19 --property=CPUWeight=10 \
-      --property=IOWeight=10 --property=IOSchedulingClass=best-effort --property=IOSchedulingPriority=7 \
-      --property=RuntimeDirectory="${unit%.service}" --property=RuntimeDirectoryMode=0700 \
-      --description="deployctl stages $w_kind $w_name" /bin/sh "$J/stage.sh" run 2>&1) || {
+    st_words=$("${manager}_launch" 2>&1) || {
       # Another controller may have been faster.
-      if ! runs; then
-        printf '%s\n%s\n' "cannot start \`$unit\`: $(one_line "$st_words")" 'see `journalctl -b` on the host' >"$J/failure"
-        write_line "$J/phase" failed
-      fi
+      if ! runs; then deny "cannot start \`$job\`: $st_words" "$job_hint"; fi
     }
   fi
   status
@@ -33,17 +25,15 @@ check_release() {
   if [ -z "$w_build" ]; then
     wanted_files >"$J/declared"
   elif ! cp -- "$whole.files" "$J/declared" 2>/dev/null; then
-    printf '%s\n%s\n' "\`$whole.files\`, the list of its files, is missing: something removed it" \
-      "let it be made anew: \`mv -T $whole $part\`, then stage again" >"$J/failure"
-    write_line "$J/phase" failed
+    deny "\`$whole.files\`, the list of its files, is missing: something removed it" \
+      "let it be made anew: \`mv $whole $part\`, then stage again"
     return
   fi
   while read -r _ cr_size cr_path; do
     size_of "$whole/$cr_path"
     [ "$size" != "$cr_size" ] || continue
-    printf '%s\n%s\n' "\`$whole/$cr_path\` has ${size:-0} bytes, and $cr_size are declared: something changed it" \
-      "let it be mended: \`mv -T $whole $part\`, then stage again; what is whole in it is not fetched again" >"$J/failure"
-    write_line "$J/phase" failed
+    deny "\`$whole/$cr_path\` has ${size:-0} bytes, and $cr_size are declared: something changed it" \
+      "let it be mended: \`mv $whole $part\`, then stage again; what is whole in it is not fetched again"
   done <"$J/declared"
   rm -f "$J/declared"
 }
@@ -85,6 +75,7 @@ there_in_part() {
 }
 
 run() {
+  trap '"${manager}_end"' EXIT
   exec >>"$J/log" 2>&1
   exec 9>>"$J/lock"
   flock -n 9 || exit 0
@@ -133,13 +124,28 @@ finish() {
 # of_nix: whether Nix builds the system; an apply stages before it switches to that.
 of_nix() { [ -e /run/current-system ]; }
 
+# has_tools: also whether they are GNU's. Else $ht_tool is the one that is not there.
+has_tools() {
+  for ht_tool in flock sha256sum df; do command -v "$ht_tool" >/dev/null || return 1; done
+  ht_tool=stat
+  stat -c %s / >/dev/null 2>&1 || return 1
+  ht_tool=find
+  find / -maxdepth 0 -printf '' >/dev/null 2>&1
+}
+
+# without_tools fail|deny: $ht_tool is missing.
+without_tools() {
+  wt_hint='install it: it comes with coreutils, findutils or util-linux'
+  if [ "$manager" = launchd ]; then wt_hint="a system of nix-darwin brings it: apply once without $w_kind \`$w_name\`"; fi
+  "$1" "\`$ht_tool\` as GNU has it is not installed" "$wt_hint"
+}
+
 check_tools() {
-  for ct_tool in flock sha256sum stat find df; do
-    command -v "$ct_tool" >/dev/null || fail "\`$ct_tool\` is not installed" 'install it: it comes with coreutils, findutils or util-linux'
-  done
   if [ -z "$w_url" ]; then return; fi
   command -v curl >/dev/null || fail '`curl` is not installed, and the source is an address' 'install the package curl'
-  [ -s /etc/ssl/certs/ca-certificates.crt ] || fail 'there are no certificates of authorities in `/etc/ssl/certs`' 'install the package ca-certificates'
+  ct_hint='install the package ca-certificates'
+  if [ "$manager" = launchd ]; then ct_hint='a system of nix-darwin has them there'; fi
+  [ -s /etc/ssl/certs/ca-certificates.crt ] || fail 'there is no `/etc/ssl/certs/ca-certificates.crt`, the certificates of authorities' "$ct_hint"
   if [ -z "$w_credential" ]; then return; fi
   read_line "$w_credential"
   case $line in
