@@ -10,6 +10,11 @@ let
   state = "/var/lib/mlx";
   # Installed by hand, as vLLM's on Linux: nixpkgs builds mlx without Metal.
   server = "/opt/mlx/current/bin/mlx_lm.server";
+  # The link of a model of `models` is switched beside the system, so another release is to be another daemon.
+  path = mlx.model.path or null;
+  isServed = snapshot: "${snapshot.folder}/current" == path;
+  served = builtins.filter isServed (builtins.attrValues (host.models.snapshots or { }));
+  release = snapshot: builtins.hashString "sha256" (builtins.toJSON snapshot.manifest);
   wired = if mlx.wired_limit_mib or null == null then 0 else mlx.wired_limit_mib;
 in
 lib.mkIf (host ? mlx) {
@@ -28,7 +33,7 @@ lib.mkIf (host ? mlx) {
     command = lib.escapeShellArgs [
       server
       "--model"
-      mlx.model.id
+      (if path == null then mlx.model.id else path)
       "--host"
       mlx.host
       "--port"
@@ -48,6 +53,9 @@ lib.mkIf (host ? mlx) {
       # A request may name any model; the server must not download it.
       HF_HUB_OFFLINE = "1";
       TRANSFORMERS_OFFLINE = "1";
+    }
+    // lib.optionalAttrs (served != [ ]) {
+      DEPLOYCTL_RELEASE = lib.concatMapStrings release served;
     };
     serviceConfig = {
       UserName = mlx.user;
@@ -76,7 +84,7 @@ lib.mkIf (host ? mlx) {
   # that a daemon had set already would leave nothing to undo.
   system.activationScripts.launchd.text = lib.mkBefore ''
     install -d -m 0755 /var/lib
-    install -d -m 0750 -o ${mlx.user} -g staff ${state} ${state}/log ${state}/hf
+    install -d -m 0750 -o ${mlx.user} -g staff ${state} ${state}/log ${state}/hf ${state}/hf/hub
     echo 'checking the limit of wired memory...' >&2
     ${lib.readFile ../undo.sh}
     ${lib.readFile ./darwin/wired-limit.sh}

@@ -222,6 +222,7 @@
     mlx = {
       model = {
         id = "mlx-community/Llama-3.3-70B-Instruct-4bit";
+        path = "/opt/models/tiny/current";
         served_name = "llama-70b";
       };
       wired_limit_mib = 43008;

@@ -22,6 +22,8 @@ pub(crate) struct Served {
     pub(crate) models: bool,
     /// What requests call the model; `None` where the host declares no model.
     pub(crate) model: Option<String>,
+    /// What its list has of models; `None`: any.
+    pub(crate) listed: Option<String>,
     /// The name of the secret that it is shown as bearer.
     pub(crate) credential: Option<String>,
     /// Seconds that the first answer may take.
@@ -62,6 +64,11 @@ pub(super) fn of(
             .map_err(|_| from.fault("is no number of whole seconds"))?
             .clamp(ANSWER, super::query::LONGEST_REQUEST),
     };
+    let model = text(asked.model.as_ref(), &context)?;
+    let listed = match &asked.listed {
+        None => model.clone(),
+        listed => text(listed.as_ref(), &context)?,
+    };
     Ok(Some(Served {
         concern: concern.to_owned(),
         address: address.parse().map_err(|_| {
@@ -74,7 +81,8 @@ pub(super) fn of(
             .ok_or_else(|| asked.port.fault("is no port: 1 to 65535"))?,
         health: asked.health.clone(),
         models: asked.models,
-        model: text(asked.model.as_ref(), &context)?,
+        model,
+        listed,
         credential: text(asked.credential.as_ref(), &context)?,
         first_answer,
     }))

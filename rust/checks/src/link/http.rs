@@ -46,7 +46,12 @@ fn of_service(line: &Line<'_>, from: &End<'_>, peer: &End<'_>, service: &Served)
         needed = add(&mut checks, check, needed);
     }
     if service.models {
-        let check = models(&request, id("models"), service.model.clone(), hints.clone());
+        let check = models(
+            &request,
+            id("models"),
+            service.listed.clone(),
+            hints.clone(),
+        );
         needed = add(&mut checks, check, needed);
     }
     if let Some(model) = service.model.as_ref().filter(|_| service.models) {

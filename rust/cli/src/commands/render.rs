@@ -25,9 +25,19 @@ pub(super) async fn run(context: &Context, args: &args::Render) -> Result<Verdic
             Rendering::Files(rendered) => {
                 all.insert(host.clone(), *rendered);
             }
-            Rendering::NeedsClosure { .. } => context.ui.say(&format!(
-                "{host}: no files: `deployctl build {host}` builds its system"
-            )),
+            Rendering::NeedsClosure { beside, .. } => {
+                let what = if beside.entries.is_empty() {
+                    "no files"
+                } else {
+                    "links of artifacts alone"
+                };
+                context.ui.say(&format!(
+                    "{host}: {what}: `deployctl build {host}` builds its system"
+                ));
+                if !beside.entries.is_empty() {
+                    all.insert(host.clone(), *beside);
+                }
+            }
         }
     }
     if let Some(out) = &args.out {

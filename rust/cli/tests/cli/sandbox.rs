@@ -261,6 +261,43 @@ fn rendering_twice_gives_the_same_bytes() {
     assert_eq!(list.out, env.run(&["render", "--json"]).out);
 }
 
+/// What a host whose system Nix builds holds beside it is rendered as well.
+#[test]
+fn links_beside_a_system_are_rendered() {
+    let env = TestEnv::new();
+    let sha256 = "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356";
+    let tiny = serde_json::json!({ "snapshots": { "tiny": {
+        "manifest": {
+            "repository": "lab/tiny",
+            "revision": "1".repeat(40),
+            "files": [{ "path": "config.json", "size": 3, "sha256": sha256 }],
+        },
+        "folder": "/opt/models/tiny",
+        "directory": "/opt/incoming",
+    }}});
+    env.edit("/hosts/mac-mini/models", tiny);
+    let out = env.path("out");
+    let said = env.run(&["render", "mac-mini", "--out", out.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err.contains(
+            "mac-mini: links of artifacts alone: `deployctl build mac-mini` builds its system"
+        ),
+        "{}",
+        said.err
+    );
+    let target = std::fs::read_link(out.join("mac-mini/opt/models/tiny/current")).unwrap();
+    assert!(target.starts_with("releases"), "{}", target.display());
+    let said = env.run(&["render", "mac-mini"]);
+    assert_eq!(
+        said.out,
+        format!(
+            "mac-mini\n  /opt/models/tiny/current  (models, link to {})\n",
+            target.display()
+        )
+    );
+}
+
 #[test]
 fn a_sudo_password_leaves_no_trace() {
     let env = TestEnv::new();

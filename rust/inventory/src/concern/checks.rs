@@ -360,7 +360,7 @@ health = "/ready"
         == health = "/ready" -> 
         modules/web/checks.toml:3: asks for nothing; expected `health` or `models`
         == health =  -> helth = 
-        modules/web/checks.toml:6: unknown field `helth`, expected one of `address`, `port`, `health`, `models`, `model`, `credential`, `first_answer_seconds`
+        modules/web/checks.toml:6: unknown field `helth`, expected one of `address`, `port`, `health`, `models`, `model`, `listed`, `credential`, `first_answer_seconds`
         == /ready -> ready
         modules/web/checks.toml:6: `health` is `ready`; expected a path such as `/health`, of letters, digits and `/._-`
         == /ready -> /a b

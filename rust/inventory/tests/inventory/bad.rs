@@ -182,6 +182,25 @@ fn what_is_allowed() {
             ("hosts.mac-mini.mlx.decode_concurrency", json!(1)),
             ("hosts.mac-mini.mlx.wired_limit_mib", json!(43008)),
         ],
+        // A model of `models` by its link.
+        &[
+            (
+                "hosts.mac-mini.models",
+                json!({ "snapshots": { "tiny": {
+                    "manifest": {
+                        "repository": "lab/tiny",
+                        "revision": "1".repeat(40),
+                        "files": [{ "path": "a", "size": 1, "sha256": "0".repeat(64) }],
+                    },
+                    "folder": "/opt/models/tiny",
+                    "hub": "https://hub.example",
+                }}}),
+            ),
+            (
+                "hosts.mac-mini.mlx.model.path",
+                json!("/opt/models/tiny/current"),
+            ),
+        ],
         // A size that nobody declared is not judged.
         &[("hosts.mac-mini.mlx.model.weights_mib", GONE)],
     ];

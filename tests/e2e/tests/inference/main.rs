@@ -165,7 +165,55 @@ fn mlx_answers_on_its_host_and_over_the_link() -> Result<()> {
     assert_fails(&ask(&place, &checks, "mlx/listening")?, "nothing listens");
     assert_fails(&ask(&place, &checks, "mlx/health")?, "curl: (7)");
     assert_fails(&ask_link(&place, &inventory, "mlx-health")?, "");
-    Ok(())
+    mlx_serves_a_link(&mut place)
+}
+
+/// The same model by the link of an artifact: requests call it by the link, and the list by what that leads to.
+fn mlx_serves_a_link(place: &mut Place) -> Result<()> {
+    let folder = place.folder.path().join("tiny");
+    let home = place.folder.path().join("elsewhere");
+    let (link, files) = (folder.join("current"), model(&home)?);
+    let release = format!("releases/{}", "5a".repeat(32));
+    std::fs::create_dir_all(folder.join("releases"))?;
+    told(
+        Path::new("/bin/cp"),
+        &["-rL", &files, &folder.join(&release).to_string_lossy()],
+    )?;
+    std::os::unix::fs::symlink(&release, &link)?;
+    // Our module makes the folder of the cache, without which the server lists nothing at all.
+    let cache = place.folder.path().join("empty");
+    std::fs::create_dir_all(cache.join("hub"))?;
+    let inventory = declared(|hosts| {
+        let mac = &mut hosts["mac-mini"];
+        mac["mlx"]["model"]["path"] = json!(link);
+        mac["models"] = json!({ "snapshots": { "tiny": {
+            "manifest": {
+                "repository": MODEL,
+                "revision": "1".repeat(40),
+                "files": [{ "path": "config.json", "size": 1, "sha256": "0".repeat(64) }],
+            },
+            "folder": folder,
+            "hub": "https://hub.example",
+        }}});
+    })?;
+    let checks = checks_of(&inventory, "mac-mini")?;
+    let command = mlx_command()?.replace(MODEL, &link.to_string_lossy());
+    place.serve(
+        &format!(
+            "env HF_HOME={} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 {command}",
+            cache.display()
+        ),
+        "curl -sS -m 2 http://10.0.0.2:8080/health",
+        Duration::from_secs(90),
+    )?;
+    let listed = ask(place, &checks, "mlx/model")?;
+    assert_passes(&listed);
+    ensure!(listed.evidence.ends_with(&release), "{listed:#?}");
+    assert_passes(&ask(place, &checks, "mlx/chat")?);
+    for what in ["mlx-models", "mlx-chat"] {
+        assert_passes(&ask_link(place, &inventory, what)?);
+    }
+    place.stop()
 }
 
 #[test]

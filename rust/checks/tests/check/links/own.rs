@@ -88,6 +88,16 @@ fn what_it_lists_and_no_chat_without_a_model() {
         ]
     );
     assert!(checks[1].query.command.contains("-m 90 "));
+    // A server may list a model by another name than requests do.
+    let expected = |listed: &str| {
+        let facts = serde_json::json!({ "address": "10.0.0.1" });
+        let checks = asked(&cluster(&format!("{named}{listed}"), facts));
+        checks[0].expected.clone()
+    };
+    let base = "http://10.0.0.1:8080/v1/models names";
+    assert_eq!(expected(""), format!("{base} small"));
+    assert_eq!(expected("listed = \"'other'\"\n"), format!("{base} other"));
+    assert_eq!(expected("listed = \"none\"\n"), format!("{base} a model"));
 }
 
 #[test]

@@ -16,8 +16,10 @@ pub struct OverLinks {
     pub health: Option<String>,
     /// Whether it lists models, as `OpenAI`'s does.
     pub models: bool,
-    /// The model that it lists, and that answers one token; left out or none: it lists any.
+    /// The model that answers one token, and that it lists; left out or none: it lists any.
     pub model: Option<Expression>,
+    /// What its list calls that model, where that is not `model`; none: the list is of any.
+    pub listed: Option<Expression>,
     /// The name of the secret that it is shown as bearer; left out or none: it is shown none.
     pub credential: Option<Expression>,
     /// How long the first answer may take, in seconds, where that is more than usual.
@@ -34,6 +36,7 @@ pub(super) struct OverLinksItem {
     #[serde(default)]
     models: bool,
     model: Option<Phrase>,
+    listed: Option<Phrase>,
     credential: Option<Phrase>,
     first_answer_seconds: Option<Phrase>,
 }
@@ -46,6 +49,7 @@ impl OverLinksItem {
         }
         for (key, given) in [
             ("model", &self.model),
+            ("listed", &self.listed),
             ("first_answer_seconds", &self.first_answer_seconds),
         ] {
             if let Some(given) = given.as_ref().filter(|_| !self.models) {
@@ -65,6 +69,7 @@ impl OverLinksItem {
             address: expression(&self.address),
             port: expression(&self.port),
             model: self.model.as_ref().map(&mut expression),
+            listed: self.listed.as_ref().map(&mut expression),
             credential: self.credential.as_ref().map(&mut expression),
             first_answer_seconds: self.first_answer_seconds.as_ref().map(&mut expression),
             health: self.health.map(toml::Spanned::into_inner),
