@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use deployctl_core::artifact::{Artifact, Job, StagePhase, StageStatus, parse_stage_status};
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::{HostName, ManagedPath};
 use deployctl_core::plan::{ArtifactChange, Plan};
 use deployctl_core::query::printable_line;
@@ -113,7 +114,7 @@ impl<'a> Staging<'a> {
         for change in now {
             let artifact = rendered.artifacts.get(&change.base);
             let artifact = artifact.expect("the plan was made from it");
-            staged.bytes += self.one(&change.base, artifact).await?;
+            staged.bytes += self.one(rendered, &change.base, artifact).await?;
             staged.artifacts += 1;
         }
         if !waiting.is_empty() {
@@ -123,7 +124,12 @@ impl<'a> Staging<'a> {
     }
 
     /// Stages one artifact; returns the bytes that came from its source since the job was first started.
-    async fn one(&mut self, base: &ManagedPath, artifact: &Artifact) -> Result<u64, Outcome> {
+    async fn one(
+        &mut self,
+        rendered: &Rendered,
+        base: &ManagedPath,
+        artifact: &Artifact,
+    ) -> Result<u64, Outcome> {
         let what = format!("{} {}", artifact.kind, artifact.name);
         let job = Job::new(base, artifact);
         self.upload(&job).await?;
@@ -144,7 +150,7 @@ impl<'a> Staging<'a> {
                             "`{}`: {what}: what stages it was ended again and again",
                             self.host
                         ),
-                        "see who ends it: `journalctl -u 'deployctl-stage-*'` on the host",
+                        &who_ends(rendered.platform(), &job),
                     ));
                 }
                 StagePhase::Interrupted => {
@@ -281,6 +287,16 @@ fn failed(host: &HostName, what: &str, status: StageStatus) -> Outcome {
         hint,
     };
     Outcome::NotStaged { reason }
+}
+
+/// Where a host says what ended a job.
+fn who_ends(platform: Platform, job: &Job) -> String {
+    match platform {
+        Platform::Ubuntu | Platform::Nixos => {
+            "see who ends it: `journalctl -u 'deployctl-stage-*'` on the host".to_owned()
+        }
+        Platform::Darwin => format!("see how far it came: `{}/log` on the host", job.directory()),
+    }
 }
 
 /// Artifacts that an apply stages after its first step.

@@ -55,6 +55,17 @@
       power_limit_watts = 300;
       modules = [ "nvidia" ];
     };
+    python = {
+      uv = {
+        wheel = {
+          path = "uv-0.13.9-py3-none-musllinux_1_1_x86_64.whl";
+          size = 1;
+          sha256 = "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19";
+        };
+        mirror = "https://mirror.example/uv";
+      };
+      environments = { };
+    };
     models.snapshots.tiny = {
       manifest = {
         repository = "org/tiny";
@@ -209,6 +220,17 @@
       addresses = [ "192.168.7.2/22" ];
       gateway = "192.168.4.1";
       mtu = 1500;
+    };
+    python = {
+      uv = {
+        wheel = {
+          path = "uv-0.13.9-py3-none-macosx_11_0_arm64.whl";
+          size = 1;
+          sha256 = "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19";
+        };
+        mirror = "https://mirror.example/uv";
+      };
+      environments = { };
     };
     models.snapshots.tiny = {
       manifest = {

@@ -7,14 +7,15 @@
 uv=$J/uv
 program=$J/program
 project=$J/inputs
-# In memory, for root alone; systemd removes it with the unit, however that ends.
 secrets=$RUNTIME_DIRECTORY
+# What programs for other distributions are started by on NixOS; elsewhere it means nothing.
+loader=/run/current-system/sw/share/nix-ld/lib
 trap 'rm -f "$uv" "$secrets/netrc" "$J/said" "$J/plan" "$J/out"' EXIT
 
 # run_uv ARGUMENTS...: with no settings but the project's, and what it says in $J/said.
 run_uv() {
   env -i PATH="$PATH" LC_ALL=C.UTF-8 HOME="$J" NETRC="$secrets/netrc" UV_NO_SYSTEM_CONFIG=1 UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1 \
-    UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR="$cache/uv" UV_LINK_MODE=hardlink UV_PROJECT_ENVIRONMENT="$part" \
+    NIX_LD="$loader/ld.so" NIX_LD_LIBRARY_PATH="$loader" UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR="$cache/uv" UV_LINK_MODE=hardlink UV_PROJECT_ENVIRONMENT="$part" \
     "$uv" --directory "$project" --color never "$@" >"$J/out" 2>"$J/said" </dev/null
 }
 
@@ -47,32 +48,50 @@ unpack_uv() {
     *) un_python=$(command -v "python$python" || command -v python3) || un_python="python$python" ;;
   esac
   "$un_python" -I -B -c '' 2>/dev/null ||
-    fail "there is no interpreter \`$un_python\` on the host" 'install Python first: `apt-get install python3`, or name another one as `python`'
+    fail "there is no interpreter \`$un_python\` on the host" "$install_python"
   "$un_python" -I -B "$program/unpack.py" "$into/$uv_wheel" "$uv" ||
     fail "\`$uv_wheel\` holds no uv" 'the wheel of uv has it in `uv-VERSION.data/scripts`'
-  run_uv --version || fail "uv of \`$uv_wheel\` does not run on this host: $(one_line "$(cat "$J/said")")" "take the wheel for $(uname -m)"
+  run_uv --version || {
+    un_hint="take the wheel for $(uname -m)"
+    if [ -e /etc/NIXOS ]; then un_hint="$un_hint whose name has \`musllinux\`: it needs no loader of another distribution"; fi
+    fail "uv of \`$uv_wheel\` does not run on this host: $(one_line "$(cat "$J/said")")" "$un_hint"
+  }
   tell "$(cat "$J/out")"
 }
 
 # write_netrc: logins for indexes, in memory alone.
 write_netrc() {
-  (umask 077 && : >"$secrets/netrc")
+  netrc=$(logins) || exit 1
+  if [ -n "$netrc" ]; then printf '%s\n' "$netrc" | offer netrc || exit 1; fi
+}
+
+# logins: prints them; what goes wrong is for the log.
+logins() {
   sed -n 's/^secret //p' "$J/wanted" | while read -r wn_file wn_user wn_host; do
     read_line "$wn_file"
     case $line in
-      '') fail "\`$wn_file\` is missing or empty" "declare it in \`cluster.secrets\`, and an apply opens it first; or put the password of \`$wn_user\` at $wn_host there, in one line, readable by root alone" ;;
-      *[[:space:]]*) fail "\`$wn_file\` holds no password: it has blanks" 'put the password there alone, in one line' ;;
+      '') fail "\`$wn_file\` is missing or empty" "declare it in \`cluster.secrets\`, and an apply opens it first; or put the password of \`$wn_user\` at $wn_host there, in one line, readable by root alone" >&2 ;;
+      *[[:space:]]*) fail "\`$wn_file\` holds no password: it has blanks" 'put the password there alone, in one line' >&2 ;;
     esac
-    printf 'machine %s login %s password %s\n' "$wn_host" "$wn_user" "$line" >>"$secrets/netrc"
-  done || exit 1
+    printf 'machine %s login %s password %s\n' "$wn_host" "$wn_user" "$line"
+  done
 }
 
 find_interpreter() {
   run_uv python find --no-project --no-managed-python "$python" || {
     complaint
-    fail "there is no interpreter \`$python\` on the host: $complaint" 'install it first, or name another one as `python`'
+    fail "there is no interpreter \`$python\` on the host: $complaint" "$install_python"
   }
   interpreter=$(cat "$J/out")
+  # What Nix has in its store it may remove once no system has it any more.
+  fi_path=$(readlink -f "$interpreter")
+  case $fi_path in
+    /nix/store/*)
+      interpreter=$fi_path
+      fi_path=${fi_path#/nix/store/}
+      hold "/nix/store/${fi_path%%/*}"
+      ;;
+  esac
 }
 
 # check_lock: the lock is of this project. Without the network first, and no answer of the cache counts.
@@ -148,6 +167,10 @@ list_files() {
   "$interpreter" -I -B "$program/list.py" "$part" "$J/files"
 }
 
+install_python='install Python first: `apt-get install python3`, or name another one as `python`'
+if [ -e /run/current-system ]; then
+  install_python="name another one as \`python\`, or let a system bring it: \`extra.packages\`, and apply once without $w_kind \`$w_name\`"
+fi
 options=''
 for extra in $extras; do options="$options --extra $extra"; done
 for group in $groups; do options="$options --group $group"; done

@@ -7,7 +7,7 @@ import re
 import sys
 
 lock, said, cache = sys.argv[1:]
-machine = platform.machine()
+machines = (platform.machine(), "universal2") if sys.platform == "darwin" else (platform.machine(),)
 
 
 def plain(name):
@@ -24,7 +24,7 @@ def sizes():
         if not name or not version:
             continue
         wheels = re.findall(r'([^/"]+)\.whl".*?\bsize = (\d+)', block)
-        fitting = [int(size) for file, size in wheels if file.endswith("any") or machine in file]
+        fitting = [int(size) for file, size in wheels if file.endswith("any") or any(machine in file for machine in machines)]
         yield (plain(name[1]), version[1]), max(fitting, default=0)
 
 

@@ -275,7 +275,11 @@ fn links_beside_a_system_are_rendered() {
         "folder": "/opt/models/tiny",
         "directory": "/opt/incoming",
     }}});
-    env.edit("/hosts/mac-mini/models", tiny);
+    let inventory = env.path("inventory.json");
+    let mut facts: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&inventory).unwrap()).unwrap();
+    facts["hosts"]["mac-mini"]["models"] = tiny;
+    std::fs::write(&inventory, facts.to_string()).unwrap();
     let out = env.path("out");
     let said = env.run(&["render", "mac-mini", "--out", out.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);

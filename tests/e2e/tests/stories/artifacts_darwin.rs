@@ -157,13 +157,23 @@ fn interrupted(story: &Story) -> Result<()> {
     story.hub.asked()?;
     let controller = cluster.command(&["stage", "mac"]).spawn()?;
     story.has(usize::try_from(kept)? / MIB + 3)?;
+    // One that is killed is still known to launchd, and the controller starts it anew.
+    mac.ok(&format!(
+        "kill -9 $({JOB} | sed -n 's/^[[:blank:]]*pid = //p')"
+    ))?;
+    story.has(usize::try_from(kept)? / MIB + 5)?;
     mac.ok("pkill -f '[s]shd.*: root@'")?;
     let output = controller.wait_with_output()?;
     assert!(output.status.success(), "{output:?}");
     let asked = story.hub.asked()?;
     let sent = asked.iter().filter(|it| it.file == "model.safetensors");
     let sent: u64 = sent.map(|it| it.sent).sum();
-    assert_eq!(sent, u64::try_from(WEIGHTS)? - kept, "{asked:?}");
+    // What was on its way to the one that was killed is sent again.
+    let rest = u64::try_from(WEIGHTS)? - kept;
+    assert!(
+        (rest..rest + u64::try_from(MIB)?).contains(&sent),
+        "{rest} bytes of {asked:?}"
+    );
     cluster
         .deployctl(&["stage", "mac"])?
         .expect(0)
@@ -220,6 +230,26 @@ fn switched(story: &Story) -> Result<()> {
     broken["activate"] = json!("echo no; exit 7");
     cluster.declare_system("mac", &broken)?;
     story.apply()?.expect(5).says("rolled back");
+    assert_eq!(mac.ok(CURRENT)?, before);
+    assert_eq!(story.serves("red")?, first);
+
+    // The controller is lost in the window: the Mac goes back by itself.
+    let mut slow = with_reader("3", "blue");
+    slow["activate"] = json!("sleep 60");
+    cluster.declare_system("mac", &slow)?;
+    let mut controller = cluster
+        .command(&["apply", "mac", "--yes", "--timeout", "15"])
+        .spawn()?;
+    mac.wait_until(
+        Duration::from_secs(40),
+        &format!("test \"$({IN_USE})\" != {first}"),
+    )?;
+    controller.kill()?;
+    controller.wait()?;
+    mac.wait_until(
+        Duration::from_secs(120),
+        "test ! -e /var/lib/deployctl/lease",
+    )?;
     assert_eq!(mac.ok(CURRENT)?, before);
     assert_eq!(story.serves("red")?, first);
 

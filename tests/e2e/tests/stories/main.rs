@@ -20,6 +20,7 @@ mod cluster;
 mod demo;
 mod effect;
 mod environments;
+mod environments_nix;
 mod everyday;
 mod first;
 mod gates;

@@ -19,7 +19,7 @@ manager=systemd
 if [ -d /System/Library/LaunchDaemons ]; then
   # The tools of macOS are not GNU's, so there the system's come first; and its curl knows other certificates.
   manager=launchd
-  PATH=/run/current-system/sw/bin:$PATH
+  PATH=/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:$PATH
   CURL_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt
   export CURL_CA_BUNDLE
 else

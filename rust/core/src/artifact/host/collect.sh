@@ -55,7 +55,7 @@ gc_base() { # [--yes]
     gb_left=$((gb_left - 1))
     if [ "$gb_word" = free ] && [ "${1-}" = --yes ]; then
       # First the name: what is half removed is no release.
-      { mv -T -- "$gb_release" "$gb_release.part" && rm -rf -- "$gb_release.part" "$gb_release.files"; } || gb_word=stuck
+      { mv -T -- "$gb_release" "$gb_release.part" && rm -rf -- "$gb_release.part" "$gb_release.files" "$gb_release.root"; } || gb_word=stuck
     fi
     printf '%s %s %s\n' "$gb_word" "$kib" "$gb_release"
   done
@@ -70,6 +70,12 @@ gc_base() { # [--yes]
     if [ "${1-}" = --yes ]; then rm -rf -- "$gb_part" || gb_word=stuck; fi
     printf '%s %s %s\n' "$gb_word" "$kib" "$gb_part"
   done
+  if [ "${1-}" = --yes ]; then
+    # What Nix keeps for a release that is not there, as one that could not be made.
+    for gb_root in "$gc_base"/releases/*.root; do
+      if [ ! -d "${gb_root%.root}" ]; then rm -f -- "$gb_root"; fi
+    done
+  fi
   if [ -n "$gb_wanted" ] || [ ! -d "$gc_base/cache" ]; then return; fi
   # What a release has in common with it takes no room of its own.
   kib=$(du -sk -- "$gc_base/releases" "$gc_base/cache" 2>/dev/null | tail -n 1) || kib=0

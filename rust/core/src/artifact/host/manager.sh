@@ -19,7 +19,12 @@ systemd_launch() {
     --description="deployctl stages $w_kind $w_name" /bin/sh "$J/stage.sh" run
 }
 
+systemd_begin() { :; }
+
 systemd_end() { :; }
+
+# The unit's folder is in memory, and goes with it.
+systemd_offer() { (umask 077 && cat >"$1"); }
 
 launchd_loaded() { launchctl print "system/$label" >/dev/null 2>&1; }
 
@@ -50,8 +55,29 @@ launchd_launch() {
   launchctl bootstrap system "$J/stage.plist"
 }
 
+launchd_begin() {
+  RUNTIME_DIRECTORY=$J/runtime
+  rm -rf "$RUNTIME_DIRECTORY" "$J/offers"
+  mkdir -m 0700 "$RUNTIME_DIRECTORY" || fail "cannot make \`$RUNTIME_DIRECTORY\`" "see \`$J/log\`"
+}
+
+# launchd_offer FILE: macOS has no folder in memory, so it is a pipe, whose writer ends with the job.
+launchd_offer() {
+  lo_text=$(cat)
+  (umask 077 && mkfifo "$1") || fail "cannot make \`$1\`" "see \`$J/log\`"
+  (while [ -p "$1" ]; do
+    printf '%s\n' "$lo_text" >"$1"
+    # Who reads it finds its end before it is opened again.
+    sleep 0.1
+  done) </dev/null >/dev/null 2>&1 8>&- 9>&- &
+  printf '%s\n' "$!" >>"$J/offers"
+}
+
 # launchd_end: what runs in a job cannot remove it before it has nothing left to do.
 launchd_end() {
-  rm -rf "$J/runtime"
+  if [ -s "$J/offers" ]; then
+    while read -r le_writer; do kill "$le_writer" 2>/dev/null; done <"$J/offers"
+  fi
+  rm -rf "$J/runtime" "$J/offers"
   if [ "${XPC_SERVICE_NAME-}" = "$label" ]; then launchctl bootout "system/$label"; fi
 }

@@ -28,6 +28,10 @@ check_release() {
     deny "\`$whole.files\`, the list of its files, is missing: something removed it" \
       "let it be made anew: \`mv $whole $part\`, then stage again"
     return
+  elif [ -h "$whole.root" ] && [ ! -e "$whole.root" ]; then
+    deny "\`$(readlink "$whole.root")\`, which it needs of the store of Nix, is not there any more" \
+      "let it be made anew: \`mv $whole $part\`, then stage again"
+    return
   fi
   while read -r _ cr_size cr_path; do
     size_of "$whole/$cr_path"
@@ -79,6 +83,7 @@ run() {
   exec >>"$J/log" 2>&1
   exec 9>>"$J/lock"
   flock -n 9 || exit 0
+  "${manager}_begin"
   tell "stage $w_kind $w_name, $w_digest"
   read_line "$J/fetched"
   fetched=${line:-0}
@@ -86,7 +91,7 @@ run() {
   : >>"$J/verified"
   check_tools
   check_folders "$w_base/releases"
-  mkdir -p -- "$w_base/releases" || fail "cannot make \`$w_base/releases\`" "see \`$J/log\`"
+  mkdir -p -- "$w_base/releases" || fail "cannot make \`$w_base/releases\`" "$(base_hint)"
   exec 8>>"$w_base/releases/.lock"
   flock -n 8 || fail "another release of $w_kind \`$w_name\` is being staged, or releases are being freed" 'wait for that, then stage again'
   grep -qsxF -e "$w_base" "$A/bases" || printf '%s\n' "$w_base" >>"$A/bases"
@@ -104,6 +109,17 @@ run() {
   write_line "$J/phase" 'done'
   forget_jobs
   tell 'it is whole'
+}
+
+# base_hint: what to do where the folder of releases cannot be made.
+base_hint() {
+  bh_top=${w_base#/}
+  bh_top=/${bh_top%%/*}
+  if [ "$manager" = launchd ] && [ ! -d "$bh_top" ]; then
+    printf 'the root of macOS is read-only, and there is no \140%s\140: choose a folder below \140/opt\140' "$bh_top"
+  else
+    printf 'see \140%s\140' "$J/log"
+  fi
 }
 
 # only_declared: nothing but its files is where they go.
