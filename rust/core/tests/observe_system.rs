@@ -356,6 +356,29 @@ fn a_rehearsal_that_fails_says_how() {
     }
 }
 
+/// Lines about a Mac that are the same on every computer.
+const TOLD_OF_A_MAC: [&str; 7] = [
+    "machine ",
+    "os ID=macos",
+    "os VERSION_ID=26",
+    "hostname ",
+    "boot ",
+    "kernel ",
+    "overdue ",
+];
+
+/// State with an open apply on each side of its deadline, for a Mac that was booted 500 seconds ago.
+fn applies_of_a_mac() -> tempfile::TempDir {
+    let state = tempfile::tempdir().unwrap();
+    for (apply, deadline) in [("late", "400"), ("early", "900")] {
+        let at = state.path().join("var/lib/deployctl/applies").join(apply);
+        fs::create_dir_all(&at).unwrap();
+        fs::write(at.join("phase"), "armed\n").unwrap();
+        fs::write(at.join("deadline"), format!("{deadline}\n")).unwrap();
+    }
+    state
+}
+
 #[test]
 fn a_mac_is_asked_by_its_own_programs() {
     let rendered = rendered(Platform::Darwin, NEW);
@@ -378,14 +401,7 @@ fn a_mac_is_asked_by_its_own_programs() {
         ]
     );
     let (_folder, path) = path(MAC);
-    // It was booted 500 seconds ago.
-    let state = tempfile::tempdir().unwrap();
-    for (apply, deadline) in [("late", "400"), ("early", "900")] {
-        let at = state.path().join("var/lib/deployctl/applies").join(apply);
-        fs::create_dir_all(&at).unwrap();
-        fs::write(at.join("phase"), "armed\n").unwrap();
-        fs::write(at.join("deadline"), format!("{deadline}\n")).unwrap();
-    }
+    let state = applies_of_a_mac();
     // busybox has its own of most of them.
     for shell in &SHELLS[..2] {
         // This machine has a /proc, which a Mac has not.
@@ -401,22 +417,8 @@ fn a_mac_is_asked_by_its_own_programs() {
             .output()
             .unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        let kept: Vec<_> = said
-            .lines()
-            .filter(|line| {
-                [
-                    "machine ",
-                    "os ID=macos",
-                    "os VERSION_ID=26",
-                    "hostname ",
-                    "boot ",
-                    "kernel ",
-                    "overdue ",
-                ]
-                .iter()
-                .any(|key| line.starts_with(key))
-            })
-            .collect();
+        let is_kept = |line: &&str| TOLD_OF_A_MAC.iter().any(|key| line.starts_with(key));
+        let kept: Vec<_> = said.lines().filter(is_kept).collect();
         insta::allow_duplicates! {
             insta::assert_snapshot!(kept.join("\n"), @"
             machine 825f7e517588650ca6f3db34713ae5088320f2811ae9ddab7c3a7e30d732eb98

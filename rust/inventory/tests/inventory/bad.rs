@@ -144,6 +144,19 @@ fn what_is_no_inventory_at_all() {
     "#);
 }
 
+/// A model that is pinned.
+fn pinned() -> Value {
+    json!({ "snapshots": { "tiny": {
+        "manifest": {
+            "repository": "lab/tiny",
+            "revision": "1".repeat(40),
+            "files": [{ "path": "a", "size": 1, "sha256": "0".repeat(64) }],
+        },
+        "folder": "/opt/models/tiny",
+        "hub": "https://hub.example",
+    }}})
+}
+
 #[test]
 fn what_is_allowed() {
     let allowed: &[&[(&str, Value)]] = &[
@@ -184,18 +197,7 @@ fn what_is_allowed() {
         ],
         // A model of `models` by its link.
         &[
-            (
-                "hosts.mac-mini.models",
-                json!({ "snapshots": { "tiny": {
-                    "manifest": {
-                        "repository": "lab/tiny",
-                        "revision": "1".repeat(40),
-                        "files": [{ "path": "a", "size": 1, "sha256": "0".repeat(64) }],
-                    },
-                    "folder": "/opt/models/tiny",
-                    "hub": "https://hub.example",
-                }}}),
-            ),
+            ("hosts.mac-mini.models", pinned()),
             (
                 "hosts.mac-mini.mlx.model.path",
                 json!("/opt/models/tiny/current"),

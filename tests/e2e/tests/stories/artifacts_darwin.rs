@@ -235,10 +235,10 @@ fn switched(story: &Story) -> Result<()> {
 
     // The controller is lost in the window: the Mac goes back by itself.
     let mut slow = with_reader("3", "blue");
-    slow["activate"] = json!("sleep 60");
+    slow["activate"] = json!("sleep 25");
     cluster.declare_system("mac", &slow)?;
     let mut controller = cluster
-        .command(&["apply", "mac", "--yes", "--timeout", "15"])
+        .command(&["apply", "mac", "--yes", "--timeout", "10"])
         .spawn()?;
     mac.wait_until(
         Duration::from_secs(40),

@@ -143,9 +143,9 @@ of_nix() { [ -e /run/current-system ]; }
 # has_tools: also whether they are GNU's. Else $ht_tool is the one that is not there.
 has_tools() {
   for ht_tool in flock sha256sum df; do command -v "$ht_tool" >/dev/null || return 1; done
-  ht_tool=stat
+  ht_tool='stat'
   stat -c %s / >/dev/null 2>&1 || return 1
-  ht_tool=find
+  ht_tool='find'
   find / -maxdepth 0 -printf '' >/dev/null 2>&1
 }
 
