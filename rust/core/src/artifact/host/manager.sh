@@ -64,7 +64,7 @@ launchd_begin() {
 # launchd_offer FILE: macOS has no folder in memory, so it is a pipe, whose writer ends with the job.
 launchd_offer() {
   lo_text=$(cat)
-  (umask 077 && mkfifo "$1") || fail "cannot make \`$1\`" "see \`$J/log\`"
+  (rm -f "$1" && umask 077 && mkfifo "$1") || fail "cannot make \`$1\`" "see \`$J/log\`"
   (while [ -p "$1" ]; do
     printf '%s\n' "$lo_text" >"$1"
     # Who reads it finds its end before it is opened again.

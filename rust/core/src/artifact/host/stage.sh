@@ -79,10 +79,10 @@ there_in_part() {
 }
 
 run() {
-  trap '"${manager}_end"' EXIT
   exec >>"$J/log" 2>&1
   exec 9>>"$J/lock"
   flock -n 9 || exit 0
+  trap '"${manager}_end"' EXIT
   "${manager}_begin"
   tell "stage $w_kind $w_name, $w_digest"
   read_line "$J/fetched"
