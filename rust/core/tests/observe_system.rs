@@ -476,10 +476,8 @@ fn links_beside_the_system_of_a_mac_are_seen_by_its_own_tools() {
         for shell in &SHELLS[..2] {
             let output = Command::new(shell[0])
                 .args(&shell[1..])
-                .args([
-                    paths.command.as_str(),
-                    &*root.path().join("asked").to_string_lossy(),
-                ])
+                .arg(&paths.command)
+                .env("own", root.path().join("asked"))
                 .env("PATH", &path)
                 .env("DEPLOYCTL_ROOT", root.path())
                 .output()

@@ -346,7 +346,8 @@ exit 0
 fn links(scope: &ObserveScope<'_>) -> String {
     format!(
         r#"{BEGIN}{managed}IFS=' '
-: >"$0.sums"
+own=${{own:?}}
+: >"$own.sums"
 for path in "$@"; do
   to='' kind=''
   if [ -h "$path" ]; then
@@ -355,7 +356,7 @@ for path in "$@"; do
     kind=d
   elif [ -f "$path" ]; then
     kind=f
-    {{ sha256sum "$path" || shasum -a 256 "$path" || exit 4; }} >>"$0.sums" 2>/dev/null
+    {{ sha256sum "$path" || shasum -a 256 "$path" || exit 4; }} >>"$own.sums" 2>/dev/null
   elif [ -e "$path" ]; then
     kind=s
   fi
@@ -368,7 +369,7 @@ STAT
   printf '%s\0' "$kind" "$mode" "$user" "${{names%|*}}" "$group" "${{names#*|}}" "$size" "$to" "$path"
 done
 printf '\0'
-cat "$0.sums"
+cat "$own.sums"
 printf '\0'
 "#,
         managed = managed_paths(scope),
