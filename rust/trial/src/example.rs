@@ -26,6 +26,9 @@ pub struct Example {
     /// Everything it says, the concern's facts included.
     pub(super) host: Map<String, Value>,
     concern: String,
+    /// What its facts name beside the host: links, and other hosts.
+    links: Map<String, Value>,
+    others: Map<String, Value>,
 }
 
 impl Example {
@@ -39,6 +42,8 @@ impl Example {
             facts,
             host: host.clone(),
             concern: concern.name.to_string(),
+            links: concern.manifest.example_links.clone(),
+            others: others(concern, platform),
         };
         own.into_iter().map(example).collect()
     }
@@ -48,7 +53,7 @@ impl Example {
         HostName::new(NAME).expect("a constant")
     }
 
-    /// The inventory that has this host alone.
+    /// The inventory that has this host, and those that its facts name.
     pub fn inventory(&self) -> Value {
         self.inventory_with(Some(&self.facts))
     }
@@ -65,6 +70,8 @@ impl Example {
             }
         }
         let mut cluster = DATA["cluster"].clone();
+        cluster["links"] = self.links.clone().into();
+        let mut hosts = self.others.clone();
         let secrets = host
             .get("secrets")
             .and_then(|facts| facts["files"].as_object());
@@ -75,10 +82,11 @@ impl Example {
                 .map(|name| (name.clone(), json!({ "for": [NAME] })));
             cluster["secrets"] = declared.collect();
         }
+        hosts.insert(NAME.to_owned(), host.into());
         json!({
             "version": 1,
             "cluster": cluster,
-            "hosts": { NAME: host },
+            "hosts": hosts,
             "positions": {},
         })
     }
@@ -163,6 +171,18 @@ fn beside(
     for (fact, value) in &concern.manifest.example_host {
         merge(host.entry(fact).or_insert(Value::Null), value);
     }
+}
+
+/// The other hosts that examples of `concern` name: on `platform`, as the example's own host.
+fn others(concern: &Concern, platform: Platform) -> Map<String, Value> {
+    let other = |(name, says): (&String, &Value)| {
+        let mut host = Value::Object(base(platform));
+        host["system"]["hostname"] = name.as_str().into();
+        host["connection"]["address"] = format!("{name}.example").into();
+        merge(&mut host, says);
+        (name.clone(), host)
+    };
+    concern.manifest.example_hosts.iter().map(other).collect()
 }
 
 fn object(value: &Value) -> Map<String, Value> {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use deployctl_core::inventory::cluster::Port;
-use deployctl_core::inventory::firewall::{Egress, Firewall, Protocol, Service, Verdict as Policy};
+use deployctl_core::inventory::firewall::{
+    Egress, Firewall, Ports, Protocol, Service, Verdict as Policy,
+};
 
 use crate::answer::{Answer, Found, Unreadable};
 use crate::{Check, Declared};
@@ -23,7 +24,8 @@ pub(super) fn checks(facts: &Firewall, declared: &Declared<'_>) -> Vec<Check> {
     // Only the login port decides confirm; other ports do not justify a rollback.
     let way_in = |service: &Service| {
         service.protocol == Protocol::Tcp
-            && ssh_port.is_some_and(|port| service.ports.contains(&port))
+            && ssh_port
+                .is_some_and(|port| service.ports.iter().any(|it| it.contains(port.number())))
     };
     let gate = facts.services.iter().any(way_in);
     let mut checks = vec![
@@ -68,7 +70,8 @@ struct Accept {
     name: String,
     hook: Hook,
     protocol: &'static str,
-    ports: BTreeSet<u16>,
+    /// The first and the last port of each range.
+    ports: BTreeSet<(u16, u16)>,
     /// Networks at the other end; empty means all.
     peers: BTreeSet<String>,
     /// Interfaces where it comes in; empty means all.
@@ -81,11 +84,7 @@ impl Accept {
             name: service.name.to_string(),
             hook: Hook::Input,
             protocol: protocol(service.protocol),
-            ports: service
-                .ports
-                .iter()
-                .map(|port| Port::number(*port))
-                .collect(),
+            ports: service.ports.iter().map(Ports::ends).collect(),
             peers: service
                 .from
                 .iter()
@@ -100,11 +99,7 @@ impl Accept {
             name: egress.name.to_string(),
             hook: Hook::Output,
             protocol: protocol(egress.protocol),
-            ports: egress
-                .ports
-                .iter()
-                .map(|port| Port::number(*port))
-                .collect(),
+            ports: egress.ports.iter().map(Ports::ends).collect(),
             peers: egress
                 .to
                 .iter()
@@ -115,7 +110,7 @@ impl Accept {
     }
 
     fn show(&self) -> String {
-        let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
+        let ports: Vec<String> = self.ports.iter().map(|it| ruleset::show(*it)).collect();
         let ports = ports.join(",");
         let mut text = format!("our table lets {} {ports} through", self.protocol);
         for (word, names) in [("on", &self.interfaces), ("for", &self.peers)] {
@@ -127,17 +122,23 @@ impl Accept {
         text
     }
 
-    /// Every single packet kind of this declaration.
-    fn kinds(&self) -> Vec<(u16, Option<&str>, Option<&str>)> {
+    /// Every single packet kind of this declaration, but for the port.
+    fn kinds(&self) -> Vec<((u16, u16), Option<&str>, Option<&str>)> {
         let mut kinds = Vec::new();
-        for port in &self.ports {
+        for ports in &self.ports {
             for peer in each(&self.peers) {
                 for interface in each(&self.interfaces) {
-                    kinds.push((*port, peer, interface));
+                    kinds.push((*ports, peer, interface));
                 }
             }
         }
         kinds
+    }
+
+    fn names(&self, port: u16) -> bool {
+        self.ports
+            .iter()
+            .any(|&(first, last)| (first..=last).contains(&port))
     }
 
     /// Whether `rule` lets through no more than this declaration.
@@ -152,7 +153,7 @@ impl Accept {
             && rule.ports.as_ref().is_some_and(|ports| {
                 ports
                     .iter()
-                    .all(|&(first, last)| (first..=last).all(|port| self.ports.contains(&port)))
+                    .all(|&(first, last)| (first..=last).all(|port| self.names(port)))
             })
             && within(&rule.peers, &self.peers)
             && within(&rule.interfaces, &self.interfaces)
@@ -265,23 +266,23 @@ fn accepted(group: &str, accept: &Accept, query: &Query) -> Check {
         query,
         accept.show(),
         move |table| {
-            let shut: Vec<String> = accept
-                .kinds()
-                .into_iter()
-                .filter(|(port, peer, interface)| {
-                    let first = table
-                        .rules(accept.hook)
-                        .find(|rule| rule.matches(accept.protocol, *port, *peer, *interface));
-                    first.is_none_or(|rule| rule.verdict != Verdict::Accept)
-                })
-                .map(|(port, peer, interface)| {
-                    let from = peer.map(|peer| format!(" for {peer}")).unwrap_or_default();
-                    let on = interface
-                        .map(|name| format!(" on {name}"))
-                        .unwrap_or_default();
-                    format!("{} {port}{on}{from}", accept.protocol)
-                })
-                .collect();
+            let is_shut = |port: u16, peer: Option<&str>, interface: Option<&str>| {
+                let mut rules = table.rules(accept.hook);
+                let first = rules.find(|rule| rule.matches(accept.protocol, port, peer, interface));
+                first.is_none_or(|rule| rule.verdict != Verdict::Accept)
+            };
+            let mut shut: Vec<String> = Vec::new();
+            for (ports, peer, interface) in accept.kinds() {
+                let from = peer.map(|peer| format!(" for {peer}")).unwrap_or_default();
+                let on = interface
+                    .map(|name| format!(" on {name}"))
+                    .unwrap_or_default();
+                let parts = ruleset::parts(ports, |port| is_shut(port, peer, interface));
+                let parts = parts.into_iter().filter(|(_, is_shut)| *is_shut);
+                shut.extend(parts.map(|(part, _)| {
+                    format!("{} {}{on}{from}", accept.protocol, ruleset::show(part))
+                }));
+            }
             let evidence = if shut.is_empty() {
                 "it does".to_owned()
             } else {

@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::str::FromStr;
 
+use ipnet::IpNet;
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use regex::Regex;
@@ -57,6 +60,14 @@ pub const FILTERS: &[(&str, &str)] = &[
         "an address with its port as a URL has them: `[::1]:80`",
     ),
     (
+        "within(networks)",
+        "whether an address is in one of a list of networks such as `10.0.0.0/24`",
+    ),
+    (
+        "ports_in(first, last)",
+        "how many ports from a first to a last one are in a list of ports and of ranges such as `6379-6478`",
+    ),
+    (
         "expand(regex, text)",
         "the text, with `$1` for the first group of the first match, and so on; none where there is no match",
     ),
@@ -96,6 +107,8 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("authority", |address: &str, port: u16| {
         authority(address, port)
     });
+    environment.add_filter("within", within);
+    environment.add_filter("ports_in", ports_in);
     environment.add_filter("parameter", |words: Vec<String>, name: &str| {
         parameter(&words, name)
     });
@@ -114,6 +127,29 @@ pub(super) fn add(environment: &mut Environment<'static>) {
 
 fn wrong(problem: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, problem.into())
+}
+
+fn within(address: &str, networks: Vec<String>) -> Result<bool, Error> {
+    let address: IpAddr = read(address, "an IP address")?;
+    let networks = networks.iter().map(|it| read::<IpNet>(it, "an IP network"));
+    let networks: Vec<IpNet> = networks.collect::<Result<_, _>>()?;
+    Ok(networks.iter().any(|it| it.contains(&address)))
+}
+
+fn ports_in(ports: Vec<Value>, first: u16, last: u16) -> Result<usize, Error> {
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    for written in &ports {
+        let text = written.to_string();
+        let (from, to) = text.split_once('-').unwrap_or((&text, &text));
+        ranges.push((read(from, "a port")?, read(to, "a port")?));
+    }
+    let is_in = |port: &u16| ranges.iter().any(|(from, to)| (from..=to).contains(&port));
+    Ok((first..=last).filter(is_in).count())
+}
+
+fn read<T: FromStr>(text: &str, kind: &str) -> Result<T, Error> {
+    text.parse()
+        .map_err(|_| wrong(format!("`{text}` is not {kind}")))
 }
 
 fn number(value: &Value) -> Result<Value, Error> {

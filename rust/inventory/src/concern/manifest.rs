@@ -67,6 +67,12 @@ pub struct Manifest {
     /// What these hosts say beside all examples: facts that the examples need.
     #[serde(default)]
     pub example_host: Map<String, Value>,
+    /// Links that the examples name, as `cluster.links` has them; their host is called `example`.
+    #[serde(default)]
+    pub example_links: Map<String, Value>,
+    /// Other hosts that the examples name, with what each says beside what every host says.
+    #[serde(default)]
+    pub example_hosts: Map<String, Value>,
     /// The units that run where the platform's own module makes them; on Ubuntu `ubuntu/module.toml` says them.
     #[serde(default, rename = "unit")]
     pub units: Vec<PlatformUnit>,

@@ -1,12 +1,14 @@
 //! `firewall`: our own nftables table.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::cluster::Port;
-use super::text::{CidrText, InterfaceName, Label};
+use super::text::{CidrText, InterfaceName, Label, PortRange};
 
 /// What may come in and go out.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -44,6 +46,58 @@ pub enum Protocol {
     Udp,
 }
 
+/// One port, or all from a first to a last one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(untagged)]
+pub enum Ports {
+    /// One.
+    One(Port),
+    /// Several.
+    Range(PortRange),
+}
+
+impl Ports {
+    /// The first and the last one; the first is the greater one where the range is written the wrong way round.
+    pub fn ends(&self) -> (u16, u16) {
+        match self {
+            Self::One(port) => (port.number(), port.number()),
+            Self::Range(text) => {
+                let (first, last) = text.as_str().split_once('-').unwrap_or_default();
+                (first.parse().unwrap_or(1), last.parse().unwrap_or(0))
+            }
+        }
+    }
+
+    /// Whether that port is one of them.
+    pub fn contains(&self, port: u16) -> bool {
+        let (first, last) = self.ends();
+        (first..=last).contains(&port)
+    }
+}
+
+impl JsonSchema for Ports {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Ports".into()
+    }
+
+    // Both kinds in one: of branches, a validator could not tell which one was meant.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (mut both, range) = (
+            Port::json_schema(generator),
+            PortRange::json_schema(generator),
+        );
+        both.insert("type".to_owned(), json!(["integer", "string"]));
+        if let Some(pattern) = range.get("pattern") {
+            both.insert("pattern".to_owned(), pattern.clone());
+        }
+        both
+    }
+}
+
 /// Something that listens here.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -52,9 +106,9 @@ pub struct Service {
     pub name: Label,
     /// TCP or UDP.
     pub protocol: Protocol,
-    /// Ports.
+    /// Ports: numbers, or texts such as `"32768-60999"` for a first and a last one and all between.
     #[schemars(length(min = 1))]
-    pub ports: BTreeSet<Port>,
+    pub ports: BTreeSet<Ports>,
     /// Networks that may reach it; empty for all.
     #[schemars(extend("uniqueItems" = true))]
     pub from: Vec<CidrText>,
@@ -71,9 +125,9 @@ pub struct Egress {
     pub name: Label,
     /// TCP or UDP.
     pub protocol: Protocol,
-    /// Ports.
+    /// Ports: numbers, or texts such as `"32768-60999"` for a first and a last one and all between.
     #[schemars(length(min = 1))]
-    pub ports: BTreeSet<Port>,
+    pub ports: BTreeSet<Ports>,
     /// Networks that it may be reached at; empty for all.
     #[schemars(extend("uniqueItems" = true))]
     pub to: Vec<CidrText>,

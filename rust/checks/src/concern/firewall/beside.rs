@@ -58,12 +58,16 @@ fn ports(table: &Table, accept: &Accept) -> Vec<(String, Reachability, String)> 
     let Some(closed) = table.closed(accept.hook) else {
         return Vec::new();
     };
-    let of_port = |port: &u16| {
-        let packet = format!("{} {port}", accept.protocol);
-        let reachability = table.reachability(accept.hook, accept.protocol, *port);
-        (packet, reachability, closed.clone())
+    let of_range = |range: &(u16, u16)| {
+        let reached = |port| table.reachability(accept.hook, accept.protocol, port);
+        let closed = &closed;
+        let parts = ruleset::parts(*range, reached).into_iter();
+        parts.map(move |(part, reachability)| {
+            let packet = format!("{} {}", accept.protocol, ruleset::show(part));
+            (packet, reachability, closed.clone())
+        })
     };
-    accept.ports.iter().map(of_port).collect()
+    accept.ports.iter().flat_map(of_range).collect()
 }
 
 fn remedy(name: &str, table: &Table) -> &'static str {
@@ -111,7 +115,7 @@ mod tests {
             name: "web".to_owned(),
             hook: Hook::Input,
             protocol: "tcp",
-            ports: [443].into(),
+            ports: [(443, 443)].into(),
             peers: [].into(),
             interfaces: [].into(),
         };

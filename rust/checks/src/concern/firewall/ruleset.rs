@@ -212,14 +212,8 @@ impl Rule {
                 .map(|set| set.iter().map(String::as_str).collect::<Vec<_>>().join(","))
         };
         let ports = self.ports.as_ref().map(|ports| {
-            let one = |&(first, last): &(u16, u16)| {
-                if first == last {
-                    first.to_string()
-                } else {
-                    format!("{first}-{last}")
-                }
-            };
-            ports.iter().map(one).collect::<Vec<_>>().join(",")
+            let ports = ports.iter().map(|it| show(*it));
+            ports.collect::<Vec<_>>().join(",")
         });
         let words = [
             self.protocol.clone(),
@@ -234,6 +228,31 @@ impl Rule {
             words.join(" ")
         }
     }
+}
+
+/// A range of ports, for people.
+pub(super) fn show((first, last): (u16, u16)) -> String {
+    if first == last {
+        first.to_string()
+    } else {
+        format!("{first}-{last}")
+    }
+}
+
+/// The parts of a range whose ports are all alike by `of`, in order.
+pub(super) fn parts<T: PartialEq>(
+    (first, last): (u16, u16),
+    of: impl Fn(u16) -> T,
+) -> Vec<((u16, u16), T)> {
+    let mut parts: Vec<((u16, u16), T)> = Vec::new();
+    for port in first..=last {
+        let found = of(port);
+        match parts.last_mut() {
+            Some((part, alike)) if *alike == found => part.1 = port,
+            _ => parts.push(((port, port), found)),
+        }
+    }
+    parts
 }
 
 #[derive(Deserialize)]

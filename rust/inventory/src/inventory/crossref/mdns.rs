@@ -35,6 +35,6 @@ fn admits(firewall: &Firewall) -> bool {
     firewall.input == Verdict::Accept
         || firewall.services.iter().any(|service| {
             service.protocol == Protocol::Udp
-                && service.ports.iter().any(|port| port.number() == PORT)
+                && service.ports.iter().any(|ports| ports.contains(PORT))
         })
 }

@@ -96,7 +96,7 @@ fn admits(firewall: &Firewall, end: &Endpoint, peer: &Endpoint, port: u16) -> bo
     };
     firewall.services.iter().any(|service| {
         service.protocol == Protocol::Tcp
-            && service.ports.iter().any(|it| it.number() == port)
+            && service.ports.iter().any(|it| it.contains(port))
             && (service.interfaces.is_empty() || service.interfaces.contains(&end.interface))
             && (service.from.is_empty()
                 || service

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{SoundHost, addresses};
 use crate::inventory::error::Findings;
+use crate::inventory::firewall::Ports;
 use crate::inventory::host::Host;
 use crate::inventory::path::FactPath;
 use crate::inventory::suggest;
@@ -35,6 +36,7 @@ fn check_firewall(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
                 format!("is `{}`, as of another service", service.name),
             );
         }
+        check_ports(&path.clone().key("ports"), &service.ports, findings);
         addresses::check_networks(&path.clone().key("from"), &service.from, findings);
         for (i, interface) in service.interfaces.iter().enumerate() {
             // Interfaces of others (eth0) may be named; a slip of one of ours is a slip.
@@ -59,7 +61,37 @@ fn check_firewall(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
                 format!("is `{}`, as of another rule", egress.name),
             );
         }
+        check_ports(&path.clone().key("ports"), &egress.ports, findings);
         addresses::check_networks(&path.key("to"), &egress.to, findings);
+    }
+}
+
+/// Ranges begin with their first port, and name none that the others name: nftables takes no such set.
+fn check_ports(at: &FactPath, ports: &BTreeSet<Ports>, findings: &mut Findings<'_>) {
+    let show = |(first, last): (u16, u16)| match first == last {
+        true => format!("{first}"),
+        false => format!("{first}-{last}"),
+    };
+    for range in ports.iter().filter(|it| matches!(it, Ports::Range(_))) {
+        let (first, last) = range.ends();
+        if first >= last {
+            findings.add_with_hint(
+                at.clone(),
+                format!("has `{first}-{last}`, whose first port is not the smaller one"),
+                "the smaller port comes first; a single one is a number",
+            );
+        }
+    }
+    let mut spans: Vec<(u16, u16)> = ports.iter().map(Ports::ends).collect();
+    spans.retain(|(first, last)| first <= last);
+    spans.sort_unstable();
+    for pair in spans.windows(2) {
+        if pair[0].1 >= pair[1].0 {
+            findings.add(
+                at.clone(),
+                format!("has {} and {}, which overlap", show(pair[0]), show(pair[1])),
+            );
+        }
     }
 }
 

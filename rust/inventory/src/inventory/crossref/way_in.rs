@@ -203,10 +203,10 @@ fn check_firewall(name: &HostName, sound: &SoundHost, findings: &mut Findings<'_
         return;
     };
     let accepted = |port: &Port| {
-        firewall
-            .services
-            .iter()
-            .any(|service| service.protocol == Protocol::Tcp && service.ports.contains(port))
+        firewall.services.iter().any(|service| {
+            service.protocol == Protocol::Tcp
+                && service.ports.iter().any(|it| it.contains(port.number()))
+        })
     };
     if firewall.input == Verdict::Drop && !accepted(&ssh.port) {
         findings.add_with_hint(

@@ -1,0 +1,1 @@
+ubuntu/etc/deployctl/libexec/vllm-nodes
