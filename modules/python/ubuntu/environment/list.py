@@ -29,10 +29,12 @@ def measured(path):
 
 
 def recorded(found):
-    """What each RECORD says: path and hash."""
+    """What the RECORD of each wheel says: path and hash."""
     for path in found:
-        folder = os.path.dirname(path)
-        if os.path.basename(path) == "RECORD" and folder.endswith(".dist-info"):
+        folder, name = os.path.split(path)
+        place = os.path.basename(os.path.dirname(folder))
+        # Deeper ones are of packages that a wheel brings along, and may be of other files than it has: those of Ray are.
+        if name == "RECORD" and folder.endswith(".dist-info") and place == "site-packages":
             with open(path, newline="") as file:
                 for name, digest, *_ in csv.reader(file):
                     if digest.startswith("sha256="):

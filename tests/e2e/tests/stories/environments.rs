@@ -31,6 +31,13 @@ pub(crate) struct Wheel {
     size: usize,
 }
 
+impl Wheel {
+    /// The name of its file.
+    pub(crate) fn file(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// A project and its lock.
 #[derive(Debug, Clone)]
 pub(crate) struct Project {
@@ -195,7 +202,7 @@ pub(crate) fn publish_uv(hub: &Hub) -> Result<Value> {
     }))
 }
 
-fn sha256(path: &Path) -> Result<String> {
+pub(crate) fn sha256(path: &Path) -> Result<String> {
     let output = Command::new("sha256sum").arg(path).output()?;
     let text = String::from_utf8(output.stdout)?;
     Ok(text.split(' ').next().context("no hash")?.to_owned())

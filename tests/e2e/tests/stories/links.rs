@@ -18,7 +18,7 @@ const KEY: &str = r#"k"e\y$(id) '1"#;
 /// All that a measurement could leave on a machine.
 const LEFT: &str = "ps -eo args= | grep -E '[i]perf3|[p]ing -n|[c]url -q' ; ls -d /run/deployctl.* /tmp/tmp.* 2>/dev/null; ip -o link | cut -d: -f2 | grep -Ev ' (lo|host0|link0)'; true";
 
-fn interface(address: &str) -> Value {
+pub(crate) fn interface(address: &str) -> Value {
     json!({
         "interfaces": { "link0": {
             "match": { "driver": "veth", "mac": null },

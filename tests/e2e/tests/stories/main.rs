@@ -32,6 +32,7 @@ mod next_boot;
 mod outcomes;
 mod packages;
 mod probe;
+mod ray;
 mod rollback;
 mod secrets;
 mod served;

@@ -18,6 +18,8 @@ metadata += "".join(f"Requires-Dist: {it}\n" for it in requires)
 files = {
     f"{name}/__init__.py": f"__version__ = '{version}'\n\n\ndef main():\n    print('{name} {version}')\n".encode(),
     f"{name}/noise.bin": random.Random(name + version).randbytes(int(size)),
+    # A package that it brings along, with the list of what that had where it came from.
+    f"{name}/vendor/other-1.0.dist-info/RECORD": b"other/__init__.py,sha256=AAAA,4\nother-1.0.dist-info/RECORD,,\n",
     f"{info}/METADATA": metadata.encode(),
     f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
     f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n".encode(),
