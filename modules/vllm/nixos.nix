@@ -1,7 +1,9 @@
 # Any number of vLLM servers, each its own unit. nixpkgs has no module for it, and its package is years behind: the
 # Python environment is /opt/vllm/<version>, made from wheels as on Ubuntu.
 {
+  cluster,
   host,
+  hosts,
   lib,
   pkgs,
   secretsFolder,
@@ -11,6 +13,121 @@ let
   facts = host.vllm;
   literal = import ../literal.nix;
   service = import ./nixos/service.nix;
+  ray = import ./nixos/ray.nix {
+    inherit
+      facts
+      lib
+      pkgs
+      program
+      ;
+  };
+
+  # A program of Ubuntu's as a script with these arguments; `script` has the first lines by itself.
+  program =
+    file: arguments:
+    let
+      text = builtins.readFile (./ubuntu/etc/deployctl/libexec + "/${file}");
+      isCode = line: line != "set -eu" && builtins.match " *#.*" line == null;
+      code = lib.concatStringsSep "\n" (lib.filter isCode (lib.splitString "\n" text));
+    in
+    builtins.replaceStrings [ "\"$@\"" ] [ (lib.concatStringsSep " \\\n    " arguments) ] code;
+  workers = facts.workers or { };
+  heads = lib.filterAttrs (_: instance: instance ? over) facts.instances;
+
+  sealed =
+    credential:
+    if (host.secrets.files or { }) ? ${credential} then
+      "${secretsFolder + "/${credential}.age"}"
+    else
+      null;
+
+  # What Ray, NCCL and Gloo read, where this host is at `address` of a link.
+  onLink =
+    over: address:
+    let
+      ends = lib.attrValues cluster.links.${over.link}.endpoints;
+      end = lib.head (lib.filter (it: it.address == address) ends);
+    in
+    {
+      RAY_AUTH_MODE = "token";
+      RAY_USAGE_STATS_ENABLED = "0";
+      VLLM_HOST_IP = address;
+      GLOO_SOCKET_IFNAME = end.interface;
+      NCCL_SOCKET_IFNAME = "=${end.interface}";
+    };
+
+  # Begins to load when all nodes have joined.
+  serverOver =
+    over:
+    onLink over over.address
+    // {
+      DEPLOYCTL_NODES = lib.concatStringsSep " " (
+        [
+          "${over.address}:${toString over.port}"
+          over.address
+        ]
+        ++ lib.attrValues over.workers
+      );
+      RAY_ADDRESS = "${over.address}:${toString over.port}";
+      # What vLLM must not send to its workers with the rest of its environment, such as the key.
+      VLLM_CONFIG_ROOT = "/etc/deployctl/vllm";
+    };
+
+  # Of what both a server and its node of Ray are made.
+  environment = name: gpus: {
+    HOME = "/var/lib/${name}";
+    HF_HOME = "/var/lib/${name}/hf";
+    HF_HUB_OFFLINE = "1";
+    VLLM_CACHE_ROOT = "/var/cache/${name}";
+    TRITON_CACHE_DIR = "/var/cache/${name}/triton";
+    TRITON_LIBCUDA_PATH = "/run/opengl-driver/lib";
+    VLLM_NO_USAGE_STATS = "1";
+    CUDA_DEVICE_ORDER = "PCI_BUS_ID";
+    # The driver shows it the GPUs of DeviceAllow= alone, and numbers these from 0.
+    CUDA_VISIBLE_DEVICES = lib.concatMapStringsSep "," toString (lib.genList lib.id (lib.length gpus));
+    NIX_LD = "/run/current-system/sw/share/nix-ld/lib/ld.so";
+    NIX_LD_LIBRARY_PATH = "/run/current-system/sw/share/nix-ld/lib:/run/opengl-driver/lib";
+  };
+
+  node =
+    {
+      name,
+      instance,
+      address,
+      gpus,
+      isHead,
+    }:
+    {
+      name = "${name}-ray";
+      value = ray {
+        inherit
+          name
+          instance
+          address
+          gpus
+          isHead
+          ;
+        environment = environment name gpus // onLink instance.over address;
+        secret = sealed instance.over.credential;
+        restarts = [ facts.version ] ++ lib.optionals (!isHead) (pinned instance);
+      };
+    };
+  headNode =
+    name: instance:
+    node {
+      inherit name instance;
+      inherit (instance.over) address;
+      inherit (instance) gpus;
+      isHead = true;
+    };
+  workerNode =
+    name: worker:
+    node {
+      inherit name;
+      inherit (worker) address gpus;
+      instance = hosts.${worker.head}.vllm.instances.${name};
+      isHead = false;
+    };
 
   # The link of a model of `models` is switched beside the system.
   pinned =
@@ -52,9 +169,18 @@ let
     ++ listens instance
     ++ [ "--dtype ${instance.dtype}" ]
     ++ lib.optional (instance ? kv_cache_dtype) "--kv-cache-dtype ${instance.kv_cache_dtype}"
-    ++ lib.optional (
-      lib.length instance.gpus > 1
-    ) "--tensor-parallel-size ${toString (lib.length instance.gpus)}"
+    ++ (
+      if instance ? over then
+        [
+          "--distributed-executor-backend ray"
+          "--tensor-parallel-size ${toString instance.over.tensor_parallel}"
+          "--pipeline-parallel-size ${toString instance.over.pipeline_parallel}"
+        ]
+      else
+        lib.optional (
+          lib.length instance.gpus > 1
+        ) "--tensor-parallel-size ${toString (lib.length instance.gpus)}"
+    )
     ++ [
       "--max-model-len ${toString instance.max_model_len}"
       "--max-num-seqs ${toString instance.max_num_seqs}"
@@ -79,7 +205,9 @@ let
         lib.filter (
           other: other < name && lib.any (gpu: lib.elem gpu instance.gpus) facts.instances.${other}.gpus
         ) (lib.attrNames facts.instances)
-      );
+      )
+      ++ lib.optional (instance ? over) "${name}-ray.service";
+      requires = lib.optional (instance ? over) "${name}-ray.service";
       wants = [ "network-online.target" ];
       wantedBy = [ "multi-user.target" ];
       unitConfig = {
@@ -94,48 +222,32 @@ let
       restartTriggers = [
         facts.version
       ]
-      ++
-        lib.optional ((host.secrets.files or { }) ? ${instance.credential})
-          "${secretsFolder + "/${instance.credential}.age"}"
+      ++ lib.filter (it: it != null) [ (sealed instance.credential) ]
       ++ pinned instance;
 
       # No CUDA_HOME and no LD_LIBRARY_PATH: vLLM brings its own CUDA, and just-in-time compilation
       # would mix it with the system's toolkit. It does need the driver's own libraries.
-      environment = {
-        HOME = "/var/lib/${name}";
-        HF_HOME = "/var/lib/${name}/hf";
-        HF_HUB_OFFLINE = "1";
-        VLLM_CACHE_ROOT = "/var/cache/${name}";
-        TRITON_CACHE_DIR = "/var/cache/${name}/triton";
-        TRITON_LIBCUDA_PATH = "/run/opengl-driver/lib";
-        VLLM_NO_USAGE_STATS = "1";
-        CUDA_DEVICE_ORDER = "PCI_BUS_ID";
-        # The driver shows it the GPUs of DeviceAllow= alone, and numbers these from 0.
-        CUDA_VISIBLE_DEVICES = lib.concatMapStringsSep "," toString (
-          lib.genList lib.id (lib.length instance.gpus)
-        );
-        NIX_LD = "/run/current-system/sw/share/nix-ld/lib/ld.so";
-        NIX_LD_LIBRARY_PATH = "/run/current-system/sw/share/nix-ld/lib:/run/opengl-driver/lib";
-      };
+      environment =
+        environment name instance.gpus // lib.optionalAttrs (instance ? over) (serverOver instance.over);
       path = [
         pkgs.curl
         # For just-in-time compilation.
         pkgs.gcc
       ];
 
-      # The key is passed in the environment: every user of the host can read a command line.
-      script = ''
-        VLLM_API_KEY=$(cat "$CREDENTIALS_DIRECTORY/api-key")
-        export VLLM_API_KEY
-        exec /opt/vllm/current/bin/vllm serve ${lib.concatStringsSep " \\\n    " (arguments instance)}
-      '';
+      # Keys are passed in the environment: every user of the host can read a command line.
+      script = program "vllm-serve" (arguments instance);
       # It does not tell systemd when it is ready: the start is complete when it answers.
-      postStart = ''
-        until curl --silent --fail --noproxy '*' --max-time 5 --output /dev/null ${health instance}; do
-            sleep 2
-        done
-      '';
-      serviceConfig = service { inherit facts instance name; };
+      postStart = program "vllm-ready" [ (health instance) ];
+      serviceConfig =
+        service { inherit facts instance name; }
+        // lib.optionalAttrs (instance ? over) {
+          LoadCredential = [
+            "api-key:/etc/deployctl/secrets/${instance.credential}"
+            "ray-token:/etc/deployctl/secrets/${instance.over.credential}"
+          ];
+          ReadWritePaths = "/run/${name}-ray";
+        };
     }
     # A crash leaves the socket behind, and vLLM binds without unlinking.
     // lib.optionalAttrs (instance ? socket) { preStart = "rm -f ${instance.socket}"; };
@@ -158,6 +270,22 @@ in
     # Wheels, and the Python that uv brings, are linked for other distributions.
     programs.nix-ld.enable = true;
 
-    systemd.services = lib.mapAttrs unit facts.instances;
+    # For servers over several hosts.
+    environment.etc =
+      lib.optionalAttrs (heads != { } || workers != { }) {
+        "deployctl/libexec/vllm-nodes" = {
+          text = builtins.readFile ./ubuntu/etc/deployctl/libexec/vllm-nodes;
+          mode = "0755";
+        };
+      }
+      // lib.optionalAttrs (heads != { }) {
+        "deployctl/vllm/ray_non_carry_over_env_vars.json".text =
+          builtins.readFile ./ubuntu/etc/deployctl/vllm/ray_non_carry_over_env_vars.json;
+      };
+
+    systemd.services =
+      lib.mapAttrs unit facts.instances
+      // lib.mapAttrs' headNode heads
+      // lib.mapAttrs' workerNode workers;
   };
 }
