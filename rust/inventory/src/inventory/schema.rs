@@ -254,13 +254,14 @@ pub(super) fn expectation(schema: &Value) -> String {
     } else if let Some(value) = schema.get("const") {
         value.to_string()
     } else {
+        let text = schema.get("x-expected").and_then(Value::as_str);
+        let text = text.unwrap_or("a text");
         match types.first().copied() {
+            Some("integer") if types.contains(&"string") => {
+                format!("{}, or {text}", range(schema))
+            }
             Some("integer" | "number") => range(schema),
-            Some("string") => schema
-                .get("x-expected")
-                .and_then(Value::as_str)
-                .unwrap_or("a text")
-                .to_owned(),
+            Some("string") => text.to_owned(),
             Some("boolean") => "true or false".to_owned(),
             Some("array") => "a list".to_owned(),
             Some("object") => "an attribute set".to_owned(),

@@ -69,7 +69,7 @@ texts! {
     /// An address with its prefix length, checked for real by the cross-references.
     CidrText, r"^[0-9A-Fa-f.:]{2,45}/[0-9]{1,3}$", "an address with a prefix length such as `10.0.0.1/24`";
     /// Ports from a first to a last one.
-    PortRange, r"^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])-([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$", "a port such as `22`, or a first and a last one such as `\"32768-60999\"`";
+    PortRange, r"^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])-([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$", "a first and a last port such as `32768-60999`";
     /// An Ethernet address.
     MacText, r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$", "a MAC address in lower case such as `a0:36:9f:00:00:01`";
     /// A network interface's name; Linux allows 15 characters.
