@@ -26,9 +26,15 @@ pub struct Example {
     /// Everything it says, the concern's facts included.
     pub(super) host: Map<String, Value>,
     concern: String,
-    /// What its facts name beside the host: links, and other hosts.
+    /// What its facts name beside the host.
+    around: Around,
+}
+
+/// What an example is among.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Around {
     links: Map<String, Value>,
-    others: Map<String, Value>,
+    hosts: Map<String, Value>,
 }
 
 impl Example {
@@ -36,14 +42,14 @@ impl Example {
     pub(super) fn of(concerns: &Concerns, concern: &Concern, platform: Platform) -> Vec<Self> {
         let mut host = base(platform);
         let own = examples(concern, &host, platform);
-        beside(&mut host, concerns, concern, platform);
+        let mut around = Around::default();
+        beside(&mut host, &mut around, concerns, concern);
         let example = |facts: Value| Self {
             platform,
             facts,
             host: host.clone(),
             concern: concern.name.to_string(),
-            links: concern.manifest.example_links.clone(),
-            others: others(concern, platform),
+            around: around.clone(),
         };
         own.into_iter().map(example).collect()
     }
@@ -70,8 +76,8 @@ impl Example {
             }
         }
         let mut cluster = DATA["cluster"].clone();
-        cluster["links"] = self.links.clone().into();
-        let mut hosts = self.others.clone();
+        cluster["links"] = self.around.links.clone().into();
+        let mut hosts = self.around.hosts.clone();
         let secrets = host
             .get("secrets")
             .and_then(|facts| facts["files"].as_object());
@@ -148,10 +154,11 @@ fn examples(concern: &Concern, base: &Map<String, Value>, platform: Platform) ->
 /// them, since these fit one another and not each has a meaning alone; then what its `concern.toml` names.
 fn beside(
     host: &mut Map<String, Value>,
+    around: &mut Around,
     concerns: &Concerns,
     concern: &Concern,
-    platform: Platform,
 ) {
+    let platform = platform_of(host);
     let mut named: Vec<&str> = Vec::new();
     if concern.facts.is_none() {
         host.extend(object(&DATA["facts"][family(platform)]));
@@ -165,12 +172,21 @@ fn beside(
         let facts = examples(other, host, platform).into_iter().next();
         if let Some(facts) = facts.filter(|_| !known && other.is_for(platform)) {
             host.insert(name.to_owned(), facts);
-            beside(host, concerns, other, platform);
+            beside(host, around, concerns, other);
         }
     }
     for (fact, value) in &concern.manifest.example_host {
         merge(host.entry(fact).or_insert(Value::Null), value);
     }
+    around.links.extend(concern.manifest.example_links.clone());
+    around.hosts.extend(others(concern, platform));
+}
+
+/// The platform that `host` says.
+fn platform_of(host: &Map<String, Value>) -> Platform {
+    let word = host["platform"].as_str();
+    word.and_then(Platform::from_word)
+        .expect("every example says one")
 }
 
 /// The other hosts that examples of `concern` name: on `platform`, as the example's own host.

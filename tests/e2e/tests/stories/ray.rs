@@ -257,7 +257,7 @@ fn one_server_runs_on_two_hosts_by_the_real_ray() -> Result<()> {
     left.wait_until(minutes, &format!("! {HEALTHY}"))?;
     left.wait_until(
         minutes,
-        "systemctl is-active --quiet vllm-wide.service && ! pgrep -f 'bin/vllm serve'",
+        "systemctl is-active --quiet vllm-wide.service && ! pgrep -f 'bin/vllm [s]erve'",
     )?;
     cluster
         .deployctl(&["verify", "--only", "vllm/nodes"])?
