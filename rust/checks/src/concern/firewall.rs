@@ -13,7 +13,7 @@ mod beside;
 mod ruleset;
 
 use deployctl_core::query::Query;
-use ruleset::{Hook, Rule, Table, Verdict};
+use ruleset::{Hook, PortRange, Rule, Table, Verdict};
 
 pub(super) const CONCERN: &str = "firewall";
 
@@ -70,8 +70,7 @@ struct Accept {
     name: String,
     hook: Hook,
     protocol: &'static str,
-    /// The first and the last port of each range.
-    ports: BTreeSet<(u16, u16)>,
+    ports: BTreeSet<PortRange>,
     /// Networks at the other end; empty means all.
     peers: BTreeSet<String>,
     /// Interfaces where it comes in; empty means all.
@@ -123,7 +122,7 @@ impl Accept {
     }
 
     /// Every single packet kind of this declaration, but for the port.
-    fn kinds(&self) -> Vec<((u16, u16), Option<&str>, Option<&str>)> {
+    fn kinds(&self) -> Vec<(PortRange, Option<&str>, Option<&str>)> {
         let mut kinds = Vec::new();
         for ports in &self.ports {
             for peer in each(&self.peers) {

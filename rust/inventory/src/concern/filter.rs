@@ -131,14 +131,15 @@ fn wrong(problem: impl Into<String>) -> Error {
 
 fn within(address: &str, networks: Vec<String>) -> Result<bool, Error> {
     let address: IpAddr = read(address, "an IP address")?;
-    let networks = networks.iter().map(|it| read::<IpNet>(it, "an IP network"));
+    let networks = networks.into_iter();
+    let networks = networks.map(|it| read::<IpNet>(&it, "an IP network"));
     let networks: Vec<IpNet> = networks.collect::<Result<_, _>>()?;
     Ok(networks.iter().any(|it| it.contains(&address)))
 }
 
 fn ports_in(ports: Vec<Value>, first: u16, last: u16) -> Result<usize, Error> {
     let mut ranges: Vec<(u16, u16)> = Vec::new();
-    for written in &ports {
+    for written in ports {
         let text = written.to_string();
         let (from, to) = text.split_once('-').unwrap_or((&text, &text));
         ranges.push((read(from, "a port")?, read(to, "a port")?));

@@ -3,7 +3,7 @@
 
 use deployctl_core::query::Query;
 
-use super::ruleset::{self, Reachability, Table};
+use super::ruleset::{self, PortRange, Reachability, Table};
 use super::{Accept, CONCERN};
 use crate::Check;
 use crate::answer::{Answer, Found, Holds, Unreadable};
@@ -58,7 +58,7 @@ fn ports(table: &Table, accept: &Accept) -> Vec<(String, Reachability, String)> 
     let Some(closed) = table.closed(accept.hook) else {
         return Vec::new();
     };
-    let of_range = |range: &(u16, u16)| {
+    let of_range = |range: &PortRange| {
         let reached = |port| table.reachability(accept.hook, accept.protocol, port);
         let closed = &closed;
         let parts = ruleset::parts(*range, reached).into_iter();
@@ -168,5 +168,22 @@ mod tests {
                 "{policy} {input:?} {more}"
             );
         }
+    }
+
+    #[test]
+    fn parts_of_a_range_are_told_together() {
+        let parts = |range, shut: &[u16]| {
+            let parts = ruleset::parts(range, |port| shut.contains(&port));
+            let parts = parts.into_iter().filter(|(_, is_shut)| *is_shut);
+            let shown = parts.map(|(part, _)| ruleset::show(part));
+            shown.collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(parts((6379, 6478), &[]), "");
+        assert_eq!(parts((22, 22), &[22]), "22");
+        assert_eq!(
+            parts((6379, 6384), &[6379, 6380, 6382, 6384]),
+            "6379-6380,6382,6384"
+        );
+        assert_eq!(parts((65534, 65535), &[65534, 65535]), "65534-65535");
     }
 }

@@ -52,7 +52,7 @@ pub(super) enum Reachability {
 pub(super) struct Rule {
     chain: String,
     pub(super) protocol: Option<String>,
-    pub(super) ports: Option<Vec<(u16, u16)>>,
+    pub(super) ports: Option<Vec<PortRange>>,
     pub(super) peers: Option<BTreeSet<String>>,
     pub(super) interfaces: Option<BTreeSet<String>>,
     /// Whether it has conditions of other kinds: connection state, limits, ICMP types.
@@ -230,8 +230,11 @@ impl Rule {
     }
 }
 
-/// A range of ports, for people.
-pub(super) fn show((first, last): (u16, u16)) -> String {
+/// The first and the last one of ports.
+pub(super) type PortRange = (u16, u16);
+
+/// For people.
+pub(super) fn show((first, last): PortRange) -> String {
     if first == last {
         first.to_string()
     } else {
@@ -241,10 +244,10 @@ pub(super) fn show((first, last): (u16, u16)) -> String {
 
 /// The parts of a range whose ports are all alike by `of`, in order.
 pub(super) fn parts<T: PartialEq>(
-    (first, last): (u16, u16),
+    (first, last): PortRange,
     of: impl Fn(u16) -> T,
-) -> Vec<((u16, u16), T)> {
-    let mut parts: Vec<((u16, u16), T)> = Vec::new();
+) -> Vec<(PortRange, T)> {
+    let mut parts: Vec<(PortRange, T)> = Vec::new();
     for port in first..=last {
         let found = of(port);
         match parts.last_mut() {

@@ -68,9 +68,12 @@ fn check_firewall(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
 
 /// Ranges begin with their first port, and name none that the others name: nftables takes no such set.
 fn check_ports(at: &FactPath, ports: &BTreeSet<Ports>, findings: &mut Findings<'_>) {
-    let show = |(first, last): (u16, u16)| match first == last {
-        true => format!("{first}"),
-        false => format!("{first}-{last}"),
+    let show = |(first, last): (u16, u16)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
     };
     for range in ports.iter().filter(|it| matches!(it, Ports::Range(_))) {
         let (first, last) = range.ends();
