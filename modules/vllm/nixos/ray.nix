@@ -86,8 +86,8 @@ in
     // {
       RAY_ROTATION_MAX_BYTES = "8388608";
       RAY_ROTATION_BACKUP_COUNT = "1";
-    # vLLM's workers never end by themselves.
-    RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S = "0";
+      # vLLM's workers never end by themselves.
+      RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S = "0";
     }
     // lib.optionalAttrs (!isHead) { DEPLOYCTL_HEAD = head; };
   path = [
