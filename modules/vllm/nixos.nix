@@ -207,7 +207,6 @@ let
         ) (lib.attrNames facts.instances)
       )
       ++ lib.optional (instance ? over) "${name}-ray.service";
-      requires = lib.optional (instance ? over) "${name}-ray.service";
       wants = [ "network-online.target" ];
       wantedBy = [ "multi-user.target" ];
       unitConfig = {
@@ -217,7 +216,8 @@ let
           "/opt/vllm/current/bin/vllm"
           "/etc/deployctl/secrets/${instance.credential}"
         ];
-      };
+      }
+      // lib.optionalAttrs (instance ? over) { Requires = "${name}-ray.service"; };
       # agenix opens another value at the same path: it is the encrypted file that changes.
       restartTriggers = [
         facts.version
