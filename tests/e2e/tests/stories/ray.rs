@@ -17,7 +17,7 @@ use crate::inference::{NVIDIA_SMI, nvidia, vllm};
 
 const HEALTHY: &str = "curl -fsS -m 3 -o /dev/null http://127.0.0.1:8001/health";
 /// Ray's own ports, and whatever runs as the servers' user.
-const LEFT: &str = "ss -Hltn | grep -E ':(63[89][0-9]|64[0-7][0-9]|8001) '; ps -u vllm -o args= 2>/dev/null; ls -d /run/vllm* /etc/systemd/system/vllm* 2>/dev/null; true";
+const LEFT: &str = "ss -Hltn | grep -E ':(6379|63[89][0-9]|64[0-7][0-9]|8001) '; ps -u vllm -o args= 2>/dev/null; ls -d /run/vllm* /etc/systemd/system/vllm* 2>/dev/null; true";
 
 /// The wheels of Ray, and what plays vLLM, as an index, and a project with its lock that needs all of them.
 fn publish(hub: &Hub, place: &Path) -> Result<Project> {
