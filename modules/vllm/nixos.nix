@@ -74,20 +74,23 @@ let
     };
 
   # Of what both a server and its node of Ray are made.
-  environment = name: gpus: {
-    HOME = "/var/lib/${name}";
-    HF_HOME = "/var/lib/${name}/hf";
-    HF_HUB_OFFLINE = "1";
-    VLLM_CACHE_ROOT = "/var/cache/${name}";
-    TRITON_CACHE_DIR = "/var/cache/${name}/triton";
-    TRITON_LIBCUDA_PATH = "/run/opengl-driver/lib";
-    VLLM_NO_USAGE_STATS = "1";
-    CUDA_DEVICE_ORDER = "PCI_BUS_ID";
-    # The driver shows it the GPUs of DeviceAllow= alone, and numbers these from 0.
-    CUDA_VISIBLE_DEVICES = lib.concatMapStringsSep "," toString (lib.genList lib.id (lib.length gpus));
-    NIX_LD = "/run/current-system/sw/share/nix-ld/lib/ld.so";
-    NIX_LD_LIBRARY_PATH = "/run/current-system/sw/share/nix-ld/lib:/run/opengl-driver/lib";
-  };
+  environment =
+    name: gpus:
+    {
+      HOME = "/var/lib/${name}";
+      HF_HOME = "/var/lib/${name}/hf";
+      HF_HUB_OFFLINE = "1";
+      VLLM_CACHE_ROOT = "/var/cache/${name}";
+      TRITON_CACHE_DIR = "/var/cache/${name}/triton";
+      TRITON_LIBCUDA_PATH = "/run/opengl-driver/lib";
+      VLLM_NO_USAGE_STATS = "1";
+      CUDA_DEVICE_ORDER = "PCI_BUS_ID";
+      # The driver shows it the GPUs of DeviceAllow= alone, and numbers these from 0.
+      CUDA_VISIBLE_DEVICES = lib.concatMapStringsSep "," toString (lib.genList lib.id (lib.length gpus));
+      NIX_LD = "/run/current-system/sw/share/nix-ld/lib/ld.so";
+      NIX_LD_LIBRARY_PATH = libraries;
+    }
+    // lib.optionalAttrs ofNix { LD_LIBRARY_PATH = libraries; };
 
   node =
     {
@@ -138,6 +141,14 @@ let
       hash = snapshot: builtins.hashString "sha256" (builtins.toJSON snapshot.manifest);
     in
     map hash (builtins.filter isServed snapshots);
+
+  # What wheels are linked with, and the GPU's driver.
+  libraries = "/run/current-system/sw/share/nix-ld/lib:/run/opengl-driver/lib";
+
+  # uv makes the environment with an interpreter of nixpkgs, which nix-ld does not load.
+  ofNix = builtins.any (it: it.path == "/opt/vllm/current" && it ? project) (
+    builtins.attrValues (host.python.environments or { })
+  );
 
   # Where it listens, as options of vLLM.
   listens =
@@ -225,8 +236,8 @@ let
       ++ lib.filter (it: it != null) [ (sealed instance.credential) ]
       ++ pinned instance;
 
-      # No CUDA_HOME and no LD_LIBRARY_PATH: vLLM brings its own CUDA, and just-in-time compilation
-      # would mix it with the system's toolkit. It does need the driver's own libraries.
+      # No CUDA_HOME, and no toolkit among the libraries: vLLM brings its own CUDA, and just-in-time compilation would
+      # mix the two. It does need the driver's own libraries.
       environment =
         environment name instance.gpus // lib.optionalAttrs (instance ? over) (serverOver instance.over);
       path = [
