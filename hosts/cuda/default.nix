@@ -260,6 +260,15 @@
     ];
   };
 
+  # Ubuntu 24.04's own archive has no CUDA. The fingerprint is the one that NVIDIA publishes; the key came with Debian's package
+  # extrepo-offline-data.
+  apt.archives.nvidia = {
+    uris = [ "https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2404/x86_64" ];
+    suites = [ "/" ];
+    key = builtins.readFile ./nvidia.asc;
+    fingerprints = [ "EB693B3035CD5710E231E123A4B469963BF863CC" ];
+  };
+
   cuda = {
     version = "12.6";
     repository_origin = "NVIDIA CUDA";

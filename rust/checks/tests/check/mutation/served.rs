@@ -3,6 +3,19 @@
 use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
+    (
+        "apt/archive/nvidia",
+        "x86_64/ EB693B3035CD5710E231E123A4B469963BF863CC",
+        "x86_64/ 02182E60104FCDC26EAE1B8597A5D4CB8793F200",
+        "fail",
+    ),
+    (
+        "apt/archive/nvidia",
+        "x86_64/ EB693B3035CD5710E231E123A4B469963BF863CC",
+        "x86_64/ missing",
+        "fail",
+    ),
+    ("apt/archive/nvidia", "archives", "archive", "error"),
     ("nvidia/pcie-generation", "16, 4, 8.6", "16, 3, 8.6", "fail"),
     (
         "nvidia/pcie-generation",
