@@ -306,7 +306,7 @@ fn facts_name_secrets_that_are_declared() {
     insta::assert_snapshot!(secret(&env, &["list"]).err, @"
     error: hosts/cluster.nix:4: `cluster.secrets.hub.for` names `cudda`, and there is no such host
       hint: did you mean `cuda`?
-    hosts/cuda/default.nix:351: `vllm.instances.vllm.credential` is `api-key`, and no secret of that name is for this host
+    hosts/cuda/default.nix:360: `vllm.instances.vllm.credential` is `api-key`, and no secret of that name is for this host
       hint: secrets of this host: hub
     ");
 }
