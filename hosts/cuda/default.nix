@@ -260,8 +260,8 @@
     ];
   };
 
-  # Ubuntu 24.04's own archive has no CUDA. The fingerprint is the one that NVIDIA publishes; the key came with Debian's package
-  # extrepo-offline-data.
+  # Ubuntu 24.04's own archive has no such CUDA. The key came with Debian's package extrepo-offline-data; its fingerprint is the
+  # one that others pin for this archive.
   apt.archives.nvidia = {
     uris = [ "https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2404/x86_64" ];
     suites = [ "/" ];

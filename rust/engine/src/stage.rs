@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use deployctl_core::artifact::{Artifact, Job, StagePhase, StageStatus, parse_stage_status};
+use deployctl_core::artifact::{Job, StagePhase, StageStatus, parse_stage_status};
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::{HostName, ManagedPath};
 use deployctl_core::plan::{ArtifactChange, Plan};
@@ -112,9 +112,7 @@ impl<'a> Staging<'a> {
         let missing = plan.artifacts.iter().filter(|change| !change.staged);
         let (now, waiting): (Vec<_>, Vec<_>) = missing.partition(|change| change.awaits.is_empty());
         for change in now {
-            let artifact = rendered.artifacts.get(&change.base);
-            let artifact = artifact.expect("the plan was made from it");
-            staged.bytes += self.one(rendered, &change.base, artifact).await?;
+            staged.bytes += self.one(rendered, &change.base).await?;
             staged.artifacts += 1;
         }
         if !waiting.is_empty() {
@@ -124,12 +122,9 @@ impl<'a> Staging<'a> {
     }
 
     /// Stages one artifact; returns the bytes that came from its source since the job was first started.
-    async fn one(
-        &mut self,
-        rendered: &Rendered,
-        base: &ManagedPath,
-        artifact: &Artifact,
-    ) -> Result<u64, Outcome> {
+    async fn one(&mut self, rendered: &Rendered, base: &ManagedPath) -> Result<u64, Outcome> {
+        let artifact = rendered.artifacts.get(base);
+        let artifact = artifact.expect("the plan was made from it");
         let what = format!("{} {}", artifact.kind, artifact.name);
         let job = Job::new(base, artifact);
         self.upload(&job).await?;

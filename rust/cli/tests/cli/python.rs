@@ -61,6 +61,7 @@ impl Projects {
         self.lock_by(&[("UV_OFFLINE", Path::new("1"))], arguments)
     }
 
+    /// With these variables, and over the network.
     fn lock_by(&self, variables: &[(&str, &Path)], arguments: &[&str]) -> Said {
         let mut all = vec!["python", "lock", "--uv", self.uv.to_str().unwrap()];
         all.extend(arguments);

@@ -72,7 +72,7 @@ guard() {
 /// Wraps `queries` into one POSIX script for `/bin/sh -s`.
 ///
 /// It prints `marker`, an index of lengths, and the bytes themselves; [`super::parse`] reads that. Queries
-/// with a deadline run at the same time, then the others one after the other. Nothing is left
+/// with a deadline run at the same time, those with the same one by one `timeout`, then the others one after the other. Nothing is left
 /// behind but what a query itself leaves.
 pub fn script(marker: &Marker, queries: &[Query]) -> String {
     let mut text = String::from(OPENING);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -72,6 +73,15 @@ impl Ports {
     pub fn contains(&self, port: u16) -> bool {
         let (first, last) = self.ends();
         (first..=last).contains(&port)
+    }
+}
+
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(port) => port.number().fmt(f),
+            Self::Range(text) => text.as_str().fmt(f),
+        }
     }
 }
 

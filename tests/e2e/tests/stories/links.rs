@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use deployctl_e2e::{Base, Machine, MachineSpec};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cluster::Cluster;
 
@@ -33,6 +33,18 @@ pub(crate) fn interface(address: &str) -> Value {
     })
 }
 
+/// The link between machines whose `link0` [`interface`] declares.
+pub(crate) fn cable(endpoints: &Map<String, Value>) -> Value {
+    json!({ "cable": {
+        "subnet": "10.44.0.0/24",
+        "mtu": 9000,
+        "endpoints": endpoints,
+        "min_gbits": 0.5,
+        "max_rtt_ms": 20.0,
+        "measure": { "port": 5201, "seconds": 1, "streams": 2, "pings": 3 },
+    } })
+}
+
 /// A concern of the project's own inference host: declared, for what its server calls the model.
 fn declared(concern: &str) -> Value {
     let fixture: Value = serde_json::from_str(include_str!("../../../fixtures/inventory.json"))
@@ -45,7 +57,7 @@ fn joined() -> Result<Cluster> {
     let spec = |name| MachineSpec::new(name).base(Base::Python).nic("link0");
     let cluster = Cluster::boot(&[spec("left"), spec("right")])?;
     let ends = [("left", "10.44.0.1"), ("right", "10.44.0.2")];
-    let mut endpoints = serde_json::Map::new();
+    let mut endpoints = Map::new();
     for (name, address) in ends {
         let machine = cluster.machine(name);
         machine.ok(&format!(
@@ -69,14 +81,7 @@ fn joined() -> Result<Cluster> {
         let end = json!({ "interface": "link0", "address": address });
         endpoints.insert(name.to_owned(), end);
     }
-    cluster.declare_links(&json!({ "cable": {
-        "subnet": "10.44.0.0/24",
-        "mtu": 9000,
-        "endpoints": endpoints,
-        "min_gbits": 0.5,
-        "max_rtt_ms": 20.0,
-        "measure": { "port": 5201, "seconds": 1, "streams": 2, "pings": 3 },
-    } }))?;
+    cluster.declare_links(&cable(&endpoints))?;
     cluster.adopt_all()?;
     for machine in &cluster.machines {
         machine.wait_until(Duration::from_secs(20), "ss -ltn | grep -q :8000")?;

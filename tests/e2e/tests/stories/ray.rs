@@ -14,6 +14,7 @@ use crate::cluster::{Cluster, Run};
 use crate::environments::{self, Project};
 use crate::hub::Hub;
 use crate::inference::{NVIDIA_SMI, nvidia, vllm};
+use crate::links::{cable, interface};
 
 const HEALTHY: &str = "curl -fsS -m 3 -o /dev/null http://127.0.0.1:8001/health";
 /// Ray's own ports, and whatever runs as the servers' user.
@@ -156,7 +157,7 @@ fn joined() -> Result<(Cluster, Hub)> {
         )?;
         machine.ok(&format!("chmod 0700 /etc/deployctl/secrets; ip link set link0 mtu 9000 up && ip address replace {address}/24 dev link0"))?;
         cluster.redeclare(name, |facts| {
-            facts["network"] = crate::links::interface(address);
+            facts["network"] = interface(address);
             facts["system"] = declared["hosts"]["linode"]["system"].clone();
             facts["system"]["hostname"] = json!(name);
             facts["ssh"] = declared["hosts"]["linode"]["ssh"].clone();
@@ -175,14 +176,7 @@ fn joined() -> Result<(Cluster, Hub)> {
             json!({ "interface": "link0", "address": address }),
         );
     }
-    cluster.declare_links(&json!({ "cable": {
-        "subnet": "10.44.0.0/24",
-        "mtu": 9000,
-        "endpoints": endpoints,
-        "min_gbits": 0.5,
-        "max_rtt_ms": 20.0,
-        "measure": { "port": 5201, "seconds": 1, "streams": 2, "pings": 3 },
-    } }))?;
+    cluster.declare_links(&cable(&endpoints))?;
     cluster.adopt_all()?;
     Ok((cluster, hub))
 }

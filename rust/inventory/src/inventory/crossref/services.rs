@@ -68,31 +68,24 @@ fn check_firewall(at: &FactPath, host: &Host, findings: &mut Findings<'_>) {
 
 /// Ranges begin with their first port, and name none that the others name: nftables takes no such set.
 fn check_ports(at: &FactPath, ports: &BTreeSet<Ports>, findings: &mut Findings<'_>) {
-    let show = |(first, last): (u16, u16)| {
-        if first == last {
-            first.to_string()
-        } else {
-            format!("{first}-{last}")
-        }
-    };
     for range in ports.iter().filter(|it| matches!(it, Ports::Range(_))) {
         let (first, last) = range.ends();
         if first >= last {
             findings.add_with_hint(
                 at.clone(),
-                format!("has `{first}-{last}`, whose first port is not the smaller one"),
+                format!("has `{range}`, whose first port is not the smaller one"),
                 "the smaller port comes first; a single one is a number",
             );
         }
     }
-    let mut spans: Vec<(u16, u16)> = ports.iter().map(Ports::ends).collect();
-    spans.retain(|(first, last)| first <= last);
-    spans.sort_unstable();
+    let mut spans: Vec<&Ports> = ports.iter().collect();
+    spans.retain(|it| it.ends().0 <= it.ends().1);
+    spans.sort_unstable_by_key(|it| it.ends());
     for pair in spans.windows(2) {
-        if pair[0].1 >= pair[1].0 {
+        if pair[0].ends().1 >= pair[1].ends().0 {
             findings.add(
                 at.clone(),
-                format!("has {} and {}, which overlap", show(pair[0]), show(pair[1])),
+                format!("has {} and {}, which overlap", pair[0], pair[1]),
             );
         }
     }
