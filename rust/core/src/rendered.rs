@@ -226,6 +226,9 @@ pub struct PackageWant {
     /// Packages that apt may remove for it. No other is ever removed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replaces: BTreeSet<PackageName>,
+    /// The file that it is installed from, below the link `current` of an artifact; `None` for what archives offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<ManagedPath>,
 }
 
 impl PackageWant {
@@ -236,7 +239,7 @@ impl PackageWant {
 
     /// Whether it asks for nothing but that the package is there.
     pub(crate) fn is_plain(&self) -> bool {
-        self.version.is_none() && !self.hold && self.replaces.is_empty()
+        self.version.is_none() && !self.hold && self.replaces.is_empty() && self.file.is_none()
     }
 }
 
@@ -313,6 +316,13 @@ impl Rendered {
             artifacts: BTreeMap::new(),
             closure: None,
         }
+    }
+
+    /// The artifact that holds `file`, a path below its link, and where the same file is in its release.
+    pub(crate) fn in_release(&self, file: &ManagedPath) -> Option<(&ManagedPath, ManagedPath)> {
+        self.artifacts
+            .iter()
+            .find_map(|(base, artifact)| Some((base, artifact.in_release(base, file)?)))
     }
 
     /// The platform that this is made for.

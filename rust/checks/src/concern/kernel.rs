@@ -177,7 +177,7 @@ fn release() -> Check {
         let running = value(&pairs, "running")?;
         Ok(
             Found::when(running.ends_with(LOCAL_VERSION), format!("{running} runs"))
-                .or_hint("build the kernel from the declared symbols and install it")
+                .or_hint("build the kernel from the declared symbols: `deployctl kernel build`")
                 .or_after_reboot(
                     pairs.contains_key("installed"),
                     "a kernel of our own is installed",

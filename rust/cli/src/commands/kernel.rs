@@ -1,6 +1,7 @@
 //! `deployctl kernel`: a host's own kernel, from its facts to packages.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use deployctl_core::inventory::kernel::Flavour;
 use deployctl_core::inventory::{FactPath, Host, Inventory};
@@ -39,15 +40,20 @@ pub(super) async fn run(context: &Context, args: &args::Kernel) -> Result<Verdic
                 .await
                 .map_err(|error| chosen.failure(&error))?;
             let report = chosen.report(&configured, Some(&packages));
-            let path = args.source.out.join("kernel.json");
-            std::fs::write(&path, format!("{report:#}\n")).map_err(|error| {
-                let message = format!("cannot write `{}`", path.display());
-                Failure::new(Verdict::Internal, message).cause(&error)
-            })?;
+            write(&args.source.out.join("kernel.json"), &report)?;
+            let declaration = kernel::declaration(&configured.release, &packages);
+            write(&args.source.out.join("packages.json"), &declaration)?;
             chosen.show(context, &configured, Some(&packages));
             Ok(Verdict::Done)
         }
     }
+}
+
+fn write(path: &Path, content: &serde_json::Value) -> Result<(), Failure> {
+    std::fs::write(path, format!("{content:#}\n")).map_err(|error| {
+        let message = format!("cannot write `{}`", path.display());
+        Failure::new(Verdict::Internal, message).cause(&error)
+    })
 }
 
 fn print_fragment(

@@ -118,6 +118,7 @@ fn what_it_declares_is_listed_and_shown() {
     insta::assert_snapshot!(listed, @"
     system      built in  ubuntu nixos darwin   What every machine needs before anything else.
     apt         built in  ubuntu                Archives of packages beside the distribution's own, each with its key.
+    debs        built in  ubuntu                Debian packages that no archive offers, such as a kernel of your own, each with its hash.
     ssh         built in  ubuntu nixos darwin   The way in. Keys only; passwords are never an option.
     secrets     built in  ubuntu nixos darwin   Values that only this host and the operators can read.
     time        built in  ubuntu nixos          Chrony and its sources.
@@ -212,7 +213,7 @@ fn wrong_facts_of_it_are_told_like_those_of_any_other() {
     --- stdout
     --- stderr
     error: hosts/web/default.nix:1: `web` is not a known fact
-      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, apt, ssh, secrets, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, models, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
+      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, apt, debs, ssh, secrets, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, models, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
     ");
 }
 

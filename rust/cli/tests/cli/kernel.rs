@@ -37,6 +37,8 @@ bindeb-pkg)
     echo changes >"$build/../x.buildinfo"
     echo 'linux-image-6.12.1-deployctl_1_amd64.deb kernel optional' >"$build/debian/files"
     echo 'x.buildinfo kernel optional' >>"$build/debian/files"
+    echo libc >"$build/../linux-libc-dev_1_amd64.deb"
+    echo 'linux-libc-dev_1_amd64.deb kernel optional' >>"$build/debian/files"
     ;;
 esac
 "#;
@@ -132,6 +134,7 @@ fn packages_are_built_and_told() {
     cuda: 6.12.1-deployctl: all 42 symbols as declared
       DIR/out/build/.config
       254eddf15d9534e3b20c55469077aa2f24f167aa4b897a36381d3e251e4829c2  linux-image-6.12.1-deployctl_1_amd64.deb
+      39470f46972e69a6b5e531099219d6d09215dbf10de15d669cbe53213f1320e7  linux-libc-dev_1_amd64.deb
     --- stderr
     leaving out modules that are not loaded here
     merging the symbols over `DIR/base`
@@ -145,7 +148,22 @@ fn packages_are_built_and_told() {
     let report = std::fs::read_to_string(env.path("out/kernel.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["release"], "6.12.1-deployctl");
-    assert_eq!(report["packages"].as_array().unwrap().len(), 1);
+    assert_eq!(report["packages"].as_array().unwrap().len(), 2);
+    let declared = std::fs::read_to_string(env.path("out/packages.json")).unwrap();
+    insta::assert_snapshot!(declared, @r#"
+    {
+      "packages": [
+        {
+          "name": "linux-image-6.12.1-deployctl",
+          "version": "1",
+          "architecture": "amd64",
+          "path": "linux-image-6.12.1-deployctl_1_amd64.deb",
+          "size": 6,
+          "sha256": "254eddf15d9534e3b20c55469077aa2f24f167aa4b897a36381d3e251e4829c2"
+        }
+      ]
+    }
+    "#);
     let config = std::fs::read_to_string(env.path("out/build/.config")).unwrap();
     assert!(
         config.starts_with("CONFIG_OLD=y\nCONFIG_TRIMMED=y\n"),

@@ -76,10 +76,7 @@ impl<'a> Scripts<'a> {
             .packages
             .iter()
             .filter(|package| package.action == PackageAction::Install)
-            .map(|package| match &package.after {
-                Some(version) => format!("{}={version}", package.name),
-                None => package.name.to_string(),
-            })
+            .map(packages::install_word)
             .collect();
         Self {
             plan,
@@ -190,6 +187,7 @@ impl<'a> Scripts<'a> {
         if !self.installs.is_empty() {
             script.call("allow_seconds", &[&PACKAGES_SECONDS.to_string()]);
             script.call_if_any("allow_removal_of", &self.replaced());
+            self.package_files(&mut script);
             script.call("install_packages", &self.install_words());
         }
         script.call_if_any("unhold_packages", &self.packages(PackageAction::Unhold));

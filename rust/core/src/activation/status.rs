@@ -20,6 +20,7 @@
 //! Keys come at most once, except `reboot`; unknown keys are skipped, so that an older controller reads a newer host.
 
 use super::machine::Phase;
+use crate::query::printable_line;
 
 /// What a host said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,14 @@ pub struct Failure {
     pub code: FailureCode,
     /// What, in one line without control characters.
     pub text: String,
+}
+
+impl Failure {
+    /// Its text as one line. It begins with up to 400 characters of a program's words; after them the host says what stays as
+    /// it is, up to 900 characters, and what to do.
+    pub fn line(&self) -> String {
+        printable_line(self.text.as_bytes(), 1600)
+    }
 }
 
 /// Where an apply failed.

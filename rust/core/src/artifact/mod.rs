@@ -1,4 +1,4 @@
-//! What is too large for a plan: models, environments of Python, and later releases and kernels.
+//! What is too large for a plan: models, environments of Python, packages of one's own.
 //!
 //! ```text
 //! [[artifact]] ── render ──▶ Artifact ── Job ──▶ host: stage.sh ── releases/<digest>
@@ -118,6 +118,18 @@ impl Artifact {
     /// What that link says: the release, relative to the base.
     pub fn target(&self) -> String {
         Self::target_of(&self.digest)
+    }
+
+    /// Where `path`, below the link of the artifact at `base`, is in its release; `None` for what is elsewhere, and for what is
+    /// not one of its files, where these are known.
+    pub(crate) fn in_release(&self, base: &ManagedPath, path: &ManagedPath) -> Option<ManagedPath> {
+        let below = path
+            .as_str()
+            .strip_prefix(Self::link(base).ok()?.as_str())?;
+        let below = ArtifactPath::new(below.strip_prefix('/')?).ok()?;
+        let known = self.made || self.files.contains_key(&below);
+        let path = format!("{base}/{}/{below}", self.target());
+        known.then(|| ManagedPath::new(path).ok()).flatten()
     }
 
     /// The same of the release with that digest.

@@ -181,7 +181,7 @@ fn brings(plan: &Plan, rendered: &Rendered, need: &Need) -> bool {
         }
         Need::Installed(_) => {
             let mut packages = plan.packages.iter();
-            packages.any(|change| change.action == PackageAction::Install)
+            packages.any(|it| it.action == PackageAction::Install && it.file.is_none())
         }
         Need::Mounted(place) => mounts(plan, place, &[UnitAction::Start, UnitAction::Restart]),
     }
@@ -204,6 +204,12 @@ pub fn first_step(
     let mut later = BTreeSet::new();
     for change in waiting {
         later.insert(change.concern.clone());
+        // Their files come with it.
+        before.packages.retain(|_, want| {
+            let file = want.file.as_ref();
+            let holder = file.and_then(|file| rendered.in_release(file));
+            holder.is_none_or(|(base, _)| *base != change.base)
+        });
         before.artifacts.remove(&change.base);
         let Ok(link) = Artifact::link(&change.base) else {
             continue;

@@ -215,6 +215,9 @@ pub struct PackageChange {
     /// Packages that apt may remove for it, as declared.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replaces: BTreeSet<PackageName>,
+    /// The file of an artifact's release that it is installed from; `None` for what archives offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<ManagedPath>,
 }
 
 impl PackageChange {

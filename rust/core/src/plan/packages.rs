@@ -33,6 +33,10 @@ pub(super) fn changes(
                 PackageAction::Install => want.replaces.clone(),
                 PackageAction::Hold | PackageAction::Unhold => BTreeSet::new(),
             },
+            file: match (action, &want.file) {
+                (PackageAction::Install, Some(file)) => rendered.in_release(file).map(|it| it.1),
+                _ => None,
+            },
         };
         match (installed, &want.version) {
             (None, version) => changes.push(change(PackageAction::Install, version.as_ref())),
@@ -87,6 +91,7 @@ fn let_go(rendered: &Rendered, observed: &Observed) -> impl Iterator<Item = Pack
             after: None,
             action: PackageAction::Unhold,
             replaces: BTreeSet::new(),
+            file: None,
         })
     })
 }

@@ -8,7 +8,7 @@ use super::target::KernelDrivers;
 use super::words::list;
 use super::{Finding, PackageAction, PathChange, PathTarget, Plan, overruled};
 use crate::kernel::{LOCAL_VERSION, ON_HOST};
-use crate::name::ManagedPath;
+use crate::name::{ManagedPath, PackageName};
 use crate::observed::Observed;
 use crate::rendered::{Entry, FollowUp, Ownership, PathState, Rendered};
 
@@ -212,7 +212,8 @@ fn has(command_line: &str, parameter: &str) -> bool {
         .any(|word| word == parameter)
 }
 
-/// No apply installs a kernel that is built from the facts: a person has to build, install and boot it.
+/// A kernel that is built from the facts: a person has to build and boot it, and an apply installs it only where its packages
+/// are declared.
 fn own_kernel(rendered: &Rendered, observed: &Observed) -> Option<Finding> {
     let wanted = rendered.entries.keys().any(|path| path.as_str() == ON_HOST);
     let running = &observed.kernel;
@@ -220,13 +221,28 @@ fn own_kernel(rendered: &Rendered, observed: &Observed) -> Option<Finding> {
         return None;
     }
     let host = &rendered.host;
+    let image = |name: &&PackageName| {
+        name.as_str().starts_with("linux-image-") && name.as_str().ends_with(LOCAL_VERSION)
+    };
+    if let Some(image) = rendered.packages.keys().find(image) {
+        let known = observed.packages.get(image);
+        return known.filter(|package| package.installed).map(|_| {
+            Finding::note(
+                "kernel",
+                format!(
+                    "`{running}` runs, and `{image}` is installed: it runs only after a reboot"
+                ),
+                None,
+            )
+        });
+    }
     Some(Finding::warn(
         "kernel",
         format!(
-            "`{running}` runs; the facts ask for a kernel of their own, `…{LOCAL_VERSION}`, and an apply does not bring it"
+            "`{running}` runs; the facts ask for a kernel of their own, `…{LOCAL_VERSION}`, and declare no package of it"
         ),
         Some(format!(
-            "`deployctl kernel build {host} --source …` makes its packages; on the host: `apt-get install ./linux-image-*{LOCAL_VERSION}_*.deb ./linux-headers-*{LOCAL_VERSION}_*.deb`, then boot it"
+            "`deployctl kernel build {host} --source …` makes its packages and a `packages.json` to declare them with; then apply, and boot it"
         )),
     ))
 }

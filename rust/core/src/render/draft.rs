@@ -71,7 +71,8 @@ impl Draft {
         };
         let same = want.version == other.version
             && want.hold == other.hold
-            && want.replaces == other.replaces;
+            && want.replaces == other.replaces
+            && want.file == other.file;
         let agrees = same || want.is_plain() || other.is_plain();
         if !agrees || other.concerns().any(|concern| *concern == want.concern) {
             let first = first.to_string();
@@ -135,6 +136,7 @@ impl Draft {
         // A path that could not be rendered would be missed again here.
         if self.errors.is_empty() {
             self.check_watches();
+            self.check_package_files();
         }
         let sysctls = self.sysctls();
         let modules = self.modules();
@@ -194,6 +196,22 @@ impl Draft {
                     path: path.clone(),
                 };
                 faults.push((origin.clone(), fault));
+            }
+        }
+        for (origin, fault) in faults {
+            self.fail(&origin, fault);
+        }
+    }
+
+    fn check_package_files(&mut self) {
+        let mut faults = Vec::new();
+        for (package, (want, origin)) in &self.packages {
+            let Some(file) = &want.file else { continue };
+            let mut artifacts = self.artifacts.iter();
+            if !artifacts.any(|(base, (artifact, _))| artifact.in_release(base, file).is_some()) {
+                let package = package.clone();
+                let file = file.clone();
+                faults.push((origin.clone(), Fault::PackageFile { package, file }));
             }
         }
         for (origin, fault) in faults {

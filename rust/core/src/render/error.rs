@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::errors::{Errors, Hinted};
-use crate::name::{HostName, ManagedPath, UnitName};
+use crate::name::{HostName, ManagedPath, PackageName, UnitName};
 
 /// Everything that is wrong with modules and facts.
 pub type RenderErrors = Errors<RenderError>;
@@ -146,6 +146,14 @@ pub enum Fault {
         name: String,
         /// Where the other one is declared, `file:line`.
         first: String,
+    },
+    /// A package's file that no artifact holds.
+    #[error("`{file}`, which package `{package}` is installed from, is no file of an artifact")]
+    PackageFile {
+        /// Which package.
+        package: PackageName,
+        /// Where the file should be.
+        file: ManagedPath,
     },
     /// A unit that watches a path that nothing writes.
     #[error("unit `{unit}` watches `{path}`, which no concern writes")]

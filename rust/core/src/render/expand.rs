@@ -289,15 +289,38 @@ impl Expand<'_> {
             .iter()
             .map(|text| self.scope.name("replaces", text, at, PackageName::new))
             .collect::<Result<_, _>>()?;
+        let file = self.package_file(item, at)?;
+        if let (Some(_), None, Some(text)) = (&file, &version, &item.file) {
+            let reason = "is without the `version` of the package in it".to_owned();
+            return Err(self.scope.field_error(text, "file", reason));
+        }
         let want = PackageWant {
             concern: self.scope.concern.clone(),
             others: BTreeSet::new(),
             version,
             hold: item.hold,
             replaces,
+            file,
         };
         draft.add_package(name, want, self.origin(&item.name));
         Ok(())
+    }
+
+    fn package_file(
+        &self,
+        item: &PackageItem,
+        at: &Occurrence,
+    ) -> Result<Option<ManagedPath>, RenderError> {
+        let Some(text) = &item.file else {
+            return Ok(None);
+        };
+        let path = self.scope.text(text, at)?;
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let path = ManagedPath::new(path);
+        path.map(Some)
+            .map_err(|error| self.scope.field_error(text, "file", error.to_string()))
     }
 
     fn unit(&self, item: &UnitItem, at: &Occurrence, draft: &mut Draft) -> Outcome {

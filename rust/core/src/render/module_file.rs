@@ -215,6 +215,8 @@ item! {
         /// Packages that apt may remove for it.
         #[serde(default)]
         replaces: Vec<Text>,
+        /// The file that it is installed from, below the link `current` of an artifact; left out or empty: from an archive.
+        file: Option<Text>,
     }
 }
 
@@ -300,7 +302,8 @@ impl ModuleFile {
         }
         for item in &self.package {
             texts.push(&item.name);
-            texts.extend(&item.version);
+            texts.extend([&item.version, &item.file].into_iter().flatten());
+            texts.extend(&item.replaces);
         }
         for item in &self.unit {
             texts.push(&item.name);

@@ -156,6 +156,7 @@ impl Draft {
             after: after.map(str::to_owned),
             action,
             replaces: std::collections::BTreeSet::new(),
+            file: None,
         });
         self
     }

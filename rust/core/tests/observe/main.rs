@@ -315,6 +315,7 @@ fn firewall(rendered: &mut Rendered) {
             version: None,
             hold: false,
             replaces: BTreeSet::new(),
+            file: None,
         },
     );
 }
@@ -395,6 +396,7 @@ fn this_machine_answers_whatever_it_is() {
                 version: None,
                 hold: false,
                 replaces: std::collections::BTreeSet::new(),
+                file: None,
             },
         );
     }

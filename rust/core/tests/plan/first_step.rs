@@ -84,6 +84,42 @@ fn steps(case: &Case) -> String {
 }
 
 #[test]
+fn a_package_of_an_artifact_comes_with_it() {
+    const OWN: &str = "linux-image-9-own";
+    let with = |packages: &[&str]| {
+        lacking(&[Need::Installed("curl".to_owned())], |case| {
+            case.rendered.packages.clear();
+            for name in packages {
+                case.package(name, "models", Some("9"), false);
+            }
+            case.observed.packages.clear();
+            for (name, want) in &mut case.rendered.packages {
+                let file = path(&format!("{LINK}/config.json"));
+                want.file = (name.as_str() == OWN).then_some(file);
+            }
+        })
+    };
+    let packages = |plan: &Plan| -> Vec<String> {
+        let words = plan.packages.iter().map(|it| match &it.file {
+            None => it.name.to_string(),
+            Some(file) => format!("{} from {file}", it.name),
+        });
+        words.collect()
+    };
+    let case = with(&[OWN, "curl"]);
+    let whole = case.plan();
+    insta::assert_snapshot!(packages(&whole).join("\n"), @"
+    curl
+    linux-image-9-own from /srv/models/tiny/releases/883fa96e1100b8eaede3741aa522d51da6f4801243f03b357516d3618074d033/config.json
+    ");
+    let step = first(&case, &whole).expect("curl comes first");
+    assert_eq!(packages(&step.plan), ["curl"]);
+    // It brings no program that its own artifact needs.
+    let alone = with(&[OWN]);
+    assert!(first(&alone, &alone.plan()).is_none());
+}
+
+#[test]
 fn an_artifact_waits_for_what_the_same_apply_brings() {
     let secret = || Need::Secret(path(TOKEN));
     let installed = || Need::Installed("curl".to_owned());

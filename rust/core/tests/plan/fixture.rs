@@ -247,6 +247,7 @@ impl Case {
                 version: version.map(str::to_owned),
                 hold,
                 replaces: std::collections::BTreeSet::new(),
+                file: None,
             },
         );
         self.observed.packages.insert(

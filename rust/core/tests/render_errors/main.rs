@@ -301,6 +301,43 @@ fn a_unit_watches_managed_paths_only() {
 }
 
 #[test]
+fn a_package_s_file_is_one_of_an_artifact() {
+    let artifact = format!(
+        "[[artifact]]\nkind = \"debs\"\nname = \"own\"\nbase = \"/srv/debs\"\nsource = \"/srv/incoming\"\nfiles = \"[{{'path': 'a.deb', 'size': 1, 'sha256': '{}'}}]\"\n",
+        "5a".repeat(32)
+    );
+    let package = |rest: &str| format!("{artifact}[[package]]\nname = \"a\"\n{rest}");
+    let from = |file: &str| package(&format!("version = \"1\"\nfile = \"{file}\"\n"));
+    let rendered = attempt(&[("time/module.toml", from("/srv/debs/current/a.deb").as_str())]);
+    let rendered = rendered.expect("it is there");
+    let want = rendered.packages.values().next().expect("one package");
+    assert_eq!(
+        want.file.as_ref().map(AsRef::as_ref),
+        Some("/srv/debs/current/a.deb")
+    );
+    let none = attempt(&[("time/module.toml", package("file = \"\"\n").as_str())]);
+    let none = none.expect("an empty file is none");
+    assert!(none.packages.values().all(|want| want.file.is_none()));
+    let mut said = Vec::new();
+    for wrong in [
+        from("/srv/debs/current/b.deb"),
+        from("/srv/debs/a.deb"),
+        from("/srv/incoming/a.deb"),
+        from("a.deb"),
+        package("file = \"/srv/debs/current/a.deb\"\n"),
+    ] {
+        said.push(refused(&[("time/module.toml", wrong.as_str())]));
+    }
+    insta::assert_snapshot!(said.join("\n"), @"
+    modules/time/ubuntu/module.toml:8: host `box`: `/srv/debs/current/b.deb`, which package `a` is installed from, is no file of an artifact
+    modules/time/ubuntu/module.toml:8: host `box`: `/srv/debs/a.deb`, which package `a` is installed from, is no file of an artifact
+    modules/time/ubuntu/module.toml:8: host `box`: `/srv/incoming/a.deb`, which package `a` is installed from, is no file of an artifact
+    modules/time/ubuntu/module.toml:10: host `box`: `file`: `a.deb` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
+    modules/time/ubuntu/module.toml:9: host `box`: `file`: is without the `version` of the package in it
+    ");
+}
+
+#[test]
 fn manifests_that_do_not_read() {
     let mut said = Vec::new();
     for (name, text) in [

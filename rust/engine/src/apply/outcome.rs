@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use deployctl_checks::{CheckResult, CheckStatus};
 use deployctl_core::activation::machine::Phase;
 use deployctl_core::activation::status::{ApplyStatus, FailureCode, StatusError};
-use deployctl_core::query;
 use deployctl_report::text::time_of_day;
 use deployctl_report::{Outcome, Problem};
 
@@ -22,12 +21,8 @@ pub(super) fn of(
     apply: &ApplyStatus,
     checks: &[CheckResult],
 ) -> Outcome {
-    let said = apply.failure.as_ref().map(|failure| {
-        (
-            failure.code,
-            query::printable_line(failure.text.as_bytes(), 500),
-        )
-    });
+    let failure = apply.failure.as_ref();
+    let said = failure.map(|failure| (failure.code, failure.line()));
     match apply.phase {
         Phase::Committed if generation <= apply.base => Outcome::Failed {
             reason: problem(

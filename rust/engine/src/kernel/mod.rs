@@ -93,6 +93,32 @@ pub struct Package {
     pub bytes: u64,
 }
 
+impl Package {
+    /// What declares it, to be installed where `release` is to run; `None` for packages that any kernel may do without, such
+    /// as the headers that C libraries are built with. dpkg names files `NAME_VERSION_ARCHITECTURE.deb`.
+    fn declaration(&self, release: &str) -> Option<serde_json::Value> {
+        let mut parts = self.file.strip_suffix(".deb")?.split('_');
+        let (name, version, architecture) = (parts.next()?, parts.next()?, parts.next()?);
+        let of_release = name.strip_suffix(release)?.ends_with('-');
+        of_release.then(|| {
+            serde_json::json!({
+                "name": name,
+                "version": version,
+                "architecture": architecture,
+                "path": self.file,
+                "size": self.bytes,
+                "sha256": self.sha256,
+            })
+        })
+    }
+}
+
+/// What declares the packages that `release` is installed with: the image and its headers.
+pub fn declaration(release: &str, packages: &[Package]) -> serde_json::Value {
+    let packages = packages.iter().filter_map(|it| it.declaration(release));
+    serde_json::json!({ "packages": packages.collect::<Vec<_>>() })
+}
+
 /// Progress of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {

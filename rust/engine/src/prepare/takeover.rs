@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use deployctl_core::activation::machine::Phase;
-use deployctl_core::activation::status::{self, ApplyStatus};
+use deployctl_core::activation::status::{self, ApplyStatus, Failure};
 use deployctl_core::activation::{ApplyId, command};
 use deployctl_core::observed::PendingApply;
-use deployctl_core::query::printable_line;
 use deployctl_report::{Outcome, Problem};
 
 use crate::apply::outcome;
@@ -107,7 +106,7 @@ fn what(name: &str, apply: &ApplyStatus) -> Option<String> {
 /// It is still open, despite the request.
 fn not_free(name: &str, apply: &ApplyStatus, connection: &dyn Transport) -> Outcome {
     let failure = apply.failure.as_ref();
-    let failure = failure.map(|failure| printable_line(failure.text.as_bytes(), 500));
+    let failure = failure.map(Failure::line);
     let why = failure.map_or_else(String::new, |text| format!(": {text}"));
     if apply.phase == Phase::RollbackFailed {
         return Outcome::RollbackFailed {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use deployctl_core::plan::Severity;
+use deployctl_core::query::printable_line;
 
 use super::failing::{failing, skipped};
 use super::words::{changes, count, problem, size, time_of_day};
@@ -90,7 +91,7 @@ fn end(host: &HostReport, style: Style) -> String {
         Outcome::RollbackFailed { reason, hint } => format!(
             "{} {}\n  {} {}",
             style.bad("rollback failed, a person has to look:"),
-            shown(reason),
+            whole(reason),
             style.bad("do this now:"),
             shown(hint)
         ),
@@ -127,8 +128,13 @@ fn rolled_back(reason: &str, login: bool, style: Style) -> String {
     format!(
         "{} {}\n  everything was put back and verified{login}",
         style.bad("rolled back:"),
-        shown(reason)
+        whole(reason)
     )
+}
+
+/// One line of why a host was rolled back, as long as a host's own words may be: the next step comes last.
+fn whole(reason: &str) -> String {
+    printable_line(reason.as_bytes(), 1600)
 }
 
 fn refused(reasons: &[Problem], host: &HostReport, style: Style) -> String {

@@ -273,9 +273,11 @@ fn packages(text: &mut String, plan: &Plan, style: Style) {
         } else {
             format!(", in the place of {}", replaced.join(", "))
         };
+        let file = change.file.as_ref();
+        let file = file.map_or_else(String::new, |file| format!(", from {file}"));
         let _ = writeln!(
             text,
-            "    {}  {words}{replaced}",
+            "    {}  {words}{replaced}{file}",
             pad(change.name.as_str(), width)
         );
     }

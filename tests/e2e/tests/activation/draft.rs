@@ -199,6 +199,7 @@ impl<'a> Draft<'a> {
                 after: version.map(str::to_owned),
                 action,
                 replaces: std::collections::BTreeSet::new(),
+                file: None,
             });
         }
         Ok(self)
@@ -213,6 +214,7 @@ impl<'a> Draft<'a> {
             after: None,
             action: PackageAction::Unhold,
             replaces: std::collections::BTreeSet::new(),
+            file: None,
         });
         Ok(self)
     }

@@ -17,6 +17,7 @@ mod closures_refused;
 mod closures_rollback;
 mod closures_stand_in;
 mod cluster;
+mod debs;
 mod demo;
 mod effect;
 mod environments;

@@ -1,7 +1,35 @@
 
 # --- packages: forward only --------------------------------------------------------------------------------------------
 
+# take_from_file NAME=VERSION FILE: the package is in that file, and not in an archive.
+files_of_packages=' '
+take_from_file() { files_of_packages="$files_of_packages$1 $2 "; }
+
+# file_of WORD: in $file, the file that holds the package; else it fails.
+file_of() {
+  case $files_of_packages in
+    *" $1 "*) ;;
+    *) return 1 ;;
+  esac
+  file=${files_of_packages#*" $1 "}
+  file=${file%% *}
+}
+
+# check_file_of NAME=VERSION: whether $file holds it.
+check_file_of() {
+  begin "read $file"
+  # shellcheck disable=SC2016 # dpkg's own variables
+  cf_is=$(dpkg-deb --show --showformat='${Package}=${Version}' "$file") || invalid packages "cannot read \`$file\`: $(last_lines)"
+  if [ "$cf_is" != "$1" ]; then invalid packages "\`$file\` holds \`$cf_is\`, and not \`$1\`"; fi
+}
+
+# apt ARGUMENTS…: a package that is in a file is told as that file.
 apt() {
+  for ap_word; do
+    shift
+    if file_of "$ap_word"; then ap_word=$file; fi
+    set -- "$@" "$ap_word"
+  done
   waiting env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none \
     apt-get -q -o DPkg::Lock::Timeout=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
     -o Dpkg::Use-Pty=0 --allow-change-held-packages "$@"
@@ -58,6 +86,9 @@ allow_removal_of() {
 
 # simulate_packages NAME[=VERSION]…: on the merged tree, so with the staged pins and sources.
 simulate_packages() {
+  for ps_word; do
+    if file_of "$ps_word"; then check_file_of "$ps_word"; fi
+  done
   begin "simulate packages $*"
   if ! simulate "$@"; then
     # The package lists may be older than the pin.
@@ -139,7 +170,11 @@ borrow_package() {
   begin "borrow package $1"
   bo_place=$D/merged/borrowed
   mkdir -p "$bo_place/download"
-  (cd "$bo_place/download" && apt -o APT::Sandbox::User=root download -- "$1") || cannot "cannot download \`${1%%=*}\`"
+  if file_of "$1"; then
+    ln -s -- "$file" "$bo_place/download/file.deb"
+  else
+    (cd "$bo_place/download" && apt -o APT::Sandbox::User=root download -- "$1") || cannot "cannot download \`${1%%=*}\`"
+  fi
   dpkg-deb --extract "$bo_place"/download/*.deb "$bo_place" || invalid packages "cannot unpack \`${1%%=*}\`: $(last_lines)"
   rm -r "$bo_place/download"
   PATH=$bo_place/usr/sbin:$bo_place/usr/bin:$bo_place/sbin:$bo_place/bin:$PATH

@@ -1,10 +1,27 @@
 //! The packages of a plan, as words of its scripts.
 
-use super::Scripts;
+use super::{Script, Scripts};
 use crate::name::PackageName;
-use crate::plan::PackageAction;
+use crate::plan::{PackageAction, PackageChange};
+
+/// `NAME` or `NAME=VERSION`.
+pub(super) fn install_word(package: &PackageChange) -> String {
+    match &package.after {
+        Some(version) => format!("{}={version}", package.name),
+        None => package.name.to_string(),
+    }
+}
 
 impl<'a> Scripts<'a> {
+    /// Says which packages apt takes from files.
+    pub(super) fn package_files(&self, script: &mut Script) {
+        for package in &self.plan.packages {
+            if let Some(file) = &package.file {
+                script.call("take_from_file", &[&install_word(package), file.as_str()]);
+            }
+        }
+    }
+
     pub(super) fn install_words(&self) -> Vec<&str> {
         self.installs.iter().map(String::as_str).collect()
     }

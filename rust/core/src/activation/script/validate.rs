@@ -38,6 +38,7 @@ impl<'a> Scripts<'a> {
         }
         script.call_if_any("check_archives", &archives);
         script.call_if_any("allow_removal_of", &self.replaced());
+        self.package_files(&mut script);
         script.call_if_any("simulate_packages", &self.install_words());
         script.call_if_any("download_packages", &self.install_words());
         for package in &self.installs {

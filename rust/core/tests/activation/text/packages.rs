@@ -42,6 +42,29 @@ fn a_validator_borrows_a_package_that_is_to_be_installed() {
 }
 
 #[test]
+fn apt_takes_a_package_from_the_file_of_a_release() {
+    let mut draft = packages();
+    let file = "/srv/debs/releases/5a/toolkit.deb";
+    draft.plan.packages[0].file = ManagedPath::new(file).ok();
+    let text = draft.text();
+    let calls: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("toolkit"))
+        .collect();
+    insta::assert_snapshot!(calls.join("\n"), @"
+    take_from_file cuda-toolkit-12-6=12.6.3-1 /srv/debs/releases/5a/toolkit.deb
+    simulate_packages cuda-toolkit-12-6=12.6.3-1 chrony
+    download_packages cuda-toolkit-12-6=12.6.3-1 chrony
+    checkpoint_holds cuda-toolkit-12-6
+    take_from_file cuda-toolkit-12-6=12.6.3-1 /srv/debs/releases/5a/toolkit.deb
+    install_packages cuda-toolkit-12-6=12.6.3-1 chrony
+    hold_packages cuda-toolkit-12-6
+    report_kept_packages cuda-toolkit-12-6 chrony
+    undo_hold cuda-toolkit-12-6
+    ");
+}
+
+#[test]
 fn an_archive_whose_key_changes_is_read_anew() {
     let mut draft = packages();
     let read = |draft: &Draft| {
