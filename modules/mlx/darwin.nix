@@ -14,7 +14,11 @@ let
   path = mlx.model.path or null;
   isServed = snapshot: "${snapshot.folder}/current" == path;
   served = builtins.filter isServed (builtins.attrValues (host.models.snapshots or { }));
-  release = snapshot: builtins.hashString "sha256" (builtins.toJSON snapshot.manifest);
+  # So is that of an environment that uv makes.
+  isMade = environment: environment.path == "/opt/mlx/current" && environment ? project;
+  made = builtins.filter isMade (builtins.attrValues (host.python.environments or { }));
+  hash = value: builtins.hashString "sha256" (builtins.toJSON value);
+  releases = map (it: hash it.manifest) served ++ map (it: hash it.project) made;
   wired = if mlx.wired_limit_mib or null == null then 0 else mlx.wired_limit_mib;
 in
 lib.mkIf (host ? mlx) {
@@ -54,8 +58,8 @@ lib.mkIf (host ? mlx) {
       HF_HUB_OFFLINE = "1";
       TRANSFORMERS_OFFLINE = "1";
     }
-    // lib.optionalAttrs (served != [ ]) {
-      DEPLOYCTL_RELEASE = lib.concatMapStrings release served;
+    // lib.optionalAttrs (releases != [ ]) {
+      DEPLOYCTL_RELEASE = lib.concatStrings releases;
     };
     serviceConfig = {
       UserName = mlx.user;

@@ -90,7 +90,7 @@ let
       NIX_LD = "/run/current-system/sw/share/nix-ld/lib/ld.so";
       NIX_LD_LIBRARY_PATH = libraries;
     }
-    // lib.optionalAttrs ofNix { LD_LIBRARY_PATH = libraries; };
+    // lib.optionalAttrs (projects != [ ]) { LD_LIBRARY_PATH = libraries; };
 
   node =
     {
@@ -112,7 +112,7 @@ let
           ;
         environment = environment name gpus // onLink instance.over address;
         secret = sealed instance.over.credential;
-        restarts = [ facts.version ] ++ lib.optionals (!isHead) (pinned instance);
+        restarts = [ facts.version ] ++ made ++ lib.optionals (!isHead) (pinned instance);
       };
     };
   headNode =
@@ -145,10 +145,14 @@ let
   # What wheels are linked with, and the GPU's driver.
   libraries = "/run/current-system/sw/share/nix-ld/lib:/run/opengl-driver/lib";
 
-  # uv makes the environment with an interpreter of nixpkgs, which nix-ld does not load.
-  ofNix = builtins.any (it: it.path == "/opt/vllm/current" && it ? project) (
-    builtins.attrValues (host.python.environments or { })
+  # The project that uv makes the environment from, with an interpreter of nixpkgs, which nix-ld does not load. Its link is
+  # switched beside the system, as those of models are.
+  projects = map (it: it.project) (
+    builtins.filter (it: it.path == "/opt/vllm/current" && it ? project) (
+      builtins.attrValues (host.python.environments or { })
+    )
   );
+  made = map (project: builtins.hashString "sha256" (builtins.toJSON project)) projects;
 
   # Where it listens, as options of vLLM.
   listens =
@@ -233,6 +237,7 @@ let
       restartTriggers = [
         facts.version
       ]
+      ++ made
       ++ lib.filter (it: it != null) [ (sealed instance.credential) ]
       ++ pinned instance;
 
@@ -275,8 +280,8 @@ in
     # The key itself comes from an encrypted file and never enters the Nix store.
     systemd.tmpfiles.settings."10-deployctl-vllm" = {
       "/etc/deployctl/secrets".d.mode = "0700";
-      "/opt/vllm/current"."L+".argument = facts.version;
-    };
+    }
+    // lib.optionalAttrs (projects == [ ]) { "/opt/vllm/current"."L+".argument = facts.version; };
 
     # Wheels, and the Python that uv brings, are linked for other distributions.
     programs.nix-ld.enable = true;

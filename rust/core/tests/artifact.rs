@@ -2,6 +2,7 @@
 
 use deployctl_core::artifact::{Collection, Job, read_freed};
 use deployctl_core::concern::Folders;
+use deployctl_core::inventory::Platform;
 use deployctl_core::name::{HostName, ManagedPath};
 use deployctl_core::observed::{ObserveScope, queries};
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render};
@@ -144,12 +145,14 @@ fn what_staging_needs_is_asked_of_the_host() {
     mountpoint -q '/srv/models' || echo lacks '/srv/models/tiny' 6
     ");
     let (base, artifact) = rendered.artifacts.first_key_value().expect("one");
-    let needs: Vec<String> = artifact
-        .needs(base)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    insta::assert_snapshot!(needs.join(", "), @"`/etc/deployctl/secrets/hub`, `/etc/deployctl/secrets/index`, `/etc/ssl/certs/ca-certificates.crt`, `/usr/bin/git`, `curl`, `python3`, `/srv/models` mounted");
+    let needs = |platform| {
+        let needs = artifact.needs(base, platform);
+        let words: Vec<String> = needs.iter().map(ToString::to_string).collect();
+        words.join(", ")
+    };
+    insta::assert_snapshot!(needs(Platform::Ubuntu), @"`/etc/deployctl/secrets/hub`, `/etc/deployctl/secrets/index`, `/etc/ssl/certs/ca-certificates.crt`, `/usr/bin/git`, `curl`, `python3`, `/srv/models` mounted");
+    assert_eq!(needs(Platform::Nixos), needs(Platform::Ubuntu));
+    insta::assert_snapshot!(needs(Platform::Darwin), @"`/etc/deployctl/secrets/hub`, `/etc/deployctl/secrets/index`, `/etc/ssl/certs/ca-certificates.crt`, `/usr/bin/git`, `curl`, `python3`, GNU's `find` and `stat`, `flock` and `sha256sum`, `/srv/models` mounted");
 }
 
 #[test]

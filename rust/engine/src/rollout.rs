@@ -6,8 +6,8 @@ use std::time::Duration;
 use deployctl_checks::{self as checks, Check, CheckStatus, Declared};
 use deployctl_core::activation::{ApplyId, ApplyMeta, bundle};
 use deployctl_core::inventory::Inventory;
-use deployctl_core::name::{ConcernName, HostName};
-use deployctl_core::plan::{Plan, SavedPlans, UnitAction, not_shown};
+use deployctl_core::name::HostName;
+use deployctl_core::plan::{Later, Plan, SavedPlans, UnitAction, not_shown};
 use deployctl_core::rendered::Rendered;
 use deployctl_report::{HostReport, Outcome, Problem};
 
@@ -237,7 +237,7 @@ fn unseen(shown: &Plan, second: &Plan) -> Option<Outcome> {
 async fn decisive(
     prepared: &Prepared,
     gates: Vec<Check>,
-    later: &BTreeSet<ConcernName>,
+    later: &Later,
     context: &RunContext,
 ) -> Result<Vec<Check>, Outcome> {
     let (perhaps, mut decisive): (Vec<_>, Vec<_>) = gates

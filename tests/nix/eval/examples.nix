@@ -64,7 +64,14 @@
         };
         mirror = "https://mirror.example/uv";
       };
-      environments = { };
+      environments.serving = {
+        path = "/opt/vllm/current";
+        project = {
+          pyproject = "";
+          lock = "";
+          python = "/run/current-system/sw/bin/python3.12";
+        };
+      };
     };
     models.snapshots.tiny = {
       manifest = {
@@ -230,7 +237,14 @@
         };
         mirror = "https://mirror.example/uv";
       };
-      environments = { };
+      environments.serving = {
+        path = "/opt/mlx/current";
+        project = {
+          pyproject = "";
+          lock = "";
+          python = "/run/current-system/sw/bin/python3.12";
+        };
+      };
     };
     models.snapshots.tiny = {
       manifest = {

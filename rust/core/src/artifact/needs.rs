@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Artifact, Source};
+use crate::inventory::Platform;
 use crate::name::ManagedPath;
 use crate::query::quote;
 
@@ -20,6 +21,8 @@ pub enum Need {
     Secret(ManagedPath),
     /// A program or file that a package brings: a path, or a name on the search path.
     Installed(String),
+    /// Programs as GNU has them, which macOS itself does not: each system of nix-darwin made of our modules brings them.
+    Gnu,
     /// A mount point with a file system of its own.
     Mounted(String),
     /// A managed path, as it is declared now.
@@ -33,6 +36,7 @@ impl Need {
             Self::Secret(path) => format!("[ -s {} ]", quote(path.as_str())),
             Self::Installed(path) if path.starts_with('/') => format!("[ -e {} ]", quote(path)),
             Self::Installed(name) => format!("command -v {} >/dev/null", quote(name)),
+            Self::Gnu => "{ command -v flock && command -v sha256sum && stat -c %s / && find / -maxdepth 0 -printf x; } >/dev/null 2>&1".to_owned(),
             Self::Mounted(mount) => format!("mountpoint -q {}", quote(mount)),
             // A plan knows it.
             Self::Changed(_) => ":".to_owned(),
@@ -45,6 +49,7 @@ impl fmt::Display for Need {
         match self {
             Self::Secret(path) => write!(f, "`{path}`"),
             Self::Installed(what) => write!(f, "`{what}`"),
+            Self::Gnu => write!(f, "GNU's `find` and `stat`, `flock` and `sha256sum`"),
             Self::Mounted(mount) => write!(f, "`{mount}` mounted"),
             Self::Changed(path) => write!(f, "the new `{path}`"),
         }
@@ -53,9 +58,12 @@ impl fmt::Display for Need {
 
 impl Artifact {
     /// What staging it below `base` needs. Each is a word without blanks and quotes.
-    pub fn needs(&self, base: &ManagedPath) -> BTreeSet<Need> {
+    pub fn needs(&self, base: &ManagedPath, platform: Platform) -> BTreeSet<Need> {
         let mut needs: BTreeSet<Need> =
             self.programs.iter().cloned().map(Need::Installed).collect();
+        if platform == Platform::Darwin {
+            needs.insert(Need::Gnu);
+        }
         if let Source::Https(_) = self.source {
             needs.extend(["curl", CERTIFICATES].map(|what| Need::Installed(what.to_owned())));
         }

@@ -34,7 +34,8 @@ pub(super) struct HeldArtifacts {
 /// `lacks BASE NUMBER`, with its place among the needs.
 pub(super) fn query(scope: &ObserveScope<'_>) -> Query {
     // The `find` of macOS knows no sizes.
-    let mut command = match scope.rendered.platform() {
+    let platform = scope.rendered.platform();
+    let mut command = match platform {
         Platform::Darwin => "PATH=/run/current-system/sw/bin:$PATH\n".to_owned(),
         Platform::Ubuntu | Platform::Nixos => String::new(),
     };
@@ -55,7 +56,7 @@ pub(super) fn query(scope: &ObserveScope<'_>) -> Query {
         let digest = artifact.digest.as_str();
         let base_word = quote(base.as_str());
         let _ = writeln!(command, "held {base_word} {}", quote(digest));
-        for (number, need) in artifact.needs(base).iter().enumerate() {
+        for (number, need) in artifact.needs(base, platform).iter().enumerate() {
             let test = need.test();
             let _ = writeln!(command, "{test} || echo lacks {base_word} {number}");
         }
@@ -89,7 +90,10 @@ impl HeldArtifacts {
     fn lacks(&mut self, base: &str, number: Option<usize>, scope: &ObserveScope<'_>) -> Option<()> {
         let base = ManagedPath::new(base).ok()?;
         let artifact = scope.rendered.artifacts.get(&base)?;
-        let need = artifact.needs(&base).into_iter().nth(number?)?;
+        let need = artifact
+            .needs(&base, scope.rendered.platform())
+            .into_iter()
+            .nth(number?)?;
         self.lacking.entry(base).or_default().insert(need);
         Some(())
     }

@@ -6,8 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::units::changed_for;
-use super::{ArtifactChange, Finding, PackageAction, Plan, PlanOptions, Target, UnitAction, plan};
+use super::{
+    ArtifactChange, Finding, PackageAction, Plan, PlanOptions, Target, UnitAction, UnitChange, plan,
+};
 use crate::artifact::{Artifact, Need};
+use crate::inventory::Platform;
 use crate::name::{ConcernName, ManagedPath, UnitName};
 use crate::observed::Observed;
 use crate::render::mount_unit;
@@ -20,9 +23,27 @@ pub struct FirstStep {
     pub rendered: Rendered,
     /// How it becomes that.
     pub plan: Plan,
-    /// Concerns of the artifacts, and of the units that read them: what their checks found amiss before, they may still find
-    /// before the second step.
-    pub later: BTreeSet<ConcernName>,
+    /// What checks found amiss before, those of these concerns may still find before the second step.
+    pub later: Later,
+}
+
+/// Concerns that need the artifacts of a second step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Later {
+    /// Those of the artifacts, and of the units that watch them.
+    Of(BTreeSet<ConcernName>),
+    /// It may be any of them: which units of a system of Nix read an artifact is not known.
+    Any,
+}
+
+impl Later {
+    /// Whether `concern` is one of them.
+    pub fn contains(&self, concern: &ConcernName) -> bool {
+        match self {
+            Self::Of(concerns) => concerns.contains(concern),
+            Self::Any => true,
+        }
+    }
 }
 
 /// What `second` changes and `shown` does not, the plan of both steps that a person has agreed to.
@@ -104,9 +125,9 @@ fn obstacle(
     observed: &Observed,
     change: &ArtifactChange,
 ) -> Option<String> {
-    // Units of a system of Nix are started by its switch, and the second step would have none.
-    if rendered.closure.is_some() {
-        return Some("the units of a system start with it".to_owned());
+    // They would read the former release, and the second step has no switch that starts them anew.
+    if rendered.closure.is_some() && change.before.is_some() {
+        return Some("the units of a system start anew with its switch".to_owned());
     }
     let link = Artifact::link(&change.base).ok()?;
     let found = observed.paths.get(&link);
@@ -173,9 +194,13 @@ fn mounts(plan: &Plan, place: &str, actions: &[UnitAction]) -> bool {
     })
 }
 
-/// Whether `plan` may bring what is needed. Which package has a program is not known before it is there.
+/// Whether `plan` may bring what is needed. Which package has a program is not known before it is there, and neither is what a
+/// system of Nix brings.
 fn brings(plan: &Plan, rendered: &Rendered, need: &Need) -> bool {
     match need {
+        Need::Changed(_) if plan.closure.is_some() => false,
+        _ if plan.closure.is_some() => true,
+        Need::Gnu => false,
         Need::Secret(path) | Need::Changed(path) => {
             changes(plan, path) && rendered.entries.contains_key(path)
         }
@@ -229,12 +254,47 @@ pub fn first_step(
     if later.is_empty() {
         return None;
     }
+    let later = match rendered.closure {
+        None => Later::Of(later),
+        Some(_) => Later::Any,
+    };
     let plan = plan(target, &before, observed, options);
     Some(FirstStep {
         rendered: before,
         plan,
         later,
     })
+}
+
+/// What `NixOS` starts at boot: with it start the units that are wanted and do not run.
+const ALL_UNITS: &str = "multi-user.target";
+/// Longest time that the units of a `NixOS` may take until they have read an artifact, in seconds: as long as a switch may take.
+const READERS_SECONDS: u32 = 900;
+
+/// Starts what waits for an artifact on a `NixOS`, where no switch does: units whose conditions ask for a release that comes
+/// with this plan. launchd starts by itself what waits for a path.
+pub(super) fn start_waiting(plan: &mut Plan, rendered: &Rendered) {
+    if rendered.closure.is_none() || rendered.platform() != Platform::Nixos {
+        return;
+    }
+    let artifacts = plan.artifacts.iter();
+    let comes = |change: &&ArtifactChange| {
+        change.before.is_none() && (plan.closure.is_none() || !change.awaits.is_empty())
+    };
+    let coming: Vec<&ArtifactChange> = artifacts.filter(comes).collect();
+    let Some(first) = coming.first() else {
+        return;
+    };
+    let names = coming.iter().map(|it| format!("{} `{}`", it.kind, it.name));
+    let names: Vec<String> = names.collect();
+    let change = UnitChange {
+        unit: UnitName::new(ALL_UNITS).expect("it is a name"),
+        concern: Some(first.concern.clone()),
+        actions: vec![UnitAction::Start],
+        reason: format!("units that wait for {}", names.join(", ")),
+        start_timeout_seconds: READERS_SECONDS,
+    };
+    plan.units.push(change);
 }
 
 /// Takes out the link of an artifact that the host has no release of. What reads it stays as it is, and a rollback to this step

@@ -47,7 +47,7 @@ mod words;
 
 pub(crate) use archives::read_anew;
 pub use blackout_state::{BlackoutState, ask_blackouts, blackouts_now};
-pub use first_step::{FirstStep, first_step, not_shown};
+pub use first_step::{FirstStep, Later, first_step, not_shown};
 pub use make::plan;
 pub use options::PlanOptions;
 pub use overrides::{Override, Overrides};

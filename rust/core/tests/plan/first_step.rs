@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use deployctl_core::artifact::Need;
 use deployctl_core::name::ManagedPath;
 use deployctl_core::observed::HeldRelease;
-use deployctl_core::plan::{FirstStep, Plan, first_step, not_shown};
+use deployctl_core::plan::{FirstStep, Later, Plan, first_step, not_shown};
 use deployctl_core::rendered::{Entry, OnChange, PathState, Sha256Hex};
 
 use super::fixture::{Case, brief, path};
 use super::model::{BASE, LINK, model};
+use super::nix_host::{NEW, store};
 
 const TOKEN: &str = "/etc/deployctl/secrets/hub";
 const SEALED: &str = "/etc/deployctl/sealed/hub.age";
@@ -74,7 +75,10 @@ fn steps(case: &Case) -> String {
         return format!("one step\n{}", refusals.collect::<String>());
     };
     assert_eq!(first.rendered.artifacts.len(), 0);
-    let later: Vec<&str> = first.later.iter().map(AsRef::as_ref).collect();
+    let later = match &first.later {
+        Later::Of(concerns) => concerns.iter().map(AsRef::as_ref).collect(),
+        Later::Any => vec!["any"],
+    };
     format!(
         "needs {}; later: {}\n{}",
         needs.join(", "),
@@ -319,4 +323,58 @@ fn a_second_step_changes_nothing_that_was_not_shown() {
         changed,
         ["`/etc/other.conf`", "package `app`", "package `curl`"]
     );
+}
+
+/// A host of `NixOS` that lacks `needs`, and gets another system.
+fn on_nixos(needs: &[Need], change: impl FnOnce(&mut Case)) -> Case {
+    let mut case = Case::update();
+    model(&mut case, HeldRelease::Part(0), None);
+    case.rendered.units.clear();
+    case.observed.units.clear();
+    case.observed.paths.insert(path(LINK), PathState::Absent);
+    let needs: BTreeSet<Need> = needs.iter().cloned().collect();
+    case.observed.lacking.insert(path(BASE), needs);
+    change(&mut case);
+    case
+}
+
+/// The system comes first, and what waited for the artifact is started with it.
+#[test]
+fn a_system_of_nix_comes_before_what_staging_needs_of_it() {
+    let needs = [
+        Need::Secret(path(TOKEN)),
+        Need::Installed("curl".to_owned()),
+    ];
+    let runs = |case: &mut Case| {
+        let system = case.system();
+        let new = Some(store(NEW));
+        system.current.clone_from(&new);
+        system.profile.clone_from(&new);
+        system.boot_default = new;
+        case.commit();
+    };
+    let mut told = Vec::new();
+    for (name, case) in [
+        ("a system that may bring it", on_nixos(&needs, |_| {})),
+        ("nothing is lacking", on_nixos(&[], |_| {})),
+        (
+            "a release is in use",
+            on_nixos(&needs, |case| has(case, "former")),
+        ),
+        (
+            "the system runs, and did not bring it",
+            on_nixos(&needs, runs),
+        ),
+        ("the system runs", on_nixos(&[], runs)),
+    ] {
+        told.push(format!(
+            "== {name}\n{}{}",
+            steps(&case),
+            brief(&case.plan())
+        ));
+    }
+    insta::assert_snapshot!(told.join("\n"));
+    let shown = on_nixos(&needs, |_| {}).plan();
+    let second = on_nixos(&[], runs).plan();
+    assert_eq!(not_shown(&shown, &second), Vec::<String>::new());
 }

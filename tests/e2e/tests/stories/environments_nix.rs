@@ -134,6 +134,20 @@ impl Story {
         Ok(())
     }
 
+    /// The host has neither interpreter nor password, and its next system brings both; a unit of it waits for the environment.
+    fn bare(&self, next: &Value) -> Result<()> {
+        let secret = "/etc/deployctl/secrets/index";
+        self.machine().ok(&format!("rm {PYTHON} {secret}"))?;
+        let mut next = next.clone();
+        next["activate"] = json!(format!(
+            "if [ -e /usr/bin/find.gnu ]; then mv /usr/bin/find.gnu /usr/bin/find; fi
+             ln -sfn {}/bin/python3.11 {PYTHON}
+             umask 077; mkdir -p /etc/deployctl/secrets; echo {PASSWORD} >{secret}",
+            self.stored
+        ));
+        self.cluster.declare_system(self.host, &next)
+    }
+
     /// The interpreter is in the store, held by these releases.
     fn is_held_by(&self, releases: &[&str]) -> Result<()> {
         let machine = self.machine();
@@ -213,4 +227,110 @@ fn an_environment_on_a_mac_keeps_its_interpreter() -> Result<()> {
     let cluster = installed_mac(&closures_darwin::system("1"))?;
     let wheel = "uv-0.13.9-py3-none-macosx_11_0_x86_64.whl";
     Story::begin(cluster, "mac", Some(wheel))?.happens()
+}
+
+/// A system with a unit that waits for the environment, as what is wanted by `multi-user.target` does on a real `NixOS`.
+fn with_reader(version: &str) -> Value {
+    let mut system = system(version);
+    system["units"]["reader.service"] = json!(
+        "[Unit]\nDescription=reads\nConditionPathExists=/opt/tools/current/bin/tiny\n\n[Service]\nExecStart=/bin/sh -c '/opt/tools/current/bin/tiny >/run/reader.said; exec sleep infinity'\n"
+    );
+    system
+}
+
+const RUNS: &str = "systemctl is-active reader.service || true";
+
+#[test]
+fn a_system_brings_what_an_environment_is_made_with() -> Result<()> {
+    let cluster = installed_as(&MachineSpec::new("web"), &system("1"))?;
+    let story = Story::begin(cluster, "web", None)?;
+    let (cluster, machine) = (&story.cluster, story.machine());
+    machine.ok("mkdir -p /etc/systemd/system/multi-user.target.wants
+         ln -s ../reader.service /etc/systemd/system/multi-user.target.wants/")?;
+    story.declare(&story.first, "1.0")?;
+    story.bare(&with_reader("2"))?;
+    let apply = ["apply", "web", "--yes", "--timeout", "30"];
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(0)
+        .says("in a second step: all else is applied first: this needs")
+        .says("multi-user.target");
+
+    // The index is away: the system stays, and what waits for the environment is not started.
+    story.hub.behave(&json!({ "login": "reader:another" }))?;
+    cluster
+        .deployctl(&apply)?
+        .expect(7)
+        .says("committed as generation 1");
+    assert_eq!(machine.ok(RUNS)?.trim(), "inactive");
+    machine.ok(&format!("test -h {PYTHON} && ! test -e /opt/tools/current"))?;
+
+    // A gate of the second step fails: what it started is stopped, and the link goes.
+    story
+        .hub
+        .behave(&json!({ "login": format!("reader:{PASSWORD}") }))?;
+    let gate = json!({ "checks": { "said": {
+        "command": "cat /run/reader.said",
+        "status": 0,
+        "contains": ["tiny 2.0"],
+        "deadline_seconds": 5,
+        "retries": 0,
+        "gate": true,
+    }}});
+    cluster.redeclare("web", |facts| facts["extra"] = gate)?;
+    cluster.commit("a gate")?;
+    cluster
+        .deployctl(&apply)?
+        .expect(5)
+        .says("extra/check/said");
+    assert_eq!(machine.ok("cat /run/reader.said")?, "tiny 1.0\n");
+    assert_eq!(machine.ok(RUNS)?.trim(), "inactive");
+    machine.ok("! test -e /opt/tools/current")?;
+
+    cluster.redeclare("web", |facts| {
+        facts.as_object_mut().map(|facts| facts.remove("extra"));
+    })?;
+    cluster.commit("no gate")?;
+    cluster
+        .deployctl(&apply)?
+        .expect(0)
+        .says("committed as generation 2");
+    assert_eq!(machine.ok(RUNS)?.trim(), "active");
+    story.runs("1.0")?;
+    cluster
+        .deployctl(&["plan", "web", "--exit-code"])?
+        .expect(0);
+    Ok(())
+}
+
+#[test]
+fn an_apply_to_a_bare_mac_goes_in_two_steps() -> Result<()> {
+    let cluster = installed_mac(&closures_darwin::system("1"))?;
+    let wheel = "uv-0.13.9-py3-none-macosx_11_0_x86_64.whl";
+    let story = Story::begin(cluster, "mac", Some(wheel))?;
+    story.declare(&story.first, "1.0")?;
+    story.bare(&closures_darwin::system("2"))?;
+    // As macOS has it.
+    let find =
+        "#!/bin/sh\ncase \"$*\" in *-printf*) exit 1 ;; esac\nexec /usr/bin/find.gnu \"$@\"\n";
+    let machine = story.machine();
+    machine.ok("mv /usr/bin/find /usr/bin/find.gnu")?;
+    machine.write("/usr/bin/find", find)?;
+    machine.ok("chmod 755 /usr/bin/find")?;
+    story
+        .cluster
+        .deployctl(&["plan", "mac"])?
+        .expect(0)
+        .says("GNU's `find` and `stat`");
+    story
+        .cluster
+        .deployctl(&["apply", "mac", "--yes", "--timeout", "30"])?
+        .expect(0)
+        .says("committed as generation 2");
+    story.runs("1.0")?;
+    story
+        .cluster
+        .deployctl(&["plan", "mac", "--exit-code"])?
+        .expect(0);
+    Ok(())
 }

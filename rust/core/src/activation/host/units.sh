@@ -53,7 +53,10 @@ stop_unit() { # UNIT
   unit_down stop
 }
 
-start_unit() { bring_up start "$1" "$2"; }     # UNIT SECONDS
+start_unit() { # UNIT SECONDS
+  case $1 in *.target) waiting_units "$1" >>"$D/checkpoint/waiting" || die "cannot save what \`$1\` would start" ;; esac
+  bring_up start "$1" "$2"
+}
 restart_unit() { bring_up restart "$1" "$2"; } # UNIT SECONDS
 reload_unit() { bring_up reload "$1" "$2"; }   # UNIT SECONDS
 
@@ -175,9 +178,32 @@ start_unit_as_original() {
   case $uo_was in active' '*) restart_unit "$1" 120 ;; esac
 }
 
+# waiting_units TARGET: names what starts with it and does not run now.
+waiting_units() {
+  wu_all=$(systemctl list-dependencies --plain --no-pager -- "$1" | sed -e 1d -e 's/^ *//' | sort -u)
+  set -- $wu_all
+  systemctl is-active -- "$@" | while IFS= read -r wu_state; do
+    case $wu_state in active | activating | reloading) ;; *) printf '%s\n' "$1" ;; esac
+    shift
+  done
+}
+
+# stop_waiting_units: stops what a target started that this activation started.
+stop_waiting_units() {
+  while IFS= read -r sw_unit; do
+    case $(systemctl is-active -- "$sw_unit") in
+      active | activating | reloading)
+        begin "stop $sw_unit"
+        systemctl ${boot_mode:+--no-block} stop -- "$sw_unit" || :
+        ;;
+    esac
+  done <"$D/checkpoint/waiting"
+}
+
 # stop_unit_as_before UNIT: first part of a rollback, while the new unit files are still there.
 stop_unit_as_before() {
   if ! touched_unit "$1" || ! checkpointed units "$1"; then return; fi
+  case $1 in *.target) if [ -e "$D/checkpoint/waiting" ]; then stop_waiting_units; fi ;; esac
   id_in "$value" "$1"
   case $value in
     active' '* | activating' '* | reloading' '*) ;;

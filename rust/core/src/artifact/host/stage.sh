@@ -137,9 +137,6 @@ finish() {
   fi
 }
 
-# of_nix: whether Nix builds the system; an apply stages before it switches to that.
-of_nix() { [ -e /run/current-system ]; }
-
 # has_tools: also whether they are GNU's. Else $ht_tool is the one that is not there.
 has_tools() {
   for ht_tool in flock sha256sum df; do command -v "$ht_tool" >/dev/null || return 1; done
@@ -152,7 +149,7 @@ has_tools() {
 # without_tools fail|deny: $ht_tool is missing.
 without_tools() {
   wt_hint='install it: it comes with coreutils, findutils or util-linux'
-  if [ "$manager" = launchd ]; then wt_hint="a system of nix-darwin brings it: apply once without $w_kind \`$w_name\`"; fi
+  if [ "$manager" = launchd ]; then wt_hint='a system of nix-darwin made of the modules of deployctl brings it: an apply comes first'; fi
   "$1" "\`$ht_tool\` as GNU has it is not installed" "$wt_hint"
 }
 
@@ -166,9 +163,7 @@ check_tools() {
   read_line "$w_credential"
   case $line in
     '')
-      ct_hint='declare it in `cluster.secrets`, and an apply opens it first'
-      if of_nix; then ct_hint="an apply opens what \`cluster.secrets\` declares: apply once without $w_kind \`$w_name\`"; fi
-      fail "\`$w_credential\` is missing or empty" "$ct_hint; or put a token there, in one line, readable by root alone"
+      fail "\`$w_credential\` is missing or empty" 'declare it in `cluster.secrets`, and an apply opens it first; or put a token there, in one line, readable by root alone'
       ;;
     *[!A-Za-z0-9._~+/=-]*) fail "\`$w_credential\` holds no token: it has characters that no token has" 'put the token there alone, in one line' ;;
   esac
@@ -200,9 +195,7 @@ need_room() {
 $(df -Pk -- "$into")
 LINES
   if [ -n "$w_mount" ] && [ "$w_mount" != / ] && [ "$sp_mount" != "$w_mount" ]; then
-    sp_hint='an apply mounts what `storage` declares, before it stages'
-    if of_nix; then sp_hint="an apply mounts what \`storage\` declares: apply once without $w_kind \`$w_name\`"; fi
-    fail "\`$w_mount\` is not mounted, and $w_kind \`$w_name\` is to be there" "mount it: see \`systemctl status\` of its unit; $sp_hint"
+    fail "\`$w_mount\` is not mounted, and $w_kind \`$w_name\` is to be there" 'mount it: see `systemctl status` of its unit; an apply mounts what `storage` declares, before it stages'
   fi
   sp_kept=65536
   if [ "$w_mount" = "$sp_mount" ] && [ "$((w_min_free * 1048576))" -gt "$sp_kept" ]; then sp_kept=$((w_min_free * 1048576)); fi
