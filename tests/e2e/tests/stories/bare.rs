@@ -224,7 +224,7 @@ fn a_bare_machine_that_is_cut_off_goes_on_with_the_second_step() -> Result<()> {
         .deployctl(&["stage", "box"])?
         .expect(7)
         .says("the host does not have that yet")
-        .says("`deployctl apply box` brings it in a first step, and stages after that");
+        .says("`deployctl apply box` applies all else in a first step, and stages after that");
     machine.ok("test ! -e /var/lib/deployctl/generation")?;
 
     // The token is refused: the first step stays, and says so.
