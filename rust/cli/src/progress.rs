@@ -60,9 +60,21 @@ fn words(kind: &EventKind, verbose: bool) -> Option<String> {
             lacking.join(", ")
         ),
         EventKind::Staging(progress) => staging(progress),
-        EventKind::Staged { what, bytes } => format!("{what} is staged, {} fetched", size(*bytes)),
+        EventKind::Staged { what, bytes } => {
+            format!("{what} is staged, {} transferred", size(*bytes))
+        }
         EventKind::StagingGoesOn(what) => Tone::Warn.of(&format!(
             "the host goes on staging {what} by itself: stage again to follow it"
+        )),
+        EventKind::Comparing { what, bytes } => format!(
+            "comparing {} of {what} here with what is declared",
+            size(*bytes)
+        ),
+        EventKind::SendingCut { what, why } => {
+            Tone::Warn.of(&format!("connection lost while {what} was sent: {why}"))
+        }
+        EventKind::SendingEnds(what) => Tone::Warn.of(&format!(
+            "{what} is not sent any further; the host keeps what it has: stage again to go on"
         )),
         EventKind::Reached(address) => format!("reached over a new connection to {address}"),
     })

@@ -62,6 +62,22 @@ pub enum EventKind {
     },
     /// We stop following this artifact, and the host goes on fetching it.
     StagingGoesOn(String),
+    /// Files that a host is to be sent are read here, and compared with what is declared.
+    Comparing {
+        /// Kind and name of their artifact.
+        what: String,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// The connection broke while this artifact was sent, for this reason.
+    SendingCut {
+        /// Its kind and name.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// We stop sending this artifact.
+    SendingEnds(String),
     /// The operator logged in over a new connection to this address.
     Reached(String),
     /// A round of checks was answered.

@@ -1,5 +1,6 @@
 //! What all hosts of one run share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -15,4 +16,6 @@ pub struct RunContext {
     pub sink: Sink,
     /// Whether a stop was requested.
     pub interrupt: Interrupt,
+    /// The repository at hand, if there is one: artifacts that hosts are sent are below it.
+    pub repository: Option<PathBuf>,
 }

@@ -1,10 +1,13 @@
 //! Stages artifacts: the host fetches them by itself, the engine starts that, follows it, and tells how far it is.
 //!
-//! If the engine is lost, the host goes on; staging again follows it, or goes on where it was.
+//! If the engine is lost, the host goes on; staging again follows it, or goes on where it was. What a host cannot fetch, since it is
+//! in the repository, the engine sends ([`supply`]).
+
+mod supply;
 
 use std::time::Duration;
 
-use deployctl_core::artifact::{Job, StagePhase, StageStatus, parse_stage_status};
+use deployctl_core::artifact::{Artifact, Job, StagePhase, StageStatus, parse_stage_status};
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::{HostName, ManagedPath};
 use deployctl_core::plan::{ArtifactChange, Plan};
@@ -18,6 +21,7 @@ use crate::causes::in_full;
 use crate::event::{Event, EventKind, StageProgress};
 use crate::prepare::{Asked, Prepared, is_meant};
 use crate::run_context::RunContext;
+use crate::stage::supply::Supply;
 use crate::transport::{Limits, Output, Transport, TransportError};
 
 /// Deadline of one question. A start writes a few lines and starts a unit.
@@ -75,6 +79,14 @@ pub async fn only(asked: Asked, context: RunContext) -> HostReport {
     }
 }
 
+/// One artifact that is staged.
+struct Task<'a> {
+    /// Its kind and name.
+    what: String,
+    artifact: &'a Artifact,
+    job: Job,
+}
+
 /// The staging on one host.
 pub(crate) struct Staging<'a> {
     connection: Box<dyn Transport>,
@@ -121,50 +133,64 @@ impl<'a> Staging<'a> {
         Ok(staged)
     }
 
-    /// Stages one artifact; returns the bytes that came from its source since the job was first started.
+    /// Stages one artifact; returns the bytes that came from its source since the job was first started, or that were sent now.
     async fn one(&mut self, rendered: &Rendered, base: &ManagedPath) -> Result<u64, Outcome> {
         let artifact = rendered.artifacts.get(base);
         let artifact = artifact.expect("the plan was made from it");
-        let what = format!("{} {}", artifact.kind, artifact.name);
-        let job = Job::new(base, artifact);
-        self.upload(&job).await?;
-        let mut status = self.ask(&job.start()).await?;
+        let task = Task {
+            what: format!("{} {}", artifact.kind, artifact.name),
+            artifact,
+            job: Job::new(base, artifact),
+        };
+        self.upload(&task.job).await?;
+        let mut status = self.ask(&task.job.start()).await?;
         let mut progress = Progress::default();
+        let mut supply = Supply::default();
         let mut restarts = 0;
         loop {
-            match status.phase {
+            status = match status.phase {
                 StagePhase::Done => {
-                    let bytes = status.fetched;
+                    let (what, bytes) = (task.what, status.fetched.max(supply.sent()));
                     self.tell(EventKind::Staged { what, bytes });
                     return Ok(bytes);
                 }
-                StagePhase::Failed => return Err(failed(self.host, &what, status)),
+                StagePhase::Failed => return Err(failed(self.host, &task.what, status)),
                 StagePhase::Interrupted if restarts == RESTARTS => {
-                    return Err(not_staged(
-                        format!(
-                            "`{}`: {what}: what stages it was ended again and again",
-                            self.host
-                        ),
-                        &who_ends(rendered.platform(), &job),
-                    ));
+                    return Err(ended(self.host, &task, rendered.platform()));
                 }
                 StagePhase::Interrupted => {
                     restarts += 1;
-                    status = self.ask(&job.start()).await?;
-                    continue;
+                    self.ask(&task.job.start()).await?
                 }
-                StagePhase::Running => {}
-            }
-            let now = self.context.clock.monotonic();
-            if let Some(progress) = progress.due(&what, &status, now) {
-                self.tell(EventKind::Staging(progress));
-            }
-            self.pause(Duration::from_secs(1)).await;
-            if self.context.interrupt.thrown() {
-                self.tell(EventKind::StagingGoesOn(what));
-                return Err(Outcome::Interrupted);
-            }
-            status = self.ask(&job.status()).await?;
+                StagePhase::Waiting => {
+                    self.supply(&task, &status, &mut supply, &mut progress)
+                        .await?
+                }
+                StagePhase::Running => self.follow(&task, &status, &mut progress).await?,
+            };
+        }
+    }
+
+    /// The next status of a job that runs.
+    async fn follow(
+        &mut self,
+        task: &Task<'_>,
+        status: &StageStatus,
+        progress: &mut Progress,
+    ) -> Result<StageStatus, Outcome> {
+        self.tell_progress(&task.what, status, progress);
+        self.pause(Duration::from_secs(1)).await;
+        if self.context.interrupt.thrown() {
+            self.tell(EventKind::StagingGoesOn(task.what.clone()));
+            return Err(Outcome::Interrupted);
+        }
+        self.ask(&task.job.status()).await
+    }
+
+    fn tell_progress(&self, what: &str, status: &StageStatus, progress: &mut Progress) {
+        let now = self.context.clock.monotonic();
+        if let Some(progress) = progress.due(what, status, now) {
+            self.tell(EventKind::Staging(progress));
         }
     }
 
@@ -206,9 +232,15 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Connects again; `lost` is why. Gives up after [`PATIENCE`], at once where a new login is denied.
+    /// Connects again; `lost` is why, and the host goes on meanwhile.
     async fn reconnect(&mut self, lost: &TransportError) -> Result<(), Outcome> {
         self.tell(EventKind::LinkLost(in_full(lost)));
+        let hint = "a host that runs goes on staging by itself: stage again to follow it";
+        self.connect_again(hint).await
+    }
+
+    /// Connects again. Gives up after [`PATIENCE`] with `hint`, at once where a new login is denied.
+    async fn connect_again(&mut self, hint: &str) -> Result<(), Outcome> {
         let until = self.context.clock.monotonic() + PATIENCE;
         loop {
             if self.context.interrupt.thrown() {
@@ -236,10 +268,7 @@ impl<'a> Staging<'a> {
                 return Err(Outcome::Unreachable {
                     reason: Problem {
                         message: in_full(&error),
-                        hint: Some(
-                            "a host that runs goes on staging by itself: stage again to follow it"
-                                .to_owned(),
-                        ),
+                        hint: Some(hint.to_owned()),
                     },
                 });
             }
@@ -282,6 +311,15 @@ fn failed(host: &HostName, what: &str, status: StageStatus) -> Outcome {
         hint,
     };
     Outcome::NotStaged { reason }
+}
+
+/// Something ends what stages it.
+fn ended(host: &HostName, task: &Task<'_>, platform: Platform) -> Outcome {
+    let what = &task.what;
+    not_staged(
+        format!("`{host}`: {what}: what stages it was ended again and again"),
+        &who_ends(platform, &task.job),
+    )
 }
 
 /// Where a host says what ended a job.

@@ -49,6 +49,7 @@ pub(super) fn run_context(context: &Context, hosts: &[HostName]) -> RunContext {
         clock: context.clock.clone(),
         sink: progress::sink(context.ui, width(hosts), context.global.verbose),
         interrupt: context.interrupt.clone(),
+        repository: context.repo().ok(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::rendered::{Rendered, Sha256Hex};
 pub const STAGE_PROGRAM: &str = concat!(
     include_str!("host/base.sh"),
     include_str!("host/fetch.sh"),
+    include_str!("host/receive.sh"),
     include_str!("host/answers.sh"),
     include_str!("host/build.sh"),
     include_str!("host/manager.sh"),
@@ -64,6 +65,11 @@ impl Job {
     pub fn status(&self) -> String {
         call(&self.directory(), "status")
     }
+
+    /// The command whose standard input are files that the host lacks, each after its line ([`Send::line`](super::Send::line)).
+    pub fn receive(&self) -> String {
+        format!("exec sh {}/stage.sh receive", self.directory())
+    }
 }
 
 fn call(directory: &str, arguments: &str) -> String {
@@ -92,6 +98,7 @@ fn wanted(base: &ManagedPath, artifact: &Artifact) -> String {
     let _ = match &artifact.source {
         Source::Https(url) => writeln!(text, "url {url}"),
         Source::Directory(path) => writeln!(text, "directory {path}"),
+        Source::Upload(path) => writeln!(text, "upload {path}"),
     };
     if let Some(credential) = &artifact.credential {
         let _ = writeln!(text, "credential {credential}");
@@ -193,6 +200,7 @@ pub fn read_freed(stdout: &[u8]) -> Result<Vec<Freed>, FreedError> {
             "free" => None,
             "current" => Some("in use"),
             "declared" => Some("declared"),
+            "begun" => Some("declared, and not whole yet"),
             "former" => Some("the former one"),
             "busy" => Some("being fetched"),
             "stuck" => Some("cannot be removed"),

@@ -26,7 +26,9 @@ pub(crate) use build::BUILD_START;
 pub use build::Build;
 pub use job::{Collection, Freed, FreedError, Job, STAGE_PROGRAM, read_freed};
 pub use needs::Need;
-pub use status::{StageFailure, StagePhase, StageStatus, StageStatusError, parse_stage_status};
+pub use status::{
+    Send, StageFailure, StagePhase, StageStatus, StageStatusError, parse_stage_status,
+};
 
 use crate::name::{ArtifactName, ArtifactPath, ConcernName, ManagedPath, NameError};
 use crate::rendered::Sha256Hex;
@@ -87,7 +89,12 @@ pub enum Source {
     Https(String),
     /// A directory of the host.
     Directory(ManagedPath),
+    /// A folder of the repository: the controller sends what the host lacks.
+    Upload(ArtifactPath),
 }
+
+/// What the text of [`Source::Upload`] begins with.
+const UPLOAD: &str = "upload:";
 
 impl Artifact {
     /// The digest of `files` and of what is made of them: what is the same has the same digest, wherever it comes from.
@@ -161,7 +168,7 @@ impl TryFrom<String> for Source {
     fn try_from(text: String) -> Result<Self, String> {
         let rule = || {
             format!(
-                "`{}` is neither a URL that begins with `https://` nor the absolute path of a directory",
+                "`{}` is neither a URL that begins with `https://` nor the absolute path of a directory, nor `upload:` and a path below the repository",
                 text.escape_debug()
             )
         };
@@ -185,6 +192,10 @@ impl TryFrom<String> for Source {
                 ))
             };
         }
+        if let Some(folder) = text.strip_prefix(UPLOAD) {
+            let folder = ArtifactPath::new(folder).map_err(|error| error.to_string())?;
+            return Ok(Self::Upload(folder));
+        }
         match ManagedPath::new(text.as_str()) {
             Ok(path) => Ok(Self::Directory(path)),
             Err(_) => Err(rule()),
@@ -203,6 +214,7 @@ impl std::fmt::Display for Source {
         match self {
             Self::Https(url) => f.pad(url),
             Self::Directory(path) => f.pad(path.as_str()),
+            Self::Upload(folder) => f.pad(&format!("{UPLOAD}{folder}")),
         }
     }
 }

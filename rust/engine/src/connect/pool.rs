@@ -8,7 +8,7 @@ use deployctl_core::name::HostName;
 
 use super::Connector;
 use crate::nix::StoreAddress;
-use crate::transport::{Limits, Output, Transport, TransportError};
+use crate::transport::{Files, Limits, Output, Transport, TransportError};
 
 /// Hands out the open connection, or makes one. A broken one is not handed out again.
 pub struct ConnectionPool {
@@ -99,6 +99,15 @@ impl Transport for Shared {
         limits: Limits,
     ) -> Result<(), TransportError> {
         self.looked(self.connection.put(archive, directory, limits).await)
+    }
+
+    async fn feed(
+        &self,
+        command: &str,
+        files: &Files,
+        limits: Limits,
+    ) -> Result<Output, TransportError> {
+        self.looked(self.connection.feed(command, files, limits).await)
     }
 
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {

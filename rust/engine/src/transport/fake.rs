@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Limits, Output, Transport, TransportError};
+use super::{Files, Limits, Output, Transport, TransportError};
 
 /// A call to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,13 @@ pub enum Call {
         archive: Vec<u8>,
         /// Where to.
         directory: String,
+    },
+    /// A command with files as its input.
+    Feed {
+        /// The command.
+        command: String,
+        /// What it could read.
+        input: Vec<u8>,
     },
     /// A new connection.
     Reconnect,
@@ -186,6 +193,18 @@ impl Transport for Fake {
         };
         let output = self.answer(call, limits).await?;
         super::unpacked(&output, &self.describe(), directory)
+    }
+
+    async fn feed(
+        &self,
+        command: &str,
+        files: &Files,
+        limits: Limits,
+    ) -> Result<Output, TransportError> {
+        let mut input = Vec::new();
+        files.write_to(&mut input).await;
+        let command = command.to_owned();
+        self.answer(Call::Feed { command, input }, limits).await
     }
 
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {

@@ -76,7 +76,7 @@ pub(super) async fn hand_over(
     if handover.refusal().is_none()
         && let Some(stdin) = &mut stdin
     {
-        let _ = stdin.write_all(input.body).await;
+        input.body.write_to(stdin).await;
     }
     close(&mut stdin).await;
     if handover.refusal().is_some() {
@@ -163,6 +163,7 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
     use tokio::sync::mpsc;
 
+    use super::super::input::Body;
     use super::super::markers::Markers;
     use super::super::secret::Secret;
     use super::*;
@@ -178,7 +179,7 @@ mod tests {
         let input = Input {
             markers: &Markers::new("x"),
             password: Some(password),
-            body: b"id\n",
+            body: Body::Bytes(b"id\n"),
         };
         let handover = hand_over(ours, &input, signals).await;
         let mut text = String::new();

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use deployctl_core::name::HostName;
 use tokio::process::{Child, Command};
 
-use super::input::Input;
+use super::files::Files;
+use super::input::{Body, Input};
 use super::markers::Markers;
 use super::pump::{self, PumpError};
 use super::{Limits, Output, Transport, TransportError};
@@ -77,7 +78,7 @@ impl Local {
     async fn shell(
         &self,
         then: &str,
-        input: &[u8],
+        input: Body<'_>,
         limits: Limits,
     ) -> Result<Output, TransportError> {
         let markers = Markers::new("sandbox");
@@ -192,7 +193,7 @@ async fn end_group(group: u32) {
 impl Transport for Local {
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
         self.refuse_links("")?;
-        self.shell("exec /bin/sh -s", script.as_bytes(), limits)
+        self.shell("exec /bin/sh -s", Body::Bytes(script.as_bytes()), limits)
             .await
     }
 
@@ -205,8 +206,20 @@ impl Transport for Local {
         self.refuse_links(directory)?;
         let mut input = format!("{}{directory}\n", self.root.display()).into_bytes();
         input.extend_from_slice(archive);
-        let output = self.shell(super::UNPACK, &input, limits).await?;
+        let output = self
+            .shell(super::UNPACK, Body::Bytes(&input), limits)
+            .await?;
         super::unpacked(&output, &self.describe(), directory)
+    }
+
+    async fn feed(
+        &self,
+        command: &str,
+        files: &Files,
+        limits: Limits,
+    ) -> Result<Output, TransportError> {
+        self.refuse_links("")?;
+        self.shell(command, Body::Files(files), limits).await
     }
 
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {

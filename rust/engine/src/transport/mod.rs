@@ -1,8 +1,9 @@
-//! How scripts and files reach a host: two operations, for every kind of transport.
+//! How scripts and files reach a host: three operations, for every kind of transport.
 
 mod becoming;
 mod error;
 pub mod fake;
+mod files;
 mod handover;
 pub mod host_key;
 mod input;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use error::TransportError;
+pub use files::{Files, Part};
 pub use secret::{BadSecret, Password, Secret};
 
 /// Limits of a call. A host that exceeds one gets an error.
@@ -82,6 +84,14 @@ pub trait Transport: Send + Sync {
         directory: &str,
         limits: Limits,
     ) -> Result<(), TransportError>;
+
+    /// Runs `command`, which is no secret, as root, with `files` as its standard input.
+    async fn feed(
+        &self,
+        command: &str,
+        files: &Files,
+        limits: Limits,
+    ) -> Result<Output, TransportError>;
 
     /// The same host over a new TCP connection, sharing nothing with this one.
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError>;

@@ -211,13 +211,14 @@ fn without_prompts(heard: &[u8], markers: &Markers) -> (Option<String>, Vec<u8>)
 
 #[cfg(test)]
 mod tests {
+    use super::super::input::Body;
     use super::*;
 
     async fn hear(stdout: &[u8], limits: Limits) -> Result<Transcript, PumpError> {
         let input = Input {
             markers: &Markers::new("x"),
             password: None,
-            body: b"true\n",
+            body: Body::Bytes(b"true\n"),
         };
         pump(tokio::io::sink(), stdout, &b""[..], input, limits).await
     }

@@ -11,6 +11,7 @@ use openssh::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Mutex, mpsc};
 
+use super::files::Files;
 use super::handover::{Refusal, hand_over};
 use super::input::{Input, Signal};
 use super::pump::{NOISE, Transcript, find};
@@ -98,6 +99,15 @@ impl<G: Send + Sync> Transport for RootShell<G> {
         limits: Limits,
     ) -> Result<(), TransportError> {
         self.below.put(archive, directory, limits).await
+    }
+
+    async fn feed(
+        &self,
+        command: &str,
+        files: &Files,
+        limits: Limits,
+    ) -> Result<Output, TransportError> {
+        self.below.feed(command, files, limits).await
     }
 
     async fn reconnect(&self) -> Result<Box<dyn Transport>, TransportError> {

@@ -10,8 +10,9 @@ use deployctl_core::name::HostName;
 use openssh::{Child, Session, Stdio};
 
 pub use super::becoming::Become;
+use super::files::Files;
 use super::handover::Refusal;
-use super::input::Input;
+use super::input::{Body, Input};
 use super::markers::Markers;
 use super::pump::{self, PumpError};
 use super::root_shell::{OPENING, Pipes, RootShell, SshPipes, become_ready};
@@ -92,7 +93,7 @@ impl Ssh {
     async fn talk(
         &self,
         then: &str,
-        body: &[u8],
+        body: Body<'_>,
         limits: Limits,
     ) -> Result<Output, TransportError> {
         if let Some(output) = self.talk_once(then, body, limits).await? {
@@ -107,7 +108,7 @@ impl Ssh {
     async fn talk_once(
         &self,
         then: &str,
-        body: &[u8],
+        body: Body<'_>,
         limits: Limits,
     ) -> Result<Option<Output>, TransportError> {
         let prompted = self.prompted.load(Ordering::Relaxed);
@@ -123,7 +124,7 @@ impl Ssh {
     async fn converse(
         &self,
         command: &str,
-        body: &[u8],
+        body: Body<'_>,
         limits: Limits,
     ) -> Result<Option<Output>, TransportError> {
         let mut child = self
@@ -254,7 +255,7 @@ fn pipes<S>(child: &mut Child<S>) -> SshPipes {
 #[async_trait]
 impl Transport for Ssh {
     async fn run(&self, script: &str, limits: Limits) -> Result<Output, TransportError> {
-        self.talk("exec /bin/sh -s", script.as_bytes(), limits)
+        self.talk("exec /bin/sh -s", Body::Bytes(script.as_bytes()), limits)
             .await
     }
 
@@ -266,8 +267,17 @@ impl Transport for Ssh {
     ) -> Result<(), TransportError> {
         let mut body = format!("{directory}\n").into_bytes();
         body.extend_from_slice(archive);
-        let output = self.talk(super::UNPACK, &body, limits).await?;
+        let output = self.talk(super::UNPACK, Body::Bytes(&body), limits).await?;
         super::unpacked(&output, &self.describe(), directory)
+    }
+
+    async fn feed(
+        &self,
+        command: &str,
+        files: &Files,
+        limits: Limits,
+    ) -> Result<Output, TransportError> {
+        self.talk(command, Body::Files(files), limits).await
     }
 
     async fn root_shell(&self) -> Result<Option<Box<dyn Transport>>, TransportError> {
@@ -286,7 +296,7 @@ impl Transport for Ssh {
         let input = Input {
             markers: &self.markers,
             password: self.password(),
-            body: b"",
+            body: Body::Bytes(b""),
         };
         let opened = tokio::time::timeout(OPENING, become_ready(&mut pipes, &input)).await;
         opened

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use deployctl_core::artifact::Source;
 use deployctl_core::name::ArtifactPath;
 use deployctl_core::plan::ArtifactChange;
 
@@ -28,7 +29,10 @@ pub(super) fn artifacts(text: &mut String, changes: &[ArtifactChange], style: St
             amount(change),
             style.dim(&format!("[{}]", change.concern))
         );
-        let _ = writeln!(text, "        from {}", change.source);
+        let _ = match &change.source {
+            Source::Upload(folder) => writeln!(text, "        sent from this machine: {folder}"),
+            source => writeln!(text, "        from {source}"),
+        };
         if !change.awaits.is_empty() {
             let needs: Vec<String> = change.awaits.iter().map(ToString::to_string).collect();
             let _ = writeln!(

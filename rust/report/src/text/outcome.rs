@@ -103,7 +103,7 @@ fn end(host: &HostReport, style: Style) -> String {
         Outcome::BuildFailed { reason } => failed("not built, nothing was touched:", reason),
         Outcome::Staged { artifacts: 0, .. } => "all of it is staged already".to_owned(),
         Outcome::Staged { artifacts, bytes } => format!(
-            "{} {}, {} fetched",
+            "{} {}, {} transferred",
             style.good("staged:"),
             count(*artifacts, "artifact"),
             size(*bytes)

@@ -25,7 +25,8 @@ pub(super) async fn ask(
     args: &args::Verify,
 ) -> Result<Report, Failure> {
     let names: Vec<_> = work.hosts.iter().map(|(host, _)| host.clone()).collect();
-    let shipments = Arc::new(Shipments::new(context.repo()?, hostprobes(args)));
+    let repository = context.repo()?;
+    let shipments = Arc::new(Shipments::new(repository.clone(), hostprobes(args)));
     let options = VerifyOptions {
         force: args.force,
         jobs: context.jobs(),
@@ -34,6 +35,7 @@ pub(super) async fn ask(
         clock: context.clock.clone(),
         sink: progress::sink(context.ui, width(&names), context.global.verbose),
         interrupt: context.interrupt.clone(),
+        repository: Some(repository),
     };
     Ok(verify::run(connector, work, shipments, options, run).await)
 }

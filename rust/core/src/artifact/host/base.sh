@@ -3,6 +3,7 @@
 #
 #   sh /var/lib/deployctl/artifacts/JOB/stage.sh status      says how far it is
 #   sh /var/lib/deployctl/artifacts/JOB/stage.sh start       starts it, or goes on where it was
+#   sh /var/lib/deployctl/artifacts/JOB/stage.sh receive     the same, with files on standard input that the controller sends
 #
 # Joined from several files; the shell reads all of it before the last line starts it. Needs GNU's coreutils and findutils, flock,
 # systemd or launchd, and curl for what comes over HTTPS; openssl is used where it is.
@@ -77,7 +78,7 @@ size_of() {
   if [ -f "$1" ] && [ ! -h "$1" ]; then size=$(stat -c %s -- "$1") || size=; fi
 }
 
-w_kind='' w_name='' w_base='' w_digest='' w_url='' w_directory='' w_credential='' w_total=0 w_min_free='' w_mount='' w_build=''
+w_kind='' w_name='' w_base='' w_digest='' w_url='' w_directory='' w_upload='' w_credential='' w_total=0 w_min_free='' w_mount='' w_build=''
 read_wanted() {
   while read -r key value more; do
     case $key in
@@ -87,6 +88,7 @@ read_wanted() {
       digest) w_digest=$value ;;
       url) w_url=$value ;;
       directory) w_directory=$value ;;
+      upload) w_upload=$value ;;
       credential) w_credential=$value ;;
       build) w_build=$value ;;
       total) w_total=$value ;;

@@ -63,7 +63,7 @@ gc_base() { # [--yes]
     [ -d "$gb_part" ] || continue
     size_kib "$gb_part"
     if [ "$gb_part" = "$gc_base/releases/$gb_wanted.part" ]; then
-      printf 'declared %s %s\n' "$kib" "$gb_part"
+      printf 'begun %s %s\n' "$kib" "$gb_part"
       continue
     fi
     gb_word=free

@@ -20,6 +20,10 @@ one_file() {
     if [ "${size:-0}" -eq 0 ]; then of_own=1; fi
     hash=
     if [ "${size:-0}" -lt "$2" ]; then
+      if [ -n "$w_upload" ] && ! arrives "$2" "$3"; then
+        printf '%s %s\n' "$2" "$3" >>"$J/lacks.new"
+        return
+      fi
       begin_hash "$(($2 - ${size:-0}))"
       obtain "$2" "$3"
       end_hash
@@ -36,7 +40,9 @@ one_file() {
     if [ "$hash" = "$1" ]; then break; fi
     rm -f -- "$target"
     if [ -n "$of_own" ]; then
-      fail "\`$source/$3\` is not what is declared: its sha256 is $hash" 'nothing of it is kept; the list of files is of another revision, or the source is not to be trusted'
+      of_hint='the list of files is of another revision, or the source is not to be trusted'
+      if [ -n "$w_upload" ]; then of_hint='it was changed while it was sent, or on its way: stage again'; fi
+      fail "\`$source/$3\` is not what is declared: its sha256 is $hash" "nothing of it is kept; $of_hint"
     fi
     tell "$3 was not whole: once more from the beginning"
   done
@@ -96,6 +102,10 @@ take_held() {
 
 # obtain SIZE PATH: the bytes of $target that are missing.
 obtain() {
+  if [ -n "$w_upload" ]; then
+    take_sent "$@"
+    return
+  fi
   if [ -n "$w_directory" ]; then
     size_of "$w_directory/$2"
     if [ -z "$size" ]; then

@@ -6,10 +6,10 @@ main() {
   fi
   verb=${1-}
   case $verb in
-    start | status | run) read_wanted ;;
+    start | status | receive | run) read_wanted ;;
     gc) shift ;;
     *)
-      printf 'usage: stage.sh start | status | run | gc [--yes]\n' >&2
+      printf 'usage: stage.sh start | status | receive | run | gc [--yes]\n' >&2
       exit 2
       ;;
   esac

@@ -12,12 +12,15 @@ esac
 
 systemd_runs() { systemctl --quiet is-active "$unit"; }
 
-systemd_launch() {
+systemd_launch() { # [OPTION]...
   systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=Nice=19 --property=CPUWeight=10 \
     --property=IOWeight=10 --property=IOSchedulingClass=best-effort --property=IOSchedulingPriority=7 \
     --property=RuntimeDirectory="${unit%.service}" --property=RuntimeDirectoryMode=0700 \
-    --description="deployctl stages $w_kind $w_name" /bin/sh "$J/stage.sh" run
+    --description="deployctl stages $w_kind $w_name" "$@" /bin/sh "$J/stage.sh" run
 }
+
+# systemd_receive: the unit gets our standard input.
+systemd_receive() { systemd_launch --pipe --wait; }
 
 systemd_begin() { :; }
 
@@ -53,6 +56,12 @@ launchd_launch() {
     la_left=$((la_left - 1))
   done
   launchctl bootstrap system "$J/stage.plist"
+}
+
+# launchd_receive: launchd passes no standard input on, so it runs in the session that sends.
+launchd_receive() {
+  renice -n 19 -p "$$" >/dev/null 2>&1
+  /bin/sh "$J/stage.sh" run
 }
 
 launchd_begin() {

@@ -7,7 +7,7 @@ start() {
     without_tools deny
   elif [ -d "$whole" ]; then
     check_release
-  elif ! runs; then
+  elif ! busy; then
     rm -f "$J/failure" "$J/note" "$J/at"
     write_line "$J/phase" running
     st_words=$("${manager}_launch" 2>&1) || {
@@ -16,6 +16,11 @@ start() {
     }
   fi
   status
+}
+
+# receive: the controller sends what `status` said.
+receive() {
+  if [ -n "$w_upload" ] && ! busy; then "${manager}_receive"; fi
 }
 
 # check_release: a release that is there was whole once. Its hashes are for `verify`; here sizes tell what was cut or removed.
@@ -54,6 +59,7 @@ status() {
       if [ "$sa_phase" = running ]; then sa_phase=interrupted; fi
     fi ;;
     'done') [ -d "$whole" ] || sa_phase=interrupted ;;
+    waiting) if busy; then sa_phase=running; fi ;;
     failed) ;;
     *) sa_phase=interrupted ;;
   esac
@@ -65,6 +71,7 @@ status() {
     read_line "$J/$sa_key"
     if [ -n "$line" ]; then printf '%s %s\n' "$sa_key" "$line"; fi
   done
+  if [ "$sa_phase" = waiting ]; then to_send; fi
   if [ "$sa_phase" = failed ]; then
     { IFS= read -r sa_text && IFS= read -r sa_hint; } <"$J/failure" || sa_hint=
     printf 'failure %s\nhint %s\n' "$sa_text" "$sa_hint"
@@ -80,14 +87,15 @@ there_in_part() {
 
 run() {
   exec >>"$J/log" 2>&1
-  exec 9>>"$J/lock"
-  flock -n 9 || exit 0
-  trap '"${manager}_end"' EXIT
+  exec 9>>"$J/lock" 5<&0 </dev/null
+  # Who asks whether it is held holds it for a moment.
+  flock -w 3 9 || exit 0
+  trap 'stop_helpers; "${manager}_end"' EXIT
   "${manager}_begin"
   tell "stage $w_kind $w_name, $w_digest"
   read_line "$J/fetched"
   fetched=${line:-0}
-  source=${w_url:-$w_directory}
+  source=${w_url:-${w_directory:-$w_upload}}
   : >>"$J/verified"
   check_tools
   check_folders "$w_base/releases"
@@ -100,12 +108,14 @@ run() {
     there_in_part
     need_room "$(((w_total - sa_there) / 1024 + 1))"
     wanted_files >"$J/files"
+    : >"$J/lacks.new"
     while read -r ru_hash ru_size ru_path; do one_file "$ru_hash" "$ru_size" "$ru_path"; done <"$J/files"
+    if [ -s "$J/lacks.new" ]; then wait_for_files; fi
     only_declared
     if [ -n "$w_build" ]; then build; fi
     finish
   fi
-  rm -f "$J/at" "$J/header" "$J/answer" "$J/words" "$J/files" "$J/verified"
+  rm -f "$J/at" "$J/header" "$J/answer" "$J/words" "$J/files" "$J/verified" "$J/lacks" "$J/lacks.new"
   write_line "$J/phase" 'done'
   forget_jobs
   tell 'it is whole'
