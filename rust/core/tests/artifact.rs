@@ -156,6 +156,32 @@ fn what_staging_needs_is_asked_of_the_host() {
 }
 
 #[test]
+fn what_the_controller_sends_needs_nothing_of_the_host() {
+    let mut sent = tiny();
+    sent["tiny"]["source"] = json!("upload:weights/tiny");
+    sent["tiny"]["credential"] = json!("");
+    sent["tiny"]["programs"] = json!([]);
+    sent["tiny"]["base"] = json!("/opt/tiny");
+    let rendered = attempt(&sent, &json!([])).expect("sound");
+    let (base, artifact) = rendered.artifacts.first_key_value().expect("one");
+    assert_eq!(artifact.needs(base), [].into());
+    let kept: String = serde_json::to_string(&artifact.source).expect("JSON");
+    assert_eq!(kept, "\"upload:weights/tiny\"");
+    assert_eq!(
+        serde_json::from_str(&kept).ok(),
+        Some(artifact.source.clone())
+    );
+    let job = Job::new(base, artifact);
+    let wanted = String::from_utf8_lossy(job.bundle().file("wanted").expect("there")).into_owned();
+    assert!(wanted.contains("\nupload weights/tiny\n"), "{wanted}");
+    let directory = job.directory();
+    assert_eq!(
+        job.receive(),
+        format!("exec sh {directory}/stage.sh receive")
+    );
+}
+
+#[test]
 fn the_digest_is_that_of_the_files_alone() {
     let digest = |all: &Value| {
         let rendered = attempt(all, &json!([])).expect("sound");
@@ -293,6 +319,14 @@ fn what_cannot_be_fetched_safely_is_rejected() {
             json!({ "source": "https://hub.example/x?token=1" }),
         ),
         ("relative", json!({ "source": "incoming" })),
+        (
+            "out of the repository",
+            json!({ "source": "upload:../weights" }),
+        ),
+        (
+            "upload of a path",
+            json!({ "source": "upload:/srv/weights" }),
+        ),
         ("base", json!({ "base": "/var/lib/deployctl/x" })),
         ("keep", json!({ "keep": "0" })),
         ("credential", json!({ "credential": "hub" })),
@@ -326,7 +360,7 @@ fn what_cannot_be_fetched_safely_is_rejected() {
 
 #[test]
 fn what_gc_says_is_read_or_is_an_error() {
-    let text = "deployctl-gc 1\ncurrent 20 /srv/a/releases/1\nfree 8 /srv/a/releases/2\nstuck 1 /srv/\u{1b}x\nend\n";
+    let text = "deployctl-gc 1\ncurrent 20 /srv/a/releases/1\nfree 8 /srv/a/releases/2\nbegun 5 /srv/a/releases/3.part\nstuck 1 /srv/\u{1b}x\nend\n";
     insta::assert_debug_snapshot!(read_freed(text.as_bytes()));
     for cut in 0..text.len() - 1 {
         assert!(read_freed(&text.as_bytes()[..cut]).is_err(), "{cut}");

@@ -7,7 +7,9 @@ mod supply;
 
 use std::time::Duration;
 
-use deployctl_core::artifact::{Artifact, Job, StagePhase, StageStatus, parse_stage_status};
+use deployctl_core::artifact::{
+    Artifact, Job, Source, StagePhase, StageStatus, parse_stage_status,
+};
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::{HostName, ManagedPath};
 use deployctl_core::plan::{ArtifactChange, Plan};
@@ -150,7 +152,11 @@ impl<'a> Staging<'a> {
         loop {
             status = match status.phase {
                 StagePhase::Done => {
-                    let (what, bytes) = (task.what, status.fetched.max(supply.sent()));
+                    let bytes = match task.artifact.source {
+                        Source::Upload(_) => supply.sent(),
+                        Source::Https(_) | Source::Directory(_) => status.fetched,
+                    };
+                    let what = task.what;
                     self.tell(EventKind::Staged { what, bytes });
                     return Ok(bytes);
                 }

@@ -114,6 +114,7 @@ impl Story {
                 lines.lock().unwrap().push(line);
             }),
             interrupt,
+            repository: None,
         };
         let task = task(self.gates, self.new_port);
         let applied = apply(Box::new(self.fake.clone()), &task, &context).await;

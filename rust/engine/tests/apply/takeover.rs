@@ -79,6 +79,7 @@ async fn steal(
         clock: Arc::new(Manual::default()),
         sink: Arc::new(|_| ()),
         interrupt: Interrupt::never(),
+        repository: None,
     };
     let connector = Arc::new(One(fake.sandboxed()));
     match prepare(connector, state, Purpose::Apply(steal), context).await {

@@ -54,6 +54,7 @@ impl World {
             clock: Manual::default(),
             fakes: BTreeMap::new(),
             interrupt: Interrupt::never(),
+            repository: None,
             force: false,
             sessions: BTreeMap::new(),
             hostprobes: BTreeMap::new(),
@@ -163,6 +164,7 @@ impl World {
                 told.lock().unwrap().push(line);
             }),
             interrupt: self.interrupt.clone(),
+            repository: None,
         };
         let connector = Arc::new(Hosts(self.fakes.clone()));
         verify::run(connector, work, Arc::new(shipments), options, context).await

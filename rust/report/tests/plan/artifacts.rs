@@ -1,6 +1,6 @@
 //! Artifacts in plans, and how staging ends.
 
-use deployctl_core::artifact::Need;
+use deployctl_core::artifact::{Need, Source};
 use deployctl_core::name::ArtifactPath;
 use deployctl_core::observed::HeldRelease;
 use deployctl_core::rendered::Sha256Hex;
@@ -28,6 +28,18 @@ fn artifacts_come_first_with_source_and_size() {
         })
         .collect();
     insta::assert_snapshot!(told);
+    let sent = planned(|case| {
+        model(case, HeldRelease::Part(5), None);
+        for artifact in case.rendered.artifacts.values_mut() {
+            artifact.source = Source::try_from("upload:weights/tiny".to_owned()).unwrap();
+        }
+    });
+    let told = text::plan(&sent, false, Style::Plain);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(
+        lines.contains(&"        sent from this machine: weights/tiny"),
+        "{told}"
+    );
     let ends = vec![
         host(
             "a",

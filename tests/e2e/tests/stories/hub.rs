@@ -81,18 +81,7 @@ impl Hub {
     /// Publishes a revision, and returns its manifest with the right sizes and hashes.
     pub(crate) fn publish(&self, revision: &str, files: &[(&str, Vec<u8>)]) -> Result<Value> {
         let place = self.folder.join("files/lab/tiny/resolve").join(revision);
-        fs::create_dir_all(&place)?;
-        let mut listed = Vec::new();
-        for (path, content) in files {
-            let file = place.join(path);
-            fs::create_dir_all(file.parent().context("no folder")?)?;
-            fs::write(&file, content)?;
-            let hash = Command::new("sha256sum").arg(&file).output()?;
-            let hash = String::from_utf8(hash.stdout)?;
-            let hash = hash.split(' ').next().context("no hash")?;
-            listed.push(json!({ "path": path, "size": content.len(), "sha256": hash }));
-        }
-        Ok(json!({ "repository": "lab/tiny", "revision": revision, "files": listed }))
+        manifest(&place, revision, files)
     }
 
     /// Changes one published file behind the back of its manifest; the size stays.
@@ -182,6 +171,21 @@ impl Drop for Hub {
         drop(self.server.kill());
         drop(self.server.wait());
     }
+}
+
+/// Writes the files of a revision below `place`; returns their manifest.
+pub(crate) fn manifest(place: &Path, revision: &str, files: &[(&str, Vec<u8>)]) -> Result<Value> {
+    let mut listed = Vec::new();
+    for (path, content) in files {
+        let file = place.join(path);
+        fs::create_dir_all(file.parent().context("no folder")?)?;
+        fs::write(&file, content)?;
+        let hash = Command::new("sha256sum").arg(&file).output()?;
+        let hash = String::from_utf8(hash.stdout)?;
+        let hash = hash.split(' ').next().context("no hash")?;
+        listed.push(json!({ "path": path, "size": content.len(), "sha256": hash }));
+    }
+    Ok(json!({ "repository": "lab/tiny", "revision": revision, "files": listed }))
 }
 
 /// Bytes that are no pattern, and always the same.

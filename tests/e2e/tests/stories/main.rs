@@ -8,6 +8,7 @@ mod archives;
 mod artifacts;
 mod artifacts_darwin;
 mod artifacts_nixos;
+mod artifacts_sent;
 mod bad_hosts;
 mod bare;
 mod closures;
