@@ -193,7 +193,12 @@ impl TryFrom<String> for Source {
             };
         }
         if let Some(folder) = text.strip_prefix(UPLOAD) {
-            let folder = ArtifactPath::new(folder).map_err(|error| error.to_string())?;
+            let folder = ArtifactPath::new(folder).map_err(|_| {
+                format!(
+                    "`{}` is no path below the repository: relative, without `.`, `..` and `//`, of letters, digits and `/._-+=@,`",
+                    folder.escape_debug()
+                )
+            })?;
             return Ok(Self::Upload(folder));
         }
         match ManagedPath::new(text.as_str()) {

@@ -278,3 +278,153 @@ async fn hash(path: &Path) -> io::Result<String> {
     }
     Ok(hex)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+
+    use deployctl_core::artifact::{Artifact, Job, parse_stage_status};
+    use deployctl_core::name::{ArtifactName, ConcernName, HostName, ManagedPath};
+    use deployctl_core::rendered::Sha256Hex;
+
+    use super::*;
+    use crate::clock::Manual;
+    use crate::interrupt::Interrupt;
+    use crate::run_context::RunContext;
+    use crate::transport::fake::{Call, Fake, Reply};
+
+    /// A model of two files, which are in `weights/tiny` of a repository.
+    fn artifact() -> Artifact {
+        let file = |path: &str, text: &str| {
+            let size = text.len() as u64;
+            let sha256 = Sha256Hex::of(text.as_bytes());
+            let path = ArtifactPath::new(path).unwrap();
+            (path, ArtifactFile { size, sha256 })
+        };
+        let files = BTreeMap::from([file("a.json", "{}"), file("b/c.bin", "0123456789")]);
+        Artifact {
+            concern: ConcernName::new("models").unwrap(),
+            kind: ArtifactName::new("model").unwrap(),
+            name: ArtifactName::new("tiny").unwrap(),
+            digest: Artifact::digest_of(&files, None),
+            source: Source::try_from("upload:weights/tiny".to_owned()).unwrap(),
+            credential: None,
+            programs: BTreeSet::new(),
+            after: BTreeSet::new(),
+            min_free_gib: BTreeMap::new(),
+            keep: 2,
+            files,
+            made: false,
+            build: None,
+        }
+    }
+
+    fn waiting(there: u64, sends: &str) -> String {
+        format!("deployctl-stage 1\nphase waiting\nthere {there}\ntotal 12\n{sends}end\n")
+    }
+
+    /// The host waits for these, and goes on waiting; returns what comes of it, and what the host could read.
+    async fn supplied(repository: &Path, sends: &str, times: u32) -> (String, Vec<String>) {
+        let status = waiting(3, sends);
+        let answer = status.clone();
+        let fake = Fake::new("box", move |_: &Call| Reply::says(answer.clone()));
+        let context = RunContext {
+            clock: Arc::new(Manual::default()),
+            sink: Arc::new(|_| ()),
+            interrupt: Interrupt::never(),
+            repository: Some(repository.to_owned()),
+        };
+        let host = HostName::new("box").unwrap();
+        let mut staging = Staging::new(Box::new(fake.clone()), &host, &context);
+        let artifact = artifact();
+        let base = ManagedPath::new("/srv/models/tiny").unwrap();
+        let task = Task {
+            what: "model tiny".to_owned(),
+            job: Job::new(&base, &artifact),
+            artifact: &artifact,
+        };
+        let status = parse_stage_status(status.as_bytes()).unwrap();
+        let (mut supply, mut progress) = (Supply::default(), Progress::default());
+        let mut said = String::new();
+        for _ in 0..times {
+            said = match staging
+                .supply(&task, &status, &mut supply, &mut progress)
+                .await
+            {
+                Ok(next) => format!("{} bytes sent, {:?}", supply.sent(), next.phase),
+                Err(Outcome::NotStaged { reason }) => reason.message,
+                Err(other) => format!("{other:?}"),
+            };
+        }
+        let fed = fake.calls().into_iter().filter_map(|call| match call {
+            Call::Feed { input, .. } => Some(String::from_utf8(input).unwrap()),
+            _ => None,
+        });
+        (said, fed.collect())
+    }
+
+    #[tokio::test]
+    async fn only_what_is_declared_and_asked_for_is_sent() {
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("weights/tiny");
+        let both = "send 0 2 a.json\nsend 3 7 b/c.bin\n";
+        let (said, fed) = supplied(top.path(), both, 1).await;
+        assert_eq!(
+            said,
+            "`box`: model tiny is sent from this machine, and there is no folder `weights/tiny` in the repository here"
+        );
+        assert_eq!(fed, [""; 0]);
+
+        std::fs::create_dir_all(folder.join("b")).unwrap();
+        std::fs::write(folder.join("b/c.bin"), "012345678x").unwrap();
+        let (said, fed) = supplied(top.path(), both, 1).await;
+        let hash = Sha256Hex::of(b"012345678x");
+        assert_eq!(
+            said,
+            format!(
+                "`box`: model tiny: in `weights/tiny` here, `a.json` is missing; `b/c.bin` is not what is declared: its sha256 is {hash}"
+            )
+        );
+        assert_eq!(fed, [""; 0]);
+
+        std::fs::write(folder.join("b/c.bin"), "0123456789").unwrap();
+        std::fs::write(folder.join("a.json"), "{ }").unwrap();
+        // What the host has already need not be here.
+        let (said, fed) = supplied(top.path(), "send 3 7 b/c.bin\n", 1).await;
+        assert_eq!(said, "7 bytes sent, Waiting");
+        assert_eq!(fed, ["3 7 b/c.bin\n3456789"]);
+        let (said, _) = supplied(top.path(), both, 1).await;
+        assert!(
+            said.ends_with("`a.json` has 3 bytes, and 2 are declared"),
+            "{said}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_host_that_asks_for_other_files_or_takes_nothing_gets_no_more() {
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("weights/tiny");
+        std::fs::create_dir_all(folder.join("b")).unwrap();
+        std::fs::write(folder.join("a.json"), "{}").unwrap();
+        std::fs::write(folder.join("secret"), "s").unwrap();
+        for asked in [
+            "send 0 1 secret\n",
+            "send 0 3 a.json\n",
+            "send 1 18446744073709551615 a.json\n",
+        ] {
+            let (said, fed) = supplied(top.path(), asked, 1).await;
+            assert_eq!(
+                said,
+                "`box`: model tiny: the host waits for files that are not declared"
+            );
+            assert_eq!(fed, [""; 0], "{asked}");
+        }
+        let (said, fed) = supplied(top.path(), "send 0 2 a.json\n", 4).await;
+        assert_eq!(
+            said,
+            "`box`: model tiny: the host takes nothing of what is sent"
+        );
+        assert_eq!(fed, ["0 2 a.json\n{}"; 3]);
+    }
+}

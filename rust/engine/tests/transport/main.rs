@@ -17,7 +17,7 @@ use deployctl_core::name::HostName;
 use deployctl_engine::transport::fake::{Call, Fake, Reply};
 use deployctl_engine::transport::local::Local;
 use deployctl_engine::transport::ssh::Become;
-use deployctl_engine::transport::{Limits, Output, Transport, TransportError};
+use deployctl_engine::transport::{Files, Limits, Output, Part, Transport, TransportError};
 
 pub(crate) fn limits() -> Limits {
     Limits::default().within(Duration::from_secs(20))
@@ -39,6 +39,7 @@ pub(crate) async fn contract(transport: &dyn Transport, directory: &str) {
     streams_and_status(transport).await;
     long_scripts_and_odd_bytes(transport).await;
     files_arrive(transport, directory).await;
+    files_are_fed(transport).await;
     bounds(transport).await;
     let again = transport.reconnect().await.unwrap();
     let output = again.run("echo again", limits()).await.unwrap();
@@ -74,6 +75,27 @@ async fn files_arrive(transport: &dyn Transport, directory: &str) {
     let below_a_file = format!("{directory}/a file/x");
     let failed = transport.put(&good, &below_a_file, limits()).await;
     assert!(matches!(failed.unwrap_err(), TransportError::Put { .. }));
+}
+
+async fn files_are_fed(transport: &dyn Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    std::fs::write(&path, vec![b'x'; 3_000_000]).unwrap();
+    let part = || Part {
+        line: "words\n".to_owned(),
+        path: path.clone(),
+        from: 1_000_000,
+        bytes: 2_000_000,
+    };
+    let files = Files::new(vec![part(), part()]);
+    let counted = transport.feed("exec wc -c", &files, limits()).await;
+    let counted = String::from_utf8(counted.unwrap().stdout).unwrap();
+    assert_eq!(counted.trim(), "4000012");
+    assert_eq!((files.sent(), files.trouble()), (4_000_000, None));
+    let files = Files::new(vec![part(), part()]);
+    let unread = transport.feed("head -c 7; exit 5", &files, limits()).await;
+    let unread = unread.unwrap();
+    assert_eq!((unread.status, &*unread.stdout), (5, &b"words\nx"[..]));
 }
 
 async fn bounds(transport: &dyn Transport) {
@@ -200,6 +222,10 @@ async fn a_scripted_host_keeps_the_contract() {
             says(1, b"", b"mkdir: Not a directory\n")
         }
         Call::Put { .. } | Call::Reconnect | Call::ReconnectAt(_) => says(0, b"", b""),
+        Call::Feed { command, input } if command.starts_with("exec wc") => {
+            says(0, input.len().to_string().as_bytes(), b"")
+        }
+        Call::Feed { input, .. } => says(5, &input[..7], b""),
         Call::RootShell | Call::Kept(_) => Reply::says(""),
         Call::Run(script) if script.ends_with("exit 7") => says(7, b"out", b"err"),
         Call::Run(script) if script == "exit 127" => says(127, b"", b""),
@@ -214,7 +240,7 @@ async fn a_scripted_host_keeps_the_contract() {
         ),
     });
     contract(&fake, "/var/lib/deployctl/applies/x").await;
-    assert_eq!(fake.calls().len(), 11);
+    assert_eq!(fake.calls().len(), 13);
 }
 
 #[tokio::test]

@@ -7,10 +7,11 @@ use anyhow::Result;
 use deployctl_e2e::Machine;
 use serde_json::{Value, json};
 
+use crate::artifacts_sent::SLOW_HEAD;
 use crate::closures::{CURRENT, installed_mac};
 use crate::closures_darwin::{quiet, system};
 use crate::cluster::{Cluster, Run};
-use crate::hub::{Hub, noise};
+use crate::hub::{Hub, manifest, noise};
 
 const MIB: usize = 1 << 20;
 const WEIGHTS: usize = 18 * MIB;
@@ -122,6 +123,7 @@ impl Story {
 fn a_model_on_a_mac_is_switched_to_and_put_back_with_the_system() -> Result<()> {
     let story = Story::begin()?;
     interrupted(&story)?;
+    sent(&story)?;
     refused(&story)?;
     switched(&story)?;
     no_longer_declared(&story)
@@ -179,6 +181,46 @@ fn interrupted(story: &Story) -> Result<()> {
         .expect(0)
         .says("all of it is staged already");
     assert_eq!(story.hub.asked()?, []);
+    quiet(cluster)
+}
+
+/// What the controller sends comes in its session, without launchd, and goes on where it was after the controller was killed.
+fn sent(story: &Story) -> Result<()> {
+    let (mac, cluster) = (story.mac(), &story.cluster);
+    let files = [
+        ("config.json", b"green\n".to_vec()),
+        ("model.safetensors", noise(3, WEIGHTS)),
+    ];
+    let green = manifest(&cluster.path("weights"), &"3".repeat(40), &files)?;
+    cluster.redeclare("mac", |facts| {
+        facts["models"] = json!({ "snapshots": { "tiny": {
+            "manifest": green,
+            "folder": "/opt/models/tiny",
+            "upload": "weights",
+        }}});
+    })?;
+    cluster.commit("a model that is sent")?;
+    mac.write("/usr/local/bin/head", SLOW_HEAD)?;
+    mac.ok("chmod 0755 /usr/local/bin/head; mv /usr/bin/curl /usr/bin/curl-kept")?;
+    let mut controller = cluster.command(&["stage", "mac"]).spawn()?;
+    let part = "find /opt/models/tiny -path '*.part/model.safetensors' -printf %s";
+    let some = format!("test \"$({part})\" -gt {}", 2 * MIB);
+    mac.wait_until(Duration::from_secs(30), &some)?;
+    mac.ok("test \"$(ps -o ni= -p $(pgrep -f '[s]tage.sh run' | head -n 1))\" -eq 19; rm /usr/local/bin/head")?;
+    controller.kill()?;
+    controller.wait()?;
+    mac.wait_until(Duration::from_secs(20), "! pgrep -f '[s]tage.sh run'")?;
+    let kept: u64 = mac.ok(part)?.trim().parse()?;
+    let run = cluster
+        .deployctl(&["stage", "mac", "--json"])?
+        .expect(0)
+        .json();
+    assert_eq!(
+        run["hosts"][0]["outcome"]["bytes"],
+        json!(u64::try_from(WEIGHTS)? - kept),
+        "{run}"
+    );
+    mac.ok("mv /usr/bin/curl-kept /usr/bin/curl")?;
     quiet(cluster)
 }
 

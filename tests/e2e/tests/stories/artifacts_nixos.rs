@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::closures::{installed_as, system, systems};
 use crate::cluster::{Cluster, Run};
+use crate::hub::{manifest, noise};
 
 const IN_USE: &str = "readlink /srv/models/tiny/current";
 /// What the reader found when it was started last.
@@ -38,12 +39,29 @@ fn declare(cluster: &Cluster, colour: &str) -> Result<()> {
         json!({ "path": words[0], "size": size, "sha256": words[2] })
     });
     let files: Vec<Value> = files.collect();
-    let revision = if colour == "red" { "1" } else { "2" }.repeat(40);
     cluster.redeclare("web", |facts| {
         facts["models"] = json!({ "snapshots": { "tiny": {
-            "manifest": { "repository": "lab/tiny", "revision": revision, "files": files },
+            "manifest": { "repository": "lab/tiny", "revision": "1".repeat(40), "files": files },
             "folder": "/srv/models/tiny",
             "directory": folder,
+        }}});
+    })?;
+    cluster.commit(colour)
+}
+
+/// The same, where the controller sends it.
+fn declare_sent(cluster: &Cluster, colour: &str) -> Result<()> {
+    let folder = format!("weights/{colour}");
+    let files = [
+        ("config.json", format!("{colour}\n").into_bytes()),
+        ("model.safetensors", noise(2, 3_000_000)),
+    ];
+    let manifest = manifest(&cluster.path(&folder), &"2".repeat(40), &files)?;
+    cluster.redeclare("web", |facts| {
+        facts["models"] = json!({ "snapshots": { "tiny": {
+            "manifest": manifest,
+            "folder": "/srv/models/tiny",
+            "upload": folder,
         }}});
     })?;
     cluster.commit(colour)
@@ -88,7 +106,7 @@ fn a_model_on_nixos_is_switched_to_and_put_back_with_the_system() -> Result<()> 
     let red = systems(web)?;
 
     // The switch fails: both are as they were, and the unit reads what it read.
-    declare(&cluster, "blue")?;
+    declare_sent(&cluster, "blue")?;
     let mut broken = with_reader("3", "blue");
     broken["activate"] = json!("echo no; exit 7");
     cluster.declare_system("web", &broken)?;
