@@ -51,7 +51,7 @@ pub enum EventKind {
         /// What staging them needs, and the host does not have yet.
         lacking: Vec<String>,
     },
-    /// The host fetches an artifact; told from time to time.
+    /// The host fetches an artifact, or is sent it; told from time to time.
     Staging(StageProgress),
     /// This artifact is whole on the host.
     Staged {

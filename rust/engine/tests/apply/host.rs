@@ -56,7 +56,7 @@ impl Story {
                 scripts += 1;
             }
             match call {
-                Call::Put { .. } => Reply::says(""),
+                Call::Put { .. } | Call::Feed { .. } => Reply::says(""),
                 Call::Reconnect | Call::ReconnectAt(_) | Call::RootShell => {
                     match behaviour(call, scripts) {
                         Reply::Fail(error) => Reply::Fail(error),
@@ -155,6 +155,7 @@ fn task(gates: Vec<Check>, new_port: Option<u16>) -> Task {
 fn asked(call: &Call) -> String {
     match call {
         Call::Put { directory, .. } => format!("  put {directory}"),
+        Call::Feed { command, .. } => format!("  feed {command}"),
         Call::Reconnect => "  reconnect".to_owned(),
         Call::ReconnectAt(port) => format!("  reconnect at {port}"),
         Call::RootShell => "  root shell".to_owned(),

@@ -54,7 +54,6 @@ impl World {
             clock: Manual::default(),
             fakes: BTreeMap::new(),
             interrupt: Interrupt::never(),
-            repository: None,
             force: false,
             sessions: BTreeMap::new(),
             hostprobes: BTreeMap::new(),
@@ -246,6 +245,7 @@ fn asked(call: &Call) -> String {
             let folder = directory.rsplit_once('-').map_or("", |(folder, _)| folder);
             format!("put {} KiB into {folder}-…", archive.len() / 1024)
         }
+        Call::Feed { command, .. } => format!("feed {command}"),
         Call::Reconnect => "reconnect".to_owned(),
         Call::ReconnectAt(port) => format!("reconnect at {port}"),
         Call::RootShell => "root shell".to_owned(),
@@ -266,7 +266,9 @@ fn asked(call: &Call) -> String {
 fn answer(here: &Path, call: &Call) -> Reply {
     let cache = here.join("cache").to_str().unwrap().to_owned();
     let (script, input) = match call {
-        Call::Reconnect | Call::ReconnectAt(_) | Call::RootShell => return Reply::says(""),
+        Call::Reconnect | Call::ReconnectAt(_) | Call::RootShell | Call::Feed { .. } => {
+            return Reply::says("");
+        }
         Call::Run(script) | Call::Kept(script) => {
             let script = script
                 .replace("date +%u:%H:%M", "echo 1:10:30")
