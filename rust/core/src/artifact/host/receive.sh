@@ -47,11 +47,12 @@ take_sent() {
   rm -f "$J/arrives"
   size_of "$target"
   count_fetched "$next_from" "${size:-0}"
-  if [ "$tk_status" -ne 0 ]; then
+  # Above 128, something ended it.
+  if [ "$tk_status" -gt 0 ] && [ "$tk_status" -le 128 ]; then
     fail "\`$target\` cannot be written" "see whether the disk is full or failing: \`df -h $w_base\`, \`dmesg\`"
   fi
   if [ "${size:-0}" -lt "$1" ]; then
-    tell 'the connection ended'
+    tell 'no more came'
     exit 0
   fi
 }
