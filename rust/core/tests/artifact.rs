@@ -164,7 +164,7 @@ fn what_the_controller_sends_needs_nothing_of_the_host() {
     sent["tiny"]["base"] = json!("/opt/tiny");
     let rendered = attempt(&sent, &json!([])).expect("sound");
     let (base, artifact) = rendered.artifacts.first_key_value().expect("one");
-    assert_eq!(artifact.needs(base), [].into());
+    assert_eq!(artifact.needs(base, Platform::Ubuntu), [].into());
     let kept: String = serde_json::to_string(&artifact.source).expect("JSON");
     assert_eq!(kept, "\"upload:weights/tiny\"");
     assert_eq!(

@@ -350,7 +350,9 @@ fn waits(host: &HostName, waiting: &[&ArtifactChange]) -> Outcome {
             "`{host}`: {}: the host does not have that yet",
             each.join("; ")
         ),
-        &format!("`deployctl apply {host}` applies all else in a first step, and stages after that"),
+        &format!(
+            "`deployctl apply {host}` applies all else in a first step, and stages after that"
+        ),
     )
 }
 

@@ -242,7 +242,9 @@ fn refused(story: &Story) -> Result<()> {
         "#!/bin/sh\necho 'find: -printf: unknown primary or operator' >&2\nexit 1\n",
     )?;
     mac.ok("chmod 0755 /usr/bin/find")?;
-    fails("needs GNU's `find` and `stat`, `flock` and `sha256sum`: the host does not have that yet")?;
+    fails(
+        "needs GNU's `find` and `stat`, `flock` and `sha256sum`: the host does not have that yet",
+    )?;
     mac.ok("mv /usr/bin/find-kept /usr/bin/find")?;
     story.hub.behave(&json!({ "status": 403 }))?;
     fails("answered 403")?;
