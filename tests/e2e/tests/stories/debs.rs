@@ -37,7 +37,7 @@ impl Story {
 
     /// Puts the package on the machine, as somebody who built it does; what declares it.
     fn put(&self, package: Deb, name: &str, version: &str) -> Result<Value> {
-        let folder = self.cluster.world.scratch().join("built");
+        let folder = self.cluster.path("built");
         AptRepo::build(&folder, &[package])?;
         let path = format!("{name}_{version}_all.deb");
         let bytes = fs::read(folder.join("pool").join(&path))?;
@@ -54,12 +54,17 @@ impl Story {
         }))
     }
 
+    /// The controller sends them.
     fn declare(&self, packages: &[&Value]) -> Result<()> {
+        self.declare_from(("upload", "built/pool"), packages)
+    }
+
+    fn declare_from(&self, source: (&str, &str), packages: &[&Value]) -> Result<()> {
         self.cluster.redeclare("web", |facts| {
             facts["debs"] = json!({
                 "folder": "/srv/debs",
                 "packages": packages,
-                "directory": INCOMING,
+                source.0: source.1,
             });
         })
     }
@@ -96,7 +101,7 @@ fn refused(story: &Story, first: &Value) -> Result<()> {
     let cluster = &story.cluster;
     let mut altered = first.clone();
     altered["sha256"] = json!("a5".repeat(32));
-    story.declare(&[&altered])?;
+    story.declare_from(("directory", INCOMING), &[&altered])?;
     cluster
         .deployctl(&["apply", "web", "--yes"])?
         .expect(7)
