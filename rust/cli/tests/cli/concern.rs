@@ -131,6 +131,7 @@ fn what_it_declares_is_listed_and_shown() {
     nvidia      built in  ubuntu nixos          The driver and the GPU.
     cuda        built in  ubuntu nixos          The toolkit, cuDNN and TensorRT, pinned package by package.
     models      built in  ubuntu nixos darwin   Weights of models, at one revision, each file with its size and hash.
+    release     built in  ubuntu nixos darwin   Programs of one's own, published as archives, each with its size and hash.
     python      built in  ubuntu nixos darwin   Environments of Python.
     vllm        built in  ubuntu nixos          Inference on the GPU.
     mlx         built in  darwin                Inference on Apple silicon.
@@ -213,7 +214,7 @@ fn wrong_facts_of_it_are_told_like_those_of_any_other() {
     --- stdout
     --- stderr
     error: hosts/web/default.nix:1: `web` is not a known fact
-      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, apt, debs, ssh, secrets, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, models, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
+      hint: known here: description, platform, architecture, tags, connection, os, identity, hardware, system, apt, debs, ssh, secrets, time, network, firewall, storage, kernel, hugepages, realtime, nvidia, cuda, models, release, python, vllm, mlx, gateway, trading, power, monitoring, image, nix, extra
     ");
 }
 

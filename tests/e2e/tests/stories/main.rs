@@ -35,6 +35,7 @@ mod outcomes;
 mod packages;
 mod probe;
 mod ray;
+mod releases;
 mod rollback;
 mod secrets;
 mod served;
