@@ -101,7 +101,6 @@ in
     RuntimeDirectory = "${name}-ray";
     LoadCredential = "ray-token:/etc/deployctl/secrets/${over.credential}";
     # It ends when it has lost the head, or one of its own processes.
-    Restart = "always";
     RestartSec = 5;
     # The main process ends the others, and says 1 then, as where one ended by itself; whatever is left after it, or
     # after a minute, is killed.

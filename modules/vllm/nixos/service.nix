@@ -14,7 +14,8 @@
   CacheDirectory = name;
   LoadCredential = "api-key:/etc/deployctl/secrets/${instance.credential}";
   TimeoutStartSec = instance.start_timeout_seconds;
-  Restart = "on-failure";
+  # Where its engine ended, it says that all went well.
+  Restart = "always";
   RestartSec = 15;
   # Its engine and the workers, one for each GPU, are processes of their own, and theirs is the GPU's memory. However
   # the main process ends, all of the control group is told to end, and what has not ended after a minute is killed.

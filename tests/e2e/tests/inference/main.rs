@@ -1,9 +1,7 @@
-//! Our checks against real inference servers: MLX's and vLLM, on the CPU, with a tiny model of Llama's shape.
+//! Our checks against a real inference server: MLX's, on the CPU, with a tiny model of Llama's shape. `stories/bare/real_vllm.rs`
+//! has that of vLLM.
 //!
-//! Both take a Python environment (`tests/inference/venv`), so `tests/run` starts them itself, and says why
-//! where it cannot.
-
-#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
+//! It takes a Python environment (`tests/inference/venv`), so `tests/run` starts it itself, and says why where it cannot.
 
 mod place;
 
@@ -38,9 +36,9 @@ fn told(program: &Path, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// The environment with that server.
-fn venv(variant: &str) -> Result<PathBuf> {
-    told(&repository().join("tests/inference/venv"), &[variant]).map(PathBuf::from)
+/// The environment with the server.
+fn venv() -> Result<PathBuf> {
+    told(&repository().join("tests/inference/venv"), &[]).map(PathBuf::from)
 }
 
 /// Makes the model in a cache like the hub's below `home`; the folder with its files.
@@ -48,7 +46,7 @@ fn model(home: &Path) -> Result<String> {
     let script = repository().join("tests/inference/tiny_model.py");
     let hub = home.join("hub");
     told(
-        &venv("mlx")?.join("bin/python"),
+        &venv()?.join("bin/python"),
         &[&script.to_string_lossy(), &hub.to_string_lossy(), MODEL],
     )
 }
@@ -77,12 +75,6 @@ fn checks_of(inventory: &Inventory, host: &str) -> Result<Vec<Check>> {
 fn ask(place: &Place, checks: &[Check], id: &str) -> Result<CheckResult> {
     let check = checks.iter().find(|check| check.id == id);
     place.ask(check.with_context(|| format!("no check `{id}`"))?)
-}
-
-/// Shows what was measured: with `--nocapture` it is what a long test is for.
-#[expect(clippy::print_stdout, reason = "a test that tells numbers")]
-fn tell(result: &CheckResult) {
-    println!("{}: {}", result.check, result.evidence);
 }
 
 /// Asks what a host sees of MLX's server over the link.
@@ -121,7 +113,7 @@ fn mlx_command() -> Result<String> {
         command.starts_with(server) && command.contains(model),
         "{command}"
     );
-    let here = format!("{}/", venv("mlx")?.display());
+    let here = format!("{}/", venv()?.display());
     Ok(command.replace(server, &here).replace(model, MODEL))
 }
 
@@ -214,85 +206,4 @@ fn mlx_serves_a_link(place: &mut Place) -> Result<()> {
         assert_passes(&ask_link(place, &inventory, what)?);
     }
     place.stop()
-}
-
-#[test]
-#[ignore = "needs vLLM from PyPI, 6 GB: tests/run --full starts it"]
-fn vllm_is_measured_over_its_socket() -> Result<()> {
-    let mut place = Place::new()?;
-    let home = place.folder.path().join("hf");
-    let path = model(&home)?;
-    let inventory = declared(|hosts| {
-        let cuda = &mut hosts["cuda"];
-        let latency = &mut cuda["vllm"]["instances"]["vllm"]["latency"];
-        // Right or wrong is what is tested here, not fast or slow.
-        for fact in ["ttft_ms_p95", "itl_ms_p95", "e2e_ms_p99"] {
-            latency[fact] = json!(60_000);
-        }
-        latency["requests"] = json!(10);
-        latency["output_tokens"] = json!(32);
-        cuda["vllm"]["group"] = json!("nogroup");
-        cuda["trading"]["user"] = json!("nobody");
-    })?;
-    let checks = checks_of(&inventory, "cuda")?;
-    let served = inventory
-        .host(&HostName::new("cuda")?)
-        .and_then(|host| host.fact("vllm.instances.vllm.model.served_name")?.as_str());
-    let name = served.context("the host has vLLM")?.to_owned();
-    place.ok("mkdir -p /run/vllm /run/credentials/vllm.service && echo poison-4711 >/run/credentials/vllm.service/api-key && chmod 0400 /run/credentials/vllm.service/api-key")?;
-    place.serve(
-        &format!(
-            "env HOME={} VLLM_API_KEY=poison-4711 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 VLLM_CPU_KVCACHE_SPACE=1 \
-             {}/bin/vllm serve {path} --served-model-name {name} --uds /run/vllm/vllm.sock --dtype bfloat16 \
-             --max-model-len 2048 --max-num-seqs 4 --disable-fastapi-docs --enable-per-request-metrics",
-            place.folder.path().display(),
-            venv("vllm")?.display()
-        ),
-        "curl -sS -m 2 -o /dev/null --unix-socket /run/vllm/vllm.sock http://localhost/health",
-        Duration::from_secs(900),
-    )?;
-    for id in ["vllm/health/vllm", "vllm/model/vllm"] {
-        assert_passes(&ask(&place, &checks, id)?);
-    }
-    let latency = ask(&place, &checks, "vllm/latency/vllm")?;
-    tell(&latency);
-    // On a computer with too much to do, all tokens of an answer come at once.
-    if latency.status != CheckStatus::Pass {
-        assert_fails(&latency, "all tokens of an answer came at once");
-    }
-    let value = |what: &str, statistic: &str| {
-        let found = latency
-            .measurements
-            .iter()
-            .find(|measured| measured.what == what);
-        found
-            .and_then(|measured| measured.value(statistic))
-            .with_context(|| format!("no {what}"))
-    };
-    let ours = value("time to first token", "p50")?;
-    let theirs = value("time to first token, by the server's own clock", "p50")?;
-    ensure!(
-        ours >= theirs * 0.9,
-        "the first token came after {ours} ms, and the server says {theirs}"
-    );
-
-    // vLLM's socket is root's, and nobody else may write to it.
-    let id = "trading/inference-latency";
-    assert_fails(&ask(&place, &checks, id)?, "Permission denied");
-    place.ok("chgrp nogroup /run/vllm/vllm.sock && chmod 0660 /run/vllm/vllm.sock")?;
-    let asked = ask(&place, &checks, id)?;
-    tell(&asked);
-    assert_passes(&asked);
-    assert!(!format!("{asked:?}{latency:?}").contains("poison"));
-    place.ok("chmod 0666 /run/vllm/vllm.sock")?;
-    assert_fails(&ask(&place, &checks, id)?, "mode 666");
-
-    place.ok("echo other >/run/credentials/vllm.service/api-key")?;
-    assert_fails(&ask(&place, &checks, "vllm/latency/vllm")?, "answered 401");
-    place.stop()?;
-    assert_fails(&ask(&place, &checks, "vllm/health/vllm")?, "curl: (7)");
-    assert_fails(&ask(&place, &checks, id)?, "Connection refused");
-    place.ok("rm /run/vllm/vllm.sock")?;
-    assert_fails(&ask(&place, &checks, id)?, "No such file");
-    Ok(())
 }

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -31,8 +30,6 @@ impl Place {
             server: None,
             folder: tempfile::tempdir()?,
         };
-        // The account `nobody` asks, too.
-        Self::set_mode(place.folder.path(), 0o755)?;
         let ready = "ip link set lo up && ip address add 10.0.0.1/24 dev lo && ip address add 10.0.0.2/24 dev lo && mountpoint -q /run";
         let start = Instant::now();
         while !place.command(ready).output()?.status.success() {
@@ -59,17 +56,6 @@ impl Place {
             .env("LC_ALL", "C")
             .stdin(Stdio::null());
         command
-    }
-
-    /// Runs `script` inside, which has to succeed.
-    pub(crate) fn ok(&self, script: &str) -> Result<String> {
-        let output = self.command(script).output()?;
-        let (out, err) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        ensure!(output.status.success(), "`{script}` failed: {out}{err}");
-        Ok(out.into_owned())
     }
 
     /// Starts a server and waits until `ready` succeeds.
@@ -122,9 +108,6 @@ impl Place {
         let seconds = check.query.deadline.as_secs().to_string();
         let mut command = self.command(&format!("timeout {seconds} sh -c \"$QUERY\""));
         command.env("QUERY", &check.query.command);
-        if check.ships.is_some() {
-            command.env("shipped", self.hostprobe()?);
-        }
         let output = command.output()?;
         let section = Section {
             status: output.status.code(),
@@ -133,32 +116,6 @@ impl Place {
             truncated: false,
         };
         Ok(evaluate(check, Some(&section)))
-    }
-
-    /// The probe, where everybody may run it.
-    fn hostprobe(&self) -> Result<PathBuf> {
-        let place = self.folder.path().join("hostprobe");
-        if !place.exists() {
-            let built = std::env::var_os("DEPLOYCTL_HOSTPROBE").map_or_else(
-                || {
-                    let own = std::env::current_exe()?;
-                    let folder = own.parent().and_then(Path::parent);
-                    let folder = folder.context("tests lie two folders below the target's")?;
-                    anyhow::Ok(folder.join("hostprobe"))
-                },
-                |path| Ok(path.into()),
-            )?;
-            fs::copy(&built, &place).with_context(|| {
-                format!("no `{}`: cargo build --package hostprobe", built.display())
-            })?;
-            Self::set_mode(&place, 0o755)?;
-        }
-        Ok(place)
-    }
-
-    fn set_mode(path: &Path, mode: u32) -> Result<()> {
-        use std::os::unix::fs::PermissionsExt as _;
-        Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A machine with nothing on it: tokens, the interpreter, an environment of Python and a model come by applies alone.
 
 mod inference;
+mod real_vllm;
 
 use std::time::Duration;
 

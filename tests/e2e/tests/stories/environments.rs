@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use deployctl_e2e::{Base, Machine, MachineSpec};
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Run};
+use crate::demand::demand;
 use crate::hub::{Answer, Hub};
 
 const MIB: usize = 1 << 20;
@@ -29,13 +30,6 @@ pub(crate) struct Wheel {
     url: String,
     sha256: String,
     size: usize,
-}
-
-impl Wheel {
-    /// The name of its file.
-    pub(crate) fn file(&self) -> &str {
-        self.url.rsplit('/').next().unwrap_or_default()
-    }
 }
 
 /// A project and its lock.
@@ -185,11 +179,71 @@ impl Story {
     }
 }
 
+/// The folder with the wheels of a real server and of all that it needs; `None` where they cannot be fetched.
+pub(crate) fn real_wheels(server: &str) -> Option<PathBuf> {
+    let folder = fetched("wheels", &[server]).map(PathBuf::from);
+    let why = folder.as_ref().err().map(ToString::to_string);
+    demand(
+        folder.ok(),
+        &format!("wheels from PyPI: {}", why.unwrap_or_default()),
+    )
+}
+
+/// Publishes all wheels of a folder.
+pub(crate) fn publish_wheels(hub: &Hub, folder: &Path) -> Result<()> {
+    for wheel in std::fs::read_dir(folder)? {
+        hub.put_wheel(&wheel?.path())?;
+    }
+    Ok(())
+}
+
+/// The lock that `deployctl python lock` makes of the project `hosts/HOST/NAME` by the real uv, which asks the hub alone.
+pub(crate) fn locked(
+    cluster: &Cluster,
+    hub: &Hub,
+    project: &str,
+    dependencies: &str,
+) -> Result<Project> {
+    let folder = cluster.path("hosts").join(project);
+    std::fs::create_dir_all(&folder)?;
+    let pyproject = format!(
+        "[project]\nname = \"servers\"\nversion = \"0\"\nrequires-python = \"==3.11.*\"\n{dependencies}\n\n[[tool.uv.index]]\nname = \"lab\"\nurl = \"{}/simple\"\ndefault = true\n",
+        hub.url()
+    );
+    std::fs::write(folder.join("pyproject.toml"), &pyproject)?;
+    let name = folder.file_name().and_then(|it| it.to_str());
+    let unpacked = cluster.world.scratch().join("uv");
+    let wheel = fetched("uv", &[])?;
+    let unpack = Command::new("python3")
+        .args(["-m", "zipfile", "-e", &wheel])
+        .arg(&unpacked)
+        .output()?;
+    ensure!(unpack.status.success(), "no uv in its wheel: {unpack:?}");
+    let data = std::fs::read_dir(&unpacked)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let uv = data.map(|it| it.join("scripts/uv")).find(|it| it.is_file());
+    let uv = uv.context("the wheel holds no uv")?;
+    std::fs::set_permissions(&uv, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let mut lock = cluster.command(&["python", "lock", name.context("a name")?, "--uv"]);
+    lock.arg(uv).env("SSL_CERT_FILE", hub.authority());
+    Run::of(&mut lock)?.expect(0).says("uv.lock  made");
+    Ok(Project {
+        pyproject,
+        lock: std::fs::read_to_string(folder.join("uv.lock"))?,
+    })
+}
+
+/// What a script of the tests has fetched: its path.
+fn fetched(script: &str, arguments: &[&str]) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+    let output = Command::new(path).args(arguments).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().last().unwrap_or_default();
+    ensure!(output.status.success(), "tests/e2e/{script} says: {last}");
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 pub(crate) fn publish_uv(hub: &Hub) -> Result<Value> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("uv");
-    let output = Command::new(script).output()?;
-    ensure!(output.status.success(), "no uv: {output:?}");
-    let path = PathBuf::from(String::from_utf8(output.stdout)?.trim());
+    let path = PathBuf::from(fetched("uv", &[])?);
     let content = std::fs::read(&path)?;
     let name = path
         .file_name()
@@ -202,7 +256,7 @@ pub(crate) fn publish_uv(hub: &Hub) -> Result<Value> {
     }))
 }
 
-pub(crate) fn sha256(path: &Path) -> Result<String> {
+fn sha256(path: &Path) -> Result<String> {
     let output = Command::new("sha256sum").arg(path).output()?;
     let text = String::from_utf8(output.stdout)?;
     Ok(text.split(' ').next().context("no hash")?.to_owned())

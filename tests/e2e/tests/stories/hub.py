@@ -1,17 +1,20 @@
 """A hub of models and an index of wheels over HTTPS, with ranges and redirects, that misbehaves as `control.json` says.
 
 Usage: hub.py FOLDER ADDRESS PORT. FOLDER holds `cert.pem`, `key.pem` and `files/`. Every answer adds a line to `log`:
-STATUS PATH FIRST-BYTE BYTES-SENT.
+STATUS PATH FIRST-BYTE BYTES-SENT. A folder below `simple/` is shown as the page of a package, with the hashes of its wheels.
 """
 
+import hashlib
 import json
 import ssl
 import sys
 import time
+import zipfile
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
+from urllib.parse import quote, unquote
 
 folder = Path(sys.argv[1])
 lock = Lock()
@@ -35,7 +38,7 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         self.sent = 0
         self.first = 0
-        path = self.path
+        path = unquote(self.path)
         if path.startswith("/cdn/") or "/resolve/" not in path:
             control = misbehaviour()
         else:
@@ -56,7 +59,37 @@ class Hub(BaseHTTPRequestHandler):
             return self.plain(control["status"], b"no\n", headers)
         if control.get("html"):
             return self.plain(200, b"<html>please log in</html>", {"Content-Type": "text/html"})
+        if path.startswith("/simple/") and path.endswith("/"):
+            return self.package(folder / "files" / path.strip("/"))
+        if path.endswith(".whl.metadata"):
+            return self.metadata(folder / "files" / path.strip("/").removesuffix(".metadata"))
         self.file(path.removeprefix("/cdn"), control)
+
+    def package(self, place):
+        """The page of a package: its wheels, whose metadata can be asked without them."""
+        wheels = sorted(place.glob("*.whl"))
+        if not wheels:
+            return self.plain(404, b"no\n")
+        files = []
+        for wheel in wheels:
+            with wheel.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            files.append({
+                "filename": wheel.name,
+                "url": quote(wheel.name),
+                "hashes": {"sha256": digest},
+                "size": wheel.stat().st_size,
+                "core-metadata": True,
+            })
+        page = {"meta": {"api-version": "1.1"}, "name": place.name, "files": files}
+        self.plain(200, json.dumps(page).encode(), {"Content-Type": "application/vnd.pypi.simple.v1+json"})
+
+    def metadata(self, wheel):
+        if not wheel.is_file():
+            return self.plain(404, b"no\n")
+        with zipfile.ZipFile(wheel) as archive:
+            (name,) = [it for it in archive.namelist() if it.count("/") == 1 and it.endswith(".dist-info/METADATA")]
+            self.plain(200, archive.read(name))
 
     def plain(self, status, body, headers=None):
         self.send_response(status)
@@ -72,37 +105,36 @@ class Hub(BaseHTTPRequestHandler):
         file = folder / "files" / path.lstrip("/")
         if not file.is_file():
             return self.plain(404, b"no\n")
-        content = file.read_bytes()
+        end = size = file.stat().st_size
         asked = self.headers.get("Range")
         status = 200
         if asked and not control.get("ignore_range"):
             self.first = int(asked.removeprefix("bytes=").split("-")[0])
-            if self.first >= len(content):
-                return self.plain(416, b"", {"Content-Range": f"bytes */{len(content)}"})
+            if self.first >= size:
+                return self.plain(416, b"", {"Content-Range": f"bytes */{size}"})
             status = 206
         self.send_response(status)
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(len(content) - self.first))
+        self.send_header("Content-Length", str(size - self.first))
         if status == 206:
-            self.send_header("Content-Range", f"bytes {self.first}-{len(content) - 1}/{len(content)}")
+            self.send_header("Content-Range", f"bytes {self.first}-{size - 1}/{size}")
         self.end_headers()
         rate = control.get("rate")
         step = rate // 10 if rate else 1 << 20
-        end = len(content)
         if "cut_after" in control:
             end = min(end, self.first + control["cut_after"])
         try:
-            while self.first + self.sent < end:
-                at = self.first + self.sent
-                piece = content[at : min(at + step, end)]
-                self.wfile.write(piece)
-                self.sent += len(piece)
-                if rate:
-                    time.sleep(0.1)
+            with file.open("rb") as content:
+                content.seek(self.first)
+                while piece := content.read(min(step, end - self.first - self.sent)):
+                    self.wfile.write(piece)
+                    self.sent += len(piece)
+                    if rate:
+                        time.sleep(0.1)
         except OSError:
             pass
         self.note(status)
-        if end < len(content):
+        if end < size:
             self.close_connection = True
             self.connection.close()
 

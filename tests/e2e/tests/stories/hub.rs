@@ -65,7 +65,7 @@ impl Hub {
 
     /// Lets the machine trust the hub's certificate.
     pub(crate) fn trusted_by(&self, machine: &Machine) -> Result<()> {
-        let certificate = fs::read(self.folder.join("ca.pem"))?;
+        let certificate = fs::read(self.authority())?;
         machine.write("/usr/local/share/ca-certificates/hub.crt", certificate)?;
         machine.ok("update-ca-certificates")?;
         Ok(())
@@ -76,6 +76,26 @@ impl Hub {
         let file = self.folder.join("files").join(path);
         fs::create_dir_all(file.parent().context("no folder")?)?;
         Ok(fs::write(file, content)?)
+    }
+
+    /// Publishes a wheel, which may be large.
+    pub(crate) fn put_wheel(&self, wheel: &Path) -> Result<()> {
+        let name = wheel.file_name().and_then(|it| it.to_str());
+        let name = name.context("a wheel has a name")?;
+        let package = name.split('-').next().unwrap_or_default();
+        let package = package.to_lowercase().replace(['_', '.'], "-");
+        let place = self.folder.join("files/simple").join(package);
+        fs::create_dir_all(&place)?;
+        // Its file is on this disk already, unless the folder of the tests' cache is a mount.
+        if fs::hard_link(wheel, place.join(name)).is_err() {
+            fs::copy(wheel, place.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// The certificate of the authority that vouches for it.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.folder.join("ca.pem")
     }
 
     /// Publishes a revision, and returns its manifest with the right sizes and hashes.

@@ -8,11 +8,15 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 
-/// Plays vLLM: answers at its socket, and has an engine and a worker of its own, which ignores that it is told to end.
+/// Plays vLLM: answers at its socket, and has an engine and a worker of its own, which ignores that it is told to end. With
+/// `/run/broken` it ends by itself while it loads.
 const SERVER: &str = r#"#!/usr/bin/env python3
 import os, signal, socketserver, sys, time
 from http.server import BaseHTTPRequestHandler
 
+if os.path.exists("/run/broken"):
+    time.sleep(3)
+    sys.exit("out of memory")
 for stubborn in (False, True):
     if os.fork() == 0:
         if stubborn:
@@ -136,6 +140,25 @@ fn nothing_of_a_server_is_left_when_its_main_process_is_killed() -> Result<()> {
         .collect();
     machine.wait_until(Duration::from_secs(30), &gone.join(" && "))?;
     // Its successor starts when nothing is left.
+    machine.wait_until(
+        Duration::from_secs(60),
+        "systemctl is-active --quiet vllm.service",
+    )?;
+
+    // The same where it ends as if it had been told to, which vLLM's does where its engine ended.
+    let main = machine.ok("systemctl show -P MainPID vllm.service")?;
+    machine.ok(&format!("kill -TERM {main}"))?;
+    machine.wait_until(
+        Duration::from_secs(60),
+        &format!(
+            "! [ -d /proc/{} ] && systemctl is-active --quiet vllm.service",
+            main.trim()
+        ),
+    )?;
+
+    // One that ends while it loads is noticed then, and not when the time is over that a start may take.
+    machine.ok("touch /run/broken; timeout 30 systemctl restart vllm.service; [ $? -eq 1 ] && journalctl -u vllm.service | grep -q 'the server ended before it was healthy'")?;
+    machine.ok("rm /run/broken")?;
     machine.wait_until(
         Duration::from_secs(60),
         "systemctl is-active --quiet vllm.service",

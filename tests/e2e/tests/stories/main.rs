@@ -19,6 +19,8 @@ mod closures_rollback;
 mod closures_stand_in;
 mod cluster;
 mod debs;
+#[path = "../../../lib/demand.rs"]
+mod demand;
 mod demo;
 mod effect;
 mod environments;

@@ -1,9 +1,7 @@
 //! A server of vLLM over two hosts by the real Ray, on the CPU: whichever host comes first, one that goes and comes back, and
 //! nothing that is left. What vLLM itself does on top of Ray is played: its build for the CPU refuses Ray.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -20,68 +18,22 @@ const HEALTHY: &str = "curl -fsS -m 3 -o /dev/null http://127.0.0.1:8001/health"
 /// Ray's own ports, and whatever runs as the servers' user.
 const LEFT: &str = "ss -Hltn | grep -E ':(6379|63[89][0-9]|64[0-7][0-9]|8001) '; ps -u vllm -o args= 2>/dev/null; ls -d /run/vllm* /etc/systemd/system/vllm* 2>/dev/null; true";
 
-/// The wheels of Ray, and what plays vLLM, as an index, and a project with its lock that needs all of them.
-fn publish(hub: &Hub, place: &Path) -> Result<Project> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ray");
-    let output = Command::new(script).output()?;
-    ensure!(output.status.success(), "no wheels of Ray: {output:?}");
-    let folder = PathBuf::from(String::from_utf8(output.stdout)?.trim());
-    let mut wheels = Vec::new();
-    for file in std::fs::read_dir(folder)? {
-        wheels.push(file?.path());
-    }
+/// The wheels of Ray, and what plays vLLM, as an index, and a project with its lock that needs both.
+fn publish(cluster: &Cluster, hub: &Hub, wheels: &Path) -> Result<Project> {
+    let place = cluster.world.scratch().join("wheels");
+    std::fs::create_dir_all(&place)?;
+    environments::publish_wheels(hub, wheels)?;
     std::fs::copy(
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/ray/vllm.py"),
         place.join("vllm.py"),
     )?;
-    let played = environments::wheel(hub, place, ("vllm", "0.33.0", None), 10)?;
-    wheels.push(place.join(played.file()));
-
-    let (mut needs, mut locked) = (String::new(), String::new());
-    for path in &wheels {
-        let file = path.file_name().and_then(|it| it.to_str());
-        let file = file.context("a wheel has a name")?;
-        let mut parts = file.split('-');
-        let name = parts.next().context("a name")?.to_lowercase();
-        let (name, version) = (name.replace(['_', '.'], "-"), parts.next());
-        let version = version.context("a version")?;
-        let content = std::fs::read(path)?;
-        hub.put(&format!("simple/{name}/{file}"), &content)?;
-        let index = hub.url();
-        let hash = environments::sha256(path)?;
-        let size = content.len();
-        let _ = write!(needs, "\"{name}=={version}\", ");
-        let _ = writeln!(
-            locked,
-            "\n[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = {{ registry = \"{index}/simple\" }}\nwheels = [\n    {{ url = \"{index}/simple/{name}/{file}\", hash = \"sha256:{hash}\", size = {size} }},\n]"
-        );
-    }
-    let dependencies = needs.split(", ").filter(|it| !it.is_empty());
-    let names: String = dependencies
-        .clone()
-        .filter_map(|it| it.trim_matches('"').split_once("=="))
-        .fold(String::new(), |mut text, (name, _)| {
-            let _ = write!(text, "{{ name = \"{name}\" }}, ");
-            text
-        });
-    let metadata: String = dependencies
-        .filter_map(|it| it.trim_matches('"').split_once("=="))
-        .fold(String::new(), |mut text, (name, version)| {
-            let _ = write!(
-                text,
-                "{{ name = \"{name}\", specifier = \"=={version}\" }}, "
-            );
-            text
-        });
-    Ok(Project {
-        pyproject: format!(
-            "[project]\nname = \"servers\"\nversion = \"0\"\nrequires-python = \">=3.11\"\ndependencies = [{needs}]\n\n[[tool.uv.index]]\nname = \"lab\"\nurl = \"{}/simple\"\ndefault = true\n",
-            hub.url()
-        ),
-        lock: format!(
-            "version = 1\nrevision = 3\nrequires-python = \">=3.11\"\n{locked}\n[[package]]\nname = \"servers\"\nversion = \"0\"\nsource = {{ virtual = \".\" }}\ndependencies = [{names}]\n\n[package.metadata]\nrequires-dist = [{metadata}]\n"
-        ),
-    })
+    environments::wheel(hub, &place, ("vllm", "0.33.0", None), 10)?;
+    environments::locked(
+        cluster,
+        hub,
+        "left/servers",
+        "dependencies = [\"ray\", \"vllm==0.33.0\"]",
+    )
 }
 
 fn firewall() -> Value {
@@ -123,7 +75,7 @@ fn servers(head: bool) -> Value {
 }
 
 /// Two machines that are joined by a cable, with all that they are to be declared, and nothing applied.
-fn joined() -> Result<(Cluster, Hub)> {
+fn joined(wheels: &Path) -> Result<(Cluster, Hub)> {
     let spec = |name| {
         MachineSpec::new(name)
             .base(Base::Python)
@@ -140,10 +92,8 @@ fn joined() -> Result<(Cluster, Hub)> {
     };
     let cluster = Cluster::boot(&[spec("left"), spec("right")])?;
     let hub = Hub::start(&cluster.world)?;
-    let place = cluster.world.scratch().join("wheels");
-    std::fs::create_dir_all(&place)?;
     let uv = environments::publish_uv(&hub)?;
-    let project = publish(&hub, &place)?;
+    let project = publish(&cluster, &hub, wheels)?;
     let declared: Value = serde_json::from_str(include_str!("../../../fixtures/inventory.json"))?;
     let mut endpoints = serde_json::Map::new();
     for (name, address) in [("left", "10.44.0.1"), ("right", "10.44.0.2")] {
@@ -202,7 +152,10 @@ fn where_workers_are(machine: &Machine) -> Result<Value> {
 #[test]
 #[ignore = "75 MB from PyPI, and minutes: tests/run --full has it"]
 fn one_server_runs_on_two_hosts_by_the_real_ray() -> Result<()> {
-    let (cluster, _hub) = joined()?;
+    let Some(wheels) = environments::real_wheels("ray") else {
+        return Ok(());
+    };
+    let (cluster, _hub) = joined(&wheels)?;
     let (left, right) = (cluster.machine("left"), cluster.machine("right"));
     let minutes = Duration::from_secs(150);
 

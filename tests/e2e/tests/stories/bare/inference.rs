@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{MIB, TOKEN, answers};
 use crate::cluster::Cluster;
-use crate::environments::{PASSWORD, project, publish_uv, wheel};
+use crate::environments::{PASSWORD, Project, project, publish_uv, wheel};
 use crate::hub::{Hub, noise};
 use crate::inference::{NVIDIA_SMI, nvidia, vllm};
 use crate::secrets::leaks::set;
@@ -36,8 +36,15 @@ ExecStart=sh -c ": >/run/holders"
 WantedBy=multi-user.target
 "#;
 
-/// Its driver is in an archive, its environment and its model are on a hub, its secrets are encrypted: nothing is on the host.
-fn declared() -> Result<(Hub, Cluster)> {
+/// What the host is to serve, and with what.
+pub(super) struct Served {
+    pub(super) version: &'static str,
+    pub(super) project: Project,
+    pub(super) manifest: Value,
+}
+
+/// A host with nothing on it: its driver is in an archive, its environment and its model are on the hub.
+pub(super) fn bare() -> Result<(Hub, Cluster)> {
     let spec = MachineSpec::new("cuda")
         .base(Base::Python)
         // The driver's blacklist is in the initramfs, which a container has none of.
@@ -53,20 +60,12 @@ fn declared() -> Result<(Hub, Cluster)> {
     machine.use_apt_repo(&archive)?;
     machine.write("/etc/systemd/system/stand-in-module.service", MODULE)?;
     machine.ok("systemctl enable --quiet --now stand-in-module.service")?;
+    Ok((hub, cluster))
+}
 
-    let place = cluster.world.scratch().join("wheels");
-    fs::create_dir_all(&place)?;
-    fs::write(place.join("vllm.py"), include_str!("vllm.py"))?;
-    let uv = publish_uv(&hub)?;
-    let server = wheel(&hub, &place, ("vllm", "0.33.0", None), MIB)?;
-    let project = project(&hub, &[&server]);
-    let manifest = hub.publish(
-        REVISION,
-        &[
-            ("config.json", b"{}\n".to_vec()),
-            ("model.safetensors", noise(5, 12 * MIB)),
-        ],
-    )?;
+/// Declares all of it; its secrets are encrypted.
+pub(super) fn declare(hub: &Hub, cluster: &Cluster, served: &Served) -> Result<()> {
+    let uv = publish_uv(hub)?;
     cluster.declare_secrets(&json!({
         "hub-token": { "for": ["cuda"] },
         "index-password": { "for": ["cuda"] },
@@ -77,42 +76,67 @@ fn declared() -> Result<(Hub, Cluster)> {
         facts["nvidia"] = nvidia();
         facts["nvidia"]["packages"] = json!({ "nvidia-stand-in": "580.95-1" });
         facts["vllm"] = vllm();
+        facts["vllm"]["version"] = json!(served.version);
         facts["vllm"]["instances"]["vllm"]["model"]["path"] = json!("/srv/models/tiny/current");
         facts["models"] = json!({ "snapshots": { "tiny": {
-            "manifest": manifest,
+            "manifest": served.manifest,
             "folder": "/srv/models/tiny",
             "hub": hub.url(),
             "credential": "hub-token",
         }}});
         facts["python"] = json!({ "uv": uv, "environments": { "vllm": {
             "path": "/opt/vllm/current",
-            "imports": { "vllm": "0.33.0" },
+            "imports": { "vllm": served.version },
             "tensor": null,
             "project": {
-                "pyproject": project.pyproject,
-                "lock": project.lock,
+                "pyproject": served.project.pyproject,
+                "lock": served.project.lock,
                 "python": "/usr/bin/python3",
                 "credential": { "server": address, "user": "reader", "secret": "index-password" },
             },
         }}});
     })?;
     cluster.adopt_all()?;
-    set(&cluster, "hub-token", TOKEN)?;
-    set(&cluster, "index-password", PASSWORD)?;
+    set(cluster, "hub-token", TOKEN)?;
+    set(cluster, "index-password", PASSWORD)?;
     cluster
         .deployctl(&["secret", "rotate", "vllm-api-key"])?
         .expect(0);
+    Ok(())
+}
+
+/// Serves by what plays vLLM.
+fn declared() -> Result<(Hub, Cluster)> {
+    let (hub, cluster) = bare()?;
+    let place = cluster.world.scratch().join("wheels");
+    fs::create_dir_all(&place)?;
+    fs::write(place.join("vllm.py"), include_str!("vllm.py"))?;
+    let played = wheel(&hub, &place, ("vllm", "0.33.0", None), MIB)?;
+    let manifest = hub.publish(
+        REVISION,
+        &[
+            ("config.json", b"{}\n".to_vec()),
+            ("model.safetensors", noise(5, 12 * MIB)),
+        ],
+    )?;
+    let served = Served {
+        version: "0.33.0",
+        project: project(&hub, &[&played]),
+        manifest,
+    };
+    declare(&hub, &cluster, &served)?;
     Ok((hub, cluster))
 }
 
 /// Every check passes, but for the one of a boot loader that a container has none of. A computer that gives nobody more locked
-/// memory gives its containers no more, whatever their units ask for: then that check says how much it is.
-fn is_green(cluster: &Cluster, machine: &Machine) -> Result<()> {
+/// memory gives its containers no more, whatever their units ask for: then that check says how much it is. `options` are of
+/// `verify`.
+pub(super) fn is_green(cluster: &Cluster, machine: &Machine, options: &[&str]) -> Result<()> {
     machine.wait_until(
         Duration::from_secs(60),
         "systemctl is-active --quiet vllm.service",
     )?;
-    let run = cluster.deployctl(&["verify", "cuda", "--json"])?;
+    let run = cluster.deployctl(&[&["verify", "cuda", "--json"], options].concat())?;
     let report: Value = serde_json::from_str(&run.stdout)?;
     let checks = report["hosts"][0]["checks"].as_array();
     let others: Vec<String> = checks
@@ -162,11 +186,11 @@ fn a_bare_host_serves_a_model_after_one_apply() -> Result<()> {
         .deployctl(&["apply", "cuda", "--yes"])?
         .expect(0)
         .says("committed as generation 2");
-    is_green(&cluster, machine)?;
+    is_green(&cluster, machine, &[])?;
 
     // All of it comes up by itself.
     machine.reboot()?;
-    is_green(&cluster, machine)
+    is_green(&cluster, machine, &[])
 }
 
 #[test]
@@ -190,5 +214,5 @@ fn a_bare_host_serves_a_model_although_it_is_cut_off_and_reboots() -> Result<()>
         .deployctl(&["apply", "cuda", "--yes"])?
         .expect(0)
         .says("committed as generation 2");
-    is_green(&cluster, machine)
+    is_green(&cluster, machine, &[])
 }
