@@ -327,7 +327,7 @@
     imports = {
       torch = null;
       vllm = "0.33.0";
-      flash_attn = null;
+      "vllm.vllm_flash_attn" = null; # FlashAttention 2 and 3, as vLLM's wheel has them
       bitsandbytes = null;
     };
     # Small, since vLLM uses nine tenths of the memory.

@@ -73,6 +73,16 @@
         };
       };
     };
+    release.programs.engine = {
+      folder = "/opt/engine";
+      archive = {
+        path = "engine.tar.gz";
+        size = 1;
+        sha256 = "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19";
+      };
+      mirror = "https://mirror.example/engine";
+      executables = [ "bin/engine" ];
+    };
     models.snapshots.tiny = {
       manifest = {
         repository = "org/tiny";
@@ -245,6 +255,16 @@
           python = "/run/current-system/sw/bin/python3.12";
         };
       };
+    };
+    release.programs.engine = {
+      folder = "/opt/engine";
+      archive = {
+        path = "engine.tar.gz";
+        size = 1;
+        sha256 = "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19";
+      };
+      mirror = "https://mirror.example/engine";
+      executables = [ "bin/engine" ];
     };
     models.snapshots.tiny = {
       manifest = {

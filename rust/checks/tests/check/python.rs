@@ -90,17 +90,16 @@ fn a_real_python_imports_what_is_there_and_says_what_is_not() {
     let mut files: Vec<(String, String)> = Vec::new();
     for (name, version, module) in [
         ("torch", "2.13.0", "torch"),
-        ("flash-attn", "2.8.3", "flash_attn"),
         ("vllm", "0.33.0+cu129", "vllm"),
     ] {
         files.extend(distribution(name, version, module));
     }
     files.push(("torch.py".to_owned(), TORCH.to_owned()));
     files.push((
-        "flash_attn/__init__.py".to_owned(),
+        "vllm/vllm_flash_attn.py".to_owned(),
         "raise ImportError('a.so: undefined symbol: _ZN3c10')".to_owned(),
     ));
-    files.push(("vllm.py".to_owned(), "import torch".to_owned()));
+    files.push(("vllm/__init__.py".to_owned(), "import torch".to_owned()));
     let files: Vec<_> = files
         .iter()
         .map(|(n, c)| (n.as_str(), c.as_str()))
@@ -127,16 +126,16 @@ fn a_real_python_imports_what_is_there_and_says_what_is_not() {
                expected: imports bitsandbytes
                found:    ModuleNotFoundError: No module named 'bitsandbytes'
                hint:     not installed in this environment: uv pip sync from the lock
-    fail       python/vllm/import/flash_attn
-               expected: imports flash_attn
-               found:    ImportError: a.so: undefined symbol: _ZN3c10
-               hint:     its native code was built against another PyTorch: reinstall it beside this one
     pass       python/vllm/import/torch
                expected: imports torch
                found:    torch 2.13.0
     pass       python/vllm/import/vllm
                expected: imports vllm 0.33.0
                found:    vllm 0.33.0+cu129
+    fail       python/vllm/import/vllm.vllm_flash_attn
+               expected: imports vllm.vllm_flash_attn
+               found:    ImportError: a.so: undefined symbol: _ZN3c10
+               hint:     its native code was built against another PyTorch: reinstall it beside this one
     ");
     let compiled = environment
         .path()

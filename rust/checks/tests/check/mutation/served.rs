@@ -94,9 +94,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ),
     ("python/vllm/import/vllm", "\"0.33.0\"", "", "fail"),
     (
-        "python/vllm/import/flash_attn",
-        "\"versions\": [\"2.8.3\"]",
-        "\"error\": \"ImportError: flash_attn_2_cuda.so: undefined symbol: _ZN3c105ErrorC2E\"",
+        "python/vllm/import/vllm.vllm_flash_attn",
+        "\"vllm.vllm_flash_attn\", \"versions\": [\"0.33.0\"]",
+        "\"vllm.vllm_flash_attn\", \"error\": \"ImportError: _vllm_fa2_C.abi3.so: undefined symbol: _ZN3c105ErrorC2E\"",
         "fail",
     ),
     (
