@@ -8,7 +8,7 @@
 let
   inherit (host) mlx;
   state = "/var/lib/mlx";
-  # Installed by hand, as vLLM's on Linux: nixpkgs builds mlx without Metal.
+  # From wheels, by uv or by hand, as vLLM's on Linux: nixpkgs builds mlx without Metal.
   server = "/opt/mlx/current/bin/mlx_lm.server";
   # The link of a model of `models` is switched beside the system, so another release is to be another daemon.
   path = mlx.model.path or null;

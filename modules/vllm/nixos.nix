@@ -230,7 +230,8 @@ let
         ConditionPathExists = [
           "/opt/vllm/current/bin/vllm"
           "/etc/deployctl/secrets/${instance.credential}"
-        ];
+        ]
+        ++ lib.optional (pinned instance != [ ]) (literal instance.model.path);
       }
       // lib.optionalAttrs (instance ? over) { Requires = "${name}-ray.service"; };
       # agenix opens another value at the same path: it is the encrypted file that changes.

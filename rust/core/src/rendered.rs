@@ -229,6 +229,9 @@ pub struct PackageWant {
     /// The file that it is installed from, below the link `current` of an artifact; `None` for what archives offer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<ManagedPath>,
+    /// Hash of that file, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_sha256: Option<Sha256Hex>,
 }
 
 impl PackageWant {

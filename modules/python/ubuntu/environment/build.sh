@@ -169,7 +169,7 @@ list_files() {
 
 install_python='install Python first: `apt-get install python3`, or name another one as `python`'
 if [ -e /run/current-system ]; then
-  install_python="name another one as \`python\`, or let a system bring it: \`extra.packages\`, and an apply comes first"
+  install_python="name another one as \`python\`, or let a system bring it: \`extra.packages\`; apply that first, then stage again"
 fi
 options=''
 for extra in $extras; do options="$options --extra $extra"; done

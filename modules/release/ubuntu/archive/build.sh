@@ -7,9 +7,9 @@
 trap 'rm -f "$J/names" "$J/entries" "$J/said"' EXIT
 cache_file=$into/$archive
 
-# list_archive OPTIONS FILE: what tar lists of it. By -P, names are as the archive has them.
+# list_archive OPTIONS FILE: what tar lists of it. By -P, names are as the archive has them; names of owners may hold blanks.
 list_archive() {
-  tar "$1" "$cache_file" >"$2" 2>"$J/said" </dev/null || unreadable
+  tar "$1" "$cache_file" --numeric-owner >"$2" 2>"$J/said" </dev/null || unreadable
 }
 
 # unreadable: why tar ended.
@@ -36,6 +36,9 @@ check_entries() {
   list_archive -tPf "$J/names"
   list_archive -tvPf "$J/entries"
   refuse 'an absolute path' "$(first '^/' "$J/names")"
+  # GNU's tar takes leading folders away after it has made a path relative: of `x//etc/y`, `/etc/y` would be left.
+  refuse 'a path with `//`' "$(first '//' "$J/names")$(first '^l.* -> .*//' "$J/entries")$(first '^h.* link to .*//' "$J/entries")"
+  refuse 'a name that begins or ends with a blank' "$(first '^ ' "$J/names")$(first ' $' "$J/names")$(first '/ ' "$J/names")$(first ' /' "$J/names")"
   refuse 'a path with `..`' "$(first '^\.\.$' "$J/names")$(first '^\.\./' "$J/names")$(first '/\.\./' "$J/names")$(first '/\.\.$' "$J/names")"
   # tar writes all other characters with a backslash, and lists of files have one path a line.
   refuse 'a name with a backslash, or with what is no printable ASCII' "$(first '[^] -[^-~]' "$J/names")"

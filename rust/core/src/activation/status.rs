@@ -66,10 +66,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Its text as one line. It begins with up to 400 characters of a program's words; after them the host says what stays as
-    /// it is, up to 900 characters, and what to do.
+    /// Its text as one line. It begins with a program's or a person's words, up to 1200 characters; after them the host says
+    /// what stays as it is, up to 900 characters, and what to do.
     pub fn line(&self) -> String {
-        printable_line(self.text.as_bytes(), 1600)
+        printable_line(self.text.as_bytes(), 2400)
     }
 }
 

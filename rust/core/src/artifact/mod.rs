@@ -139,6 +139,16 @@ impl Artifact {
         known.then(|| ManagedPath::new(path).ok()).flatten()
     }
 
+    /// The hash of the file at `path`, below the link of the artifact at `base`; `None` for one that the host makes.
+    pub(crate) fn hash_of(&self, base: &ManagedPath, path: &ManagedPath) -> Option<&Sha256Hex> {
+        let below = path
+            .as_str()
+            .strip_prefix(Self::link(base).ok()?.as_str())?;
+        let below = ArtifactPath::new(below.strip_prefix('/')?).ok()?;
+        let file = self.files.get(&below).filter(|_| !self.made)?;
+        Some(&file.sha256)
+    }
+
     /// The same of the release with that digest.
     pub(crate) fn target_of(digest: &Sha256Hex) -> String {
         format!("{RELEASES}{digest}")

@@ -229,11 +229,18 @@ pub fn first_step(
     let mut later = BTreeSet::new();
     for change in waiting {
         later.insert(change.concern.clone());
-        // Their files come with it.
-        before.packages.retain(|_, want| {
+        // Their files come with it. Those that are installed stay as they are.
+        before.packages.retain(|name, want| {
             let file = want.file.as_ref();
             let holder = file.and_then(|file| rendered.in_release(file));
-            holder.is_none_or(|(base, _)| *base != change.base)
+            if holder.is_none_or(|(base, _)| *base != change.base) {
+                return true;
+            }
+            let known = observed.packages.get(name);
+            let installed = known.filter(|package| package.installed);
+            want.version = installed.map(|package| package.version.clone());
+            (want.file, want.file_sha256) = (None, None);
+            installed.is_some()
         });
         before.artifacts.remove(&change.base);
         let Ok(link) = Artifact::link(&change.base) else {
@@ -281,20 +288,43 @@ pub(super) fn start_waiting(plan: &mut Plan, rendered: &Rendered) {
     let comes = |change: &&ArtifactChange| {
         change.before.is_none() && (plan.closure.is_none() || !change.awaits.is_empty())
     };
-    let coming: Vec<&ArtifactChange> = artifacts.filter(comes).collect();
-    let Some(first) = coming.first() else {
-        return;
-    };
-    let names = coming.iter().map(|it| format!("{} `{}`", it.kind, it.name));
+    let coming = artifacts.filter(comes);
+    let names = coming.map(|it| format!("{} `{}`", it.kind, it.name));
     let names: Vec<String> = names.collect();
+    if names.is_empty() {
+        return;
+    }
     let change = UnitChange {
         unit: UnitName::new(ALL_UNITS).expect("it is a name"),
-        concern: Some(first.concern.clone()),
+        // Units of any concern may start with it.
+        concern: None,
         actions: vec![UnitAction::Start],
         reason: format!("units that wait for {}", names.join(", ")),
         start_timeout_seconds: READERS_SECONDS,
     };
     plan.units.push(change);
+}
+
+/// Links that lead to another release while the system of a Nix host stays: nothing starts anew what reads them.
+pub(super) fn unread(plan: &Plan, rendered: &Rendered) -> Option<Finding> {
+    if rendered.closure.is_none() || plan.closure.is_some() {
+        return None;
+    }
+    let artifacts = plan.artifacts.iter();
+    let other = artifacts.filter(|it| it.before.as_ref().is_some_and(|before| *before != it.after));
+    let names: Vec<String> = other
+        .map(|it| format!("{} `{}`", it.kind, it.name))
+        .collect();
+    (!names.is_empty()).then(|| {
+        Finding::warn(
+            "artifact",
+            format!(
+                "{}: the link leads to another release, and the system stays: what has read the former one goes on with it",
+                names.join(", ")
+            ),
+            Some("restart what reads it, after the apply".to_owned()),
+        )
+    })
 }
 
 /// Takes out the link of an artifact that the host has no release of. What reads it stays as it is, and a rollback to this step

@@ -7,7 +7,7 @@ use super::debian_version::compare;
 use super::{Finding, PackageAction, PackageChange};
 use crate::name::PackageName;
 use crate::observed::Observed;
-use crate::rendered::Rendered;
+use crate::rendered::{PackageWant, Rendered};
 
 /// Changes to packages in order of name, and findings about what would have to go backwards.
 pub(super) fn changes(
@@ -43,7 +43,7 @@ pub(super) fn changes(
             (Some(package), Some(version)) => match compare(version, &package.version) {
                 Ordering::Greater => changes.push(change(PackageAction::Install, Some(version))),
                 Ordering::Less => findings.push(newer(name, &package.version, version)),
-                Ordering::Equal => {}
+                Ordering::Equal => findings.extend(other_bytes(name, want, observed)),
             },
             (Some(_), None) => {}
         }
@@ -57,6 +57,21 @@ pub(super) fn changes(
     changes.extend(let_go(rendered, observed));
     changes.sort_by(|a, b| a.name.cmp(&b.name));
     (changes, findings)
+}
+
+/// A file of the installed version that is not the one which was installed: apt would do nothing.
+fn other_bytes(name: &PackageName, want: &PackageWant, observed: &Observed) -> Option<Finding> {
+    let committed = observed.manifest.as_ref()?.packages.get(name)?;
+    let (before, after) = (committed.file_sha256.as_ref()?, want.file_sha256.as_ref()?);
+    let version = want.version.as_deref()?;
+    let same = committed.version.as_deref() == Some(version);
+    (same && before != after).then(|| {
+        Finding::refuse(
+            "package",
+            format!("`{name}` is installed in version `{version}`, and the declared file of that version has other bytes"),
+            "raise its version, so that apt installs it".to_owned(),
+        )
+    })
 }
 
 /// Whether the last committed generation holds the package.

@@ -205,10 +205,14 @@ impl Draft {
 
     fn check_package_files(&mut self) {
         let mut faults = Vec::new();
-        for (package, (want, origin)) in &self.packages {
+        for (package, (want, origin)) in &mut self.packages {
             let Some(file) = &want.file else { continue };
             let mut artifacts = self.artifacts.iter();
-            if !artifacts.any(|(base, (artifact, _))| artifact.in_release(base, file).is_some()) {
+            let holder =
+                artifacts.find(|(base, (artifact, _))| artifact.in_release(base, file).is_some());
+            if let Some((base, (artifact, _))) = holder {
+                want.file_sha256 = artifact.hash_of(base, file).cloned();
+            } else {
                 let package = package.clone();
                 let file = file.clone();
                 faults.push((origin.clone(), Fault::PackageFile { package, file }));

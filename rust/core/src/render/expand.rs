@@ -301,6 +301,7 @@ impl Expand<'_> {
             hold: item.hold,
             replaces,
             file,
+            file_sha256: None,
         };
         draft.add_package(name, want, self.origin(&item.name));
         Ok(())

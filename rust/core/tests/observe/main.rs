@@ -316,6 +316,7 @@ fn firewall(rendered: &mut Rendered) {
             hold: false,
             replaces: BTreeSet::new(),
             file: None,
+            file_sha256: None,
         },
     );
 }
@@ -397,6 +398,7 @@ fn this_machine_answers_whatever_it_is() {
                 hold: false,
                 replaces: std::collections::BTreeSet::new(),
                 file: None,
+                file_sha256: None,
             },
         );
     }

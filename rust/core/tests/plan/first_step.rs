@@ -366,6 +366,13 @@ fn a_system_of_nix_comes_before_what_staging_needs_of_it() {
             on_nixos(&needs, runs),
         ),
         ("the system runs", on_nixos(&[], runs)),
+        (
+            "another release beside the same system",
+            on_nixos(&[], |case| {
+                runs(case);
+                has(case, "former");
+            }),
+        ),
     ] {
         told.push(format!(
             "== {name}\n{}{}",

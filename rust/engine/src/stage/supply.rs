@@ -109,9 +109,11 @@ impl Staging<'_> {
                 Ok(())
             }
             Err(error @ (TransportError::Lost { .. } | TransportError::Timeout { .. })) => {
+                let why = in_full(&error);
+                supply.complaint.clone_from(&why);
                 self.tell(EventKind::SendingCut {
                     what: task.what.clone(),
-                    why: in_full(&error),
+                    why,
                 });
                 let hint = "the host keeps what it has: stage again, and it goes on from there";
                 self.connect_again(hint).await

@@ -134,7 +134,7 @@ fn rolled_back(reason: &str, login: bool, style: Style) -> String {
 
 /// One line of why a host was rolled back, as long as a host's own words may be: the next step comes last.
 fn whole(reason: &str) -> String {
-    printable_line(reason.as_bytes(), 1600)
+    printable_line(reason.as_bytes(), 2400)
 }
 
 fn refused(reasons: &[Problem], host: &HostReport, style: Style) -> String {

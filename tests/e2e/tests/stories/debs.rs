@@ -164,6 +164,14 @@ fn installed(story: &Story, first: &Value) -> Result<()> {
 
 fn upgraded(story: &Story, first: &Value, second: &Value) -> Result<()> {
     let cluster = &story.cluster;
+    // Built again without another version: apt would leave it as it is.
+    let mut again = first.clone();
+    again["sha256"] = json!("5a".repeat(32));
+    story.declare(&[&again])?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(9)
+        .says("the declared file of that version has other bytes");
     story.declare(&[second])?;
     cluster
         .deployctl(&["plan", "web"])?

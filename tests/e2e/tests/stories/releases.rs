@@ -13,11 +13,26 @@ const TOKEN: &str = "secretsecretsecret";
 const MIB: usize = 1 << 20;
 
 /// What each bad archive does to the good tree, and what is said of it.
-const BAD: [(&str, &str, &str); 7] = [
+const BAD: [(&str, &str, &str); 10] = [
     (
         "outside",
         "tar -cPf $out e --transform 's,^e/lib,../x,'",
         "has a path with `..`",
+    ),
+    (
+        "stripped",
+        "tar -cPf $out e --transform 's,^e/lib,e//opt/engine,'",
+        "has a path with `//`",
+    ),
+    (
+        "hard",
+        "ln e/lib/data e/lib/same; tar -cPf $out --transform 's,^e/lib/.*,e//etc/shadow,RSh' e",
+        "has a path with `//`",
+    ),
+    (
+        "blank",
+        "mv e/lib/data 'e/lib/data '; tar -cf $out e",
+        "has a name that begins or ends with a blank",
     ),
     (
         "link",

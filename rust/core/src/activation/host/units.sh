@@ -54,7 +54,7 @@ stop_unit() { # UNIT
 }
 
 start_unit() { # UNIT SECONDS
-  case $1 in *.target) waiting_units "$1" >>"$D/checkpoint/waiting" || die "cannot save what \`$1\` would start" ;; esac
+  case $1 in *.target) save_waiting "$1" || die "cannot save what \`$1\` would start" ;; esac
   bring_up start "$1" "$2"
 }
 restart_unit() { bring_up restart "$1" "$2"; } # UNIT SECONDS
@@ -178,32 +178,45 @@ start_unit_as_original() {
   case $uo_was in active' '*) restart_unit "$1" 120 ;; esac
 }
 
-# waiting_units TARGET: names what starts with it and does not run now.
-waiting_units() {
-  wu_all=$(systemctl list-dependencies --plain --no-pager -- "$1" | sed -e 1d -e 's/^ *//' | sort -u)
-  set -- $wu_all
-  systemctl is-active -- "$@" | while IFS= read -r wu_state; do
-    case $wu_state in active | activating | reloading) ;; *) printf '%s\n' "$1" ;; esac
+# save_waiting TARGET: names what starts with it and does not run now, in $D/checkpoint/waiting.
+save_waiting() {
+  systemctl list-dependencies --all --full --plain --no-pager -- "$1" >"$D/.wanted" || return
+  set -f
+  # shellcheck disable=SC2046 # a name a line
+  set -- $(sed -e 1d -e 's/^[^[:alnum:]]*//' -e '/^deployctl-/d' "$D/.wanted" | sort -u)
+  set +f
+  rm -f "$D/.wanted"
+  if [ "$#" -eq 0 ]; then return; fi
+  # Its status says only whether one of them runs.
+  sa_states=$(systemctl is-active -- "$@") || :
+  while IFS= read -r sa_state; do
+    case $sa_state in active | activating | reloading) ;; *) printf '%s\n' "$1" ;; esac
     shift
-  done
+  done >>"$D/checkpoint/waiting" <<STATES
+$sa_states
+STATES
 }
 
-# stop_waiting_units: stops what a target started that this activation started.
-stop_waiting_units() {
+# stop_waiting: stops what has started with a target since. A boot has started things of its own.
+stop_waiting() {
+  if [ -n "$boot_mode" ] || [ ! -e "$D/checkpoint/waiting" ]; then return; fi
   while IFS= read -r sw_unit; do
-    case $(systemctl is-active -- "$sw_unit") in
-      active | activating | reloading)
-        begin "stop $sw_unit"
-        systemctl ${boot_mode:+--no-block} stop -- "$sw_unit" || :
-        ;;
-    esac
+    if ! runs_now "$sw_unit"; then continue; fi
+    begin "stop $sw_unit"
+    systemctl stop -- "$sw_unit"
+    if runs_now "$sw_unit"; then note_leftover "unit \`$sw_unit\` runs, and did not before"; fi
   done <"$D/checkpoint/waiting"
+}
+
+runs_now() {
+  case $(systemctl is-active -- "$1") in active | activating | reloading) return 0 ;; esac
+  return 1
 }
 
 # stop_unit_as_before UNIT: first part of a rollback, while the new unit files are still there.
 stop_unit_as_before() {
   if ! touched_unit "$1" || ! checkpointed units "$1"; then return; fi
-  case $1 in *.target) if [ -e "$D/checkpoint/waiting" ]; then stop_waiting_units; fi ;; esac
+  case $1 in *.target) stop_waiting ;; esac
   id_in "$value" "$1"
   case $value in
     active' '* | activating' '* | reloading' '*) ;;
@@ -236,6 +249,8 @@ restore_unit_state() {
       ;;
   esac
   if [ -n "$boot_mode" ]; then return; fi
+  # It ran before and still does, and to restart it would start what it had not started.
+  case $1:$ub_was in *.target:active' '*) return ;; esac
   systemctl reset-failed -- "$real" 2>/dev/null || :
   case $ub_was in
     active' '* | activating' '* | reloading' '*)

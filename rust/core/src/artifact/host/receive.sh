@@ -62,7 +62,7 @@ taker='' watcher=''
 watch_silence() {
   (
     ws_before=
-    while sleep 15; do
+    while sleep 15 && kill -0 "$$"; do
       read_line "$J/arrives"
       size_of "${line:-/}"
       if [ -n "$size" ] && [ "$line $size" = "$ws_before" ]; then kill -s TERM "$$"; fi

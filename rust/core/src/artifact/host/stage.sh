@@ -159,7 +159,7 @@ has_tools() {
 # without_tools fail|deny: $ht_tool is missing.
 without_tools() {
   wt_hint='install it: it comes with coreutils, findutils or util-linux'
-  if [ "$manager" = launchd ]; then wt_hint='a system of nix-darwin made of the modules of deployctl brings it: an apply comes first'; fi
+  if [ "$manager" = launchd ]; then wt_hint='a system of nix-darwin made of the modules of deployctl brings it: apply that first, then stage again'; fi
   "$1" "\`$ht_tool\` as GNU has it is not installed" "$wt_hint"
 }
 
