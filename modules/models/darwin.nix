@@ -1,13 +1,2 @@
-# Weights are staged and switched to by deployctl, beside the system.
-{
-  host,
-  lib,
-  pkgs,
-  ...
-}:
-{
-  config = lib.mkIf (host ? models) {
-    # What staging fetches with.
-    environment.systemPackages = [ pkgs.curl ];
-  };
-}
+# The same as on NixOS.
+import ./nixos.nix

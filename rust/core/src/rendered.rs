@@ -226,12 +226,20 @@ pub struct PackageWant {
     /// Packages that apt may remove for it. No other is ever removed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replaces: BTreeSet<PackageName>,
-    /// The file that it is installed from, below the link `current` of an artifact; `None` for what archives offer.
+    /// The file that it is installed from; `None` for what archives offer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<ManagedPath>,
-    /// Hash of that file, where it is known.
+    pub file: Option<PackageFile>,
+}
+
+/// A file of an artifact that a package is installed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageFile {
+    /// Where it is, below the link `current` of the artifact.
+    pub path: ManagedPath,
+    /// Its hash; `None` where the host makes the artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file_sha256: Option<Sha256Hex>,
+    pub sha256: Option<Sha256Hex>,
 }
 
 impl PackageWant {
@@ -321,11 +329,13 @@ impl Rendered {
         }
     }
 
-    /// The artifact that holds `file`, a path below its link, and where the same file is in its release.
-    pub(crate) fn in_release(&self, file: &ManagedPath) -> Option<(&ManagedPath, ManagedPath)> {
-        self.artifacts
-            .iter()
-            .find_map(|(base, artifact)| Some((base, artifact.in_release(base, file)?)))
+    /// The folder of the artifact that holds `file`, and where the same file is in its release.
+    pub(crate) fn in_release(&self, file: &PackageFile) -> Option<(&ManagedPath, ManagedPath)> {
+        self.artifacts.iter().find_map(|(base, artifact)| {
+            let below = artifact.below_link(base, &file.path)?;
+            let path = format!("{base}/{}/{below}", artifact.target());
+            Some((base, ManagedPath::new(path).ok()?))
+        })
     }
 
     /// The platform that this is made for.

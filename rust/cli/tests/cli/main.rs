@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod concern;
+mod concern_broken;
 mod concern_trial;
 #[path = "../../../../tests/lib/demand.rs"]
 mod demand;

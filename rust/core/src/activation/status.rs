@@ -65,11 +65,14 @@ pub struct Failure {
     pub text: String,
 }
 
+/// How long the text of a failure may be. It begins with a program's or a person's words, up to 1200 characters; after them the
+/// host says what stays as it is, up to 900 characters, and what to do.
+pub const FAILURE_CHARACTERS: usize = 2400;
+
 impl Failure {
-    /// Its text as one line. It begins with a program's or a person's words, up to 1200 characters; after them the host says
-    /// what stays as it is, up to 900 characters, and what to do.
+    /// Its text as one line.
     pub fn line(&self) -> String {
-        printable_line(self.text.as_bytes(), 2400)
+        printable_line(self.text.as_bytes(), FAILURE_CHARACTERS)
     }
 }
 

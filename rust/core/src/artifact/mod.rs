@@ -127,26 +127,18 @@ impl Artifact {
         Self::target_of(&self.digest)
     }
 
-    /// Where `path`, below the link of the artifact at `base`, is in its release; `None` for what is elsewhere, and for what is
-    /// not one of its files, where these are known.
-    pub(crate) fn in_release(&self, base: &ManagedPath, path: &ManagedPath) -> Option<ManagedPath> {
+    /// Which of its files `path` is, below the link of the artifact at `base`; `None` for what is elsewhere. Of an artifact that
+    /// the host makes, the files are not known.
+    pub(crate) fn below_link(
+        &self,
+        base: &ManagedPath,
+        path: &ManagedPath,
+    ) -> Option<ArtifactPath> {
         let below = path
             .as_str()
             .strip_prefix(Self::link(base).ok()?.as_str())?;
         let below = ArtifactPath::new(below.strip_prefix('/')?).ok()?;
-        let known = self.made || self.files.contains_key(&below);
-        let path = format!("{base}/{}/{below}", self.target());
-        known.then(|| ManagedPath::new(path).ok()).flatten()
-    }
-
-    /// The hash of the file at `path`, below the link of the artifact at `base`; `None` for one that the host makes.
-    pub(crate) fn hash_of(&self, base: &ManagedPath, path: &ManagedPath) -> Option<&Sha256Hex> {
-        let below = path
-            .as_str()
-            .strip_prefix(Self::link(base).ok()?.as_str())?;
-        let below = ArtifactPath::new(below.strip_prefix('/')?).ok()?;
-        let file = self.files.get(&below).filter(|_| !self.made)?;
-        Some(&file.sha256)
+        (self.made || self.files.contains_key(&below)).then_some(below)
     }
 
     /// The same of the release with that digest.

@@ -6,11 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::units::changed_for;
-use super::{
-    ArtifactChange, Finding, PackageAction, Plan, PlanOptions, Target, UnitAction, UnitChange, plan,
-};
+use super::{ArtifactChange, Finding, PackageAction, Plan, PlanOptions, Target, UnitAction, plan};
 use crate::artifact::{Artifact, Need};
-use crate::inventory::Platform;
 use crate::name::{ConcernName, ManagedPath, UnitName};
 use crate::observed::Observed;
 use crate::render::mount_unit;
@@ -239,7 +236,7 @@ pub fn first_step(
             let known = observed.packages.get(name);
             let installed = known.filter(|package| package.installed);
             want.version = installed.map(|package| package.version.clone());
-            (want.file, want.file_sha256) = (None, None);
+            want.file = None;
             installed.is_some()
         });
         before.artifacts.remove(&change.base);
@@ -270,60 +267,6 @@ pub fn first_step(
         rendered: before,
         plan,
         later,
-    })
-}
-
-/// What `NixOS` starts at boot: with it start the units that are wanted and do not run.
-const ALL_UNITS: &str = "multi-user.target";
-/// Longest time that the units of a `NixOS` may take until they have read an artifact, in seconds: as long as a switch may take.
-const READERS_SECONDS: u32 = 900;
-
-/// Starts what waits for an artifact on a `NixOS`, where no switch does: units whose conditions ask for a release that comes
-/// with this plan. launchd starts by itself what waits for a path.
-pub(super) fn start_waiting(plan: &mut Plan, rendered: &Rendered) {
-    if rendered.closure.is_none() || rendered.platform() != Platform::Nixos {
-        return;
-    }
-    let artifacts = plan.artifacts.iter();
-    let comes = |change: &&ArtifactChange| {
-        change.before.is_none() && (plan.closure.is_none() || !change.awaits.is_empty())
-    };
-    let coming = artifacts.filter(comes);
-    let names = coming.map(|it| format!("{} `{}`", it.kind, it.name));
-    let names: Vec<String> = names.collect();
-    if names.is_empty() {
-        return;
-    }
-    let change = UnitChange {
-        unit: UnitName::new(ALL_UNITS).expect("it is a name"),
-        // Units of any concern may start with it.
-        concern: None,
-        actions: vec![UnitAction::Start],
-        reason: format!("units that wait for {}", names.join(", ")),
-        start_timeout_seconds: READERS_SECONDS,
-    };
-    plan.units.push(change);
-}
-
-/// Links that lead to another release while the system of a Nix host stays: nothing starts anew what reads them.
-pub(super) fn unread(plan: &Plan, rendered: &Rendered) -> Option<Finding> {
-    if rendered.closure.is_none() || plan.closure.is_some() {
-        return None;
-    }
-    let artifacts = plan.artifacts.iter();
-    let other = artifacts.filter(|it| it.before.as_ref().is_some_and(|before| *before != it.after));
-    let names: Vec<String> = other
-        .map(|it| format!("{} `{}`", it.kind, it.name))
-        .collect();
-    (!names.is_empty()).then(|| {
-        Finding::warn(
-            "artifact",
-            format!(
-                "{}: the link leads to another release, and the system stays: what has read the former one goes on with it",
-                names.join(", ")
-            ),
-            Some("restart what reads it, after the apply".to_owned()),
-        )
     })
 }
 

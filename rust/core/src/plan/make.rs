@@ -135,8 +135,8 @@ fn live_changes(
     plan.units = changes;
     findings.extend(found);
     findings.extend(first_step::awaited(plan, rendered, observed));
-    first_step::start_waiting(plan, rendered);
-    findings.extend(first_step::unread(plan, rendered));
+    artifacts::start_readers(plan, rendered);
+    findings.extend(artifacts::readers_that_stay(plan, rendered));
     findings.extend(sshd::settle(plan, target, rendered, observed));
     findings.extend(overruled::findings(plan, target, rendered, observed));
     findings.extend(foreign::findings(plan, rendered, observed));

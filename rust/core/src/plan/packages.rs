@@ -62,7 +62,8 @@ pub(super) fn changes(
 /// A file of the installed version that is not the one which was installed: apt would do nothing.
 fn other_bytes(name: &PackageName, want: &PackageWant, observed: &Observed) -> Option<Finding> {
     let committed = observed.manifest.as_ref()?.packages.get(name)?;
-    let (before, after) = (committed.file_sha256.as_ref()?, want.file_sha256.as_ref()?);
+    let hash = |want: &PackageWant| want.file.as_ref()?.sha256.clone();
+    let (before, after) = (hash(committed)?, hash(want)?);
     let version = want.version.as_deref()?;
     let same = committed.version.as_deref() == Some(version);
     (same && before != after).then(|| {

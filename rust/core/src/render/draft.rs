@@ -136,7 +136,7 @@ impl Draft {
         // A path that could not be rendered would be missed again here.
         if self.errors.is_empty() {
             self.check_watches();
-            self.check_package_files();
+            self.find_package_files();
         }
         let sysctls = self.sysctls();
         let modules = self.modules();
@@ -203,18 +203,20 @@ impl Draft {
         }
     }
 
-    fn check_package_files(&mut self) {
+    /// Finds the artifact of each package that is installed from a file.
+    fn find_package_files(&mut self) {
         let mut faults = Vec::new();
         for (package, (want, origin)) in &mut self.packages {
-            let Some(file) = &want.file else { continue };
+            let Some(file) = &mut want.file else { continue };
             let mut artifacts = self.artifacts.iter();
-            let holder =
-                artifacts.find(|(base, (artifact, _))| artifact.in_release(base, file).is_some());
-            if let Some((base, (artifact, _))) = holder {
-                want.file_sha256 = artifact.hash_of(base, file).cloned();
+            let found = artifacts.find_map(|(base, (artifact, _))| {
+                Some((artifact, artifact.below_link(base, &file.path)?))
+            });
+            if let Some((artifact, below)) = found {
+                let known = artifact.files.get(&below).filter(|_| !artifact.made);
+                file.sha256 = known.map(|known| known.sha256.clone());
             } else {
-                let package = package.clone();
-                let file = file.clone();
+                let (package, file) = (package.clone(), file.path.clone());
                 faults.push((origin.clone(), Fault::PackageFile { package, file }));
             }
         }

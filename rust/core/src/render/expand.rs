@@ -17,7 +17,8 @@ use super::template_set::Module;
 use crate::artifact::Artifact;
 use crate::name::{AccountName, ManagedPath, PackageName, UnitName};
 use crate::rendered::{
-    Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, Sha256Hex, UnitWant,
+    Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageFile, PackageWant, Sha256Hex,
+    UnitWant,
 };
 
 /// Seconds a unit's start may take when its module says nothing: systemd's own default.
@@ -301,17 +302,17 @@ impl Expand<'_> {
             hold: item.hold,
             replaces,
             file,
-            file_sha256: None,
         };
         draft.add_package(name, want, self.origin(&item.name));
         Ok(())
     }
 
+    /// Its hash is found when all artifacts are known.
     fn package_file(
         &self,
         item: &PackageItem,
         at: &Occurrence,
-    ) -> Result<Option<ManagedPath>, RenderError> {
+    ) -> Result<Option<PackageFile>, RenderError> {
         let Some(text) = &item.file else {
             return Ok(None);
         };
@@ -319,9 +320,10 @@ impl Expand<'_> {
         if path.is_empty() {
             return Ok(None);
         }
-        let path = ManagedPath::new(path);
-        path.map(Some)
-            .map_err(|error| self.scope.field_error(text, "file", error.to_string()))
+        let path = ManagedPath::new(path)
+            .map_err(|error| self.scope.field_error(text, "file", error.to_string()))?;
+        let sha256 = None;
+        Ok(Some(PackageFile { path, sha256 }))
     }
 
     fn unit(&self, item: &UnitItem, at: &Occurrence, draft: &mut Draft) -> Outcome {

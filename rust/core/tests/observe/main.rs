@@ -316,7 +316,6 @@ fn firewall(rendered: &mut Rendered) {
             hold: false,
             replaces: BTreeSet::new(),
             file: None,
-            file_sha256: None,
         },
     );
 }
@@ -398,7 +397,6 @@ fn this_machine_answers_whatever_it_is() {
                 hold: false,
                 replaces: std::collections::BTreeSet::new(),
                 file: None,
-                file_sha256: None,
             },
         );
     }

@@ -6,7 +6,7 @@ use deployctl_core::artifact::Need;
 use deployctl_core::name::ManagedPath;
 use deployctl_core::observed::HeldRelease;
 use deployctl_core::plan::{FirstStep, Later, Plan, first_step, not_shown};
-use deployctl_core::rendered::{Entry, OnChange, PathState, Sha256Hex};
+use deployctl_core::rendered::{Entry, OnChange, PackageFile, PathState, Sha256Hex};
 
 use super::fixture::{Case, brief, path};
 use super::model::{BASE, LINK, model};
@@ -98,7 +98,8 @@ fn a_package_of_an_artifact_comes_with_it() {
             }
             case.observed.packages.clear();
             for (name, want) in &mut case.rendered.packages {
-                let file = path(&format!("{LINK}/config.json"));
+                let path = path(&format!("{LINK}/config.json"));
+                let file = PackageFile { path, sha256: None };
                 want.file = (name.as_str() == OWN).then_some(file);
             }
         })

@@ -248,7 +248,6 @@ impl Case {
                 hold,
                 replaces: std::collections::BTreeSet::new(),
                 file: None,
-                file_sha256: None,
             },
         );
         self.observed.packages.insert(

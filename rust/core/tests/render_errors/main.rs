@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use deployctl_core::concern::Folders;
 use deployctl_core::name::{HostName, ManagedPath};
 use deployctl_core::render::{Facts, Rendering, TemplateSet, render, why};
-use deployctl_core::rendered::Rendered;
+use deployctl_core::rendered::{PackageFile, Rendered, Sha256Hex};
 use serde_json::json;
 
 /// Renders `files` (`time/module.toml` is `modules/time/ubuntu/module.toml`) for one host with some facts; errors as they are shown.
@@ -312,8 +312,11 @@ fn a_package_s_file_is_one_of_an_artifact() {
     let rendered = rendered.expect("it is there");
     let want = rendered.packages.values().next().expect("one package");
     assert_eq!(
-        want.file.as_ref().map(AsRef::as_ref),
-        Some("/srv/debs/current/a.deb")
+        want.file,
+        Some(PackageFile {
+            path: ManagedPath::new("/srv/debs/current/a.deb").unwrap(),
+            sha256: Sha256Hex::from_hex(&"5a".repeat(32)),
+        })
     );
     let none = attempt(&[("time/module.toml", package("file = \"\"\n").as_str())]);
     let none = none.expect("an empty file is none");

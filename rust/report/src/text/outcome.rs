@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use deployctl_core::activation::status::FAILURE_CHARACTERS;
 use deployctl_core::plan::Severity;
 use deployctl_core::query::printable_line;
 
@@ -134,7 +135,7 @@ fn rolled_back(reason: &str, login: bool, style: Style) -> String {
 
 /// One line of why a host was rolled back, as long as a host's own words may be: the next step comes last.
 fn whole(reason: &str) -> String {
-    printable_line(reason.as_bytes(), 2400)
+    printable_line(reason.as_bytes(), FAILURE_CHARACTERS)
 }
 
 fn refused(reasons: &[Problem], host: &HostReport, style: Style) -> String {

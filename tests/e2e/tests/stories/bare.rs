@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::demo;
-use crate::environments::{PASSWORD, project, publish_uv, wheel};
+use crate::environments::PASSWORD;
 use crate::hub::{Hub, noise};
+use crate::projects::{project, publish_uv, wheel};
 use crate::secrets::leaks::set;
 
 const MIB: usize = 1 << 20;

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use crate::closures::{installed_as, installed_mac, system};
 use crate::closures_darwin;
 use crate::cluster::Cluster;
-use crate::environments::{PASSWORD, Project, project, publish_uv, wheel};
+use crate::environments::PASSWORD;
 use crate::hub::Hub;
+use crate::projects::{Project, project, publish_uv, wheel};
 
 const IN_USE: &str = "readlink /opt/tools/current";
 /// Where a system of Nix has its programs: here the link alone.

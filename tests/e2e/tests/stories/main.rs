@@ -36,6 +36,7 @@ mod next_boot;
 mod outcomes;
 mod packages;
 mod probe;
+mod projects;
 mod ray;
 mod releases;
 mod rollback;

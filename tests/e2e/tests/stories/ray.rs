@@ -9,10 +9,10 @@ use deployctl_e2e::{Base, Machine, MachineSpec};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Run};
-use crate::environments::{self, Project};
 use crate::hub::Hub;
 use crate::inference::{NVIDIA_SMI, nvidia, vllm};
 use crate::links::{cable, interface};
+use crate::projects::{self, Project};
 
 const HEALTHY: &str = "curl -fsS -m 3 -o /dev/null http://127.0.0.1:8001/health";
 /// Ray's own ports, and whatever runs as the servers' user.
@@ -22,13 +22,13 @@ const LEFT: &str = "ss -Hltn | grep -E ':(6379|63[89][0-9]|64[0-7][0-9]|8001) ';
 fn publish(cluster: &Cluster, hub: &Hub, wheels: &Path) -> Result<Project> {
     let place = cluster.world.scratch().join("wheels");
     std::fs::create_dir_all(&place)?;
-    environments::publish_wheels(hub, wheels)?;
+    projects::publish_wheels(hub, wheels)?;
     std::fs::copy(
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/ray/vllm.py"),
         place.join("vllm.py"),
     )?;
-    environments::wheel(hub, &place, ("vllm", "0.33.0", None), 10)?;
-    environments::locked(
+    projects::wheel(hub, &place, ("vllm", "0.33.0", None), 10)?;
+    projects::locked(
         cluster,
         hub,
         "left/servers",
@@ -92,7 +92,7 @@ fn joined(wheels: &Path) -> Result<(Cluster, Hub)> {
     };
     let cluster = Cluster::boot(&[spec("left"), spec("right")])?;
     let hub = Hub::start(&cluster.world)?;
-    let uv = environments::publish_uv(&hub)?;
+    let uv = projects::publish_uv(&hub)?;
     let project = publish(&cluster, &hub, wheels)?;
     let declared: Value = serde_json::from_str(include_str!("../../../fixtures/inventory.json"))?;
     let mut endpoints = serde_json::Map::new();
@@ -152,7 +152,7 @@ fn where_workers_are(machine: &Machine) -> Result<Value> {
 #[test]
 #[ignore = "75 MB from PyPI, and minutes: tests/run --full has it"]
 fn one_server_runs_on_two_hosts_by_the_real_ray() -> Result<()> {
-    let Some(wheels) = environments::real_wheels("ray") else {
+    let Some(wheels) = projects::real_wheels("ray") else {
         return Ok(());
     };
     let (cluster, _hub) = joined(&wheels)?;

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::{MIB, TOKEN, answers};
 use crate::cluster::Cluster;
-use crate::environments::{PASSWORD, Project, project, publish_uv, wheel};
+use crate::environments::PASSWORD;
 use crate::hub::{Hub, noise};
 use crate::inference::{NVIDIA_SMI, nvidia, vllm};
+use crate::projects::{Project, project, publish_uv, wheel};
 use crate::secrets::leaks::set;
 
 const REVISION: &str = "5555555555555555555555555555555555555555";

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::answers;
 use super::inference::{Served, bare, declare, is_green};
 use crate::cluster::Cluster;
-use crate::environments::{locked, publish_wheels, real_wheels, wheel};
 use crate::hub::Hub;
+use crate::projects::{locked, publish_wheels, real_wheels, wheel};
 
 const FIRST: &str = "6666666666666666666666666666666666666666";
 const SECOND: &str = "7777777777777777777777777777777777777777";
