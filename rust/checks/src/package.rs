@@ -46,7 +46,7 @@ fn query<'a>(names: impl Iterator<Item = &'a PackageName>) -> Query {
     Query::new(
         "packages",
         format!(
-            "dpkg-query -W -f='${{Package}} ${{Version}} ${{db:Status-Want}} ${{db:Status-Status}}\\n' dpkg {} 2>/dev/null",
+            "dpkg-query -W -f='${{Package}} ${{Version}} ${{db:Status-Want}} ${{db:Status-Eflag}} ${{db:Status-Status}}\\n' dpkg {} 2>/dev/null",
             names.join(" ")
         ),
     )
@@ -87,29 +87,56 @@ impl Want {
 struct Installed<'a> {
     version: &'a str,
     held: bool,
-    complete: bool,
-    /// Neither installed nor removed: an operation was interrupted.
-    halfway: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Installed,
+    /// Unpacked, and not configured to the end.
+    Unfinished,
+    /// dpkg was ended while it unpacked it: only to be unpacked again.
+    HalfUnpacked,
+    Absent,
+}
+
+impl State {
+    /// Of dpkg's words for a package's error flag and its status, see dpkg(1).
+    fn of(flag: &str, status: &str) -> Self {
+        match (flag, status) {
+            ("reinstreq", _) | (_, "half-installed") => Self::HalfUnpacked,
+            (_, "installed") => Self::Installed,
+            (_, "unpacked" | "half-configured" | "triggers-awaited" | "triggers-pending") => {
+                Self::Unfinished
+            }
+            _ => Self::Absent,
+        }
+    }
+
+    fn show(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::Unfinished => "unpacked or half configured",
+            Self::HalfUnpacked => "unpacked in part",
+            Self::Absent => "not installed",
+        }
+    }
 }
 
 fn judge(answer: &Answer<'_>, wants: &[Want]) -> Result<Found, Unreadable> {
     let installed = parse(answer)?;
-    // apt refuses all operations until that one is finished.
-    let halfway: Vec<&str> = wants
-        .iter()
-        .map(|want| want.name.as_str())
-        .filter(|name| installed.get(name).is_some_and(|package| package.halfway))
-        .collect();
+    let state = |want: &Want| {
+        installed
+            .get(want.name.as_str())
+            .map_or(State::Absent, |package| package.state)
+    };
     let wrong: Vec<String> = wants
         .iter()
         .filter_map(|want| {
             let name = &want.name;
-            let package = installed.get(name.as_str());
-            if package.is_some_and(|package| package.halfway) {
-                return Some(format!("{name} is unpacked or half configured"));
-            }
-            let Some(package) = package.filter(|package| package.complete) else {
-                return Some(format!("{name} is not installed"));
+            let package = match installed.get(name.as_str()) {
+                Some(package) if package.state == State::Installed => package,
+                _ => return Some(format!("{name} is {}", state(want).show())),
             };
             if let Some(version) = want.version.as_deref().filter(|v| *v != package.version) {
                 return Some(format!("{name} is {}, not {version}", package.version));
@@ -117,14 +144,19 @@ fn judge(answer: &Answer<'_>, wants: &[Want]) -> Result<Found, Unreadable> {
             (want.hold && !package.held).then(|| format!("{name} is not held"))
         })
         .collect();
+    let any = |wanted| wants.iter().any(|want| state(want) == wanted);
     Ok(if wrong.is_empty() {
         Found::when(true, format!("{} as declared", wants.len()))
-    } else if halfway.is_empty() {
-        Found::when(false, wrong.join(", "))
-            .or_hint("apply installs what is missing; a newer version goes back by hand only")
-    } else {
+    } else if any(State::Unfinished) {
+        // apt refuses all operations until that one is finished.
         Found::when(false, wrong.join(", "))
             .or_hint("an installation was interrupted: on the host, as root: `dpkg --configure -a`")
+    } else if any(State::HalfUnpacked) {
+        Found::when(false, wrong.join(", "))
+            .or_hint("apply reinstalls what dpkg did not finish unpacking")
+    } else {
+        Found::when(false, wrong.join(", "))
+            .or_hint("apply installs what is missing; a newer version goes back by hand only")
     })
 }
 
@@ -134,24 +166,16 @@ fn parse<'a>(answer: &Answer<'a>) -> Result<BTreeMap<&'a str, Installed<'a>>, Un
     for line in answer.lines()? {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
-            [name, version, want, status] => {
+            [name, version, want, flag, status] => {
                 let package = Installed {
                     version,
                     held: want == "hold",
-                    complete: status == "installed",
-                    halfway: matches!(
-                        status,
-                        "unpacked"
-                            | "half-configured"
-                            | "half-installed"
-                            | "triggers-awaited"
-                            | "triggers-pending"
-                    ),
+                    state: State::of(flag, status),
                 };
                 packages.insert(name, package);
             }
             // Known, never installed: dpkg-query leaves the version empty.
-            [_, _, _] => {}
+            [_, _, _, _] => {}
             _ => return Err(Unreadable(format!("`{line}` is no line of dpkg-query"))),
         }
     }

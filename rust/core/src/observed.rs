@@ -40,7 +40,7 @@ pub use accounts::{Accounts, Group};
 pub(crate) use accounts::{
     Declared as DeclaredAccount, declared as declared_accounts, files as sysusers_files,
 };
-pub use apt::{Holder, ObservedApt};
+pub use apt::{Holder, ObservedApt, Unfinished};
 pub use artifacts::HeldRelease;
 pub(crate) use ask::clock_query;
 pub use ask::{generation_lists, queries};

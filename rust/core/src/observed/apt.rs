@@ -11,10 +11,19 @@ use crate::query::{Query, printable_line};
 pub struct ObservedApt {
     /// dpkg was ended in the middle: apt installs nothing before `dpkg --configure -a`.
     pub interrupted: bool,
-    /// Packages that are neither installed nor gone, by name, in dpkg's words (`half-configured`).
-    pub unfinished: BTreeMap<String, String>,
+    /// Packages that are neither installed nor gone, by name.
+    pub unfinished: BTreeMap<String, Unfinished>,
     /// Lock files of apt and dpkg that are held, and by whom.
     pub locks: BTreeMap<String, Holder>,
+}
+
+/// A package that dpkg began and did not finish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// dpkg's word for its state (`half-configured`).
+    pub state: String,
+    /// dpkg was ended while it unpacked it, and configures it only when it was unpacked again: `reinstreq` in dpkg(1).
+    pub reinstall: bool,
 }
 
 /// Who holds a lock.
@@ -52,12 +61,12 @@ $1 == "inode" { file[$2] = $3; next }
 }
 # What dpkg has not written into its list yet comes after it.
 /^Package: / { keep(); name = $2; architecture = "" }
-/^Status: / { status = $4 }
+/^Status: / { status = $3 " " $4 }
 /^Architecture: / { architecture = $2 }
 END {
   keep()
   for (package in state)
-    if (state[package] !~ /^(installed|config-files|not-installed)$/) {
+    if (state[package] !~ /^ok (installed|config-files|not-installed)$/) {
       split(package, words, " ")
       print "unfinished", words[1], state[package]
     }
@@ -74,8 +83,12 @@ pub(super) fn parse(section: &[u8]) -> ObservedApt {
         let words: Vec<_> = line.splitn(4, ' ').collect();
         match words[..] {
             ["interrupted"] => apt.interrupted = true,
-            ["unfinished", name, state] => {
-                apt.unfinished.insert(name.to_owned(), state.to_owned());
+            ["unfinished", name, flag, state] => {
+                let unfinished = Unfinished {
+                    state: state.to_owned(),
+                    reinstall: flag == "reinstreq",
+                };
+                apt.unfinished.insert(name.to_owned(), unfinished);
             }
             ["lock", file, pid, command] => {
                 if let Ok(pid) = pid.parse() {
@@ -96,13 +109,20 @@ mod tests {
     #[test]
     fn locks_and_unfinished_packages_are_read() {
         let apt = parse(
-            b"interrupted\nlock /var/lib/dpkg/lock-frontend 20779 unattended-upgr\nlock /var/lib/apt/lists/lock x y\nunfinished t44 half-configured\n",
+            b"interrupted\nlock /var/lib/dpkg/lock-frontend 20779 unattended-upgr\nlock /var/lib/apt/lists/lock x y\nunfinished t44 ok half-configured\nunfinished t45 reinstreq unpacked\n",
         );
         insta::assert_json_snapshot!(apt, @r#"
         {
           "interrupted": true,
           "unfinished": {
-            "t44": "half-configured"
+            "t44": {
+              "state": "half-configured",
+              "reinstall": false
+            },
+            "t45": {
+              "state": "unpacked",
+              "reinstall": true
+            }
           },
           "locks": {
             "/var/lib/dpkg/lock-frontend": {

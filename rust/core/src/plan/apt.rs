@@ -1,7 +1,7 @@
 //! What would be in the way of installing packages.
 
 use super::{Finding, PackageAction, Plan};
-use crate::observed::{Observed, ObservedApt};
+use crate::observed::{Observed, ObservedApt, Unfinished};
 
 /// Findings where the plan installs something.
 pub(super) fn findings(observed: &Observed, plan: &Plan) -> Vec<Finding> {
@@ -17,8 +17,11 @@ pub(super) fn findings(observed: &Observed, plan: &Plan) -> Vec<Finding> {
         .locks
         .keys()
         .any(|file| file.starts_with("/var/lib/dpkg/"));
-    let left = if at_work { None } else { unfinished(apt) };
-    let mut findings: Vec<_> = left.into_iter().collect();
+    let mut findings = if at_work {
+        Vec::new()
+    } else {
+        unfinished(apt, plan)
+    };
     findings.extend(apt.locks.iter().map(|(file, holder)| {
         let command = if holder.command.is_empty() {
             String::new()
@@ -36,38 +39,94 @@ pub(super) fn findings(observed: &Observed, plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-/// Packages that dpkg left in the middle. apt goes on with them by itself unless dpkg was killed.
-fn unfinished(apt: &ObservedApt) -> Option<Finding> {
-    let names: Vec<_> = apt
-        .unfinished
-        .iter()
-        .take(3)
-        .map(|(name, state)| format!("`{name}` is {state}"))
-        .collect();
-    let mut told = names.join(", ");
-    if apt.unfinished.len() > names.len() {
-        told = format!("{told} and {} more", apt.unfinished.len() - names.len());
-    }
-    let hint = "`dpkg --configure -a` on the host, then plan again".to_owned();
+/// Packages that dpkg left in the middle. apt goes on with them by itself unless dpkg was killed; `install_packages` has it
+/// reinstall those that need that.
+fn unfinished(apt: &ObservedApt, plan: &Plan) -> Vec<Finding> {
     if apt.interrupted {
-        let told = if told.is_empty() {
-            told
+        let told = if apt.unfinished.is_empty() {
+            String::new()
         } else {
-            format!(": {told}")
+            format!(": {}", named(apt.unfinished.iter()))
         };
-        return Some(Finding::refuse(
+        return vec![Finding::refuse(
             "package",
             format!(
                 "dpkg was interrupted on the host{told}; apt installs nothing before that is put right"
             ),
-            hint,
-        ));
+            "`dpkg --configure -a` on the host, then plan again",
+        )];
     }
-    (!told.is_empty()).then(|| {
-        Finding::warn(
-            "package",
-            format!("{told}: apt tries to finish that along with what is installed"),
-            Some(hint),
-        )
-    })
+    let declared = |name: &str| {
+        plan.packages.iter().any(|change| {
+            change.action == PackageAction::Install
+                && change.name.as_str().split(':').next() == Some(name)
+        })
+    };
+    let kind = |name: &str, package: &Unfinished| match package {
+        _ if package.reinstall => Next::Reinstalls,
+        _ if package.state != "half-installed" => Next::Finishes,
+        _ if declared(name) => Next::Reinstalls,
+        _ => Next::Removes,
+    };
+    let of = |next: Next| {
+        let packages: Vec<_> = apt
+            .unfinished
+            .iter()
+            .filter(|(name, package)| kind(name, package) == next)
+            .collect();
+        (!packages.is_empty()).then(|| next.finding(&packages))
+    };
+    [Next::Finishes, Next::Reinstalls, Next::Removes]
+        .into_iter()
+        .filter_map(of)
+        .collect()
+}
+
+/// What an apply has apt do with an unfinished package, along with what it installs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Finishes,
+    Reinstalls,
+    /// Seen with apt 2.6 and 3.0 where dpkg does not say that it is to be reinstalled; an apply refuses a removal.
+    Removes,
+}
+
+impl Next {
+    fn finding(self, packages: &[(&String, &Unfinished)]) -> Finding {
+        let told = named(packages.iter().copied());
+        let names: Vec<_> = packages.iter().map(|(name, _)| name.as_str()).collect();
+        let reinstall = format!("`apt-get install --reinstall {}`", names.join(" "));
+        let (next, hint) = match self {
+            Self::Finishes => (
+                "apt tries to finish that along with what is installed",
+                "`dpkg --configure -a` on the host, then plan again".to_owned(),
+            ),
+            Self::Reinstalls => (
+                "dpkg did not finish unpacking that, so an apply has apt reinstall it",
+                format!("or by hand: {reinstall} on the host, then plan again"),
+            ),
+            Self::Removes => (
+                "apt would remove that along with what is installed, which an apply refuses",
+                format!(
+                    "{reinstall} on the host, or `apt-get purge` with the same names; then plan again"
+                ),
+            ),
+        };
+        Finding::warn("package", format!("{told}: {next}"), Some(hint))
+    }
+}
+
+/// The first three, with their states.
+fn named<'a>(packages: impl ExactSizeIterator<Item = (&'a String, &'a Unfinished)>) -> String {
+    let more = packages.len().saturating_sub(3);
+    let names: Vec<_> = packages
+        .take(3)
+        .map(|(name, package)| format!("`{name}` is {}", package.state))
+        .collect();
+    let names = names.join(", ");
+    if more == 0 {
+        names
+    } else {
+        format!("{names} and {more} more")
+    }
 }

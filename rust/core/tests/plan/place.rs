@@ -1,6 +1,6 @@
 //! Places where nothing can be put, and packages that cannot be installed: told before anything starts.
 
-use deployctl_core::observed::{Above, Holder, ObservedApt, Places};
+use deployctl_core::observed::{Above, Holder, ObservedApt, Places, Unfinished};
 use deployctl_core::rendered::{Entry, FollowUp, PathState};
 
 use super::fixture::{Case, ownership, path, planned, table};
@@ -231,7 +231,14 @@ fn packages() {
         interrupted,
         unfinished: unfinished
             .iter()
-            .map(|(name, state)| ((*name).to_owned(), (*state).to_owned()))
+            .map(|(name, state)| {
+                let (flag, state) = state.split_once(' ').unwrap_or(("ok", state));
+                let package = Unfinished {
+                    state: state.to_owned(),
+                    reinstall: flag == "reinstreq",
+                };
+                ((*name).to_owned(), package)
+            })
             .collect(),
         locks: std::collections::BTreeMap::new(),
     };
@@ -252,10 +259,14 @@ fn packages() {
             "unfinished packages",
             planned(|case| {
                 let names = [
-                    ("a", "half-installed"),
+                    ("a", "half-configured"),
                     ("b", "unpacked"),
                     ("c", "triggers-pending"),
                     ("d", "unpacked"),
+                    ("e", "reinstreq unpacked"),
+                    ("f", "reinstreq half-installed"),
+                    ("g", "half-installed"),
+                    ("app", "half-installed"),
                 ];
                 installing(case, apt(false, &names));
             }),

@@ -28,6 +28,13 @@ const OF_APT: &[(&[&str], &str)] = &[
     ),
     (
         &[
+            "needs to be reinstalled, but I can't find an archive for it",
+            "Can't find a source to download version",
+        ],
+        "on the host, as root: `dpkg --install` its file, or `dpkg --remove --force-remove-reinstreq` it; nothing was changed",
+    ),
+    (
+        &[
             "Could not get lock",
             "Unable to acquire the dpkg frontend lock",
             "Unable to lock",
@@ -114,61 +121,71 @@ fn packages(said: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// Recorded messages of apt; the last has no known cause, so it gets no hint.
+    /// Recorded messages of apt, each with words of its hint.
+    const SAID: &[(&str, &str)] = &[
+        (
+            "cannot download packages: E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.",
+            "dpkg --configure -a",
+        ),
+        (
+            "`apt-get update` failed: E: Could not get lock /var/lib/apt/lists/lock. It is held by process 20205 (python3)",
+            "another apt",
+        ),
+        (
+            "cannot download packages: E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
+            "another apt",
+        ),
+        (
+            "Err:1 http://a.example stable InRelease Temporary failure resolving 'a.example' E: Version '2.0' for 'x' was not found",
+            "cannot reach",
+        ),
+        (
+            "apt cannot do it: E: The package x needs to be reinstalled, but I can't find an archive for it.",
+            "dpkg --install",
+        ),
+        (
+            "apt cannot do it: E: Can't find a source to download version '1.0' of 'x:amd64'",
+            "dpkg --install",
+        ),
+        ("E: Version '2.0' for 'x' was not found", "pins"),
+        ("E: Package 'x' has no installation candidate", "pins"),
+        (
+            "apt cannot do it: E: Unable to locate package x; `apt-get update`: W: GPG error: http://other.example: NO_PUBKEY 12",
+            "see to it first",
+        ),
+        (
+            "The following packages have unmet dependencies: a : Conflicts: b but 1 is to be installed",
+            "exclude each other",
+        ),
+        (
+            "W: GPG error: http://a.example stable InRelease: NO_PUBKEY 12",
+            "did not sign it",
+        ),
+        (
+            "error message is: Missing key 12, which is needed to verify signature.",
+            "did not sign it",
+        ),
+        (
+            "apt cannot read its sources: E: Snapshots not supported for http://a.example/ /",
+            "`snapshot`",
+        ),
+        (
+            "E: Release file for http://a.example/InRelease is expired (invalid since 1d)",
+            "clock",
+        ),
+        (
+            "E: Conflicting values set for option Signed-By regarding source http://a.example/ /: a != b",
+            "remove that file",
+        ),
+        (
+            "E: You don't have enough free space in /var/cache/apt/archives/.",
+            "room",
+        ),
+    ];
+
     #[test]
     fn only_a_cause_that_was_said_has_a_hint() {
-        for (said, word) in [
-            (
-                "cannot download packages: E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.",
-                "dpkg --configure -a",
-            ),
-            (
-                "`apt-get update` failed: E: Could not get lock /var/lib/apt/lists/lock. It is held by process 20205 (python3)",
-                "another apt",
-            ),
-            (
-                "cannot download packages: E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
-                "another apt",
-            ),
-            (
-                "Err:1 http://a.example stable InRelease Temporary failure resolving 'a.example' E: Version '2.0' for 'x' was not found",
-                "cannot reach",
-            ),
-            ("E: Version '2.0' for 'x' was not found", "pins"),
-            ("E: Package 'x' has no installation candidate", "pins"),
-            (
-                "apt cannot do it: E: Unable to locate package x; `apt-get update`: W: GPG error: http://other.example: NO_PUBKEY 12",
-                "see to it first",
-            ),
-            (
-                "The following packages have unmet dependencies: a : Conflicts: b but 1 is to be installed",
-                "exclude each other",
-            ),
-            (
-                "W: GPG error: http://a.example stable InRelease: NO_PUBKEY 12",
-                "did not sign it",
-            ),
-            (
-                "error message is: Missing key 12, which is needed to verify signature.",
-                "did not sign it",
-            ),
-            (
-                "apt cannot read its sources: E: Snapshots not supported for http://a.example/ /",
-                "`snapshot`",
-            ),
-            (
-                "E: Release file for http://a.example/InRelease is expired (invalid since 1d)",
-                "clock",
-            ),
-            (
-                "E: Conflicting values set for option Signed-By regarding source http://a.example/ /: a != b",
-                "remove that file",
-            ),
-            (
-                "E: You don't have enough free space in /var/cache/apt/archives/.",
-                "room",
-            ),
-        ] {
+        for (said, word) in SAID {
             let hint = hint(FailureCode::Packages, said).unwrap_or_default();
             assert!(hint.contains(word), "{said}: {hint}");
         }

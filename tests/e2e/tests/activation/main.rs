@@ -5,6 +5,7 @@
 mod dead_man_timer;
 mod draft;
 mod first;
+mod interrupted;
 mod locks;
 mod network;
 mod ssh;

@@ -81,19 +81,19 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ),
     (
         "cuda/packages",
-        "12.6.3-1 hold installed",
+        "12.6.3-1 hold ok installed",
         "12.6.3-1 deinstall config-files",
         "fail",
     ),
     (
         "cuda/packages",
-        "libnvinfer10 10.7.0.23-1+cuda12.6 hold installed\n",
+        "libnvinfer10 10.7.0.23-1+cuda12.6 hold ok installed\n",
         "",
         "fail",
     ),
     (
         "cuda/packages",
-        "dpkg 1.22.6ubuntu6.5 install installed\n",
+        "dpkg 1.22.6ubuntu6.5 install ok installed\n",
         "",
         "error",
     ),
@@ -421,8 +421,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ),
     (
         "extra/packages",
-        "htop 3.3.0-4build1 install installed\n",
+        "htop 3.3.0-4build1 install ok installed\n",
         "",
+        "fail",
+    ),
+    (
+        "extra/packages",
+        "htop 3.3.0-4build1 install ok installed\n",
+        "htop 3.3.0-4build1 install reinstreq unpacked\n",
         "fail",
     ),
 ];

@@ -90,32 +90,42 @@ simulate_packages() {
     if file_of "$ps_word"; then check_file_of "$ps_word"; fi
   done
   begin "simulate packages $*"
-  if ! simulate "$@"; then
+  if ! simulate install -- "$@"; then
     # The package lists may be older than the pin.
     apt update || cannot "\`apt-get update\` failed"
     # Of an archive that is away apt only warns, and goes on without it.
     ps_away=
     if grep -q '^Err:' "$D/.apt"; then ps_away="; \`apt-get update\`: $(apt_complaints)"; fi
-    simulate "$@" || simulation_failed
+    simulate install -- "$@" || simulation_failed
   fi
-  ps_removed=
-  for ps_name in $(removals); do
+  judge_simulation "$@"
+  words_to_reinstall "$@"
+  if [ -n "$reinstall" ]; then
+    simulate --reinstall install -- $reinstall || simulation_failed
+    judge_simulation "$@" $reinstall
+  fi
+}
+
+# judge_simulation NAME[=VERSION]…: whether only what is declared goes, and nothing back.
+judge_simulation() {
+  js_removed=
+  for js_name in $(removals); do
     case $may_go in
-      *" $ps_name "*) ;;
-      *) ps_removed="$ps_removed$ps_name " ;;
+      *" $js_name "*) ;;
+      *) js_removed="$js_removed$js_name " ;;
     esac
   done
-  if [ -n "$ps_removed" ]; then
-    invalid packages "apt would remove \`${ps_removed% }\`; only what a package is declared to replace may go"
+  if [ -n "$js_removed" ]; then
+    invalid packages "apt would remove \`${js_removed% }\`; only what a package is declared to replace may go"
   fi
-  ps_downgraded=$(apt_list DOWNGRADED)
-  if [ -n "$ps_downgraded" ]; then
-    invalid packages "apt would downgrade \`${ps_downgraded% }\`; packages only go forward"
+  js_downgraded=$(apt_list DOWNGRADED)
+  if [ -n "$js_downgraded" ]; then
+    invalid packages "apt would downgrade \`${js_downgraded% }\`; packages only go forward"
   fi
-  for ps_held in $(apt_list 'held packages will be changed'); do
+  for js_held in $(apt_list 'held packages will be changed'); do
     case " $* " in
-      *" $ps_held "* | *" $ps_held="*) ;;
-      *) invalid packages "apt would change \`$ps_held\`, which is held and not declared" ;;
+      *" $js_held "* | *" $js_held="*) ;;
+      *) invalid packages "apt would change \`$js_held\`, which is held and not declared" ;;
     esac
   done
 }
@@ -126,7 +136,7 @@ removals() {
 }
 
 simulate() {
-  apt -s install -- "$@" >"$D/apt" 2>&1 && return
+  apt -s "$@" >"$D/apt" 2>&1 && return
   cat "$D/apt"
   return 1
 }
@@ -160,7 +170,30 @@ apt_candidate() {
 
 download_packages() {
   begin "download packages"
+  words_to_reinstall "$@"
+  if [ -n "$reinstall" ]; then
+    apt -y --download-only --reinstall install -- $reinstall || cannot "cannot download packages"
+  fi
   apt -y --download-only install -- "$@" || cannot "cannot download packages"
+}
+
+# words_to_reinstall NAME[=VERSION]…: in $reinstall, the packages that dpkg did not finish unpacking: those of the words, and
+# others that keep dpkg from configuring any. apt believes that they are installed: it exits with 0 and does nothing, or has
+# dpkg configure them, which dpkg refuses (seen with apt 2.2, 2.6 and 3.0). dpkg(1) calls it reinstreq.
+words_to_reinstall() {
+  reinstall=
+  while read -r wr_flag wr_state wr_name wr_binary; do
+    wr_found=
+    for wr_word; do
+      wr_plain=${wr_word%%=*}
+      if [ "${wr_plain%%:*}" = "$wr_name" ]; then wr_found=$wr_word; fi
+    done
+    case $wr_flag,$wr_state,$wr_found in
+      reinstreq,* | *,half-installed,?*) reinstall="$reinstall${wr_found:-$wr_binary} " ;;
+    esac
+  done <<LINES
+$(dpkg-query -W -f '${db:Status-Eflag} ${db:Status-Status} ${Package} ${binary:Package}\n' | sed -n -e '/^reinstreq /p' -e '/ half-installed /p')
+LINES
 }
 
 borrowed=
@@ -202,7 +235,9 @@ install_packages() {
     chmod 0755 /usr/sbin/policy-rc.d
   fi
   apt-mark showhold >"$D/held"
-  if [ -n "$may_go" ]; then apt -y install -- "$@"; else apt -y --no-remove install -- "$@"; fi
+  words_to_reinstall "$@"
+  if [ -n "$reinstall" ]; then apt_install --reinstall install -- $reinstall; fi
+  apt_install install -- "$@"
   pi_status=$?
   # An upgrade removes the hold of a package, so the hold is set again.
   if [ -s "$D/held" ]; then waiting xargs -a "$D/held" apt-mark hold -- >/dev/null; fi
@@ -210,6 +245,14 @@ install_packages() {
   if [ "$pi_status" -ne 0 ]; then
     die "packages: $(last_lines 7)$(unfinished_packages)"
   fi
+  words_to_reinstall "$@"
+  if [ -n "$reinstall" ]; then
+    die "packages: apt exited with 0, and dpkg did not finish unpacking \`${reinstall% }\`"
+  fi
+}
+
+apt_install() {
+  if [ -n "$may_go" ]; then apt -y "$@"; else apt -y --no-remove "$@"; fi
 }
 
 release_services() {
@@ -218,8 +261,8 @@ release_services() {
 
 # Packages that dpkg has begun and not finished.
 unfinished_packages() {
-  up_names=$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' |
-    sed -n -e 's/^half-configured //p' -e 's/^half-installed //p' -e 's/^unpacked //p' -e 's/^triggers-[a-z]* //p' | tr '\n' ' ')
+  up_names=$(dpkg-query -W -f '${db:Status-Eflag} ${db:Status-Status} ${binary:Package}\n' |
+    sed -n -e 's/^reinstreq [^ ]* //p' -e 's/^ok half-[a-z]* //p' -e 's/^ok unpacked //p' -e 's/^ok triggers-[a-z]* //p' | tr '\n' ' ')
   if [ -n "$up_names" ]; then printf '%s' " (unfinished: \`${up_names% }\`)"; fi
 }
 
@@ -260,7 +303,9 @@ report_kept_packages() {
   journal_has install_packages || return 0
   pb_unfinished=$(unfinished_packages)
   printf 'packages kept: %s%s\n' "$*" "$pb_unfinished"
-  printf '%s\n' "${pb_unfinished:+$pb_unfinished: run \`dpkg --configure -a\`}" >"$D/packages-kept"
+  words_to_reinstall "$@"
+  pb_next="run \`dpkg --configure -a\`${reinstall:+, then apply again, which reinstalls \`${reinstall% }\`}"
+  printf '%s\n' "${pb_unfinished:+$pb_unfinished: $pb_next}" >"$D/packages-kept"
 }
 
 undo_hold() {
