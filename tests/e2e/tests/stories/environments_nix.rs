@@ -3,6 +3,7 @@
 //! those of Linux. The interpreter is Debian's, put into the store.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use deployctl_e2e::{Machine, MachineSpec};
@@ -241,15 +242,23 @@ fn with_reader(version: &str) -> Value {
 
 const RUNS: &str = "systemctl is-active reader.service || true";
 
-#[test]
-fn a_system_brings_what_an_environment_is_made_with() -> Result<()> {
+/// A host whose next system brings all that the environment needs, and the unit that waits for it.
+fn bare_with_reader() -> Result<Story> {
     let cluster = installed_as(&MachineSpec::new("web"), &system("1"))?;
     let story = Story::begin(cluster, "web", None)?;
-    let (cluster, machine) = (&story.cluster, story.machine());
-    machine.ok("mkdir -p /etc/systemd/system/multi-user.target.wants
+    story
+        .machine()
+        .ok("mkdir -p /etc/systemd/system/multi-user.target.wants
          ln -s ../reader.service /etc/systemd/system/multi-user.target.wants/")?;
     story.declare(&story.first, "1.0")?;
     story.bare(&with_reader("2"))?;
+    Ok(story)
+}
+
+#[test]
+fn a_system_brings_what_an_environment_is_made_with() -> Result<()> {
+    let story = bare_with_reader()?;
+    let (cluster, machine) = (&story.cluster, story.machine());
     let apply = ["apply", "web", "--yes", "--timeout", "30"];
     cluster
         .deployctl(&["plan", "web"])?
@@ -302,6 +311,64 @@ fn a_system_brings_what_an_environment_is_made_with() -> Result<()> {
         .deployctl(&["plan", "web", "--exit-code"])?
         .expect(0);
     Ok(())
+}
+
+#[test]
+fn a_reboot_in_the_second_step_puts_back_that_step_alone() -> Result<()> {
+    let story = bare_with_reader()?;
+    let (cluster, machine) = (&story.cluster, story.machine());
+    story.hub.behave(&json!({ "login": "reader:another" }))?;
+    let apply = ["apply", "web", "--yes", "--timeout", "300"];
+    cluster
+        .deployctl(&apply)?
+        .expect(7)
+        .says("committed as generation 1");
+    story
+        .hub
+        .behave(&json!({ "login": format!("reader:{PASSWORD}") }))?;
+    let gate = json!({ "checks": { "slow": {
+        "command": "sleep 8; echo done",
+        "status": 0,
+        "contains": ["done"],
+        "deadline_seconds": 10,
+        "retries": 0,
+        "gate": true,
+    }}});
+    cluster.redeclare("web", |facts| facts["extra"] = gate)?;
+    cluster.commit("a gate that takes long")?;
+    let mut controller = cluster.command(&apply).spawn()?;
+    machine.wait_until(
+        Duration::from_secs(90),
+        "test -e /run/reader.said && systemctl is-active -q reader.service",
+    )?;
+    controller.kill()?;
+    controller.wait()?;
+    machine.reboot()?;
+    machine.wait_until(
+        Duration::from_secs(60),
+        "systemctl is-active -q multi-user.target && ! test -e /var/lib/deployctl/lease",
+    )?;
+    // The first step holds, and what waits for the environment was neither started nor stopped by force.
+    machine.ok(&format!(
+        "test -h {PYTHON} && ! test -e /opt/tools/current && ! test -e /run/reader.said"
+    ))?;
+    assert_eq!(machine.ok(RUNS)?.trim(), "inactive");
+    assert_eq!(machine.ok("cat /var/lib/deployctl/generation")?.trim(), "1");
+    assert_eq!(
+        machine.ok("systemctl list-units --state=failed --plain --no-legend")?,
+        ""
+    );
+
+    cluster.redeclare("web", |facts| {
+        facts.as_object_mut().map(|facts| facts.remove("extra"));
+    })?;
+    cluster.commit("no gate")?;
+    cluster
+        .deployctl(&["apply", "web", "--yes", "--timeout", "30"])?
+        .expect(0)
+        .says("committed as generation 2");
+    assert_eq!(machine.ok(RUNS)?.trim(), "active");
+    story.runs("1.0")
 }
 
 #[test]

@@ -17,6 +17,10 @@ boot_unit() { "${manager}_boot"; }                 # a boot calls `recover --boo
 
 going_down() { [ "$manager" = systemd ] && [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; }
 
+# left_to_boot: this boot has yet to start units and the network, or the host goes down: systemd stops all of them then, so
+# what runs says nothing of a rollback, and the next boot starts what is enabled.
+left_to_boot() { [ -n "$boot_mode" ] || going_down; }
+
 disarm() {
   rm -f "$D/deadline"
   if [ -n "$manager" ]; then "${manager}_disarm"; fi

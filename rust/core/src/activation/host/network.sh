@@ -86,7 +86,7 @@ mtus() {
 }
 
 restore_network() { # netplan|networkd|any…
-  if [ -n "$boot_mode" ] || ! journal_has apply_network; then return; fi
+  if left_to_boot || ! journal_has apply_network; then return; fi
   again apply_network network tell_network "$@"
   # What the restored files do not say, because it was set by hand, is set by hand.
   addresses >"$D/.addresses"

@@ -51,6 +51,8 @@ recover() {
   esac
   if ! same_boot; then
     roll_back interrupted "the host has booted before it was confirmed"
+  elif going_down; then
+    roll_back interrupted "the host went down before it was confirmed"
   elif time_left && [ "$left" -gt 0 ]; then
     roll_back interrupted "the activation was killed"
   else

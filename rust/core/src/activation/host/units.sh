@@ -199,7 +199,7 @@ STATES
 
 # stop_waiting: stops what has started with a target since. A boot has started things of its own.
 stop_waiting() {
-  if [ -n "$boot_mode" ] || [ ! -e "$D/checkpoint/waiting" ]; then return; fi
+  if left_to_boot || [ ! -e "$D/checkpoint/waiting" ]; then return; fi
   while IFS= read -r sw_unit; do
     if ! runs_now "$sw_unit"; then continue; fi
     begin "stop $sw_unit"
@@ -222,7 +222,7 @@ stop_unit_as_before() {
     active' '* | activating' '* | reloading' '*) ;;
     *)
       begin "stop $1"
-      if [ -n "$boot_mode" ]; then
+      if left_to_boot; then
         systemctl --no-block stop -- "$real" 2>/dev/null || :
       else
         systemctl stop -- "$real" || :
@@ -248,7 +248,7 @@ restore_unit_state() {
       fi
       ;;
   esac
-  if [ -n "$boot_mode" ]; then return; fi
+  if left_to_boot; then return; fi
   # It ran before and still does, and to restart it would start what it had not started.
   case $1:$ub_was in *.target:active' '*) return ;; esac
   systemctl reset-failed -- "$real" 2>/dev/null || :
@@ -322,7 +322,7 @@ check_started_units() {
 }
 
 verify_units() {
-  if [ -n "$boot_mode" ] || [ ! -s "$D/checkpoint/units" ]; then return; fi
+  if left_to_boot || [ ! -s "$D/checkpoint/units" ]; then return; fi
   vu_units=
   while read -r vu_unit _ _ _ vu_id; do vu_units="$vu_units ${vu_id:-$vu_unit}"; done <"$D/checkpoint/units"
   unit_states $vu_units >"$D/.after" || {
