@@ -1,14 +1,16 @@
 //! What ends an apply that nobody ends: a boot, a kill, and the dead-man timer.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use deployctl_core::activation::{Phase, command};
 use deployctl_core::plan::UnitAction;
+use deployctl_core::rendered::FollowUp;
 use deployctl_e2e::{MachineSpec, World};
 
-use crate::draft::{Draft, ask, failure, log};
-use crate::{DEMO, RULES, SETTING, first};
+use crate::draft::{Draft, ask, confirm, failure, log};
+use crate::{DEMO, RULES, SETTING, first, service};
 
 #[test]
 fn a_boot_or_a_kill_in_the_window_undoes_it() -> Result<()> {
@@ -66,6 +68,54 @@ fn a_boot_or_a_kill_in_the_window_undoes_it() -> Result<()> {
     let took = started.elapsed();
     assert!(took < Duration::from_secs(40), "{took:?}");
     gone()?;
+    Ok(())
+}
+
+#[test]
+fn a_reboot_in_the_middle_of_an_activation_undoes_it() -> Result<()> {
+    let world = World::new()?;
+    let machine = world.boot(&MachineSpec::new("box"))?;
+    machine.wait_for_systemd()?;
+    let status = first(&machine, 60)?.apply("first-apply")?;
+    assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
+    assert_eq!(confirm(&machine, "first-apply")?, Phase::Committed);
+
+    machine.write(
+        "/etc/systemd/system/slow.service",
+        "[Service]\nType=oneshot\nExecStart=/bin/sleep 30\n",
+    )?;
+    let apply = Draft::new(&machine)?
+        .file(DEMO, &service("/bin/sleep 1002"), &[FollowUp::DaemonReload])?
+        .unit("demo.service", &[UnitAction::Restart])?
+        .unit("slow.service", &[UnitAction::Start])?
+        .stage("second-apply")?;
+    let run = machine
+        .shell(&command::start(&apply, false))
+        .stdout(Stdio::null())
+        .spawn()?;
+    machine.wait_until(
+        Duration::from_secs(20),
+        "test \"$(systemctl is-active slow)\" = activating",
+    )?;
+    machine.ok("pgrep -f 'sleep 1002'")?;
+    machine.reboot()?;
+    run.wait_with_output()?;
+    machine.wait_for_systemd()?;
+    // As it went down, or at the boot, whichever came to it.
+    let status = ask(&machine, &command::status_of_host())?;
+    assert_eq!(status.phase, Phase::RolledBack, "{}", log(&status));
+    assert!(
+        failure(&status).starts_with("Interrupted the host "),
+        "{}",
+        failure(&status)
+    );
+    machine.ok(
+        "systemctl is-active demo && pgrep -f 'sleep 1001' && ! test -e /var/lib/deployctl/lease",
+    )?;
+    assert_eq!(
+        machine.ok("systemctl list-units --state=failed --no-legend")?,
+        ""
+    );
     Ok(())
 }
 
