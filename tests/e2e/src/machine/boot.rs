@@ -33,14 +33,19 @@ impl Machine {
             return Ok(());
         };
         let group = self.group();
+        let told = |event: &'static str| {
+            let events = fs::read_to_string(group.join("cgroup.events"))?;
+            Ok(events.contains(event).then_some(()))
+        };
+        // First all of them stop: one that saw systemd die before itself would write that down, as after no power cut.
+        fs::write(group.join("cgroup.freeze"), "1")?;
+        wait(PATIENCE, PAUSE, || told("frozen 1")).context("processes of the machine go on")?;
         fs::write(group.join("cgroup.kill"), "1")
             .with_context(|| format!("failed to kill machine `{}`", self.name))?;
         boot_loop.wait()?;
-        wait(PATIENCE, PAUSE, || {
-            let events = fs::read_to_string(group.join("cgroup.events"))?;
-            Ok(events.contains("populated 0").then_some(()))
-        })
-        .context("processes of the machine survive SIGKILL")?;
+        wait(PATIENCE, PAUSE, || told("populated 0"))
+            .context("processes of the machine survive SIGKILL")?;
+        fs::write(group.join("cgroup.freeze"), "0")?;
         Ok(())
     }
 
