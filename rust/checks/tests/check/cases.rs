@@ -1,8 +1,8 @@
-//! What hosts in all kinds of trouble answered, and what the checks make of it: `modules/<concern>/cases/<page>.txt`,
+//! What hosts in all kinds of trouble answered, and what the checks make of it: `modules/<concern>/cases/answers.txt`,
 //! judged on the hosts of the folder's examples, as `concern test` does; where checks are in Rust
-//! `tests/cases/<concern>/<page>.txt`, judged on hosts of the tests' inventory.
+//! `tests/cases/<concern>.txt`, judged on hosts of the tests' inventory.
 //!
-//! A page holds the cases of one query, or of a few that belong together ([`case`] has the format). Answers of macOS
+//! A page holds the cases of one concern ([`case`] has the format). Answers of macOS
 //! (`mac-…`, `mlx/job`, `mlx/listening`) are stand-ins, written after the formats that Apple documents; those named
 //! `real-…` came from the program itself, and `recorded` names the machine.
 //! `INSTA_UPDATE=always` writes the verdicts.
@@ -42,10 +42,9 @@ pub(crate) fn pages() -> Vec<(PathBuf, Vec<Case>)> {
         entries.map(|entry| entry.unwrap().path()).collect()
     };
     let modules = below(here.join("../../modules")).into_iter();
-    let folders = modules.map(|concern| concern.join("cases"));
-    folders
+    modules
+        .flat_map(|concern| below(concern.join("cases")))
         .chain(below(here.join("tests/cases")))
-        .flat_map(below)
         .map(|path| page(path.to_str().unwrap()))
         .collect()
 }
@@ -133,15 +132,13 @@ pub(crate) fn judge(case: &Case) -> Vec<CheckResult> {
 fn every_recorded_answer_is_judged() {
     let (mut wrong, mut names, mut verdicts) = (Vec::new(), BTreeSet::new(), 0);
     for (path, mut cases) in pages() {
+        let of_link = path.ends_with("links.txt") || path.ends_with("links-throughput.txt");
         for case in &mut cases {
             let name = format!("{}: {}", case.query, case.name);
             assert!(!case.name.is_empty(), "{name}a case needs a name");
             assert!(names.insert(name.clone()), "two cases of {name}");
             let results = judge(case);
             let bad = results.iter().any(|one| one.status != CheckStatus::Pass);
-            let of_link = path
-                .parent()
-                .is_some_and(|folder| folder.ends_with("links"));
             assert!(bad || !of_link, "{name} is not bad at all");
             verdicts += results.len();
             case.verdict = case::verdict(&results);
