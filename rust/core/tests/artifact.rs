@@ -1,4 +1,5 @@
 //! Artifacts from their declaration to what a host is sent, and what it answers.
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
 
 use deployctl_core::artifact::{Collection, Job, read_freed};
 use deployctl_core::concern::Folders;
@@ -120,7 +121,22 @@ fn a_declaration_becomes_a_link_a_watched_path_and_a_job() {
         job.status(),
         gc.run(true)
     );
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    sh /var/lib/deployctl/artifacts/810f73112eed6544/stage.sh start
+    sh /var/lib/deployctl/artifacts/810f73112eed6544/stage.sh status
+    kind model
+    name tiny
+    base /srv/models/tiny
+    digest 774588b3828bdaa4d2ca5fe62cd89818d58022e448e4a5fe0fe2e9c1022b3183
+    url https://hub.example/lab/tiny/resolve/0123
+    credential /etc/deployctl/secrets/hub
+    min_free 20 /srv/models
+    total 40000000003
+    file ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356 3 a/config.json
+    file ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356 40000000000 model-00001.bin
+    sh /var/lib/deployctl/artifacts/gc/stage.sh gc --yes
+    /srv/models/tiny 774588b3828bdaa4d2ca5fe62cd89818d58022e448e4a5fe0fe2e9c1022b3183 2
+    ");
 }
 
 #[test]
@@ -221,7 +237,31 @@ fn what_a_host_makes_is_sent_with_its_program() {
         .filter(|file| file.name != "stage.sh")
         .map(|file| format!("== {}\n{}", file.name, String::from_utf8_lossy(&file.bytes)))
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    == wanted
+    kind model
+    name tiny
+    base /srv/models/tiny
+    digest 0a61a41a555c908608a7b70a01a792018be2514221f9378a374a9eb8fb1bd6c0
+    url https://hub.example/lab/tiny/resolve/0123
+    credential /etc/deployctl/secrets/hub
+    min_free 20 /srv/models
+    build yes
+    secret /etc/deployctl/secrets/index reader of index.example
+    total 40000000003
+    file ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356 3 a/config.json
+    file ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356 40000000000 model-00001.bin
+
+    == program/build.sh
+    echo "${#word} {{ word }} {% word %}"
+
+    == inputs/plan.txt
+    one
+    two
+
+    == variables
+    word='it'\''s'
+    "#);
 }
 
 #[test]
@@ -278,7 +318,23 @@ fn what_cannot_be_made_safely_is_rejected() {
         .collect();
     let module = MODULE.replace("\n[[unit]]", &format!("{BUILD}\n[[unit]]"));
     let missing = attempt_with(module, &[], &tiny(), &json!([])).expect_err("no program");
-    insta::assert_snapshot!(format!("{}\n{missing}", told.join("\n")));
+    insta::assert_snapshot!(format!("{}\n{missing}", told.join("\n")), @r#"
+    {"inputs":{"a/b":"x"}}
+      modules/weights/ubuntu/module.toml:17: host `box`: `inputs`: `a/b` is in a folder
+    {"inputs":{"../b":"x"}}
+      modules/weights/ubuntu/module.toml:17: host `box`: `inputs`: `../b` is in a folder
+    {"inputs":{"a":5}}
+      modules/weights/ubuntu/module.toml:17: host `box`: `inputs`: the value of `a` is no text
+    {"inputs":"a"}
+      modules/weights/ubuntu/module.toml:17: host `box`: `inputs`: a string is no map
+    {"variables":{"PATH":"/tmp"}}
+      modules/weights/ubuntu/module.toml:18: host `box`: `variables`: `PATH` is no lower-case name of a variable
+    {"variables":{"a b":"x"}}
+      modules/weights/ubuntu/module.toml:18: host `box`: `variables`: `a b` is no lower-case name of a variable
+    {"secret":"index"}
+      modules/weights/ubuntu/module.toml:19: host `box`: `secrets`: `index` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
+    modules/weights/ubuntu/module.toml:16: there is no template `modules/weights/ubuntu/maker/build.sh`
+    "#);
 }
 
 #[test]
@@ -353,18 +409,74 @@ fn what_cannot_be_fetched_safely_is_rejected() {
             format!("{case}: {errors}")
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(told.join("\n"), @"
+    no files: modules/weights/ubuntu/module.toml:8: host `box`: `files`: there are no files
+    no list: modules/weights/ubuntu/module.toml:8: host `box`: `files`: a number is no list of files
+    up: modules/weights/ubuntu/module.toml:8: host `box`: `files`: file 1: `../x` is not a valid path below a release: relative, normalised (no `.`, `..` or `//`), of letters, digits and `/._-+=@,`, at most 512, no name beginning with `.deployctl`
+    absolute: modules/weights/ubuntu/module.toml:8: host `box`: `files`: file 1: `/etc/passwd` is not a valid path below a release: relative, normalised (no `.`, `..` or `//`), of letters, digits and `/._-+=@,`, at most 512, no name beginning with `.deployctl`
+    blank: modules/weights/ubuntu/module.toml:8: host `box`: `files`: file 1: `a b` is not a valid path below a release: relative, normalised (no `.`, `..` or `//`), of letters, digits and `/._-+=@,`, at most 512, no name beginning with `.deployctl`
+    below a file: modules/weights/ubuntu/module.toml:8: host `box`: `files`: `a/b` is below the file `a`
+    twice: modules/weights/ubuntu/module.toml:8: host `box`: `files`: `a` is there twice
+    size: modules/weights/ubuntu/module.toml:8: host `box`: `files`: file 1: the size of `a` is no number of bytes
+    hash: modules/weights/ubuntu/module.toml:8: host `box`: `files`: file 1: the sha256 of `a` is not 64 lower-case hexadecimal digits
+    no hash: modules/weights/ubuntu/module.toml:8: host `box`: `files`: file 1: it has no `sha256`
+    http: modules/weights/ubuntu/module.toml:7: host `box`: `source`: `http://hub.example` is neither a URL that begins with `https://` nor the absolute path of a directory, nor `upload:` and a path below the repository
+    login: modules/weights/ubuntu/module.toml:7: host `box`: `source`: the URL has a login or a query, which plans would show; name a file with a token instead
+    query: modules/weights/ubuntu/module.toml:7: host `box`: `source`: the URL has a login or a query, which plans would show; name a file with a token instead
+    relative: modules/weights/ubuntu/module.toml:7: host `box`: `source`: `incoming` is neither a URL that begins with `https://` nor the absolute path of a directory, nor `upload:` and a path below the repository
+    base: modules/weights/ubuntu/module.toml:6: host `box`: `/var/lib/deployctl/x/current` is below `/var/lib/deployctl`, where nothing can be managed
+    keep: modules/weights/ubuntu/module.toml:11: host `box`: `keep`: is not from 1 to 16
+    credential: modules/weights/ubuntu/module.toml:9: host `box`: `credential`: `hub` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
+    programs: modules/weights/ubuntu/module.toml:12: host `box`: `programs`: a string is no list
+    a program: modules/weights/ubuntu/module.toml:12: host `box`: `programs`: `rm -rf` is no path and no name of a program
+    after: modules/weights/ubuntu/module.toml:13: host `box`: `after`: `sealed` is not a valid managed path: absolute, normalised (no `.`, `..`, `//` or trailing `/`), of letters, digits and `/._-@+:%=,`, at most 1024, no name above 200 or beginning with `.deployctl`
+    name: modules/weights/ubuntu/module.toml:5: host `box`: `name`: `Tiny` is not a valid artifact name: lower-case letters, digits and inner `._-`, at most 64
+    ");
     let two = json!({ "a": tiny()["tiny"], "b": tiny()["tiny"] });
     let mut same = two.clone();
     same["b"]["base"] = json!("/srv/models/a");
     assert!(attempt(&two, &json!([])).is_ok());
-    insta::assert_snapshot!(attempt(&same, &json!([])).expect_err("one folder for two"));
+    insta::assert_snapshot!(attempt(&same, &json!([])).expect_err("one folder for two"), @"
+    modules/weights/ubuntu/module.toml:6: host `box`: `/srv/models/a/current` is written by modules/weights/ubuntu/module.toml:6 already
+    modules/weights/ubuntu/module.toml:6: host `box`: artifact `model b` is declared by modules/weights/ubuntu/module.toml:6 already
+    ");
 }
 
 #[test]
 fn what_gc_says_is_read_or_is_an_error() {
     let text = "deployctl-gc 1\ncurrent 20 /srv/a/releases/1\nfree 8 /srv/a/releases/2\nbegun 5 /srv/a/releases/3.part\nstuck 1 /srv/\u{1b}x\nend\n";
-    insta::assert_debug_snapshot!(read_freed(text.as_bytes()));
+    insta::assert_debug_snapshot!(read_freed(text.as_bytes()), @r#"
+    Ok(
+        [
+            Freed {
+                path: "/srv/a/releases/1",
+                bytes: 20480,
+                kept: Some(
+                    "in use",
+                ),
+            },
+            Freed {
+                path: "/srv/a/releases/2",
+                bytes: 8192,
+                kept: None,
+            },
+            Freed {
+                path: "/srv/a/releases/3.part",
+                bytes: 5120,
+                kept: Some(
+                    "declared, and not whole yet",
+                ),
+            },
+            Freed {
+                path: "/srv/",
+                bytes: 1024,
+                kept: Some(
+                    "cannot be removed",
+                ),
+            },
+        ],
+    )
+    "#);
     for cut in 0..text.len() - 1 {
         assert!(read_freed(&text.as_bytes()[..cut]).is_err(), "{cut}");
     }

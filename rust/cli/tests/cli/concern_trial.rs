@@ -201,7 +201,36 @@ fn what_the_platforms_get_differently_is_told_or_has_its_reason() {
     let stale = told();
     edit(&env, manifest, "= \"none\"\n\n", "= \"\"\n\n");
     let without_reason = told();
-    insta::assert_snapshot!([unlisted, listed, stale, without_reason].join("\n==\n"));
+    insta::assert_snapshot!([unlisted, listed, stale, without_reason].join("\n==\n"), @r#"
+    exit code: 4
+    web
+      fail   web/parity  `option services.web.enable` is on NixOS alone; `sysctl vm.swappiness` is on NixOS alone: `1`; `unit web.service [Service] Nice` is on Ubuntu alone: `5`; and 1 more
+             expected  Ubuntu and NixOS get the same of the same facts, or `[parity]` says why not
+             hint      make them the same, or give the reason in `[parity]` of concern.toml: `"option services.web.enable" = "…"`
+
+    web: 15 passed, 1 failed
+
+    ==
+    exit code: 0
+    web: 16 passed
+
+    ==
+    exit code: 4
+    web
+      fail   web/parity  `[parity]` lists `option services.*`, where no example shows a difference
+             expected  Ubuntu and NixOS get the same of the same facts, or `[parity]` says why not
+             hint      take it out, or add an example that shows it
+
+    web: 15 passed, 1 failed
+
+    ==
+    exit code: 2
+    web
+      fail   web/folder  modules/web/concern.toml:1: `[parity]` gives no reason for `sysctl vm.swappiness`
+             expected  every file of the folder can be read
+
+    web: 1 failed
+    "#);
 }
 
 #[test]

@@ -243,5 +243,38 @@ fn what_cannot_be_built_from_is_said_at_once() {
     add("no source", &kernel(&env, &path, &["build", "cuda"]));
     env.edit("/hosts/cuda/architecture", json!("aarch64"));
     add("another machine", &kernel(&env, &path, &["build", "cuda"]));
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(text, @r#"
+    ## no tools
+    exit code: 2
+    error: cuda: missing: `make`, `gcc`, `flex`, `bison`, `pahole`, `bc`, `cpio`, `depmod`, `dh`, `dpkg-buildpackage`, `openssl`, `perl`, `python3`, `rsync`, `tar`, `xz`
+      hint: apt-get install bc bison cpio debhelper dpkg-dev dwarves flex gcc kmod make openssl perl python3 rsync tar xz-utils
+    ## no tools for a configuration
+    exit code: 2
+    error: cuda: missing: `make`, `gcc`, `flex`, `bison`, `pahole`
+      hint: apt-get install bison dwarves flex gcc make
+    ## a stock kernel
+    exit code: 2
+    error: `linode` runs its distribution's kernel
+      hint: declare `kernel.flavour = "custom"` to build one; `deployctl kernel config` only compares
+    ## two hosts
+    exit code: 2
+    error: `[cl]*` is more than one host
+      hint: this command is about one host at a time
+    ## no configuration
+    exit code: 2
+    error: cuda: `DIR/base` is no kernel configuration
+      hint: name the configuration of a kernel that boots the host: `--config FILE`, such as its `/boot/config-RELEASE`
+    ## no base
+    exit code: 2
+    error: cuda: no configuration to start from: `DIR/base` does not exist
+      hint: name the configuration of a kernel that boots the host: `--config FILE`, such as its `/boot/config-RELEASE`
+    ## no source
+    exit code: 2
+    error: cuda: `DIR/source` is no source of a Linux kernel: it has no `Kconfig`
+      hint: name an unpacked source or its tarball, such as `/usr/src/linux-source-6.8.0.tar.bz2` of package linux-source
+    ## another machine
+    exit code: 9
+    error: cuda: this machine is `x86_64`; the host is `aarch64`
+      hint: build it on the host itself, or on a machine of its kind
+    "#);
 }

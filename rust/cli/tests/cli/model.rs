@@ -146,7 +146,40 @@ fn a_token_opens_what_is_gated() {
         .iter()
         .map(|it| it.all().replace(&folder, ""))
         .collect();
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(said.join("\n"), @"
+    exit code: 7
+    --- stdout
+    --- stderr
+    warning: others can read the token file `DIR/token` (mode 0644)
+      hint: chmod 600 DIR/token
+    error: `https://127.0.0.1:PORT/api/models/lab/gated/revision/main` answered 403: Access to model lab/gated is restricted. Log in.
+      hint: see whether the token is valid and may read this; a model may have a licence that its page asks you to accept
+
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: `DIR/token` holds no token in its first line
+      hint: a token has letters, digits and `._~+/=-`, and no blanks
+
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: `DIR/token` holds no token in its first line
+      hint: a token has letters, digits and `._~+/=-`, and no blanks
+
+    exit code: 7
+    --- stdout
+    --- stderr
+    error: `https://127.0.0.1:PORT/api/models/lab/gated/revision/main` answered 401: Access to model lab/gated is restricted. Log in.
+      hint: give a token with `--token-file`, or see whether there is such a repository; a model may have a licence that its page asks you to accept
+
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: cannot read `nowhere`
+      cause: No such file or directory (os error 2)
+      hint: name a file with a token of the hub in its first line as `--token-file`
+    ");
 }
 
 #[test]

@@ -192,7 +192,24 @@ fn every_exit_status_of_a_switch_has_its_words() {
             assert_eq!(times, expected, "{point} {status}: {}", host.calls());
         }
     }
-    insta::assert_snapshot!("switch", text);
+    insta::assert_snapshot!(text, @"
+    Nixos test 1: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: it was refused before the switch, or could not go on: error: Pre-switch check `enoughSpace' failed
+    Nixos test 2: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation script failed: Failed to run activate script
+    Nixos test-after 2: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation script failed: activating the configuration... Activation script snippet 'users' failed (1)
+    Nixos test 3: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation ended with 3: Out of memory
+    Nixos test-after 4: rolled-back Step units failed: `app.service`
+    Nixos test-after 4: activated 
+    Nixos test-after 4: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: units failed: activating the configuration... error: Failed to reload user units
+    Nixos test 100: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: the init that runs is incompatible with it, so nothing was switched: the host has to be rebooted into it
+    Nixos lock : rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: another switch is at work on this host: it holds `/run/nixos/switch-to-configuration.lock`
+    Darwin test 1: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation ended with 1: error: Pre-switch check `enoughSpace' failed
+    Darwin test 2: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation wants to be run by root: Failed to run activate script
+    Darwin test-after 2: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation wants to be run by root: setting up /etc... Activation script snippet 'users' failed (1)
+    Darwin test 3: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation ended with 3: Out of memory
+    Darwin test-after 4: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation ended with 4: warning: the following units failed: app.service, bad.service  × app.service - App
+    Darwin test-after 4: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation ended with 4: setting up /etc... warning: the following units failed: bad.service
+    Darwin test-after 4: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation ended with 4: setting up /etc... error: Failed to reload user units
+    ");
 }
 
 #[test]
@@ -415,7 +432,18 @@ fn what_cannot_be_activated_is_refused_before_anything_changes() {
                 std::os::unix::fs::symlink(NEW, current).unwrap();
             });
         }
-        insta::allow_duplicates! { insta::assert_snapshot!("refused", text) };
+        insta::allow_duplicates! { insta::assert_snapshot!(text, @"
+        Nixos, not copied: Validate `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` is not in this host's store: error: path '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new' is not valid
+        Nixos, no system: Validate `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` is no system: it has no `bin/switch-to-configuration`
+        Nixos, damaged: Validate this host's store is damaged: path '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new' was modified!; `nix-store --repair-path` may mend it
+        Nixos, nothing to go back to: Checkpoint `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` runs here and cannot be gone back to: it has no `bin/switch-to-configuration`
+        Nixos, another system by now: Stale another system runs since the plan was made: `/run/current-system` leads to `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`
+        Darwin, not copied: Validate `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` is not in this host's store: error: path '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new' is not valid
+        Darwin, no system: Validate `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new` is no system: it has no `activate`
+        Darwin, damaged: Validate this host's store is damaged: path '/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new' was modified!; `nix-store --repair-path` may mend it
+        Darwin, nothing to go back to: Checkpoint `/nix/store/0c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-old` runs here and cannot be gone back to: it has no `activate`
+        Darwin, another system by now: Stale another system runs since the plan was made: `/run/current-system` leads to `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`
+        ") };
     }
 }
 

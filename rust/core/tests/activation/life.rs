@@ -40,8 +40,36 @@ fn an_apply_is_activated_and_confirmed() {
             (Some(0), Phase::Activated),
             "{answer:?}"
         );
-        insta::allow_duplicates! { insta::assert_snapshot!("all_kinds", host.tree()) };
-        insta::allow_duplicates! { insta::assert_snapshot!("log", host.log("first-apply")) };
+        insta::allow_duplicates! { insta::assert_snapshot!(host.tree(), @r#"
+        /etc 0755 directory
+        /etc/changed 0600 "new\n"
+        /etc/created 0644 "quotes ' \" $x `y`\n"
+        /etc/deep 0755 directory
+        /etc/deep/er 0755 directory
+        /etc/deep/er/file 0640 ""
+        /etc/dir 0750 directory
+        /etc/dir/.in 0644 "in\n"
+        /etc/dir/in 0644 "in\n"
+        /etc/link -> a target/../with blanks
+        /etc/was-file -> changed
+        /etc/was-link 0644 "a file\n"
+        /var 0755 directory
+        /var/lib 0755 directory
+        "#) };
+        insta::allow_duplicates! { insta::assert_snapshot!(host.log("first-apply"), @"
+        ==> checkpoint files
+        skip(sandbox): dead-man timer of 600 s
+        ==> place /etc/changed
+        ==> place /etc/created
+        ==> place /etc/deep/er/file
+        ==> directory /etc/dir
+        ==> place /etc/dir/.in
+        ==> place /etc/dir/in
+        ==> link /etc/link
+        ==> link /etc/was-file
+        ==> place /etc/was-link
+        ==> remove /etc/gone
+        ") };
         let answer = host.confirm("first-apply");
         assert_eq!(
             (answer.exit, answer.phase()),

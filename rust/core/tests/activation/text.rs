@@ -389,13 +389,17 @@ pub(crate) fn bundles() -> Vec<Bundle> {
 
 #[test]
 fn scripts_are_straight_lines() {
-    insta::assert_snapshot!("nixos", system(Platform::Nixos).text());
-    insta::assert_snapshot!("darwin", system(Platform::Darwin).text());
-    insta::assert_snapshot!("files", files().text());
-    insta::assert_snapshot!("live", everything_live().text());
-    insta::assert_snapshot!("packages", packages().text());
-    insta::assert_snapshot!("removal", removal().text());
-    insta::assert_snapshot!("nothing", Draft::new().text());
+    let told = [
+        ("a system of NixOS", system(Platform::Nixos)),
+        ("a system of nix-darwin", system(Platform::Darwin)),
+        ("files", files()),
+        ("live", everything_live()),
+        ("packages", packages()),
+        ("removal", removal()),
+        ("nothing", Draft::new()),
+    ]
+    .map(|(name, draft)| format!("## {name}\n{}", draft.text()));
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 /// What a validator needs of a package to come is there before anything is changed; what it needs of others is theirs.

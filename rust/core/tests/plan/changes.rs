@@ -9,7 +9,32 @@ fn a_settled_host_has_an_empty_plan() {
     let plan = planned(|_| {});
     assert!(plan.is_empty());
     assert_eq!(plan.change_count(), 0);
-    insta::assert_json_snapshot!(plan);
+    insta::assert_json_snapshot!(plan, @r#"
+    {
+      "id": "9fe3ee27f35bb44d",
+      "host": "box",
+      "identity": {
+        "machine_id_sha256": "5a1e",
+        "hostname": "box"
+      },
+      "os": {
+        "id": "ubuntu",
+        "version": "24.04"
+      },
+      "boot_id": "b007",
+      "base_generation": 4,
+      "failed_units": [],
+      "paths": [],
+      "packages": [],
+      "units": [],
+      "sysctls": [],
+      "modules": [],
+      "follow_ups": [],
+      "reboot": [],
+      "drift": [],
+      "findings": []
+    }
+    "#);
 }
 
 #[test]

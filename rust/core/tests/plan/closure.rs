@@ -281,7 +281,38 @@ fn a_session_guards_units_of_a_system_too() {
                 false
             )
         ),
-    ]));
+    ]), @"
+    ## restarted in hours
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    refuse [guard] `trading-gateway.service` would be touched while the trading session is open (Mon-Fri 10:00 to 16:12 Australia/Sydney)
+        wait until 16:12, or `--force`
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+
+    ## restarted after hours
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+
+    ## restarted by force
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    warn [guard] `trading-gateway.service` would be touched while the trading session is open (Mon-Fri 10:00 to 16:12 Australia/Sydney)
+        done all the same (`--force`)
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+
+    ## kept
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+    note [restart] `trading.service` keeps running as it is, though it changed
+        restart it when that suits: `systemctl restart trading.service`
+
+    ## another's name
+    system nixos-system-box-26.05.1 -> nixos-system-box-26.05.2
+    note [lockout] whether `operator` can log in to the new system is not read beforehand
+        it is committed only once a new connection came in; else it goes back
+    ");
 }
 
 #[test]

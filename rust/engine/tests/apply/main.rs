@@ -1,6 +1,7 @@
 //! The rollout against a scripted host and a clock that only moves when the engine waits: what happens, in
 //! what order, and how it ends.
 
+#![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -144,7 +145,42 @@ async fn a_host_that_never_comes_back_is_open_and_not_waited_for_for_ever() {
         Call::Run(_) if n == 2 => Reply::Fail(lost()),
         _ => refused_connection(),
     });
-    insta::assert_snapshot!(story.told(Interrupt::never()).await);
+    insta::assert_snapshot!(story.told(Interrupt::never()).await, @r#"
+      put /var/lib/deployctl/applies/1795392000-abcdef
+      run start 1795392000-abcdef
+       0.0s PhaseEntered("activating")
+      run status 1795392000-abcdef 0
+       0.1s LinkLost("the connection to `op@host` was lost: the connection was terminated")
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+      reconnect
+    => Open { reason: Problem { message: "`host`: the connection to `op@host` was lost: the connection was terminated; then no connection to `op@host`: Connection refused; last heard of at 00:00:00Z: activating", hint: Some("what is not confirmed, the host puts back by itself: ask `deployctl status` once it can be reached") }, until: Some(1795392180) }
+    "#);
 }
 
 #[tokio::test]

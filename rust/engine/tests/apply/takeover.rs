@@ -183,7 +183,32 @@ async fn what_is_said_of_it_follows_from_what_was_heard() {
         ("no id", steal("x", back, hears(back)).await),
     ];
     let told = told.map(|(case, told)| format!("## {case}\n{told}\n"));
-    insta::assert_snapshot!(told.concat());
+    insta::assert_snapshot!(told.concat(), @r#"
+    ## heard
+    free: apply `1795392000-abcdef` of `bob@desk` was rolled back first
+    ## the answer is lost, the host is not
+    free: apply `1795392000-abcdef` of `bob@desk` was rolled back first
+    ## the answer is garbage, what comes then is not
+    free: apply `1795392000-abcdef` of `bob@desk` was rolled back first
+    ## confirmed meanwhile
+    free: apply `1795392000-abcdef` of `bob@desk` was confirmed meanwhile
+    ## put back, and nobody gets in
+    RollbackFailed { reason: "apply `1795392000-abcdef` of `bob@desk` was rolled back first; files and units were put back and verified, but no new login becomes root: no connection to `op@host`: Connection refused", hint: "on its console, as root: `mkdir -p /run/sshd`, `sshd -t`, `systemctl restart ssh`, until you can log in; `deployctl status` then says how it stands" }
+    ## the answer is lost, and nobody gets in
+    Open { reason: Problem { message: "`op@host`: apply `1795392000-abcdef` of `bob@desk`: it was to be rolled back first, and how that ended was not heard: no connection to `op@host`: Connection refused", hint: Some("ask `deployctl status` once it can be reached") }, until: None }
+    ## garbage, and nobody gets in
+    Open { reason: Problem { message: "`op@host`: apply `1795392000-abcdef` of `bob@desk`: it was to be rolled back first, and how that ended was not heard: the host's answer is no status frame: it begins with `<html>502</html>`", hint: Some("ask `deployctl status` once it can be reached") }, until: None }
+    ## garbage alone
+    Open { reason: Problem { message: "`op@host`: apply `1795392000-abcdef` of `bob@desk`: it was to be rolled back first, and how that ended was not heard: the host's answer is no status frame: it begins with `<html>502</html>`", hint: Some("ask `deployctl status` once it can be reached") }, until: None }
+    ## an answer about no apply
+    Open { reason: Problem { message: "`op@host`: apply `1795392000-abcdef` of `bob@desk`: it was to be rolled back first, and how that ended was not heard: the host knows nothing of it", hint: Some("ask `deployctl status` once it can be reached") }, until: None }
+    ## it is still open
+    Open { reason: Problem { message: "`op@host`: apply `1795392000-abcdef` of `bob@desk` was to be rolled back first, and stays in phase `activated`", hint: Some("ask `deployctl status` how it ended, then apply again") }, until: None }
+    ## its rollback failed
+    RollbackFailed { reason: "apply `1795392000-abcdef` of `bob@desk` was to be rolled back first: left: `/etc/x`", hint: "`deployctl status` says what is left; mend that, then on its console, as root: `sh /var/lib/deployctl/host.sh rollback`; or take the host as it is: `deployctl rollback HOST --abandon`" }
+    ## no id
+    Open { reason: Problem { message: "`op@host`: apply `x` of `bob@desk`: it was to be rolled back first, and how that ended was not heard: its id is not valid", hint: Some("ask `deployctl status` once it can be reached") }, until: None }
+    "#);
 }
 
 /// Whatever ends the request: who comes in afterwards hears how it stands, and that alone counts.

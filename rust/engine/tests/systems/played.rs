@@ -216,7 +216,38 @@ async fn a_system_that_does_not_get_there_is_explained() {
     ] {
         said.push_str(&failing(" copy ", words).await);
     }
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(said, @r#"
+    `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv` failed with exit code 3
+      hint: `nix log /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv` shows all of its log
+      log: half a log
+    `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv` failed with exit code 2
+      hint: `nix log /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-a-1.drv` shows all of its log
+      log: one
+      log: two
+    nothing here can build for aarch64-darwin, which `a-1` needs
+      hint: name a remote builder in `nix.conf` (`builders`), or let the host build: `nix.build_on = "host"`
+    nothing here can build for x86_64-linux, which `a-1` needs
+      hint: name a remote builder in `nix.conf` (`builders`), or let the host build: `nix.build_on = "host"`
+    no space is left in the store of this computer
+      hint: on this computer, `nix-collect-garbage -d` makes room: it removes older generations
+    `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-src.drv` has another hash than its files say: it is `sha256-b`
+      hint: `nix log /nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-src.drv` shows all of its log
+    `system` cannot be built: opening lock file '/nix/var/nix/db/big-lock': Permission denied
+    `system` failed without a word
+    `linode` takes no unsigned paths from its login, and trusts no signature of `/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-dep`
+      hint: add your public key to the host's `nix.trusted_public_keys` and pass its private half by `--signing-key-file`; the first time, apply as root, or by sudo without a password
+    `linode` takes no unsigned paths from its login, and trusts no signature of `/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-dep`
+      hint: add your public key to the host's `nix.trusted_public_keys` and pass its private half by `--signing-key-file`; the first time, apply as root, or by sudo without a password
+    no space is left in the store of `linode`
+      hint: on the host, `nix-collect-garbage -d` makes room: it removes older generations, but for those that deployctl keeps
+    `linode` has no `nix-daemon`
+      hint: install Nix there, or log in as a user whose `PATH` has it
+    the connection to `linode` broke while its system was copied: ssh: connect to host 192.0.2.1 port 22: Connection refused
+      hint: try again: what was copied is not copied twice
+    `linode` does not let us copy as root: sudo: a password is required
+      hint: allow the login `nix-daemon` by sudo without a password, or sign what is copied: `--signing-key-file`
+    cannot copy the system to `linode`: hash mismatch importing path '/nix/store/2c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-dep'; specified: sha256-a
+    "#);
 }
 
 async fn failing(command: &str, words: &str) -> String {

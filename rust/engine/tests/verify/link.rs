@@ -254,7 +254,41 @@ async fn a_server_that_does_not_start_is_an_error_and_no_question_is_asked() {
         let told = told_with_log(World::new(&HOSTS), served(start, ":")).await;
         let _ = writeln!(pages, "-- {story}\n{told}");
     }
-    insta::assert_snapshot!(pages);
+    insta::assert_snapshot!(pages, @r#"
+    -- fails
+       0s cuda ! Measuring("lan: x cuda → mac-mini")
+       0s mac-mini: ask lan/x/cuda-to-mac-mini/start
+       0s mac-mini: ask lan/x/cuda-to-mac-mini/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/x/cuda-to-mac-mini error, asked 1×
+          the server on `mac-mini` could not be started (status 1): no port
+    -- on mac-mini
+    running: false
+    -- mute
+       0s cuda ! Measuring("lan: x cuda → mac-mini")
+       0s mac-mini: ask lan/x/cuda-to-mac-mini/start
+       0s mac-mini: ask lan/x/cuda-to-mac-mini/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/x/cuda-to-mac-mini error, asked 1×
+          `mac-mini` does not say what server it started
+    -- on mac-mini
+    running: false
+    -- wordy
+       0s cuda ! Measuring("lan: x cuda → mac-mini")
+       0s mac-mini: ask lan/x/cuda-to-mac-mini/start
+       0s mac-mini: ask lan/x/cuda-to-mac-mini/stop
+    => cuda
+    => mac-mini
+    => link lan
+       lan/x/cuda-to-mac-mini error, asked 1×
+          `mac-mini` does not say what server it started
+    -- on mac-mini
+    running: false
+    "#);
 }
 
 #[tokio::test]

@@ -167,7 +167,42 @@ async fn an_upload_that_fails_costs_the_checks_that_need_it_alone() {
         let told = world.tell(vec![("cuda", checks)], Vec::new()).await;
         let _ = writeln!(pages, "-- {story}\n{told}");
     }
-    insta::assert_snapshot!(pages);
+    insta::assert_snapshot!(pages, @r#"
+    -- full
+       0s cuda: ask plain lease
+       0s cuda: ask shipment
+       0s cuda: put 2 KiB into /var/cache/deployctl/.incoming-…
+       0s cuda: reconnect
+       0s cuda: ask shipment
+       0s cuda ! Measuring("load")
+       0s cuda: ask load
+    => cuda
+       plain pass, asked 1×
+          good
+       ring error, asked 0×
+          `op@cuda:22` could not unpack files into `/var/cache/deployctl`: no space left; look for a full or read-only file system there
+       after skip, asked 0×
+          not asked: `ring` did not pass
+       load pass, asked 1×
+          good
+    -- cut
+       0s cuda: ask plain lease
+       0s cuda: ask shipment
+       0s cuda: put 2 KiB into /var/cache/deployctl/.incoming-…
+       0s cuda: ask shipment
+       0s cuda ! Measuring("load")
+       0s cuda: reconnect
+       0s cuda: ask load
+    => cuda
+       plain pass, asked 1×
+          good
+       ring error, asked 0×
+          the connection to `op@cuda:22` was lost: it is gone
+       after skip, asked 0×
+          not asked: `ring` did not pass
+       load pass, asked 1×
+          good
+    "#);
 }
 
 #[tokio::test]

@@ -53,5 +53,32 @@ fn what_selectors_select() {
         };
         let _ = writeln!(table, "{:<20} → {said}", words.join(" "));
     }
-    insta::assert_snapshot!(table);
+    insta::assert_snapshot!(table, @"
+                         → cuda linode mac-mini macbook
+    cuda                 → cuda
+    linode cuda          → cuda linode
+    linode,cuda          → cuda linode
+    mac*                 → mac-mini macbook
+    mac-????             → mac-mini
+    @gpu                 → cuda
+    @linux mac-mini      → cuda linode mac-mini
+    @linux !linode       → cuda
+    !@mac                → cuda linode
+    !mac* !cuda          → linode
+    cudaa                → error: no host is called `cudaa` (hint: did you mean `cuda`?)
+    toaster              → error: no host is called `toaster` (hint: known hosts: cuda, linode, mac-mini, macbook)
+    gpu                  → error: no host is called `gpu` (hint: did you mean `@gpu`?)
+    @gpus                → error: no host has the tag `gpus` (hint: did you mean `@gpu`?)
+    @kitchen             → error: no host has the tag `kitchen` (hint: known tags: @controller, @gpu, @inference, @linux, @mac, @production, @trading, @wan)
+    win*                 → error: no host's name fits `win*` (hint: known hosts: cuda, linode, mac-mini, macbook)
+    [                    → error: `[` is not a glob: unclosed character class; missing ']'
+    !nobody              → error: no host is called `nobody` (hint: known hosts: cuda, linode, mac-mini, macbook)
+    cuda !cuda           → error: `cuda !cuda` leaves no host
+    !*                   → error: `!*` leaves no host
+                         → error: an empty selector selects nothing; leave it out to mean all hosts
+                         → error: an empty selector selects nothing; leave it out to mean all hosts
+    ,                    → error: an empty selector selects nothing; leave it out to mean all hosts
+    cuda                 → error: an empty selector selects nothing; leave it out to mean all hosts
+    cuda,                → cuda
+    ");
 }

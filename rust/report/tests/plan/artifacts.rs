@@ -27,7 +27,36 @@ fn artifacts_come_first_with_source_and_size() {
             text::plan(&plan, false, Style::Plain)
         })
         .collect();
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    box  3 changes: 1 file, 1 unit, 1 artifact  (plan 7030183deb0f92d4, from generation 4)
+      artifacts
+        model tiny  new 883fa96e1100  3.7 GiB in 2 files  [models]
+            from https://hub.example/lab/tiny/resolve/0123
+      files
+        + /srv/models/tiny/current  new link to releases/883fa96e1100b8eaede3741aa522d51da6f4801243f03b357516d3618074d033  [models]
+      units
+        restart  reader.service  `/srv/models/tiny/current` changed; up to 90 s
+    box  3 changes: 1 file, 1 unit, 1 artifact  (plan fdd98145aed67827, from generation 4)
+      artifacts
+        model tiny  d9298a10d1b0 → 883fa96e1100  3.7 GiB in 2 files, 1.2 GiB of it there  [models]
+            from https://hub.example/lab/tiny/resolve/0123
+      files
+        ~ /srv/models/tiny/current  link to releases/883fa96e1100b8eaede3741aa522d51da6f4801243f03b357516d3618074d033, was link to releases/d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa  [models]
+      units
+        restart  reader.service  `/srv/models/tiny/current` changed; up to 90 s
+    box  3 changes: 1 file, 1 unit, 1 artifact  (plan fdd98145aed67827, from generation 4)
+      artifacts
+        model tiny  d9298a10d1b0 → 883fa96e1100  3.7 GiB in 2 files, staged already  [models]
+            from https://hub.example/lab/tiny/resolve/0123
+      files
+        ~ /srv/models/tiny/current  link to releases/883fa96e1100b8eaede3741aa522d51da6f4801243f03b357516d3618074d033, was link to releases/d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa  [models]
+      units
+        restart  reader.service  `/srv/models/tiny/current` changed; up to 90 s
+    box  1 change: 1 artifact  (plan 07bba13422599685, from generation 4)
+      artifacts
+        model tiny  883fa96e1100, which is missing  3.7 GiB in 2 files  [models]
+            from https://hub.example/lab/tiny/resolve/0123
+    ");
     let sent = planned(|case| {
         model(case, HeldRelease::Part(5), None);
         for artifact in case.rendered.artifacts.values_mut() {
@@ -66,7 +95,14 @@ fn artifacts_come_first_with_source_and_size() {
         ),
     ];
     let ends = report("stage", ends);
-    insta::assert_snapshot!(text::report(&ends, Style::Plain));
+    insta::assert_snapshot!(text::report(&ends, Style::Plain), @"
+    a  all of it is staged already
+    b  staged: 2 artifacts, 4.6 GiB transferred
+    c  not staged, nothing was changed: `c`: model tiny: no room
+      hint: make room
+
+    a: staged · b: staged · c: not staged
+    ");
     assert_eq!(ends.verdict(false).code(), 7);
 }
 
@@ -100,10 +136,24 @@ fn a_first_step_is_told_before_and_after() {
         first_step: Some(1),
         ..host("box", outcome, Some(plan.clone()))
     });
-    insta::assert_snapshot!(
-        "a_first_step_is_told_after",
-        text::report(&report("apply", ends.to_vec()), Style::Plain)
-    );
+    insta::assert_snapshot!(text::report(&report("apply", ends.to_vec()), Style::Plain), @"
+    box  committed as generation 2: 3 changes: 1 file, 1 unit, 1 artifact
+      a first step is committed as generation 1, without model tiny
+    box  not staged, nothing more was changed: `box`: model tiny: no room
+      hint: make room
+      a first step is committed as generation 1, without model tiny
+    box  refused, nothing more was touched
+      `box`: model tiny: no room
+        hint: make room
+      a first step is committed as generation 1, without model tiny
+    box  rolled back: a gate failed
+      everything was put back and verified, and a new login became root
+      a first step is committed as generation 1, without model tiny
+    box  interrupted before anything more was changed
+      a first step is committed as generation 1, without model tiny
+
+    box: generation 2 · box: not staged · box: refused · box: rolled back · box: interrupted
+    ");
     // Other programs read it, too.
     let about = text::About {
         at: "2026-11-23T06:53:29Z".into(),

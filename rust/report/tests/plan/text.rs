@@ -77,7 +77,36 @@ fn plans_of_several_hosts() {
         false,
         Style::Plain,
     );
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @"
+    box  4 changes: 1 file, 1 package, 1 unit, 1 sysctl  (plan dccca8452502db1a, from generation 4)
+      files
+        < /etc/app/key  back to what it was before deployctl  [no longer declared]
+      packages (a rollback keeps them)
+        app  no longer held; it stays installed
+      kernel settings
+        vm.swappiness  1, back to what it was before deployctl
+      units
+        restart  app.service  `/etc/app/key` changed; up to 90 s
+
+    box  nothing to change  (plan 9fe3ee27f35bb44d, from generation 4)
+
+    box  1 change: 1 file  (plan 0f9e0a255c38f4db, from generation 4)
+      files
+        + /etc/ssh/sshd_config.d/00-deployctl.conf  new, 0644 root:root, 1 line  [ssh]
+      note: the host itself asks for a reboot (`/run/reboot-required`)
+      refused: sshd would no longer let `operator` in: `AllowUsers` names `root` in `/etc/ssh/sshd_config.d/00-deployctl.conf:1`
+        hint: add `operator` to `ssh.allow_users`
+      refused: `/` has 1 MiB free; 65 MiB are needed
+        hint: make room: `du -xh --max-depth=2 / | sort -h | tail`
+      nothing of this is applied while something refuses it
+
+    mac-mini  skip: darwin needs a closure
+
+    gone  unreachable: no connection to `operator@gone:22`: connection timed out
+      hint: is it on?
+
+    cuda: 4 changes · linode: unchanged · locked: would be refused · mac-mini: skip: darwin needs a closure · gone: unreachable
+    ");
 }
 
 #[test]
@@ -378,7 +407,36 @@ fn nothing_that_a_host_sent_steers_the_terminal() {
     ]
     .concat();
     assert!(!told.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'));
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(told, @r"
+    box  4 changes: 1 file, 1 package, 1 unit, 1 sysctl  (plan 356433ae6b1b12d9, from generation 4)
+      changed on the host since generation 4
+        vm.swappiness                  1 became \u{202e}x refused: nothing
+        app                            1.2-3 became 1.2-1
+        \u{202e}x\r\nrefused: nothing  \u{202e}x\r\nrefused: nothing became \u{202e}x\r\nrefused: nothing
+      files
+        ~ /etc/app/app.conf  edited  [app]
+            @@ -1,2 +1 @@
+            -\u{202e}x
+            -refused: nothing
+            +level = 2
+      packages (a rollback keeps them)
+        app  upgrade \u{202e}x\r\nrefused: nothing to 1.2-3
+      kernel settings
+        vm.swappiness  \u{202e}x\r\nrefused: nothing to 1
+      units
+        restart  app.service  \u{202e}x\r\nrefused: nothing; up to 90 s
+      a reboot is needed before all of it is in effect (deployctl does not reboot)
+        \u{202e}x\r\nrefused: nothing
+      warning: \u{202e}x\r\nrefused: nothing
+        hint: \u{202e}x\r\nrefused: nothing
+    box  3 changes behind our back
+        vm.swappiness                  1 became \u{202e}x refused: nothing
+        app                            1.2-3 became 1.2-1
+        \u{202e}x\r\nrefused: nothing  \u{202e}x\r\nrefused: nothing became \u{202e}x\r\nrefused: nothing
+    box  has changes
+      its log:
+      | \u{202e}
+    ");
 }
 
 #[test]

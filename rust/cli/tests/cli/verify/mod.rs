@@ -37,7 +37,29 @@ fn what_is_right_and_what_is_not() {
     lab.babbles("desk", "disk");
     let bad = lab.run(&["verify"]);
     assert_eq!(bad.code, 4);
-    insta::assert_snapshot!("two-fail", bad.all());
+    insta::assert_snapshot!(bad.all(), @"
+    exit code: 4
+    --- stdout
+    box   2 passed, 1 failed
+      pass   extra/check/disk  disk 300 GiB
+      pass   extra/check/heat  54.5
+    desk  2 passed, 1 unreadable
+      pass   extra/check/door  the door is closed
+      pass   extra/check/heat  54.5
+    nothing accepted yet of box, desk: `--accept` takes this as right
+
+    box
+      fail   extra/check/door  the door is open  [gate]
+             expected  contains `closed`
+             hint      `closed` is not in its answer
+    desk
+      error  extra/check/disk  not UTF-8 after 0 bytes
+             expected  matches `^disk [0-9]+ GiB$`
+             found     ��
+
+    box: 2 passed, 1 failed · desk: 2 passed, 1 unreadable
+    --- stderr
+    ");
 }
 
 #[test]

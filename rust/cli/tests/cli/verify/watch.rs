@@ -86,7 +86,21 @@ fn only_changes_are_told_and_the_last_round_decides() {
     let (code, err) = watching.stop();
     assert_eq!(code, 4);
     insta::with_settings!({filters => [(r"\d\d:\d\d:\d\d", "TIME"), (r"/tmp/\.tmp\w+", "DIR")]}, {
-        insta::assert_snapshot!(format!("{told}\n--- stderr\n{err}"));
+        insta::assert_snapshot!(format!("{told}\n--- stderr\n{err}"), @"
+        box  3 passed
+          pass   extra/check/disk  disk 300 GiB
+          pass   extra/check/door  the door is closed
+          pass   extra/check/heat  54.5
+        nothing accepted yet of box: `--accept` takes this as right
+
+        box: 3 passed
+        TIME  box  extra/check/heat  pass became fail  90
+        TIME  box  extra/check/heat  fail became pass  40
+        TIME  box  extra/check/disk  pass became error  not UTF-8 after 0 bytes
+        --- stderr
+        asked at TIME UTC, again every 1 s; Ctrl-C ends it
+        interrupted: coming to an end; once more to leave at once
+        ");
     });
     // One connection for all rounds, and nothing kept but what differs.
     assert_eq!(lab.logins(), 1);
