@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deployctl_checks::link;
 use globset::Glob;
 
-use crate::hostile::subjects::subjects;
+use crate::hostile::subjects;
 
 /// A check's name, and how it is set: `**` for gates, `*` for those that load what they measure.
 type Name = (String, &'static str);

@@ -4,18 +4,20 @@
 //! `PROPTEST_CASES` says how many cases there are: a quarter of it, or of 256, each tried on every check.
 
 mod damage;
-pub(crate) mod subjects;
 
 use std::cell::Cell;
+use std::sync::LazyLock;
 
-use deployctl_checks::{CheckResult, CheckStatus, evaluate};
+use deployctl_checks::{Check, CheckResult, CheckStatus, checks, evaluate};
+use deployctl_core::inventory::host::Platform;
 use deployctl_core::query::Section;
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 
 use self::damage::{damage, plausible};
-use self::subjects::{Subject, subjects};
-use crate::host::section;
+use crate::host::{HOSTS, checks_of, good_answers, inventory, section};
+use crate::links;
+use crate::nixos::made;
 
 /// Statuses that the shell, a signal or a program may end with.
 fn status() -> impl Strategy<Value = i32> {
@@ -191,4 +193,47 @@ fn declared_and_not_there_is_a_failure() {
             assert!(broken, "{name}: {status:?}");
         }
     }
+}
+
+/// A check, and what a good host answers it where that is recorded.
+pub(crate) struct Subject {
+    pub(crate) host: String,
+    pub(crate) check: Check,
+    pub(crate) good: Option<Section>,
+}
+
+/// All of them.
+pub(crate) fn subjects() -> &'static [Subject] {
+    static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(all);
+    &SUBJECTS
+}
+
+fn all() -> Vec<Subject> {
+    let mut all = Vec::new();
+    for host in HOSTS {
+        let good = good_answers(host);
+        let mut add = |name: String, checks: Vec<Check>| {
+            all.extend(checks.into_iter().map(|check| Subject {
+                host: name.clone(),
+                good: good.get(&check.query.id).cloned(),
+                check,
+            }));
+        };
+        let built = match inventory()
+            .hosts()
+            .iter()
+            .find(|(name, _)| name.as_str() == *host)
+        {
+            Some((_, facts)) if facts.platform.is_linux() => Platform::Nixos,
+            _ => Platform::Darwin,
+        };
+        add((*host).to_owned(), checks_of(host));
+        add(format!("{host}, built by Nix"), made(host, built, checks));
+    }
+    all.extend(links::subjects().map(|(link, good)| Subject {
+        host: format!("link {}", link.link),
+        check: link.check,
+        good,
+    }));
+    all
 }

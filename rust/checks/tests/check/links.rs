@@ -1,9 +1,8 @@
-//! Checks of links: what good ends answer, what bad ones do, and the shell that asks them.
+//! Checks of links: what good ends answer, and what bad ones do.
 
 mod mutations;
 mod own;
 mod server;
-mod shell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -18,12 +17,12 @@ use crate::good::all_pass;
 use crate::host::{facts, inventory, section};
 
 /// The links of the tests' inventory: a Linux host and a Mac.
-fn checks() -> Vec<LinkCheck> {
+pub(crate) fn checks() -> Vec<LinkCheck> {
     link::checks(inventory())
 }
 
 /// The same with a second Mac on the link, so that Macs ask Macs, too.
-fn three() -> &'static Inventory {
+pub(crate) fn three() -> &'static Inventory {
     static INVENTORY: LazyLock<Inventory> = LazyLock::new(|| {
         let mut raw = facts();
         let mut network = raw["hosts"]["mac-mini"]["network"].clone();

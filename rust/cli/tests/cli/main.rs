@@ -24,5 +24,4 @@ mod reference;
 mod sandbox;
 mod secret;
 mod systems;
-mod template;
 mod verify;

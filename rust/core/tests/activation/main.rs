@@ -8,7 +8,6 @@
 
 mod closure;
 mod closure_cut;
-mod closure_kept;
 #[path = "../../../../tests/lib/demand.rs"]
 mod demand;
 mod earlier;
@@ -16,7 +15,6 @@ mod full;
 mod headers;
 mod launchd;
 mod life;
-mod reasons;
 mod recovery;
 mod sandbox;
 #[path = "../shellcheck/mod.rs"]

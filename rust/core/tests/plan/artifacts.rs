@@ -3,8 +3,7 @@
 use deployctl_core::observed::HeldRelease;
 use deployctl_core::rendered::Sha256Hex;
 
-use super::fixture::planned;
-use super::model::model;
+use super::fixture::{model, planned};
 
 fn artifacts_of(held: HeldRelease, link: Option<&str>) -> (String, String) {
     let plan = planned(|case| model(case, held, link));

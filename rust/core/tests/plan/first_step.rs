@@ -8,8 +8,7 @@ use deployctl_core::observed::HeldRelease;
 use deployctl_core::plan::{FirstStep, Later, Plan, first_step, not_shown};
 use deployctl_core::rendered::{Entry, OnChange, PackageFile, PathState, Sha256Hex};
 
-use super::fixture::{Case, brief, path};
-use super::model::{BASE, LINK, model};
+use super::fixture::{BASE, Case, LINK, brief, model, path};
 use super::nix_host::{NEW, store};
 
 const TOKEN: &str = "/etc/deployctl/secrets/hub";

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use deployctl_core::artifact::{Artifact, ArtifactFile, Source};
 use deployctl_core::inventory::Platform;
-use deployctl_core::name::{AccountName, ConcernName, HostName, ManagedPath, UnitName};
+use deployctl_core::name::{
+    AccountName, ArtifactName, ArtifactPath, ConcernName, HostName, ManagedPath, UnitName,
+};
 use deployctl_core::observed::{
-    Clocks, Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
+    Clocks, HeldRelease, Identity, Observed, ObservedPackage, ObservedUnit, OsRelease, WayIn,
 };
 use deployctl_core::plan::{
     KernelDrivers, Overrides, PathTarget, Plan, PlanOptions, Severity, Target, plan,
@@ -14,7 +17,7 @@ use deployctl_core::plan::{
 use deployctl_core::precedence::ConfigFiles;
 use deployctl_core::rendered::{
     Entry, FollowUp, ManagedEntry, Mode, OnChange, Ownership, PackageWant, PathState, Rendered,
-    SysctlWant, UnitWant,
+    Sha256Hex, SysctlWant, UnitWant,
 };
 
 pub(crate) const KEY: &str =
@@ -375,4 +378,52 @@ pub(crate) fn brief(plan: &Plan) -> String {
         text.push_str("nothing\n");
     }
     text
+}
+
+pub(crate) const BASE: &str = "/srv/models/tiny";
+pub(crate) const LINK: &str = "/srv/models/tiny/current";
+
+/// Declares a model, and what of it the host holds; `link` is where `current` leads.
+pub(crate) fn model(case: &mut Case, held: HeldRelease, link: Option<&str>) {
+    let files = [("config.json", 700), ("model.safetensors", 4_000_000_000)];
+    let files = files.map(|(at, size)| {
+        let sha256 = Sha256Hex::of(at.as_bytes());
+        (
+            ArtifactPath::new(at).unwrap(),
+            ArtifactFile { size, sha256 },
+        )
+    });
+    let files = files.into_iter().collect();
+    let artifact = Artifact {
+        concern: concern("models"),
+        kind: ArtifactName::new("model").unwrap(),
+        name: ArtifactName::new("tiny").unwrap(),
+        digest: Artifact::digest_of(&files, None),
+        source: Source::try_from("https://hub.example/lab/tiny/resolve/0123".to_owned()).unwrap(),
+        credential: None,
+        programs: BTreeSet::new(),
+        after: BTreeSet::new(),
+        min_free_gib: BTreeMap::new(),
+        keep: 2,
+        files,
+        made: false,
+        build: None,
+    };
+    let target = artifact.target();
+    let link = link.map(|link| {
+        if link == "declared" {
+            target.clone()
+        } else {
+            link.to_owned()
+        }
+    });
+    case.declare(LINK, "models", Entry::Symlink { target }, &[]);
+    if let Some(target) = link {
+        case.observed
+            .paths
+            .insert(path(LINK), PathState::Symlink { target });
+    }
+    case.rendered.artifacts.insert(path(BASE), artifact);
+    case.observed.artifacts.insert(path(BASE), held);
+    case.unit("reader.service", "app", OnChange::Restart, &[LINK]);
 }

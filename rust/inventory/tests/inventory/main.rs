@@ -1,14 +1,17 @@
 //! The inventory: the real one, and many that are wrong.
+
 #![expect(clippy::too_many_lines, reason = "a test is one story or one table")]
 
 mod bad;
 #[path = "../../../core/tests/expected/mod.rs"]
 mod expected;
-mod selector;
+
+use std::fmt::Write as _;
 
 use deployctl_inventory::concern::Concerns;
 use deployctl_inventory::inventory::{self, FactPath, Inventory, InventoryErrors};
 use deployctl_inventory::name::HostName;
+use deployctl_inventory::select::{SelectError, Selector};
 use serde_json::Value;
 
 /// What `hosts/` says.
@@ -106,4 +109,82 @@ fn an_address_and_a_key_may_be_written_as_people_have_them() {
         raw["hosts"]["cuda"]["connection"]["address"] = address.into();
         assert!(parse(&raw).is_ok(), "{address:?}");
     }
+}
+
+fn select(words: &[&str]) -> Result<String, SelectError> {
+    let inventory = inventory::parse(FIXTURE).expect("the fixture is valid");
+    let names = Selector::parse(words)?.select(&inventory)?;
+    let names: Vec<&str> = names.into_iter().map(AsRef::as_ref).collect();
+    Ok(names.join(" "))
+}
+
+#[test]
+fn what_selectors_select() {
+    let cases: &[&[&str]] = &[
+        &[],
+        &["cuda"],
+        &["linode", "cuda"],
+        &["linode,cuda"],
+        &["mac*"],
+        &["mac-????"],
+        &["@gpu"],
+        &["@linux", "mac-mini"],
+        &["@linux", "!linode"],
+        &["!@mac"],
+        &["!mac*", "!cuda"],
+        &["cudaa"],
+        &["toaster"],
+        &["gpu"],
+        &["@gpus"],
+        &["@kitchen"],
+        &["win*"],
+        &["["],
+        &["!nobody"],
+        &["cuda", "!cuda"],
+        &["!*"],
+        &[""],
+        &[" "],
+        &[","],
+        &["cuda", ""],
+        &["cuda,"],
+    ];
+    let mut table = String::new();
+    for words in cases {
+        let said = match select(words) {
+            Ok(names) => names,
+            Err(error) => {
+                let hint = error.hint().map(|hint| format!(" (hint: {hint})"));
+                format!("error: {error}{}", hint.unwrap_or_default())
+            }
+        };
+        let _ = writeln!(table, "{:<20} → {said}", words.join(" "));
+    }
+    insta::assert_snapshot!(table, @"
+                         → cuda linode mac-mini macbook
+    cuda                 → cuda
+    linode cuda          → cuda linode
+    linode,cuda          → cuda linode
+    mac*                 → mac-mini macbook
+    mac-????             → mac-mini
+    @gpu                 → cuda
+    @linux mac-mini      → cuda linode mac-mini
+    @linux !linode       → cuda
+    !@mac                → cuda linode
+    !mac* !cuda          → linode
+    cudaa                → error: no host is called `cudaa` (hint: did you mean `cuda`?)
+    toaster              → error: no host is called `toaster` (hint: known hosts: cuda, linode, mac-mini, macbook)
+    gpu                  → error: no host is called `gpu` (hint: did you mean `@gpu`?)
+    @gpus                → error: no host has the tag `gpus` (hint: did you mean `@gpu`?)
+    @kitchen             → error: no host has the tag `kitchen` (hint: known tags: @controller, @gpu, @inference, @linux, @mac, @production, @trading, @wan)
+    win*                 → error: no host's name fits `win*` (hint: known hosts: cuda, linode, mac-mini, macbook)
+    [                    → error: `[` is not a glob: unclosed character class; missing ']'
+    !nobody              → error: no host is called `nobody` (hint: known hosts: cuda, linode, mac-mini, macbook)
+    cuda !cuda           → error: `cuda !cuda` leaves no host
+    !*                   → error: `!*` leaves no host
+                         → error: an empty selector selects nothing; leave it out to mean all hosts
+                         → error: an empty selector selects nothing; leave it out to mean all hosts
+    ,                    → error: an empty selector selects nothing; leave it out to mean all hosts
+    cuda                 → error: an empty selector selects nothing; leave it out to mean all hosts
+    cuda,                → cuda
+    ");
 }

@@ -7,8 +7,7 @@ use deployctl_core::rendered::Sha256Hex;
 use deployctl_report::text::{self, Style};
 use deployctl_report::{HostReport, Outcome};
 
-use super::fixture::{path, planned};
-use super::model::model;
+use super::fixture::{model, path, planned};
 use super::stories::{host, problem, report};
 
 #[test]

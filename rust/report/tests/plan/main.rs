@@ -12,8 +12,6 @@ mod closure;
 #[expect(dead_code, reason = "core's tests of plans need more of it")]
 #[path = "../../../core/tests/plan/fixture.rs"]
 mod fixture;
-#[path = "../../../core/tests/plan/model.rs"]
-mod model;
 #[expect(dead_code, reason = "core's tests of plans need more of it")]
 #[path = "../../../core/tests/plan/nix_host.rs"]
 mod nix_host;

@@ -6,8 +6,7 @@ use deployctl_report::text::Run;
 use deployctl_report::{HostReport, LinkReport, Outcome, Problem, Report};
 use proptest::prelude::*;
 
-use crate::fixture::hostile::HOSTILE;
-use crate::fixture::name;
+use crate::fixture::{HOSTILE, name};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -8,7 +8,6 @@ mod first;
 mod interrupted;
 mod locks;
 mod network;
-mod ssh;
 mod units;
 
 use std::time::Duration;

@@ -16,7 +16,6 @@ mod closures_darwin;
 mod closures_everyday;
 mod closures_refused;
 mod closures_rollback;
-mod closures_stand_in;
 mod cluster;
 mod debs;
 #[path = "../../../lib/demand.rs"]
