@@ -202,7 +202,7 @@ pub(crate) struct Subject {
     pub(crate) good: Option<Section>,
 }
 
-/// All of them.
+/// Everything that judges an answer: the checks of every host on every platform, and of every link.
 pub(crate) fn subjects() -> &'static [Subject] {
     static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(all);
     &SUBJECTS

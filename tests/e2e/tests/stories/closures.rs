@@ -260,6 +260,7 @@ fn read(relative: &str) -> Result<String> {
     fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))
 }
 
+/// The stand-in systems themselves, without deployctl.
 #[test]
 fn the_stand_in_keeps_the_contract_of_switch_to_configuration() -> Result<()> {
     let cluster = installed()?;

@@ -1,14 +1,16 @@
-//! What an operator does with a host whose system Nix builds: apply, apply again, go back, look.
+//! What an operator does with a host whose system Nix builds: apply, apply again, go back, look; and
+//! the same with concerns that nobody here ships.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::Result;
+use deployctl_e2e::Machine;
 use serde_json::{Value, json};
 
 use crate::closures::{Systems, installed, system, systems};
 use crate::cluster::{Cluster, Run};
-use crate::strangers_nixos;
+use crate::strangers::{ASK, TREE};
 
 /// Lines of sh that note, while a system is activated, what a reboot would start.
 const NOTE: &str = "readlink -f /nix/var/nix/profiles/system >/run/profile-then
@@ -187,7 +189,7 @@ fn a_host_that_builds_its_own_system_does_also_of_what_strangers_wrote() -> Resu
         web.ok(&format!("nix-store -q --deriver {second}"))?.trim(),
         "unknown-deriver"
     );
-    strangers_nixos::come_and_go(&cluster)
+    strangers_come_and_go(&cluster)
 }
 
 #[test]
@@ -213,5 +215,110 @@ fn a_new_kernel_is_booted_only_when_the_operator_reboots() -> Result<()> {
         .deployctl(&["plan", "web", "--exit-code"])?
         .expect(0);
     assert!(!run.stdout.contains("reboot"), "{run:?}");
+    Ok(())
+}
+
+/// Which checks are of the strangers' concerns: a stand-in has little else of a host of `NixOS`.
+const OF_STRANGERS: &[&str] = &[
+    "verify", "web", "--only", "site", "--only", "agent", "--only", "chore",
+];
+
+/// Declares the three concerns on a host of `NixOS`, changes them by deployctl and by hand, and removes them. What their
+/// modules set on this host is what Nix builds, copies and switches to; that the options mean this to a real nixpkgs, no
+/// stand-in can show.
+fn strangers_come_and_go(cluster: &Cluster) -> Result<()> {
+    let web = cluster.machine("web");
+    cluster.bring_strangers()?;
+    let bare = json!({ "version": "26.05.3", "from_modules": true });
+    cluster.declare_system("web", &bare)?;
+    apply(cluster)?.expect(0);
+    let (before, tree) = (systems(web)?, web.ok(TREE)?);
+
+    declare_strangers(cluster, "good morning")?;
+    cluster
+        .deployctl(&["plan", "web"])?
+        .expect(0)
+        .says("site.service")
+        .says("chore.timer");
+    apply(cluster)?.expect(0);
+    assert_eq!(web.ok(ASK)?, "says=good morning\n");
+    web.ok("systemctl is-active chore.timer; grep -qx 1 /proc/sys/net/ipv4/ip_forward")?;
+    web.ok("! systemctl is-active -q chore.service")?;
+    cluster.deployctl(OF_STRANGERS)?.expect(0);
+
+    a_gate_of_strangers_fails(cluster, web)?;
+    strangers_by_hand(cluster, web, &before)?;
+
+    cluster.redeclare("web", |facts| {
+        for concern in ["site", "agent", "chore"] {
+            facts.as_object_mut().map(|it| it.remove(concern));
+        }
+    })?;
+    cluster.commit("without the strangers")?;
+    apply(cluster)?.expect(0);
+    assert_eq!(systems(web)?, before);
+    assert_eq!(web.ok(TREE)?, tree);
+    web.ok("! systemctl is-active -q chore.timer site.service")?;
+    // As on a real one: no file says it any more, and a boot forgets it.
+    web.ok("grep -qx 1 /proc/sys/net/ipv4/ip_forward")?;
+    Ok(())
+}
+
+/// Declares the concerns, whose site says `sentence`.
+fn declare_strangers(cluster: &Cluster, sentence: &str) -> Result<()> {
+    cluster.redeclare("web", |facts| {
+        facts["site"] = json!({ "port": 8080, "sentence": sentence });
+        facts["agent"] = json!({ "network": "10.9.0.0/24", "credential": "agent" });
+        facts["chore"] = json!({ "command": "/usr/bin/true", "at": "03:30" });
+    })?;
+    cluster.commit(sentence)
+}
+
+fn apply(cluster: &Cluster) -> Result<Run> {
+    cluster.deployctl(&["apply", "web", "--yes", "--timeout", "30"])
+}
+
+/// The server has no room for the sentence: its own check says so, and the host runs its former system again.
+fn a_gate_of_strangers_fails(cluster: &Cluster, web: &Machine) -> Result<()> {
+    let whole = systems(web)?;
+    declare_strangers(cluster, "a sentence that is far too long")?;
+    apply(cluster)?.expect(5).says("site/answer");
+    assert_eq!(systems(web)?, whole);
+    assert_eq!(web.ok(ASK)?, "says=good morning\n");
+
+    let started = "systemctl show -P ActiveEnterTimestampMonotonic site.service";
+    let since = web.ok(started)?;
+    declare_strangers(cluster, "good evening")?;
+    apply(cluster)?.expect(0);
+    assert_eq!(web.ok(ASK)?, "says=good evening\n");
+    assert_eq!(web.ok(started)?, since, "it was to be reloaded");
+    Ok(())
+}
+
+/// What a person changed in files is a failure to verify, and another system that runs is drift to a plan.
+fn strangers_by_hand(cluster: &Cluster, web: &Machine, former: &Systems) -> Result<()> {
+    let whole = systems(web)?;
+    web.ok(
+        "sed -i s/evening/night/ /etc/site.conf; systemctl reload site.service; chmod 0644 /etc/agent.conf",
+    )?;
+    cluster
+        .deployctl(OF_STRANGERS)?
+        .expect(4)
+        .says("it says `good night`")
+        .says("agent/key");
+
+    web.ok(&format!(
+        "{}/bin/switch-to-configuration test",
+        former.current
+    ))?;
+    web.ok("! systemctl is-active -q chore.timer site.service")?;
+    cluster
+        .deployctl(&["plan", "web", "--exit-code"])?
+        .expect(3)
+        .says("changed on the host since generation");
+    apply(cluster)?.expect(0);
+    assert_eq!(systems(web)?, whole);
+    assert_eq!(web.ok(ASK)?, "says=good evening\n");
+    cluster.deployctl(OF_STRANGERS)?.expect(0);
     Ok(())
 }

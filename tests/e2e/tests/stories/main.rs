@@ -42,7 +42,6 @@ mod rollback;
 mod secrets;
 mod served;
 mod strangers;
-mod strangers_nixos;
 mod sudo;
 mod verify;
 mod ways_in;

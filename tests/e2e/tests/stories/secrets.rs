@@ -365,7 +365,7 @@ fn bad_files(cluster: &Cluster, machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// What a refused apply may not have changed.
+/// What an apply that is refused for a secret may not have changed.
 const STATE: &str = "dpkg-query -W; find /etc /usr /opt -xdev -newer /run/before ! -path '/etc/deployctl*' 2>/dev/null; \
                      ls -A /etc/deployctl /run/deployctl 2>/dev/null; command -v age";
 
@@ -397,6 +397,7 @@ fn bare() -> Result<Cluster> {
     Ok(cluster)
 }
 
+/// It has no program to open secrets with: files are tried all the same, before anything changes.
 #[test]
 fn a_host_without_age_refuses_what_it_could_not_open() -> Result<()> {
     let cluster = bare()?;

@@ -8,7 +8,6 @@ use crate::environment::TestEnv;
 use crate::host::Answering;
 
 mod accept;
-mod terminal;
 mod watch;
 
 #[test]
