@@ -374,7 +374,7 @@ fn state(machine: &Machine) -> Result<String> {
 }
 
 /// The archive's `age` starts the real program, which is on the machine where no `PATH` leads.
-fn bare() -> Result<Cluster> {
+fn without_age() -> Result<Cluster> {
     let program = fs::read("/usr/bin/age").context("age (package age)")?;
     let spec = MachineSpec::new("box").program("/usr/local/libexec/age", program);
     let cluster = Cluster::boot(&[spec])?;
@@ -400,7 +400,7 @@ fn bare() -> Result<Cluster> {
 /// It has no program to open secrets with: files are tried all the same, before anything changes.
 #[test]
 fn a_host_without_age_refuses_what_it_could_not_open() -> Result<()> {
-    let cluster = bare()?;
+    let cluster = without_age()?;
     let machine = cluster.machine("box");
     let file = cluster.path("secrets/token.age");
     let good = fs::read_to_string(&file)?;
