@@ -166,12 +166,8 @@ fn every_exit_status_of_a_switch_has_its_words() {
             host.make(&format!("new-{point}"), &format!("fail {status}"));
             host.says(&format!("new-{point}"), says);
             let answer = host.apply();
-            let _ = writeln!(
-                text,
-                "{kind:?} {point} {status}: {} {}",
-                answer.phase(),
-                answer.failure()
-            );
+            let end = format!("{} {}", answer.phase(), answer.failure());
+            let _ = writeln!(text, "{kind:?} {point} {status}: {}", end.trim_end());
             if answer.phase() == Phase::RolledBack {
                 assert_eq!(host.state(), before, "{point} {status}");
             } else {
@@ -198,7 +194,7 @@ fn every_exit_status_of_a_switch_has_its_words() {
     Nixos test-after 2: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation script failed: activating the configuration... Activation script snippet 'users' failed (1)
     Nixos test 3: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: its activation ended with 3: Out of memory
     Nixos test-after 4: rolled-back Step units failed: `app.service`
-    Nixos test-after 4: activated 
+    Nixos test-after 4: activated
     Nixos test-after 4: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: units failed: activating the configuration... error: Failed to reload user units
     Nixos test 100: rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: the init that runs is incompatible with it, so nothing was switched: the host has to be rebooted into it
     Nixos lock : rolled-back Step `/nix/store/1c0dyvfmpkb4wq1y8mxr1cqxkfmyjwd5-system-new`: another switch is at work on this host: it holds `/run/nixos/switch-to-configuration.lock`
