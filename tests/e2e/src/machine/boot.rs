@@ -37,7 +37,10 @@ impl Machine {
             let events = fs::read_to_string(group.join("cgroup.events"))?;
             Ok(events.contains(event).then_some(()))
         };
-        // First all of them stop: one that saw systemd die before itself would write that down, as after no power cut.
+        // All of them stop before systemd ends: one that saw it die would write that down, as after no power cut.
+        if let Some(leader) = leader(boot_loop.id()) {
+            kill_shells(leader)?;
+        }
         fs::write(group.join("cgroup.freeze"), "1")?;
         wait(PATIENCE, PAUSE, || told("frozen 1")).context("processes of the machine go on")?;
         fs::write(group.join("cgroup.kill"), "1")
@@ -178,6 +181,28 @@ pub(super) fn leader(boot_loop: u32) -> Option<u32> {
                 .lines()
                 .any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
         })
+}
+
+/// Kills what [`Machine::shell`] has started and still runs, the oldest first: it is in no control group of the machine, and
+/// would go on until PID 1 has ended.
+fn kill_shells(leader: u32) -> Result<()> {
+    let namespace = fs::read_link(format!("/proc/{leader}/ns/pid"))?;
+    let inside = |process: u32| {
+        let group = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
+        fs::read_link(format!("/proc/{process}/ns/pid")).is_ok_and(|it| it == namespace)
+            && !group.contains("/dctl-")
+    };
+    let mut shells: Vec<u32> = fs::read_dir("/proc")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|process| inside(*process))
+        .collect();
+    shells.sort_unstable();
+    if !shells.is_empty() {
+        let shells = shells.iter().map(u32::to_string);
+        // One may have ended by itself.
+        Command::new("kill").arg("-KILL").args(shells).output()?;
+    }
+    Ok(())
 }
 
 fn children(process: u32) -> Vec<u32> {
