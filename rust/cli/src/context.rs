@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
-use deployctl_core::activation::quote;
 use deployctl_core::concern::{Concerns, Folders};
 use deployctl_core::inventory::{self, Inventory};
 use deployctl_core::name::{HostName, LoginName};
+use deployctl_core::query::word;
 use deployctl_core::render::{Facts, TemplateSet};
 use deployctl_core::select::Selector;
 use deployctl_engine::clock::{Clock as _, System};
@@ -233,7 +233,7 @@ impl Context {
             let name = file.display();
             self.ui.say(&format!(
                 "warning: others can read the {what} file `{name}` (mode {mode:04o})\n  hint: chmod 600 {}",
-                quote::word(&name.to_string())
+                word(&name.to_string())
             ));
         }
     }
@@ -290,7 +290,7 @@ fn ssh_config() -> Result<String, Failure> {
 
 /// The command line as a shell would take it again.
 fn said() -> String {
-    let words = std::env::args().skip(1).map(|word| quote::word(&word));
+    let words = std::env::args().skip(1).map(|argument| word(&argument));
     let words: Vec<String> = std::iter::once("deployctl".to_owned())
         .chain(words)
         .collect();

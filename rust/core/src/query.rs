@@ -18,7 +18,7 @@ mod script;
 
 pub use frame::{FrameError, parse};
 pub use printable::{PRINTABLE_CAP, printable, printable_line};
-pub use script::{quote, script};
+pub use script::{quote, script, word};
 
 /// Bytes of stderr kept of each section.
 pub const STDERR_CAP: usize = 4096;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::apply_meta::ApplyMeta;
+use super::command::ApplyMeta;
 use super::script::{Scripts, printable};
 use crate::closure::StorePath;
 use crate::name::ManagedPath;

@@ -63,17 +63,14 @@
 //! What must outlive a call is started by systemd or by launchd (`host/systemd.sh`, `host/launchd.sh`). On macOS one
 //! daemon in `/Library/LaunchDaemons` is both dead-man timer and boot recovery.
 
-mod apply_meta;
 pub mod bundle;
 pub mod command;
 pub mod machine;
-pub mod quote;
 mod script;
 pub mod status;
 
-pub use apply_meta::ApplyMeta;
 pub use bundle::{Bundle, BundleFile, bundle};
-pub use command::ApplyId;
+pub use command::{ApplyId, ApplyMeta};
 pub use machine::{Action, Actor, Event, Phase, Step, next};
 pub use status::Status;
 

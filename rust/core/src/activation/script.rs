@@ -1,22 +1,17 @@
 //! The scripts of one plan: straight lines of calls to functions of `host.sh`.
 
-mod archives;
-mod artifacts;
 mod closure;
 mod header;
-mod network;
-mod packages;
 mod validate;
-mod way_in;
 mod words;
 
 use std::fmt::Write as _;
 
-use super::apply_meta::ApplyMeta;
-use super::quote::word;
+use super::command::ApplyMeta;
 use crate::name::ManagedPath;
 use crate::observed::FIREWALL_TABLE;
 use crate::plan::{PackageAction, PathChange, PathTarget, Plan, UnitAction, UnitChange};
+use crate::query::word;
 use crate::rendered::{Entry, FollowUp, ManagedEntry, Rendered};
 use header::Purpose;
 pub(super) use words::printable;
@@ -76,7 +71,7 @@ impl<'a> Scripts<'a> {
             .packages
             .iter()
             .filter(|package| package.action == PackageAction::Install)
-            .map(packages::install_word)
+            .map(words::install_word)
             .collect();
         Self {
             plan,
@@ -130,7 +125,7 @@ impl<'a> Scripts<'a> {
 
     /// Calls `function` with the parts of the network that change, if there are any.
     fn call_network(&self, script: &mut Script, function: &str) {
-        let parts = network::parts(self.plan, self.rendered);
+        let parts = validate::network_programs(self.plan, self.rendered);
         script.call_if_any(function, &Vec::from_iter(parts));
     }
 

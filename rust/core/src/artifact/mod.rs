@@ -13,25 +13,24 @@
 //! `<base>/current` is a link among the managed paths: an apply switches it, a rollback puts it back, and units that watch
 //! it restart.
 
-mod build;
 mod job;
 mod needs;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use build::BUILD_START;
-pub use build::Build;
+use super::query::quote;
+use super::rendered::Sha256Hex;
+use crate::name::{ArtifactName, ArtifactPath, ConcernName, ManagedPath, NameError};
+
 pub use job::{Collection, Freed, FreedError, Job, STAGE_PROGRAM, read_freed};
 pub use needs::Need;
 pub use status::{
     Send, StageFailure, StagePhase, StageStatus, StageStatusError, parse_stage_status,
 };
-
-use crate::name::{ArtifactName, ArtifactPath, ConcernName, ManagedPath, NameError};
-use crate::rendered::Sha256Hex;
 
 /// An artifact that a host should hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,5 +222,54 @@ impl std::fmt::Display for Source {
             Self::Directory(path) => f.pad(path.as_str()),
             Self::Upload(folder) => f.pad(&format!("{UPLOAD}{folder}")),
         }
+    }
+}
+
+/// What makes a release, and of what. The artifact's files are what it takes beside: they are fetched first, and are not
+/// part of the release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// Texts of the program by file name; it starts with `build.sh`.
+    pub program: BTreeMap<ArtifactPath, String>,
+    /// Texts that it works on, by file name.
+    pub inputs: BTreeMap<ArtifactPath, String>,
+    /// Variables of its shell.
+    pub variables: BTreeMap<String, String>,
+    /// Files on the host that hold secrets, by what the program takes them for. They do not change what is made.
+    pub secrets: BTreeMap<String, ManagedPath>,
+}
+
+/// The file that a build starts with.
+pub(crate) const BUILD_START: &str = "build.sh";
+
+impl Build {
+    /// The digest of what it makes: of everything that goes into it.
+    fn digest(&self, files: &BTreeMap<ArtifactPath, ArtifactFile>) -> Sha256Hex {
+        let mut text = artifact_lines(files);
+        for (word, texts) in [("program", &self.program), ("input", &self.inputs)] {
+            for (name, content) in texts {
+                let _ = writeln!(text, "{word} {} {name}", Sha256Hex::of(content.as_bytes()));
+            }
+        }
+        text.push_str(&self.assignments());
+        Sha256Hex::of(text.as_bytes())
+    }
+
+    /// Its variables as a shell reads them.
+    fn assignments(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in &self.variables {
+            let _ = writeln!(text, "{name}={}", quote(value));
+        }
+        text
+    }
+
+    /// Its files below the job's folder, with their texts.
+    fn files(&self) -> impl Iterator<Item = (String, &str)> {
+        let folders = [("program", &self.program), ("inputs", &self.inputs)];
+        folders.into_iter().flat_map(|(folder, texts)| {
+            let texts = texts.iter();
+            texts.map(move |(name, text)| (format!("{folder}/{name}"), text.as_str()))
+        })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use super::config::Value;
 use super::config::{Config, Missed};
 use super::expression::Expression;
 use super::fragment::Wanted;
 use super::kconfig::{Definition, Kconfig};
-use super::value::Value;
 use crate::inventory::suggest;
 
 /// How many of those that select a symbol are named.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::config::Config;
-use super::value::Value;
+use super::config::Value;
 
 /// An expression, as far as it was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]

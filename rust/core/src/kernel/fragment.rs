@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::value::Value;
+use super::config::Value;
 use crate::inventory::kernel::{Kernel, SymbolValue};
 
 /// What a kernel of our own calls itself after its version.

@@ -6,10 +6,9 @@ mod explain;
 mod expression;
 mod fragment;
 mod kconfig;
-mod value;
 
+pub use config::Value;
 pub use config::{Config, Missed};
 pub use explain::{Reason, Verdict, judge};
 pub use fragment::{LOCAL_VERSION, ON_HOST, Wanted, fragment, wanted};
 pub use kconfig::{Definition, Kconfig};
-pub use value::Value;

@@ -1,15 +1,19 @@
-//! Which system a host of a Nix platform runs, which one replaces it, and what the switch does.
+//! Which system a host of a Nix platform runs, which one replaces it, what the switch does, and which packages come, go or
+//! change version.
+
+mod boot;
+mod rehearsal;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::target::KernelDrivers;
-use super::{ClosureChange, Finding, PlanOptions};
-use crate::closure::{Closure, FREES_ROOM, ObservedSystem, WantedSystem};
+use super::{ClosureChange, ClosurePackage, Finding, PlanOptions};
+use crate::closure::{
+    Closure, FREES_ROOM, ObservedSystem, Package, StorePath, WantedSystem, packages,
+};
 use crate::inventory::Platform;
 use crate::observed::Observed;
 use crate::rendered::Rendered;
-
-mod boot;
-mod packages;
-mod rehearsal;
 
 /// The oldest Nix that copies closures by `ssh-ng` to and from every later one.
 const OLDEST_NIX: (u32, u32) = (2, 8);
@@ -80,7 +84,7 @@ pub(super) fn made(
                 ));
             } else {
                 compare(&mut change, &mut made, observed, system, there);
-                let driver = packages::driver(&change.packages, drivers);
+                let driver = driver(&change.packages, drivers);
                 made.reboot.extend(driver);
             }
         }
@@ -101,11 +105,8 @@ fn compare(
 ) {
     match observed.unanswered.get("closures") {
         None => {
-            change.packages = packages::difference(&system.closure, &there.closure);
-            change.bytes = Some((
-                packages::total(&system.closure),
-                packages::total(&there.closure),
-            ));
+            change.packages = difference(&system.closure, &there.closure);
+            change.bytes = Some((total(&system.closure), total(&there.closure)));
         }
         Some(why) => made.findings.push(Finding::warn(
             "closure",
@@ -214,4 +215,65 @@ fn room(observed: &Observed, system: &ObservedSystem, reboot: &[String]) -> Vec<
         ));
     }
     findings
+}
+
+/// Sum of the sizes, in bytes.
+fn total(closure: &BTreeMap<StorePath, u64>) -> u64 {
+    closure
+        .values()
+        .fold(0, |sum, bytes| sum.saturating_add(*bytes))
+}
+
+/// By name, those whose versions differ. What was only built anew is not told: it would be everything.
+fn difference(
+    before: &BTreeMap<StorePath, u64>,
+    after: &BTreeMap<StorePath, u64>,
+) -> Vec<ClosurePackage> {
+    let (before, after) = (packages(before), packages(after));
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let none = Package::default();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let old = before.get(name).unwrap_or(&none);
+            let new = after.get(name).unwrap_or(&none);
+            (old.versions != new.versions).then(|| ClosurePackage {
+                name: name.to_owned(),
+                before: old.versions.difference(&new.versions).cloned().collect(),
+                after: new.versions.difference(&old.versions).cloned().collect(),
+                bytes: size_change(old.bytes, new.bytes),
+            })
+        })
+        .collect()
+}
+
+fn size_change(before: u64, after: u64) -> i64 {
+    let difference = i64::try_from(before.abs_diff(after)).unwrap_or(i64::MAX);
+    if after >= before {
+        difference
+    } else {
+        -difference
+    }
+}
+
+/// The reason for a reboot that another driver gives: what runs is the loaded module.
+fn driver(packages: &[ClosurePackage], drivers: &KernelDrivers) -> Option<String> {
+    let change = packages.iter().find(|change| {
+        drivers.nixos.contains(&change.name)
+            && !change.before.is_empty()
+            && !change.after.is_empty()
+    })?;
+    let list = |versions: &BTreeSet<String>| {
+        versions
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    Some(format!(
+        "`{}` goes from `{}` to `{}`; the loaded driver stays until then",
+        change.name,
+        list(&change.before),
+        list(&change.after)
+    ))
 }

@@ -1,9 +1,10 @@
-//! What was changed on the host behind our back: observed against what was last committed.
+//! What was changed on the host behind our back: observed against what was last committed. Where the declared state has
+//! caught up with the host, only the record changes.
 
-use super::Drift;
+use super::{Drift, LiveChange, Plan};
 use crate::observed::{Observed, normalise};
 use crate::precedence;
-use crate::rendered::{Manifest, Ownership, PathState};
+use crate::rendered::{Manifest, Ownership, PathState, Rendered};
 
 /// Differences between the committed manifest and what is there.
 pub(super) fn drift(observed: &Observed) -> Vec<Drift> {
@@ -193,4 +194,26 @@ fn owners(old: &Ownership, new: &Ownership) -> (Vec<String>, Vec<String>) {
         sides.1.push(format!("owner {}:{}", new.owner, new.group));
     }
     sides
+}
+
+/// The change of the record alone: there is nothing else to change, and what was changed on the host is
+/// what is declared now. Without it, it would be told as changed for ever.
+pub(super) fn change_of_record(
+    rendered: &Rendered,
+    observed: &Observed,
+    plan: &Plan,
+) -> Option<LiveChange> {
+    if !plan.is_empty() || plan.drift.is_empty() {
+        return None;
+    }
+    let committed = Observed {
+        manifest: Some(rendered.manifest()),
+        ..observed.clone()
+    };
+    drift(&committed).is_empty().then(|| LiveChange {
+        subject: format!("the record of generation {}", plan.base_generation),
+        found: "says otherwise than the facts and the host, which agree".to_owned(),
+        lines: Vec::new(),
+        follow_up: None,
+    })
 }

@@ -4,18 +4,19 @@
 //! operator's keys and addresses as they were rendered. Confirm over a new connection proves the rest; this is
 //! the part that is known before anything is touched.
 
-use super::target::Target;
-use super::{Finding, PathTarget, Plan, PlanOptions, UnitAction};
+mod nft;
+mod sshd;
+mod sudo;
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{Finding, PathTarget, Plan, PlanOptions, Target, UnitAction};
 use crate::observed::{Observed, SSH_UNITS};
 use crate::precedence::ConfigFiles;
 use crate::precedence::units::is_read_for;
 use crate::rendered::{Entry, Rendered};
-
-mod access;
-mod address;
-mod nft;
-mod sshd;
-mod sudo;
 
 pub(super) use sudo::rules_after;
 
@@ -51,10 +52,10 @@ pub(super) fn findings(
         findings.extend(sshd::findings(&scene));
     }
     findings.extend(nft::findings(target, rendered));
-    findings.extend(address::findings(target, rendered, observed, plan));
+    findings.extend(address_findings(target, rendered, observed, plan));
     findings.extend(keys(target, rendered));
     findings.extend(sudo::findings(&scene));
-    findings.extend(access::findings(&scene));
+    findings.extend(sshd::access_findings(&scene));
     findings.extend(ssh_units(rendered, plan));
     findings.extend(own_units(plan));
     findings
@@ -197,4 +198,66 @@ fn ssh_units(rendered: &Rendered, plan: &Plan) -> Vec<Finding> {
             )
         })
         .collect()
+}
+
+/// Places of network configuration.
+const ADDRESS_PLACES: [&str; 2] = ["/etc/netplan/", "/etc/systemd/network/"];
+
+/// Judges only addresses: a name may be made to point elsewhere.
+fn address_findings(
+    target: &Target,
+    rendered: &Rendered,
+    observed: &Observed,
+    plan: &Plan,
+) -> Vec<Finding> {
+    let Ok(address) = target.address.parse::<IpAddr>() else {
+        return Vec::new();
+    };
+    let networks: Vec<IpNet> = target
+        .interface_addresses
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    if networks.iter().any(|network| network.addr() == address) {
+        return Vec::new();
+    }
+    if let Some(network) = networks.iter().find(|network| network.contains(&address)) {
+        return vec![refuse(
+            format!(
+                "no interface would have `{address}`, which this login uses: the one in its subnet gets `{network}`"
+            ),
+            "keep the address in `network.interfaces` for one apply, then change `connection.address` and drop it",
+        )];
+    }
+    // Said in a file that changes, and in none afterwards.
+    let stays = ADDRESS_PLACES
+        .iter()
+        .any(|place| files_below(rendered, place).any(|(_, text)| mentions(text, address)));
+    plan.paths
+        .iter()
+        .filter(|change| {
+            ADDRESS_PLACES
+                .iter()
+                .any(|place| change.path.as_str().starts_with(place))
+        })
+        .filter(|change| {
+            observed
+                .contents
+                .get(&change.path)
+                .is_some_and(|text| mentions(text, address))
+        })
+        .filter(|_| !stays)
+        .map(|change| {
+            refuse(
+                format!("`{}` would lose `{address}`, where we come in", change.path),
+                "declare the address in `network.interfaces`, or change `connection.address` first",
+            )
+        })
+        .collect()
+}
+
+/// Whether `text` contains the address as a whole word.
+fn mentions(text: &str, address: IpAddr) -> bool {
+    text.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'))
+        .any(|word| word.parse() == Ok(address))
 }

@@ -4,8 +4,7 @@ use super::target::Target;
 use super::{
     ArtifactChange, Drift, Finding, LiveChange, PathTarget, Plan, PlanOptions, RebootReason,
     accounts, apt, archives, artifacts, blackout, closure, disk, drift, firewall, first_step,
-    foreign, host, interfaces, live, lockout, overruled, packages, paths, places, reboot, record,
-    sshd, units,
+    foreign, host, live, lockout, overruled, packages, paths, places, reboot, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -54,7 +53,8 @@ pub fn plan(
         findings.extend(live_changes(&mut plan, target, rendered, observed));
         plan.drift = drift::drift(observed);
         plan.drift.extend(live_drift(&plan, observed));
-        plan.live.extend(record::change(rendered, observed, &plan));
+        plan.live
+            .extend(drift::change_of_record(rendered, observed, &plan));
         findings.extend(blackout::findings(target, &plan, observed));
     }
     findings.extend(exposed(rendered));
@@ -150,7 +150,7 @@ fn live_changes(
     findings.extend(found);
     let users = accounts::changes(rendered, observed, plan);
     again(plan, rendered, users.into_iter().chain(table).collect());
-    findings.extend(interfaces::findings(
+    findings.extend(reboot::renamed_interfaces(
         plan,
         rendered,
         observed,

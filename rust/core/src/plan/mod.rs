@@ -18,27 +18,22 @@ mod apt;
 mod archives;
 mod artifacts;
 mod blackout;
-mod blackout_state;
 mod closure;
-mod debian_version;
 mod disk;
 mod drift;
 mod firewall;
 mod first_step;
 mod foreign;
 mod host;
-mod interfaces;
 mod live;
 mod lockout;
 mod make;
-mod options;
 mod overrides;
 mod overruled;
 mod packages;
 mod paths;
 mod places;
 mod reboot;
-mod record;
 mod saved;
 mod sshd;
 mod target;
@@ -46,15 +41,14 @@ mod units;
 mod words;
 
 pub(crate) use archives::read_anew;
-pub use blackout_state::{BlackoutState, ask_blackouts, blackouts_now};
+pub use blackout::{BlackoutState, ask_blackouts, blackouts_now};
 pub use first_step::{FirstStep, Later, first_step, not_shown};
 pub use make::plan;
-pub use options::PlanOptions;
 pub use overrides::{Override, Overrides};
 pub use reboot::RebootReason;
 pub use saved::{SavedPlanError, SavedPlans};
 pub use sshd::new_port;
-pub use target::{BlackoutWindow, KernelDrivers, Target};
+pub use target::{BlackoutWindow, KernelDrivers, PlanOptions, Target};
 
 /// Everything that an apply would do to one host. Made by a pure function of what was rendered and
 /// what was observed: the same two give the same plan with the same id.

@@ -1,4 +1,5 @@
-//! What planning has to know of a host beyond what was rendered: how we get in, and who it should be.
+//! What planning has to know beyond what was rendered and observed: how we get in, who the host should be, and how the
+//! program was called.
 
 use std::collections::BTreeSet;
 
@@ -138,4 +139,16 @@ impl BlackoutWindow {
         })
         .collect()
     }
+}
+
+/// What planning has to know beside the target and what was observed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// The host is a directory: files only.
+    pub sandbox: bool,
+    /// The wanted system must already be in the host's store: nothing copies it from here on. For what
+    /// was copied just before, and for a rollback.
+    pub present: bool,
+    /// This run has a password for sudo.
+    pub password: bool,
 }

@@ -4,17 +4,14 @@
 //! GRUB, systemd, apt) or the first (sshd, tmpfiles.d, networkd). What our file says is in effect at the next
 //! boot only if no file of another owner decides it. Planning asks this of what will be there, checks of what is.
 
-mod apt;
+mod assignments;
 mod files;
 pub mod grub;
-mod ini;
-mod limits;
 mod modules;
 mod netplan;
 mod networkd;
 pub mod sshd;
 pub(crate) mod sudoers;
-mod sysctl;
 mod tmpfiles;
 pub(crate) mod units;
 
@@ -129,7 +126,7 @@ fn syntax(path: &str) -> Option<Syntax> {
         Some(Syntax::Grub)
     } else if is_in("/etc/apt/apt.conf.d/", "") {
         Some(Syntax::Apt)
-    } else if ini::family(path).is_some() {
+    } else if units::family(path).is_some() {
         Some(Syntax::Ini)
     } else if units::unit(path).is_some() {
         Some(Syntax::Unit)
@@ -180,11 +177,11 @@ pub fn overruled(
     is_ours: impl Fn(&str) -> bool,
 ) -> Vec<Overruled> {
     let settings = match syntax(path) {
-        Some(Syntax::Sysctl) => sysctl::settings(files),
-        Some(Syntax::Apt) => apt::settings(files),
-        Some(Syntax::Ini) => ini::settings(path, files),
+        Some(Syntax::Sysctl) => assignments::sysctl(files),
+        Some(Syntax::Apt) => assignments::apt(files),
+        Some(Syntax::Ini) => units::conf_settings(path, files),
         Some(Syntax::Modprobe) => modules::options(files),
-        Some(Syntax::Limits) => limits::settings(files),
+        Some(Syntax::Limits) => assignments::limits(files),
         Some(Syntax::Grub) => return grub::overruled(path, files, is_ours),
         Some(Syntax::Unit) => return units::overruled(path, files, is_ours),
         Some(Syntax::Networkd) => return networkd::overruled(path, files, is_ours),
@@ -220,7 +217,7 @@ fn by_the_last(path: &str, settings: &[Setting], is_ours: impl Fn(&str) -> bool)
 
 /// The line that sets the kernel's `key` at boot, and to what.
 pub fn sysctl_at_boot(files: &ConfigFiles, key: &str) -> Option<Setting> {
-    sysctl::last(files, key)
+    assignments::last_sysctl(files, key)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `.link` and `.network` files: of those that match an interface the first counts as a whole, by the name of its
 //! file; its drop-ins add to it.
 
-use super::ini::{PLACES, assignments};
+use super::units::{CONF_PLACES, assignments};
 use super::{ConfigFiles, How, Overruled, Setting, by_the_last, has_ending};
 use crate::glob::glob;
 
@@ -34,7 +34,7 @@ pub(super) fn overruled(
     let file = path.split_once(".d/").map_or(path, |(file, _)| file);
     if file == path {
         let interface = Interface::of(path, files);
-        let earlier = files.drop_ins(&PLACES, &["network"]);
+        let earlier = files.drop_ins(&CONF_PLACES, &["network"]);
         let earlier = earlier.into_iter().take_while(|other| *other != path);
         for other in earlier.filter(|other| has_ending(other, ending) && !is_ours(other)) {
             if let Some(theirs) = interface.matched_by(other, files) {
@@ -49,7 +49,7 @@ pub(super) fn overruled(
         }
     }
     let name = file.rsplit('/').next().unwrap_or_default();
-    let drop_ins = files.drop_ins(&PLACES, &[&format!("network/{name}.d")]);
+    let drop_ins = files.drop_ins(&CONF_PLACES, &[&format!("network/{name}.d")]);
     let all: Vec<Setting> = std::iter::once(file)
         .chain(drop_ins)
         .flat_map(|file| assignments(file, files))

@@ -159,3 +159,14 @@ fn blocks(query: &Query) -> usize {
 pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\0', "").replace('\'', r"'\''"))
 }
+
+/// `text` bare when a shell would read it as the same single word, else [`quote()`]-quoted; for scripts
+/// that people read.
+pub fn word(text: &str) -> String {
+    let plain = !text.is_empty()
+        && !text.starts_with('=')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/._-@+:%=,".contains(&b));
+    if plain { text.to_owned() } else { quote(text) }
+}

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use super::artifact;
 use super::draft::{Draft, Origin};
 use super::error::{Fault, RenderError};
-use super::follow_up::implied;
 use super::module_file::{
     AbsentItem, ArtifactItem, DirectoryItem, FileItem, ModuleFile, PackageItem, ReleaseItem,
     SymlinkItem, Text, UnitItem,
 };
 use super::place;
+use super::place::implied;
 use super::scope::{Occurrence, Scope};
 use super::template_set::Module;
 use crate::artifact::Artifact;

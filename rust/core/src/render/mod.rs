@@ -8,13 +8,11 @@
 //! ```
 
 mod artifact;
-mod build;
 mod draft;
 mod environment;
 mod error;
 mod expand;
 mod facts;
-mod follow_up;
 mod module_file;
 mod place;
 mod quotes;

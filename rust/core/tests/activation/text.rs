@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use deployctl_core::activation::bundle::HOST_PROGRAM;
-use deployctl_core::activation::{Action, Bundle, Event, Phase, bundle, next, quote};
+use deployctl_core::activation::{Action, Bundle, Event, Phase, bundle, next};
 use deployctl_core::closure::{Closure, StorePath};
 use deployctl_core::inventory::Platform;
 use deployctl_core::name::{ManagedPath, ModuleName, PackageName, SysctlKey, UnitName};
@@ -15,6 +15,7 @@ use deployctl_core::plan::{
     ClosureChange, PackageAction, PackageChange, PathChange, PathTarget, Plan, SysctlChange,
     SystemAction, UnitAction, UnitChange,
 };
+use deployctl_core::query::{quote, word};
 use deployctl_core::rendered::{Entry, FollowUp, PathState, Rendered};
 use proptest::prelude::*;
 
@@ -476,7 +477,7 @@ proptest! {
     #[test]
     fn a_quoted_word_is_the_same_word(words in prop::collection::vec("[^\\x00]{0,12}|[-~ '\"$`\\\\!#*?\n\t;&|<>(){}\\[\\]=a0]{0,12}", 1..20)) {
         for shell in SHELLS {
-            for quote in [quote::sh, quote::word] {
+            for quote in [quote, word] {
                 let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
                 prop_assert_eq!(&read_back(shell, &quoted), &words);
             }

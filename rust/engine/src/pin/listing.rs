@@ -113,7 +113,22 @@ mod tests {
             .into_iter()
             .map(|it| (it.path, it.size, it.sha256.map(|it| it.to_string())))
             .collect();
-        insta::assert_debug_snapshot!(told);
+        insta::assert_debug_snapshot!(told, @r#"
+        [
+            (
+                "config.json",
+                654,
+                None,
+            ),
+            (
+                "model.safetensors",
+                4976698672,
+                Some(
+                    "2b1879f356aed350030bb40eb45ad362c89d9891096f79a3ab323d3ba5607668",
+                ),
+            ),
+        ]
+        "#);
     }
 
     #[test]

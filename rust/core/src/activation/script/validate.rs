@@ -1,9 +1,14 @@
 //! What is tried before anything changes.
 
+use std::collections::BTreeSet;
+
 use super::header::Purpose;
 use super::words::words;
-use super::{Script, Scripts, network};
-use crate::rendered::Entry;
+use super::{Script, Scripts};
+use crate::artifact::digest_in;
+use crate::observed::SSH_UNITS;
+use crate::plan::{PathChange, PathTarget, Plan};
+use crate::rendered::{Entry, FollowUp, PathState, Rendered};
 
 /// The command that reads all files of netplan.
 const NETPLAN: [&str; 2] = ["netplan", "generate"];
@@ -15,7 +20,7 @@ impl<'a> Scripts<'a> {
         self.closure_validate(&mut script);
         self.expect_releases(&mut script);
         // If one file changes, all must be read, foreign files too.
-        let netplan = network::parts(self.plan, self.rendered).contains("netplan")
+        let netplan = network_programs(self.plan, self.rendered).contains("netplan")
             && !validators.iter().any(|argv| argv.ends_with(&NETPLAN));
         let ways_in = self.ways_in();
         let archives = self.archives();
@@ -91,5 +96,79 @@ impl<'a> Scripts<'a> {
             }
         }
         script.call("merge_end", &[]);
+    }
+}
+
+/// `netplan` where files of netplan change, `networkd` where its own do, and `any` for what else a module declares to be
+/// of the network. Link files are read by udev alone, when a device appears.
+pub(super) fn network_programs(plan: &Plan, rendered: &Rendered) -> BTreeSet<&'static str> {
+    plan.paths
+        .iter()
+        .filter_map(|change| network_program(change, rendered))
+        .collect()
+}
+
+fn network_program(change: &PathChange, rendered: &Rendered) -> Option<&'static str> {
+    let path = change.path.as_str();
+    if path.starts_with("/etc/netplan/") {
+        return Some("netplan");
+    }
+    if path.starts_with("/etc/systemd/network/") {
+        let link = path
+            .rsplit_once('.')
+            .is_some_and(|(_, ending)| ending == "link");
+        return (!link).then_some("networkd");
+    }
+    rendered
+        .entries
+        .get(&change.path)?
+        .follow_ups
+        .contains(&FollowUp::Network)
+        .then_some("any")
+}
+
+impl Scripts<'_> {
+    /// What of the operator's way in this plan may change: the host's own sshd and sudo are asked about it.
+    pub(super) fn ways_in(&self) -> Vec<&'static str> {
+        let below = |places: &[&str]| {
+            let mut paths = self.plan.paths.iter().map(|change| change.path.as_str());
+            paths.any(|path| places.iter().any(|place| path.starts_with(place)))
+        };
+        let loads_sshd = self
+            .plan
+            .units
+            .iter()
+            .any(|change| SSH_UNITS.contains(&change.unit.as_str()));
+        let mut ways_in = Vec::new();
+        if loads_sshd || below(&["/etc/ssh/"]) {
+            ways_in.push("check_login_with_sshd");
+        }
+        if below(&["/etc/sudo", "/etc/pam.d/", "/etc/security/"]) {
+            ways_in.push("check_root_with_sudo");
+        }
+        ways_in
+    }
+}
+
+impl Scripts<'_> {
+    /// Also of links that no artifact stands behind: a generation of a first step keeps the link to a former release alone.
+    pub(super) fn expect_releases(&self, script: &mut Script) {
+        let artifacts = self.plan.artifacts.iter();
+        let staged = artifacts.map(|change| format!("{}/releases/{}", change.base, change.after));
+        let links = self.plan.paths.iter().filter_map(|change| {
+            let PathTarget::Entry {
+                state: PathState::Symlink { target },
+            } = &change.after
+            else {
+                return None;
+            };
+            let base = change.path.as_str().strip_suffix("/current")?;
+            digest_in(target)?;
+            Some(format!("{base}/{target}"))
+        });
+        let releases: BTreeSet<String> = staged.chain(links).collect();
+        for release in releases {
+            script.call("expect_release", &[&release]);
+        }
     }
 }

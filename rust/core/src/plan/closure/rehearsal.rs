@@ -158,7 +158,27 @@ mod tests {
              would start the following units: a.service\n\
              would stop swap device: /dev/sda2\n",
         );
-        insta::assert_json_snapshot!(units);
+        insta::assert_json_snapshot!(units, @r#"
+        {
+          "stop": [
+            "a.service",
+            "b.timer"
+          ],
+          "keep": [
+            "trading.service"
+          ],
+          "reload": [
+            "dbus.service"
+          ],
+          "restart": [
+            "c.service",
+            "dev-disk-by\\x2dlabel-x.swap"
+          ],
+          "start": [
+            "a.service"
+          ]
+        }
+        "#);
     }
 
     proptest! {

@@ -93,7 +93,25 @@ mod tests {
     fn equal_values_lie_on_one_line_and_gaps_stay_gaps() {
         let same = Some((3.0, true));
         let drawn = spark(&[same, same, None, same, Some((3.0, false))], None).unwrap();
-        insta::assert_json_snapshot!(drawn);
+        insta::assert_json_snapshot!(drawn, @r#"
+        {
+          "width": 200.0,
+          "height": 28.0,
+          "lines": [
+            "4.0,14.0 52.0,14.0",
+            "148.0,14.0 196.0,14.0"
+          ],
+          "dots": [
+            {
+              "x": 196.0,
+              "y": 14.0,
+              "bad": true,
+              "last": true
+            }
+          ],
+          "limit": null
+        }
+        "#);
     }
 
     #[test]
