@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
-use deployctl_core::inventory::secrets::Secret;
+use deployctl_core::inventory::cluster::Secret;
 use deployctl_core::inventory::text::Label;
 use deployctl_core::inventory::{Inventory, suggest};
 use deployctl_core::name::HostName;

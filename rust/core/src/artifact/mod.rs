@@ -22,9 +22,9 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::query::quote;
-use super::rendered::Sha256Hex;
 use crate::name::{ArtifactName, ArtifactPath, ConcernName, ManagedPath, NameError};
+use crate::query::quote;
+use crate::rendered::Sha256Hex;
 
 pub use job::{Collection, Freed, FreedError, Job, STAGE_PROGRAM, read_freed};
 pub use needs::Need;

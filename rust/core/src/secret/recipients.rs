@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::inventory::Inventory;
-use crate::inventory::secrets::Secret;
+use crate::inventory::cluster::Secret;
 use crate::inventory::text::{AgeRecipient, PublicKey};
 use crate::name::{AccountName, HostName};
 

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use super::{Header, HeaderError, NoKey, Reader, Recipients, tag};
-use crate::inventory::secrets::Secret;
+use crate::inventory::cluster::Secret;
 
 /// What is wrong with a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

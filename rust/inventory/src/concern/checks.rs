@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::error::ConcernError;
 use super::expression::{Expression, Text, read_file};
+use super::folder::ConcernError;
 use super::folder::Folder;
 use super::names::Names;
 use crate::name::SysctlKey;
@@ -20,12 +20,11 @@ mod file;
 mod judge;
 mod over_links;
 mod query;
-mod request;
 
 pub use declared_query::{Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships};
 pub use judge::{JudgeForm, NamedJudge};
 pub use over_links::OverLinks;
-pub use request::Request;
+pub use query::Request;
 
 /// The file.
 pub(super) const CHECKS: &str = "checks.toml";

@@ -9,8 +9,8 @@ use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior,
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use super::error::ConcernError;
 use super::filter;
+use super::folder::ConcernError;
 use super::folder::Folder;
 use super::names::Scope;
 use super::{operations, product};

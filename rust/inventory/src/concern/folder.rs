@@ -1,7 +1,10 @@
 //! The folders of concerns: those that the program contains, and those of a repository.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::LazyLock;
+
+use crate::errors::{Errors, Hinted};
 
 /// The file that makes a folder a concern.
 pub(super) const MANIFEST: &str = "concern.toml";
@@ -122,3 +125,33 @@ impl Folder {
         files.collect()
     }
 }
+
+/// One thing that is wrong, with its place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConcernError {
+    /// The file, relative to the repository: `modules/web/concern.toml`.
+    pub file: String,
+    /// Line in it, from 1.
+    pub line: usize,
+    /// What is wrong, a lower-case fragment.
+    pub problem: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for ConcernError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.problem)
+    }
+}
+
+impl std::error::Error for ConcernError {}
+
+impl Hinted for ConcernError {
+    fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// Everything that is wrong with folders.
+pub type ConcernErrors = Errors<ConcernError>;

@@ -8,7 +8,6 @@
 //! ```
 
 mod checks;
-mod error;
 mod expression;
 mod filter;
 mod folder;
@@ -26,9 +25,9 @@ pub use checks::{
     FieldKind, JudgeForm, Judgement, Measure, NamedJudge, OverLinks, Reader, Request, Retries,
     Setting, Ships,
 };
-pub use error::{ConcernError, ConcernErrors};
 pub use expression::{Expression, NoValue, Text, number_text};
 pub use filter::{FILTERS, json};
+pub use folder::{ConcernError, ConcernErrors};
 pub use folder::{Folder, Folders, Origin};
 pub use manifest::{KernelDriver, KernelFeature, Listener, Manifest, PlatformUnit};
 pub use names::{Names, Scope};

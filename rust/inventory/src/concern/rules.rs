@@ -4,8 +4,8 @@ use minijinja::Value;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::ConcernError;
 use super::expression::{Compiler, Expression, NoValue, Text, read_file};
+use super::folder::ConcernError;
 use super::folder::Folder;
 use super::names::{Lists, Names, Scope, Values};
 use crate::inventory::{FactPath, Segment};

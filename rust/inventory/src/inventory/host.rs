@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::blackout::BlackoutHours;
 use super::cluster::Port;
 use super::extra::Extra;
 use super::firewall::Firewall;
-use super::hardware::Hardware;
 use super::image::Image;
 use super::kernel::Kernel;
 use super::network::Network;
@@ -17,7 +15,9 @@ use super::nix::Nix;
 use super::ssh::Ssh;
 use super::storage::Storage;
 use super::system::System;
-use super::text::{Label, Line, PublicKey, Sha256Text, SshAddress, Version};
+use super::text::{
+    Days, Label, Line, PublicKey, Sha256Text, SshAddress, TimeOfDay, TimeZone, Version,
+};
 use crate::name::{AccountName, HostName};
 
 /// One machine. A concern that is absent is not declared there.
@@ -231,4 +231,70 @@ pub struct Identity {
     /// Its SSH host keys.
     #[schemars(length(min = 1))]
     pub host_keys: BTreeSet<PublicKey>,
+}
+
+/// The machine.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hardware {
+    /// Main board or model.
+    #[schemars(extend("x-optional" = true))]
+    pub board: Option<Line>,
+    /// Processor.
+    pub cpu: Cpu,
+    /// Memory in GiB.
+    #[schemars(range(min = 1, max = 65536))]
+    pub memory_gib: u32,
+    /// Kind of memory.
+    #[schemars(extend("x-optional" = true))]
+    pub memory: Option<Line>,
+    /// Graphics processor; what must be found of NVIDIA's is `nvidia.gpu`.
+    #[schemars(extend("x-optional" = true))]
+    pub gpu: Option<Line>,
+    /// Case.
+    #[schemars(extend("x-optional" = true))]
+    pub case: Option<Line>,
+    /// Cooler of the processor.
+    #[schemars(extend("x-optional" = true))]
+    pub cooler: Option<Line>,
+    /// Disks.
+    #[schemars(extend("x-optional" = true))]
+    pub disks: Option<Vec<Line>>,
+    /// Network adapters.
+    #[schemars(extend("x-optional" = true))]
+    pub nics: Option<Vec<Line>>,
+    /// Power supply.
+    #[schemars(extend("x-optional" = true))]
+    pub power_supply: Option<Line>,
+    /// Uninterruptible power supply.
+    #[schemars(extend("x-optional" = true))]
+    pub ups: Option<Line>,
+}
+
+/// The processor.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cpu {
+    /// Its name.
+    pub model: Line,
+    /// Cores.
+    #[schemars(range(min = 1, max = 4096))]
+    pub cores: u16,
+    /// Hardware threads: the CPUs that the kernel sees.
+    #[schemars(range(min = 1, max = 8192))]
+    pub threads: u16,
+}
+
+/// Hours of some days of the week.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlackoutHours {
+    /// Time zone of the hours.
+    pub timezone: TimeZone,
+    /// Days of the week.
+    pub days: Days,
+    /// Start.
+    pub open: TimeOfDay,
+    /// End.
+    pub close: TimeOfDay,
 }

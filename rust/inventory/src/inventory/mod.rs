@@ -4,7 +4,6 @@
 //! which the JSON Schema and a reference page are generated. [`parse`] reports everything that is
 //! wrong at once, each with the file and line where it stands.
 
-pub mod blackout;
 pub mod cluster;
 mod control;
 mod crossref;
@@ -12,7 +11,6 @@ mod error;
 pub mod extra;
 pub mod firewall;
 mod forms;
-pub mod hardware;
 pub mod host;
 pub mod image;
 pub mod kernel;
@@ -21,7 +19,6 @@ pub mod nix;
 mod path;
 mod reference;
 mod schema;
-pub mod secrets;
 pub mod ssh;
 pub mod storage;
 mod structure;
@@ -37,7 +34,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use self::blackout::BlackoutHours;
 pub use self::cluster::Cluster;
 use self::error::{Findings, Positions};
 pub use self::error::{InventoryError, InventoryErrors};
@@ -50,6 +46,7 @@ pub use self::schema::{facts_schema, validator};
 pub(crate) use self::schema::{has_type, kinds};
 use crate::concern::Concerns;
 use crate::name::HostName;
+use host::BlackoutHours;
 
 /// The inventory's JSON, version 1. Only its schema is used: [`parse`] takes it apart by itself.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use serde_json::{Map, Value, json};
 
 use super::Document;
-use super::blackout::BlackoutHours;
+use super::host::BlackoutHours;
 use super::text::{self, rule_of};
 use crate::concern::{Concern, Concerns, Origin};
 

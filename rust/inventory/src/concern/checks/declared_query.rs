@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::request::Request;
+use super::query::Request;
 use crate::concern::expression::Expression;
 use crate::concern::names::Names;
 use crate::inventory::Platform;

@@ -1,19 +1,13 @@
 //! What the schema cannot see: facts that have to fit other facts.
 
 mod addresses;
-mod blackout;
-mod cpus;
-mod darwin;
 mod extra;
 mod groups;
-mod image;
-mod kernel;
 mod links;
-mod mdns;
-mod packages;
+mod owners;
+mod part;
 mod platform;
 mod reach;
-mod rules;
 mod secrets;
 mod served;
 mod services;
@@ -21,12 +15,15 @@ mod way_in;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use minijinja::value::Serde;
+use serde_json::Value;
+
 use super::cluster::Cluster;
 use super::error::Findings;
 use super::host::Host;
-use crate::concern::Concerns;
+use super::path::FactPath;
+use crate::concern::{Concerns, Scope};
 use crate::name::HostName;
-use serde_json::Value;
 
 /// A host as far as it could be read.
 #[derive(Debug)]
@@ -64,20 +61,57 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     addresses::check(facts, findings);
     way_in::check(facts, findings);
     reach::check(facts, findings);
-    rules::check(facts, findings);
+    check_rules(facts, findings);
     secrets::check_readers(facts, findings);
     for (name, sound) in facts.hosts {
         platform::check(name, sound, facts.concerns, findings);
-        mdns::check(name, &sound.host, findings);
-        cpus::check(name, &sound.host, findings);
-        kernel::check(name, &sound.host, facts.concerns, findings);
+        reach::check_mdns(name, &sound.host, findings);
+        part::check_cpu(name, &sound.host, findings);
+        owners::check_kernel(name, &sound.host, facts.concerns, findings);
         groups::check(name, sound, facts, findings);
         secrets::check(name, sound, facts, findings);
         services::check(name, sound, findings);
-        blackout::check(name, &sound.host, facts.concerns, findings);
+        part::check_blackout(name, &sound.host, facts.concerns, findings);
         served::check(name, sound, facts.concerns, findings);
-        packages::check(name, &sound.host, facts.concerns, findings);
+        owners::check_packages(name, &sound.host, facts.concerns, findings);
         extra::check(name, &sound.host, findings);
-        image::check(name, &sound.host, findings);
+        part::check_image(name, &sound.host, findings);
+    }
+}
+
+/// The rules that concerns bring along: expressions over facts.
+fn check_rules(facts: &Facts<'_>, findings: &mut Findings<'_>) {
+    let with_rules = facts
+        .concerns
+        .iter()
+        .filter(|concern| !concern.rules.is_empty());
+    let with_rules: Vec<_> = with_rules.collect();
+    if with_rules.is_empty() {
+        return;
+    }
+    let hosts = minijinja::Value::from(Serde(&facts.raw["hosts"]));
+    let cluster = minijinja::Value::from(Serde(&facts.raw["cluster"]));
+    for (name, sound) in facts.hosts {
+        let declared = with_rules
+            .iter()
+            .filter(|concern| concern.is_declared(&sound.host));
+        let scope = Scope::from(
+            [
+                ("host", minijinja::Value::from(Serde(&sound.host.facts))),
+                ("hosts", hosts.clone()),
+                ("cluster", cluster.clone()),
+                ("name", name.as_str().into()),
+            ]
+            .map(|(root, value)| (root.to_owned(), value)),
+        );
+        for rule in declared.flat_map(|concern| &concern.rules) {
+            if sound.broken.iter().any(|broken| rule.reads(broken)) {
+                continue;
+            }
+            for objection in rule.judge(&scope) {
+                let blamed = FactPath::host(name).below(&objection.blamed);
+                findings.push(blamed, objection.problem, objection.hint);
+            }
+        }
     }
 }

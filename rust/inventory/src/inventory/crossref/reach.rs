@@ -1,12 +1,14 @@
-//! What a host serves on a link gets through its own firewall.
+//! What a host serves on a link gets through its own firewall. So does the question for its name below `.local`, which the
+//! host itself answers by multicast DNS (RFC 6762).
 
 use std::net::IpAddr;
 
-use super::served::{self, Server};
-use super::{Facts, addresses};
+use super::served::Server;
+use super::{Facts, addresses, served};
 use crate::inventory::cluster::Endpoint;
 use crate::inventory::error::Findings;
 use crate::inventory::firewall::{Firewall, Protocol, Verdict};
+use crate::inventory::host::Host;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
@@ -105,4 +107,37 @@ fn admits(firewall: &Firewall, end: &Endpoint, peer: &Endpoint, port: u16) -> bo
                     .filter_map(addresses::net)
                     .any(|net| net.contains(&address)))
     })
+}
+
+const MDNS_PORT: u16 = 5353;
+
+pub(super) fn check_mdns(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
+    let address = host.connection.address.as_str();
+    let domain = address.trim_end_matches('.').rsplit('.').next();
+    if !domain.is_some_and(|domain| domain.eq_ignore_ascii_case("local")) {
+        return;
+    }
+    let Some(firewall) = &host.firewall else {
+        return;
+    };
+    if admits_mdns(firewall) {
+        return;
+    }
+    findings.add_with_hint(
+        FactPath::host(name).keys("firewall.services"),
+        format!(
+            "does not let UDP port {MDNS_PORT} in: `connection.address` is `{address}`, a name that only the host itself answers for"
+        ),
+        format!(
+            "a service of protocol `udp` with `ports = [ {MDNS_PORT} ]`, or an address that does not end in `.local`"
+        ),
+    );
+}
+
+fn admits_mdns(firewall: &Firewall) -> bool {
+    firewall.input == Verdict::Accept
+        || firewall.services.iter().any(|service| {
+            service.protocol == Protocol::Udp
+                && service.ports.iter().any(|ports| ports.contains(MDNS_PORT))
+        })
 }

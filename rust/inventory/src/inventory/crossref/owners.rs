@@ -1,6 +1,9 @@
-//! Kernel settings and words of its command line: each has one owner.
+//! What has one owner: packages and files are declared once, or the same everywhere; a kernel setting, and a word of the
+//! kernel's command line, belongs to one concern.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::concern::{Concerns, Manifest};
 use crate::inventory::error::Findings;
@@ -9,7 +12,49 @@ use crate::inventory::kernel::Kernel;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
-pub(super) fn check(
+pub(super) fn check_packages(
+    name: &HostName,
+    host: &Host,
+    concerns: &Concerns,
+    findings: &mut Findings<'_>,
+) {
+    let at = FactPath::host(name);
+    let mut versions: BTreeMap<&str, (String, &str)> = BTreeMap::new();
+    let facts = concerns.iter().flat_map(|concern| {
+        let paths = concern.manifest.exact_packages.iter();
+        paths.map(|path| format!("{}.{path}", concern.name))
+    });
+    for fact in facts {
+        let packages = host.fact(&fact).and_then(Value::as_object);
+        for (package, version) in packages.into_iter().flatten() {
+            let Some(version) = version.as_str() else {
+                continue;
+            };
+            let known = versions.insert(package, (fact.clone(), version));
+            if let Some((other, other_version)) = known
+                && other_version != version
+            {
+                findings.add(
+                    at.clone().keys(&fact).key(package),
+                    format!("is `{version}`; `{other}` has `{other_version}`"),
+                );
+            }
+        }
+    }
+
+    let mut paths = BTreeSet::new();
+    let files = host.extra.as_ref().and_then(|extra| extra.files.as_ref());
+    for (index, file) in files.into_iter().flatten().enumerate() {
+        if !paths.insert(&file.path) {
+            findings.add(
+                at.clone().keys("extra.files").index(index).key("path"),
+                format!("is `{}`, as of another file", file.path),
+            );
+        }
+    }
+}
+
+pub(super) fn check_kernel(
     name: &HostName,
     host: &Host,
     concerns: &Concerns,
