@@ -36,9 +36,9 @@ macro_rules! concerns {
 }
 
 concerns! {
-    system: [system::checks], [darwin::system::checks];
-    ssh: [ssh::checks], [darwin::ssh::checks];
-    network: [network::checks], [darwin::network::checks];
+    system: [system::checks], [darwin::system];
+    ssh: [ssh::checks], [darwin::ssh];
+    network: [network::checks], [darwin::network];
     firewall: [firewall::checks], [];
     storage: [storage::checks], [];
     kernel: [kernel::checks], [];

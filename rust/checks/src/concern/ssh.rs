@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 mod daemon;
 mod settings;
-mod ways;
 
 use deployctl_core::inventory::ssh::{RootLogin, Ssh, declared_keys};
 use deployctl_core::inventory::text::PublicKey;
@@ -41,7 +40,7 @@ pub(super) fn checks(facts: &Ssh, declared: &Declared<'_>) -> Vec<Check> {
             &keys_query(name.as_str()),
         ));
     }
-    checks.push(ways::check(&query, declared));
+    checks.push(daemon::other_ways(&query, declared));
     checks.extend(other_keys(facts, declared, keys_query));
     checks
 }

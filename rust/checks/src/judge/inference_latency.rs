@@ -4,8 +4,8 @@
 use serde::Deserialize;
 
 use crate::answer::{Answer, Found, Unreadable, value};
-use crate::inference::{ITEM, not_measured, prompt_of_length};
 use crate::measurement::Bound;
+use crate::reader::hostprobe::{INFERENCE, not_measured, prompt_of_length};
 use crate::reader::hostprobe::{Item, shown};
 
 /// What is asked for.
@@ -34,7 +34,7 @@ pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unr
             Found::when(false, format!("there is no user {user}")).or_hint(crate::MADE_BY_APPLY)
         );
     }
-    let item = Item::of(answer, ITEM)?;
+    let item = Item::of(answer, INFERENCE)?;
     let whole = item
         .milliseconds("answer", "answer of one token, as the engine's user")
         .map(|it| it.limit("p99", Bound::AtMost, f64::from(options.p99_ms)));

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::refusal::{no_unit, refused};
+use super::{no_unit, refused};
 use crate::answer::{Answer, Found, Holds, Unreadable};
 use crate::reader::hostprobe::Report;
 use crate::{Bound, Measurement};

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::refusal::{no_unit, refused};
+use super::{no_unit, refused};
 use crate::answer::{Answer, Found, Holds, Unreadable, number, value};
 
 /// What is asked for.

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::answer::{Answer, Found, Unreadable};
-use crate::inference::{ITEM, TOLERANCE, not_measured, prompt_of_length};
 use crate::measurement::{Bound, Measurement};
+use crate::reader::hostprobe::{INFERENCE, TOLERANCE, not_measured, prompt_of_length};
 use crate::reader::hostprobe::{Item, shown};
 
 /// Statistics that are shown.
@@ -25,7 +25,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn judge(options: &Options, answer: &Answer<'_>) -> Result<Found, Unreadable> {
-    let item = Item::of(answer, ITEM)?;
+    let item = Item::of(answer, INFERENCE)?;
     let times = Times::of(&item, options);
     let measured = times.measured();
     if !item.passed() {

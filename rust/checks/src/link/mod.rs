@@ -25,7 +25,6 @@ mod end;
 mod http;
 mod interface;
 mod ping;
-mod route;
 mod server;
 mod throughput;
 
@@ -101,7 +100,7 @@ fn of_link(name: &Label, facts: &Link, inventory: &Inventory) -> Vec<LinkCheck> 
         for other in &ends[at + 1..] {
             let directions = [(one, other), (other, one)];
             for (from, peer) in directions {
-                add(from, peer, route::check(&line, from, peer), None);
+                add(from, peer, interface::route(&line, from, peer), None);
             }
             for size in [ping::Size::Small, ping::Size::Full] {
                 for (from, peer) in directions {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use deployctl_core::query::{Query, quote};
 
 use super::end::{End, Line, asked};
-use super::route;
+use super::interface;
 use crate::answer::{Answer, Found, Unreadable, number};
 use crate::{Bound, Check, Measurement};
 
@@ -76,7 +76,7 @@ pub(super) fn check(line: &Line<'_>, from: &End<'_>, peer: &End<'_>, size: Size)
         Ok(judge(trips, limit, &hint))
     });
     let needed = match size {
-        Size::Small => route::id(line, from, peer),
+        Size::Small => interface::route_id(line, from, peer),
         Size::Full => self::id(line, from, peer, Size::Small),
     };
     check.needing(needed)

@@ -1,11 +1,17 @@
-//! The sshd that runs: what it offers, whether it has loaded its files, and whether one will run after the next boot.
+//! The sshd that runs: what it offers, whether it has loaded its files, whether one will run after the next boot, and by
+//! which ways it lets accounts in without a key in a file: certificates, commands, other computers' words.
+
+use std::collections::BTreeSet;
 
 use deployctl_core::observed::{WayIn, find_way, parse_way_in, way_in_query};
+use deployctl_core::precedence::ConfigFiles;
+use deployctl_core::precedence::sshd::evaluate;
 use deployctl_core::query::{Query, quote};
 
 use super::CONCERN;
-use crate::Check;
+use super::settings::{Effective, Settings, login_of};
 use crate::answer::{Answer, Found, Holds, Unreadable};
+use crate::{Check, Declared};
 
 pub(super) fn checks(user: &str, port: u16) -> Vec<Check> {
     let query = way_in_query();
@@ -170,4 +176,54 @@ fn boot(way_in: &WayIn) -> Found {
             measured: Vec::new(),
         },
     }
+}
+
+/// Keywords of `sshd_config(5)` that open accounts, each with the value that opens none. sshd prints those alone that it
+/// was built with.
+const WAYS: [(&str, &str); 4] = [
+    ("authorizedkeyscommand", "none"),
+    ("trustedusercakeys", "none"),
+    ("hostbasedauthentication", "no"),
+    ("gssapiauthentication", "no"),
+];
+
+/// Nothing but keys in files opens an account, unless a file that facts declare says so.
+pub(super) fn other_ways(query: &Query, declared: &Declared<'_>) -> Check {
+    let ours = declared.managed_paths();
+    Check::new(
+        CONCERN,
+        "other-ways",
+        query,
+        "keys in files alone open accounts, and what facts declare".to_owned(),
+        move |answer| {
+            let effective = Effective::parse(answer)?;
+            let mut others = BTreeSet::new();
+            for login in &effective.logins {
+                login.one("pubkeyauthentication")?;
+                others.extend(of_login(login, &effective.files, &ours));
+            }
+            let others: Vec<String> = others.into_iter().collect();
+            Ok(Found::none_of(&others, "none besides")
+                .or_hint("take it out of that file, or declare the file in `extra.files`"))
+        },
+    )
+}
+
+/// The ways that open the account of `login` and are in no file of `ours`, each with its place where that is known.
+fn of_login(login: &Settings<'_>, files: &ConfigFiles, ours: &BTreeSet<String>) -> Vec<String> {
+    let by_file = evaluate(files, &login_of(login.user));
+    let mut others = Vec::new();
+    for (key, off) in WAYS {
+        let said: Vec<&str> = login.words(key).collect();
+        if said.is_empty() || said == [off] {
+            continue;
+        }
+        let said = said.join(" ");
+        match by_file.get(key).map(|value| &value.place) {
+            Some(place) if ours.contains(&place.file) => {}
+            Some(place) => others.push(format!("`{key} {said}` ({place})")),
+            None => others.push(format!("`{key} {said}`")),
+        }
+    }
+    others
 }
