@@ -101,7 +101,7 @@ pub async fn shown_key(
     let routes = with(route, others, Vec::new());
     let files = SshFiles::write(runtime, &routes, user_config)
         .map_err(|source| local(&route.host, source))?;
-    host_key::shown(&files, &route.host).await
+    host_key(&files, &route.host).await
 }
 
 /// Connects to the host with this key alone and asks who it is.

@@ -5,7 +5,6 @@ pub mod adopt;
 pub mod apply;
 pub mod archive;
 pub mod ask;
-mod causes;
 mod check_queue;
 pub mod clock;
 pub mod collect;
@@ -32,5 +31,16 @@ pub mod snapshots;
 pub mod stage;
 pub mod target_state;
 pub mod transport;
-pub mod tree;
 pub mod verify;
+
+/// An error with its causes on one line.
+pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -12,9 +12,9 @@ use deployctl_report::{HostReport, Outcome, Problem, Report};
 
 use crate::apply::outcome;
 use crate::ask::{AskError, ask};
-use crate::causes::in_full;
 use crate::connect::Connector;
 use crate::event::{Event, EventKind};
+use crate::in_full;
 use crate::nix::SystemError;
 use crate::nix::deployer::{DeployError, Deployment, Source};
 use crate::run_context::RunContext;

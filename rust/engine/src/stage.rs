@@ -19,8 +19,8 @@ use deployctl_report::{HostReport, Outcome, Problem};
 
 use crate::apply::outcome;
 use crate::archive;
-use crate::causes::in_full;
 use crate::event::{Event, EventKind, StageProgress};
+use crate::in_full;
 use crate::prepare::{Asked, Prepared, is_meant};
 use crate::run_context::RunContext;
 use crate::stage::supply::Supply;

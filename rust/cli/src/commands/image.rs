@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use deployctl_core::inventory::host::Host;
 use deployctl_core::name::HostName;
 use deployctl_engine::nix::deployer::DeployError;
-use deployctl_engine::nix::{Image, image};
+use deployctl_engine::nix::{Image, copy_image, image_files};
 use deployctl_engine::prepare::undeployed;
 use deployctl_report::{Report, Verdict};
 
@@ -76,14 +76,14 @@ fn installable(name: &HostName, host: &Host) -> Result<(), Failure> {
 
 /// The files of the built image, or their copies in the folder `out`.
 fn files(store: &Path, out: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
-    let files = image::files(store).map_err(|error| {
+    let files = image_files(store).map_err(|error| {
         let message = format!("cannot read `{}`", store.display());
         Failure::new(Verdict::Internal, message).cause(&error)
     })?;
     let Some(out) = out else {
         return Ok(files);
     };
-    image::copy(&files, out).map_err(|error| {
+    copy_image(&files, out).map_err(|error| {
         let message = format!("cannot copy the image to `{}`", out.display());
         Failure::new(Verdict::Internal, message).cause(&error)
     })

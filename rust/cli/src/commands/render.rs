@@ -7,7 +7,7 @@ use std::path::Path;
 use deployctl_core::name::HostName;
 use deployctl_core::render::{Rendering, render};
 use deployctl_core::rendered::{Entry, Rendered};
-use deployctl_engine::tree;
+use deployctl_engine::files;
 use deployctl_report::Verdict;
 
 use crate::args;
@@ -62,7 +62,7 @@ fn write(context: &Context, out: &Path, all: &BTreeMap<HostName, Rendered>) -> R
             return Err(Failure::usage(message)
                 .hint("what is written there would land elsewhere; remove it"));
         }
-        tree::write(&folder, rendered).map_err(|error| {
+        files::write_tree(&folder, rendered).map_err(|error| {
             let message = format!("cannot write below `{}`", folder.display());
             Failure::new(Verdict::Internal, message).cause(&error)
         })?;

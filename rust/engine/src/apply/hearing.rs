@@ -9,8 +9,8 @@ use deployctl_core::query;
 use deployctl_report::Outcome;
 
 use super::{GRACE, Run, distinct, outcome};
-use crate::causes::in_full;
 use crate::event::EventKind;
+use crate::in_full;
 use crate::transport::{Limits, Output, TransportError};
 
 /// Consecutive answers without a status before the engine gives up on a host that answers.

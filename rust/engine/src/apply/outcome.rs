@@ -11,7 +11,7 @@ use deployctl_report::{Outcome, Problem};
 use super::refusal;
 use super::way_in::{Proven, Shut};
 use super::{Task, problem};
-use crate::causes::in_full;
+use crate::in_full;
 use crate::transport::TransportError;
 
 /// The outcome of an apply whose phase is final.

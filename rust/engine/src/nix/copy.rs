@@ -186,7 +186,7 @@ impl Nix {
         }
         Err(SystemError::Sign {
             host: host.clone(),
-            cause: super::words::shorten(&words.join("\n"), Path::new("/")),
+            cause: super::error::shorten(&words.join("\n"), Path::new("/")),
         })
     }
 }

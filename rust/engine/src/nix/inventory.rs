@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::words::shorten;
+use super::error::shorten;
 use super::{Nix, plain};
 use crate::process::ProcessError;
 

@@ -13,18 +13,17 @@ mod copy;
 pub mod deployer;
 mod derivation;
 mod error;
-pub mod image;
 mod inventory;
 mod modules;
 mod progress;
 mod system;
-mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::process::Program;
 
+pub use build::{copy_image, image_files};
 pub use copy::{Daemon, StoreAddress};
 pub use derivation::{Derivation, Image, Installable, system_word};
 pub use error::SystemError;

@@ -10,7 +10,7 @@ use deployctl_trial::Evaluated;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::words::{plain as without_colour, shorten};
+use super::error::{plain as without_colour, shorten};
 use super::{Nix, plain};
 use crate::process::ProcessError;
 

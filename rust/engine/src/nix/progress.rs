@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use deployctl_core::query::printable_line;
 use serde_json::Value;
 
-use super::words::plain;
+use super::error::plain;
 use crate::event::EventKind;
 
 /// Lines of a derivation's log that are kept.

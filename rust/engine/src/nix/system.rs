@@ -4,7 +4,7 @@ use deployctl_core::query::printable_line;
 
 use super::cache::EvaluationCache;
 use super::derivation::{Derivation, Installable};
-use super::words::{plain, shorten};
+use super::error::{plain, shorten};
 use super::{Nix, SystemError};
 use crate::event::EventKind;
 use crate::interrupt::Interrupt;

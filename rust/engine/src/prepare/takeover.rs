@@ -11,7 +11,7 @@ use deployctl_report::{Outcome, Problem};
 
 use crate::apply::outcome;
 use crate::apply::way_in::{self, Shut};
-use crate::causes::in_full;
+use crate::in_full;
 use crate::run_context::RunContext;
 use crate::transport::{Limits, Output, Transport};
 

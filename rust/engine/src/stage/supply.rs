@@ -16,8 +16,8 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{Progress, Staging, Task, not_staged};
 use crate::apply::outcome;
-use crate::causes::in_full;
 use crate::event::EventKind;
+use crate::in_full;
 use crate::transport::{Files, Limits, Output, Part, TransportError};
 
 /// ssh notices a connection that is dead; else sending takes as long as it takes.

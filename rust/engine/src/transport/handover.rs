@@ -164,9 +164,9 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::super::input::Body;
-    use super::super::markers::Markers;
     use super::super::secret::Secret;
     use super::*;
+    use crate::transport::input::Markers;
 
     /// What is written after these signals, and what became of the password.
     async fn written(password: &Password, said: Vec<Signal>) -> (String, Handover) {

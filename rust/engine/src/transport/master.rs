@@ -1,10 +1,12 @@
-//! The ssh process that holds a connection.
+//! The ssh process that holds a connection; and the key that a host offers, fetched by ssh itself, so that jumps and the
+//! user's own configuration apply.
 
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use deployctl_core::name::HostName;
 use openssh::Session;
 
 use super::ssh_files::{SshChain, SshFiles};
@@ -75,7 +77,7 @@ pub(super) fn forget(chain: &SshChain) {
     }
 }
 
-pub(super) fn not_started(source: io::Error) -> TransportError {
+fn not_started(source: io::Error) -> TransportError {
     TransportError::Local {
         action: "start `ssh`".to_owned(),
         source,
@@ -87,4 +89,43 @@ fn said(log: &Path, status: ExitStatus) -> String {
         Ok(bytes) if !bytes.trim_ascii().is_empty() => String::from_utf8_lossy(&bytes).into_owned(),
         _ => format!("ssh ended without a word: {status}"),
     }
+}
+
+/// Connects without logging in and returns the key, `type base64`.
+pub(crate) async fn host_key(files: &SshFiles, host: &HostName) -> Result<String, TransportError> {
+    let local = |source| TransportError::Local {
+        action: format!("prepare the connection to `{host}`"),
+        source,
+    };
+    let chain = files.chain(host).await.map_err(local)?;
+    let seen = files.directory().join("seen");
+    forget(&chain);
+    let output = command(&chain)
+        .arg("-o")
+        .arg(format!("UserKnownHostsFile={}", seen.display()))
+        .args(["-o", "GlobalKnownHostsFile=none"])
+        .args(["-o", "StrictHostKeyChecking=accept-new"])
+        .args(["-o", "HashKnownHosts=no"])
+        .args(["-o", "PreferredAuthentications=none"])
+        .args(["-o", "ControlMaster=no", "-o", "ControlPath=none"])
+        .arg(format!("-oHostKeyAlias={host}"))
+        .args(chain.arguments().map_err(local)?)
+        .arg("true")
+        .stderr(Stdio::piped())
+        .output();
+    let deadline = Duration::from_secs(30);
+    let output = tokio::time::timeout(deadline, output)
+        .await
+        .map_err(|_| TransportError::Timeout {
+            address: chain.route.described(),
+            seconds: deadline.as_secs(),
+        })?
+        .map_err(not_started)?;
+    let text = std::fs::read_to_string(&seen).unwrap_or_default();
+    let key = text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (name, kind, blob) = (words.next()?, words.next()?, words.next()?);
+        (name == host.as_str()).then(|| format!("{kind} {blob}"))
+    });
+    key.ok_or_else(|| ssh_words::refused(&chain, &String::from_utf8_lossy(&output.stderr)))
 }

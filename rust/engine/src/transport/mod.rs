@@ -1,15 +1,12 @@
 //! How scripts and files reach a host: three operations, for every kind of transport.
 
-mod becoming;
 mod error;
 pub mod fake;
 mod files;
 mod handover;
-pub mod host_key;
 mod input;
 mod left_over;
 pub mod local;
-mod markers;
 mod master;
 mod no_root;
 mod pump;
@@ -26,6 +23,7 @@ use async_trait::async_trait;
 
 pub use error::TransportError;
 pub use files::{Files, Part};
+pub(crate) use master::host_key;
 pub use secret::{BadSecret, Password, Secret};
 
 /// Limits of a call. A host that exceeds one gets an error.

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use super::Limits;
 use super::handover::{Handover, hand_over};
+use super::input::Markers;
 use super::input::{Input, Signal};
-use super::markers::Markers;
 
 /// Start-up files of a login shell may print this much.
 pub(super) const NOISE: usize = 2 << 20;

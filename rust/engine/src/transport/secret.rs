@@ -1,4 +1,4 @@
-//! The password for sudo: never shown, and never tried twice.
+//! How the account that logs in becomes root, and the password for sudo: never shown, and never tried twice.
 
 use std::fmt;
 use std::sync::Arc;
@@ -90,6 +90,17 @@ impl Password {
     pub(super) async fn turn(&self) -> MutexGuard<'_, Tried> {
         self.tried.lock().await
     }
+}
+
+/// How the login becomes root.
+#[derive(Debug, Clone)]
+pub enum Become {
+    /// It is root.
+    Root,
+    /// By `sudo -n`.
+    Sudo,
+    /// By sudo, with this password where sudo wants one.
+    SudoPassword(Password),
 }
 
 #[cfg(test)]

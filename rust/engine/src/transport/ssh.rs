@@ -9,16 +9,16 @@ use async_trait::async_trait;
 use deployctl_core::name::HostName;
 use openssh::{Child, Session, Stdio};
 
-pub use super::becoming::Become;
 use super::files::Files;
 use super::handover::Refusal;
+use super::input::Markers;
 use super::input::{Body, Input};
-use super::markers::Markers;
 use super::pump::{self, PumpError};
 use super::root_shell::{OPENING, Pipes, RootShell, SshPipes, become_ready};
+pub use super::secret::Become;
 use super::ssh_files::{SshChain, SshFiles};
 use super::{Limits, Output, Password, Transport, TransportError, master, no_root};
-use crate::causes::in_full;
+use crate::in_full;
 use crate::random;
 
 /// How long to wait for an exit status that no longer matters.

@@ -3,7 +3,7 @@
 use deployctl_core::query::{Answers, Query};
 
 use crate::ask::{AskError, ask};
-use crate::causes::in_full;
+use crate::in_full;
 use crate::interrupt::Interrupt;
 use crate::transport::{Transport, TransportError};
 

@@ -10,7 +10,7 @@ use deployctl_report::{HostReport, Outcome};
 
 use super::connection::{Connection, Unanswered};
 use super::shipment::{Refusal, bring};
-use super::{HostWork, Run, blackout};
+use super::{HostWork, Run, blackout_refusal};
 use crate::apply::outcome;
 use crate::check_queue::{CheckQueue, Step};
 use crate::event::EventKind;
@@ -191,7 +191,7 @@ impl HostVerifier<'_> {
         for place in places {
             let check = self.queue.check(place);
             let refused = if free.is_empty() {
-                blackout::refusal(self.run, self.host, &mut self.connection, check).await
+                blackout_refusal(self.run, self.host, &mut self.connection, check).await
             } else {
                 None
             };

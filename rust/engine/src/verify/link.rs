@@ -15,11 +15,11 @@ use deployctl_core::query::{Query, Section, printable_line, quote};
 use deployctl_report::LinkReport;
 
 use super::connection::{Connection, Unanswered};
-use super::{Run, blackout};
-use crate::causes::in_full;
+use super::{Run, blackout_refusal};
 use crate::check_queue::unneeded;
 use crate::event::EventKind;
 use crate::fleet;
+use crate::in_full;
 use crate::interrupt::Interrupt;
 
 /// A connection to an end, or why it failed.
@@ -119,7 +119,7 @@ impl<'a> Survey<'a> {
                     Ok(connection) => connection,
                     Err(reason) => return Some(checks::broken(check, &reason)),
                 };
-                let refused = blackout::refusal(run, host, connection, check).await;
+                let refused = blackout_refusal(run, host, connection, check).await;
                 if refused.is_some() {
                     return refused;
                 }

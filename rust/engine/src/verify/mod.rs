@@ -8,7 +8,6 @@
 //! Every check ends with exactly one result, in the order of the checks; a check that could not be asked is an
 //! error that says why. A host that cannot be reached at all has a separate outcome, without checks.
 
-mod blackout;
 mod connection;
 mod host;
 mod link;
@@ -18,17 +17,18 @@ mod shipment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use deployctl_checks::Check;
 use deployctl_checks::link::LinkCheck;
+use deployctl_checks::{self as checks, Check, CheckResult};
 use deployctl_core::inventory::host::Architecture;
 use deployctl_core::name::HostName;
-use deployctl_core::plan::BlackoutWindow;
+use deployctl_core::plan::{BlackoutState, BlackoutWindow, ask_blackouts, blackouts_now};
 use deployctl_report::{HostReport, Outcome, Report};
 
 use crate::connect::Connector;
 use crate::event::{Event, EventKind};
 use crate::fleet;
 use crate::run_context::RunContext;
+use connection::Connection;
 
 pub use scope::{Coverage, Held, VerifyScope};
 pub use shipment::Shipments;
@@ -137,5 +137,38 @@ pub async fn run(
     Report {
         links: link::verify(&run, links, ends).await,
         ..Report::new("verify", hosts)
+    }
+}
+
+/// Trading hours: the result of `check` if it must not load `host` now, by the host's clock or this machine's; `None` if it may.
+async fn blackout_refusal(
+    run: &Run,
+    host: &HostName,
+    connection: &mut Connection,
+    check: &Check,
+) -> Option<CheckResult> {
+    if run.options.force {
+        return None;
+    }
+    let windows = run.sessions(host);
+    let query = ask_blackouts(windows)?;
+    let asked = connection.ask(std::slice::from_ref(&query), &run.context.interrupt);
+    match asked.await {
+        Err(error) => Some(checks::broken(check, &error.words())),
+        Ok(answers) => match blackouts_now(
+            windows,
+            answers.get(&query.id),
+            run.context.clock.unix_seconds(),
+        ) {
+            BlackoutState::Closed => None,
+            BlackoutState::Open(why) => {
+                let reason = format!("not while {why} on `{host}`; `--force` passes over it");
+                Some(checks::skip(check, &reason))
+            }
+            BlackoutState::Unknown(why) => {
+                let reason = format!("{why} on `{host}`; install `tzdata` there, or `--force`");
+                Some(checks::broken(check, &reason))
+            }
+        },
     }
 }

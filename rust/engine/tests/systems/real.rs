@@ -210,10 +210,10 @@ async fn an_image_is_built_and_its_files_are_found() {
         .image(&name, &host, Image::Disk, &world.sink())
         .await
         .unwrap();
-    let files = deployctl_engine::nix::image::files(&world.stored(&built.out)).unwrap();
+    let files = deployctl_engine::nix::image_files(&world.stored(&built.out)).unwrap();
     assert_eq!(files.len(), 1, "{files:?}");
     let out = world.path("out");
-    let copies = deployctl_engine::nix::image::copy(&files, &out).unwrap();
+    let copies = deployctl_engine::nix::copy_image(&files, &out).unwrap();
     assert_eq!(copies, [out.join("linode.img.gz")]);
     assert_eq!(fs::read(&copies[0]).unwrap(), b"x\n");
 }

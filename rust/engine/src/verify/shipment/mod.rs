@@ -1,6 +1,5 @@
 //! Files that checks run on a host: reads, builds and uploads them.
 
-mod hostprobe;
 mod program;
 mod upload;
 

@@ -1,17 +1,18 @@
-//! A program of the repository: built here where a command for that is declared, then read.
+//! The programs that are shipped: the probe, built beforehand, and programs of the repository, built here where a command
+//! for that is declared, then read.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use deployctl_checks::elf;
+use deployctl_core::inventory::host::Architecture;
 use deployctl_core::name::HostName;
 use deployctl_core::query::printable_line;
 
 use super::{Refusal, Run, SIZE_CAP, Shipments, Upload};
-use crate::causes::in_full;
 use crate::event::EventKind;
-use crate::files;
 use crate::process::Program;
+use crate::{files, in_full};
 
 /// Longest time for a build.
 const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -102,5 +103,47 @@ impl Shipments {
             evidence: format!("`{command}`: {}: {}", finished.status, said.join(" / ")),
             hint: format!("run it by hand in the repository: it is declared to build `{artifact}`"),
         })
+    }
+}
+
+impl Shipments {
+    /// The probe for hosts of `architecture`.
+    pub(super) fn hostprobe(&self, architecture: Architecture) -> Result<Upload, Refusal> {
+        let machine = machine(architecture);
+        let path = match self.hostprobes.get(&architecture) {
+            Some(Ok(path)) => path,
+            Some(Err(problem)) => {
+                let hint = problem.hint.iter().map(|hint| format!("; {hint}"));
+                let hint: String = hint.collect();
+                return Err(Refusal::Error(format!("{}{hint}", problem.message)));
+            }
+            None => {
+                return Err(Refusal::Error(format!(
+                    "there is no build of hostprobe for {machine}"
+                )));
+            }
+        };
+        let shown = path.display();
+        let bytes = files::read_up_to(path, SIZE_CAP).map_err(|error| {
+            Refusal::Error(format!("cannot read hostprobe: `{shown}`: {error}"))
+        })?;
+        let program = elf::read(&bytes).map_err(|error| {
+            Refusal::Error(format!("`{shown}` is no build of hostprobe: {error}"))
+        })?;
+        if program.machine != machine {
+            return Err(Refusal::Error(format!(
+                "`{shown}` is a build of hostprobe for {}, and the host is {machine}",
+                program.machine
+            )));
+        }
+        Ok(Upload::new("hostprobe", bytes, program))
+    }
+}
+
+/// As [`elf::Program::machine`] calls it.
+fn machine(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::X86_64 => "x86_64",
+        Architecture::Aarch64 => "aarch64",
     }
 }
