@@ -1,4 +1,4 @@
-//! Systems that Nix builds: store paths, and which closure a host should run.
+//! Systems that Nix builds: store paths, the packages that their names tell, and which closure a host should run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

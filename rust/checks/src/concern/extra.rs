@@ -94,7 +94,7 @@ fn parse<'a>(answer: &Answer<'a>, path: &str) -> Result<Option<(&'a str, &'a str
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// One check for each question.
+/// One check for each question that the inventory declares.
 fn own_checks(facts: &Extra) -> Vec<Check> {
     let checks = facts.checks.iter().flatten();
     checks

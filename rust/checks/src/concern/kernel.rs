@@ -342,6 +342,7 @@ printf 'jit='; cat /proc/sys/net/core/bpf_jit_enable 2>/dev/null || echo absent
 grep -q 'sys_io_uring_setup$' /proc/kallsyms && echo io_uring=yes || echo io_uring=no
 printf 'disabled='; cat /proc/sys/kernel/io_uring_disabled 2>/dev/null || echo absent"#;
 
+/// What the running kernel can do beyond its symbols: eBPF and its types, cgroups, `io_uring`.
 fn features(btf: bool, bpf: bool, io_uring: bool) -> Vec<Check> {
     let query = Query::new("kernel/features", FEATURES_QUERY);
     let feature = |what: &str, expected: &str, judge: Judge| {

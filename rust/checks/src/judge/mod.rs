@@ -1,5 +1,6 @@
 //! Judges by name: programs that judge an answer, for checks of a folder that are none of a query and an expectation.
-//! docs/own-checks.md lists them; a test compares.
+//! docs/own-checks.md lists them; a test compares. Some judge a program that systemd starts with the rights of a unit: why
+//! it did not start is told here.
 
 mod inference_latency;
 mod probe;

@@ -12,7 +12,7 @@ use crate::answer::{Answer, Found, Unreadable};
 use crate::reader::interface::{self, Interface, NOT_THERE, or_no_address};
 
 /// The id of the check that routes need.
-pub(super) fn address_id(line: &Line<'_>, end: &End<'_>) -> String {
+fn address_id(line: &Line<'_>, end: &End<'_>) -> String {
     line.of_end("address", end)
 }
 

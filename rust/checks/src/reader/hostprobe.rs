@@ -1,4 +1,5 @@
-//! What `hostprobe` says: one JSON document with an item for each thing that it tried.
+//! What `hostprobe` says: one JSON document with an item for each thing that it tried, and what it says of requests to an
+//! inference server.
 
 use std::collections::BTreeMap;
 
@@ -152,7 +153,7 @@ pub(crate) fn shown(measured: &Measurement, names: &[&str]) -> String {
     format!("{} {}", numbers.join(", "), measured.unit)
 }
 
-/// What hostprobe calls it.
+/// What hostprobe calls requests to an inference server.
 pub(crate) const INFERENCE: &str = "inference";
 /// A prompt may be longer or shorter than declared by this share: words have no fixed number of tokens. As much of
 /// it may come out of the prefix cache: the chat's template begins alike.

@@ -1,4 +1,4 @@
-//! Scripts that call `host.sh`, for `Transport::run`.
+//! Scripts that call `host.sh`, for `Transport::run`, and what is known of an apply before its plan.
 //!
 //! Each works on a host and, with `DEPLOYCTL_ROOT` and `DEPLOYCTL_SANDBOX` in the environment, in a sandbox.
 

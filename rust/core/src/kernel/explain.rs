@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::config::Value;
+use super::config::Wanted;
 use super::config::{Config, Missed};
 use super::expression::Expression;
-use super::fragment::Wanted;
 use super::kconfig::{Definition, Kconfig};
 use crate::inventory::suggest;
 

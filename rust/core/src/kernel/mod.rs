@@ -4,11 +4,10 @@
 mod config;
 mod explain;
 mod expression;
-mod fragment;
 mod kconfig;
 
 pub use config::Value;
 pub use config::{Config, Missed};
+pub use config::{LOCAL_VERSION, ON_HOST, Wanted, fragment, wanted};
 pub use explain::{Reason, Verdict, judge};
-pub use fragment::{LOCAL_VERSION, ON_HOST, Wanted, fragment, wanted};
 pub use kconfig::{Definition, Kconfig};

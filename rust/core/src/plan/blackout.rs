@@ -81,7 +81,7 @@ fn switched<'a>(window: &BlackoutWindow, plan: &'a Plan) -> Option<&'a str> {
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// What to do where the clock cannot be read.
-pub(super) const UNKNOWN_TIME: &str =
+const UNKNOWN_TIME: &str =
     "install `tzdata` on the host and check the `session` facts, or `--force`";
 
 /// How far apart two clocks may be, in seconds: an answer may be under relation for some of them.
@@ -128,7 +128,7 @@ pub fn blackouts_now(
 }
 
 /// Whether `window` is on, by the host's clock or, where the two differ, by the controller's.
-pub(super) fn state_of(window: &BlackoutWindow, clocks: &Clocks) -> BlackoutState {
+fn state_of(window: &BlackoutWindow, clocks: &Clocks) -> BlackoutState {
     let here = clocks.local.get(&window.timezone);
     let moment = here.and_then(|clock| Moment::parse(clock));
     let by_host = moment.and_then(|moment| is_open(window, moment));

@@ -203,7 +203,8 @@ fn ssh_units(rendered: &Rendered, plan: &Plan) -> Vec<Finding> {
 /// Places of network configuration.
 const ADDRESS_PLACES: [&str; 2] = ["/etc/netplan/", "/etc/systemd/network/"];
 
-/// Judges only addresses: a name may be made to point elsewhere.
+/// Whether the address we connect to would still be the host's. Judges only addresses: a name may be made to point
+/// elsewhere.
 fn address_findings(
     target: &Target,
     rendered: &Rendered,

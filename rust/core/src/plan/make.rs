@@ -3,8 +3,8 @@
 use super::target::Target;
 use super::{
     ArtifactChange, Drift, Finding, LiveChange, PathTarget, Plan, PlanOptions, RebootReason,
-    accounts, apt, archives, artifacts, blackout, closure, disk, drift, firewall, first_step,
-    foreign, host, live, lockout, overruled, packages, paths, places, reboot, sshd, units,
+    accounts, apt, archives, artifacts, blackout, closure, disk, drift, firewall, first_step, host,
+    live, lockout, overruled, packages, paths, places, reboot, sshd, units,
 };
 use crate::observed::Observed;
 use crate::rendered::{FollowUp, Rendered, Sha256Hex};
@@ -139,7 +139,7 @@ fn live_changes(
     findings.extend(artifacts::readers_that_stay(plan, rendered));
     findings.extend(sshd::settle(plan, target, rendered, observed));
     findings.extend(overruled::findings(plan, target, rendered, observed));
-    findings.extend(foreign::findings(plan, rendered, observed));
+    findings.extend(overruled::refused_files(plan, rendered, observed));
     plan.follow_ups = follow_ups(plan, rendered, observed);
     findings.extend(apt::findings(observed, plan));
     findings.extend(archives::findings(rendered, plan));

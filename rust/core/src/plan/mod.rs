@@ -23,7 +23,6 @@ mod disk;
 mod drift;
 mod firewall;
 mod first_step;
-mod foreign;
 mod host;
 mod live;
 mod lockout;

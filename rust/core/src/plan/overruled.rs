@@ -1,4 +1,5 @@
-//! What our files say and files of others overrule, now or at the next boot, logins and sudo among it.
+//! What our files say and files of others overrule, now or at the next boot, logins and sudo among it. And files of others
+//! that the host's own programs do not take: the validation of an apply reads them as well, and would refuse.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +7,10 @@ use super::target::Target;
 use super::words::list;
 use super::{Finding, Plan, lockout};
 use crate::name::AccountName;
-use crate::observed::Observed;
-use crate::precedence;
-use crate::precedence::sshd::{DROP_INS, Effective, MAIN};
+use crate::observed::{Complaint, NETPLAN, Observed};
+use crate::precedence::sshd::{self, DROP_INS, Effective, Login, MAIN, evaluate};
 use crate::precedence::sudoers::last;
-use crate::precedence::{ConfigFiles, How, Overruled, sshd};
+use crate::precedence::{self, ConfigFiles, How, Overruled};
 use crate::rendered::Rendered;
 
 /// One warning per file of ours and line that overrules it.
@@ -198,4 +198,55 @@ fn groups(user: &str, observed: &Observed) -> Vec<String> {
         .map(ToString::to_string)
         .collect();
     of_it.into_iter().collect()
+}
+
+/// Refuses where this plan has such a file read; else warns.
+pub(super) fn refused_files(plan: &Plan, rendered: &Rendered, observed: &Observed) -> Vec<Finding> {
+    let netplan = plan
+        .paths
+        .iter()
+        .any(|change| change.path.as_str().starts_with(NETPLAN));
+    let sshd = lockout::touches_sshd(plan);
+    let files = after(plan, rendered, observed);
+    let read_by_sshd = evaluate(&files, &Login::default());
+    let stays = |complaint: &&Complaint| {
+        let file = complaint.place.file.as_str();
+        let ours = rendered.entries.keys().any(|path| path.as_str() == file)
+            || lockout::gone(plan).any(|path| path == file);
+        let mended = match complaint.program.as_str() {
+            "sshd" => !read_by_sshd.reads(file),
+            // One of the files of this plan may define it.
+            _ => netplan && complaint.says.ends_with("is not defined"),
+        };
+        !ours && !mended
+    };
+    let told = observed.complaints.iter().filter(stays);
+    told.map(|complaint| {
+        refused_file(
+            complaint,
+            if complaint.program == "sshd" {
+                sshd
+            } else {
+                netplan
+            },
+        )
+    })
+    .collect()
+}
+
+fn refused_file(complaint: &Complaint, is_read: bool) -> Finding {
+    let Complaint {
+        program,
+        place,
+        says,
+    } = complaint;
+    let message = format!("`{program}` does not take `{place}`: {says}");
+    let hint = format!(
+        "correct or remove that line on the host: until then `{program}` takes no change of its files"
+    );
+    if is_read {
+        Finding::refuse("foreign", message, hint)
+    } else {
+        Finding::warn("foreign", message, Some(hint))
+    }
 }

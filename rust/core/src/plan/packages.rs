@@ -114,7 +114,7 @@ fn let_go(rendered: &Rendered, observed: &Observed) -> impl Iterator<Item = Pack
 }
 
 /// Compares two versions as dpkg does.
-pub(super) fn compare_versions(a: &str, b: &str) -> Ordering {
+fn compare_versions(a: &str, b: &str) -> Ordering {
     let ((a_epoch, a), (b_epoch, b)) = (epoch(a), epoch(b));
     let ((a_upstream, a_revision), (b_upstream, b_revision)) = (revision(a), revision(b));
     a_epoch

@@ -198,7 +198,7 @@ fn guards(
     Ok(guards)
 }
 
-pub(super) fn read_build(
+fn read_build(
     scope: &Scope,
     module: &Module,
     item: &BuildItem,

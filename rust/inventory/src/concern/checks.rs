@@ -18,12 +18,11 @@ mod check;
 mod declared_query;
 mod file;
 mod judge;
-mod over_links;
 mod query;
 
 pub use declared_query::{Deadline, DeclaredQuery, Failure, Field, FieldKind, Reader, Ships};
+pub use file::OverLinks;
 pub use judge::{JudgeForm, NamedJudge};
-pub use over_links::OverLinks;
 pub use query::Request;
 
 /// The file.

@@ -1,4 +1,4 @@
-//! The folders of concerns: those that the program contains, and those of a repository.
+//! The folders of concerns: those that the program contains, those of a repository, and what can be wrong with one.
 
 use std::collections::BTreeMap;
 use std::fmt;

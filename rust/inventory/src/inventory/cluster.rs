@@ -1,4 +1,4 @@
-//! `cluster`: what is true of every host.
+//! `cluster`: what is true of every host, and the secrets that the operators and some hosts may read, and nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What is tried before anything changes.
+//! What is tried before anything changes: files, packages, releases of artifacts, and the operator's way in.
 
 use std::collections::BTreeSet;
 
@@ -108,6 +108,7 @@ pub(super) fn network_programs(plan: &Plan, rendered: &Rendered) -> BTreeSet<&'s
         .collect()
 }
 
+/// The network program that is notified of `change`.
 fn network_program(change: &PathChange, rendered: &Rendered) -> Option<&'static str> {
     let path = change.path.as_str();
     if path.starts_with("/etc/netplan/") {

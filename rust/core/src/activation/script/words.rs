@@ -34,7 +34,7 @@ pub(in crate::activation) fn printable(text: &str) -> String {
 }
 
 impl<'a> Scripts<'a> {
-    /// Files of sources that apt is to read anew.
+    /// The archives that a plan brings: files of sources that apt is to read anew.
     pub(super) fn archives(&self) -> Vec<&'a str> {
         let lists = read_anew(self.plan, self.rendered).into_iter();
         lists.map(|(path, _)| path.as_str()).collect()

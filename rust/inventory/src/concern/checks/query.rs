@@ -1,4 +1,4 @@
-//! A query of `checks.toml` as it is written.
+//! A query of `checks.toml` as it is written: a command, or a request by HTTP.
 
 use std::collections::BTreeMap;
 
@@ -350,10 +350,10 @@ pub struct Request {
     pub only_status: bool,
 }
 
-/// It as it is written.
+/// A request as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RequestItem {
+struct RequestItem {
     url: Phrase,
     seconds: Phrase,
     socket: Option<Phrase>,

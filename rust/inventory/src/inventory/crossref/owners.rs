@@ -12,6 +12,7 @@ use crate::inventory::kernel::Kernel;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
+/// Packages and files: declared once, or the same everywhere.
 pub(super) fn check_packages(
     name: &HostName,
     host: &Host,
@@ -54,6 +55,7 @@ pub(super) fn check_packages(
     }
 }
 
+/// Kernel settings and words of its command line: each has one owner.
 pub(super) fn check_kernel(
     name: &HostName,
     host: &Host,

@@ -7,6 +7,7 @@ use crate::inventory::image::ImageKind;
 use crate::inventory::path::FactPath;
 use crate::name::HostName;
 
+/// No fewer threads than cores.
 pub(super) fn check_cpu(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     let at = FactPath::host(name);
     if let Some(hardware) = &host.hardware
@@ -22,6 +23,7 @@ pub(super) fn check_cpu(name: &HostName, host: &Host, findings: &mut Findings<'_
     }
 }
 
+/// Which facts of `image` its kind needs.
 pub(super) fn check_image(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     let Some(image) = &host.image else {
         return;
@@ -47,6 +49,7 @@ pub(super) fn check_image(name: &HostName, host: &Host, findings: &mut Findings<
     }
 }
 
+/// Hours in which a concern's units are left alone end after they begin, on the same day.
 pub(super) fn check_blackout(
     name: &HostName,
     host: &Host,

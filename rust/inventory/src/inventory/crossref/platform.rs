@@ -1,5 +1,4 @@
-//! What a platform has, what it needs to be told, and what a Mac cannot do, though a Linux host can. nix-darwin would say
-//! that too, in its own words and later.
+//! What a platform has, what it needs to be told, and what it cannot do.
 
 use std::net::Ipv4Addr;
 
@@ -113,7 +112,8 @@ fn check_release(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     }
 }
 
-pub(super) fn check_mac(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
+/// What a Mac cannot do, though a Linux host can. nix-darwin would say it too, in its own words and later.
+fn check_mac(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     if let Some(ssh) = &host.ssh
         && ssh.port.number() != 22
     {

@@ -111,6 +111,7 @@ fn admits(firewall: &Firewall, end: &Endpoint, peer: &Endpoint, port: u16) -> bo
 
 const MDNS_PORT: u16 = 5353;
 
+/// A firewall lets in the question for the host's own name below `.local`.
 pub(super) fn check_mdns(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     let address = host.connection.address.as_str();
     let domain = address.trim_end_matches('.').rsplit('.').next();
