@@ -4,14 +4,10 @@
 //! Whatever a host sent passes [`printable_line`] here once more, whoever made it: no report can steer
 //! a terminal. What matters most comes last, next to the prompt.
 
-use deployctl_core::query::printable_line;
-
-mod about;
 mod accepted;
 mod artifacts;
 mod checks;
 mod closure;
-mod failing;
 mod html;
 mod junit;
 mod measured;
@@ -21,7 +17,10 @@ mod status;
 mod watch;
 mod words;
 
-pub use about::{About, Run};
+use deployctl_core::query::printable_line;
+
+use crate::report::Report;
+
 pub use accepted::accepted_change;
 pub use checks::{Beside, checks};
 pub use html::html;
@@ -84,4 +83,28 @@ fn pad(text: &str, width: usize) -> String {
 /// The widest of `texts`, in characters.
 fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
     texts.map(|text| text.chars().count()).max().unwrap_or(0)
+}
+
+/// When, by what and of what a report was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// When it was finished: RFC 3339, in UTC (`2026-11-23T06:53:29Z`).
+    pub at: String,
+    /// The repository's commit; none outside of one.
+    pub commit: Option<String>,
+    /// Whether its files differed from that commit.
+    pub dirty: bool,
+    /// The command as it was given: `deployctl verify @gpu`.
+    pub command: String,
+    /// deployctl's version.
+    pub version: String,
+}
+
+/// An earlier report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// When it was finished: RFC 3339, in UTC.
+    pub at: String,
+    /// What it said.
+    pub report: Report,
 }

@@ -15,15 +15,16 @@ mod folders;
 mod hostile;
 mod nix;
 pub mod parity;
-mod result;
 mod slips;
 mod ubuntu;
 mod walk;
 
+use deployctl_checks::{CheckResult, CheckStatus, line};
+use deployctl_core::name::ConcernName;
+
 pub use example::Example;
 pub use folders::TrialFolders;
 pub use nix::{Evaluated, nix_trials};
-pub use result::result;
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,5 +99,30 @@ pub fn counted(count: usize, what: &str) -> String {
         format!("1 {what}")
     } else {
         format!("{count} {what}s")
+    }
+}
+
+/// The result of one trial of `concern`.
+pub fn result(concern: &ConcernName, trial: &Trial) -> CheckResult {
+    let (status, evidence) = match &trial.outcome {
+        Outcome::Proven(found) => (CheckStatus::Pass, line(found)),
+        Outcome::Refuted { found, hint } | Outcome::Invalid { found, hint } => {
+            let hint = hint.as_deref().map(line);
+            (CheckStatus::Fail { hint }, line(found))
+        }
+        Outcome::NotTried(reason) => {
+            let reason = line(reason);
+            (CheckStatus::Skip { reason }, String::new())
+        }
+    };
+    CheckResult {
+        check: format!("{concern}/{}", trial.what),
+        concern: concern.clone(),
+        gate: false,
+        attempts: u8::from(!matches!(status, CheckStatus::Skip { .. })),
+        status,
+        expected: trial.expected.clone(),
+        evidence,
+        measurements: Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use crate::args::Args;
 use crate::limits;
 use crate::report::{Item, Trouble};
-use crate::sys::{process, scheduling};
+use crate::sys::process;
 
 const ITEM: &str = "fifo";
 
@@ -42,10 +42,10 @@ fn rt_runtime() -> Option<i64> {
 /// The CPUs that the thread then ran on: `wanted`, or the first that it may use.
 fn run_on(wanted: &[u32], priority: i32) -> Result<Vec<u32>, Trouble> {
     let cpus = chosen(wanted)?;
-    scheduling::set_fifo(priority).map_err(|error| refused(&error, priority))?;
+    process::set_fifo(priority).map_err(|error| refused(&error, priority))?;
     for &cpu in &cpus {
         pin(cpu)?;
-        if !scheduling::is_fifo() || scheduling::current_cpu() != Some(cpu) {
+        if !process::is_fifo() || process::current_cpu() != Some(cpu) {
             return Err(Trouble::new(format!(
                 "asked for SCHED_FIFO on CPU {cpu}, and runs otherwise"
             )));
@@ -58,13 +58,13 @@ pub(super) fn chosen(wanted: &[u32]) -> Result<Vec<u32>, Trouble> {
     if !wanted.is_empty() {
         return Ok(wanted.to_vec());
     }
-    let allowed = scheduling::allowed_cpus()
+    let allowed = process::allowed_cpus()
         .map_err(|error| Trouble::new(format!("allowed CPUs are not known: {error}")))?;
     Ok(allowed.into_iter().take(1).collect())
 }
 
 pub(super) fn pin(cpu: u32) -> Result<(), Trouble> {
-    scheduling::set_cpus(&[cpu]).map_err(|error| {
+    process::set_cpus(&[cpu]).map_err(|error| {
         let trouble = Trouble::new(format!("cannot run on CPU {cpu}: {error}"));
         match error.raw_os_error() {
             Some(libc::EINVAL) => trouble.hint(not_ours(

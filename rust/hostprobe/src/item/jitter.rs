@@ -7,7 +7,7 @@ use super::fifo;
 use crate::args::Args;
 use crate::distribution::{Distribution, Measured, SAMPLES, micros};
 use crate::report::{Item, Trouble};
-use crate::sys::{clock, memory, scheduling};
+use crate::sys::{clock, memory, process};
 
 const ITEM: &str = "jitter";
 
@@ -48,7 +48,7 @@ fn all(args: &Args) -> Result<Vec<WakeUps>, Trouble> {
 
 fn measure(cpu: u32, priority: i32, cycles: u32, interval: Duration) -> Result<WakeUps, Trouble> {
     fifo::pin(cpu)?;
-    let fifo = scheduling::set_fifo(priority).is_ok();
+    let fifo = process::set_fifo(priority).is_ok();
     let mut late = Vec::with_capacity(cycles as usize);
     let mut next = clock::now() + interval;
     for _ in 0..cycles {
@@ -63,7 +63,7 @@ fn measure(cpu: u32, priority: i32, cycles: u32, interval: Duration) -> Result<W
         }
     }
     if fifo {
-        let _ = scheduling::set_other();
+        let _ = process::set_other();
     }
     Ok(WakeUps { cpu, fifo, late })
 }

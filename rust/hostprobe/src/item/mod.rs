@@ -1,6 +1,5 @@
 //! One file per thing that is tried; none holds `unsafe`.
 
-pub(crate) mod apart;
 pub(crate) mod fifo;
 pub(crate) mod hugepages;
 pub(crate) mod inference;

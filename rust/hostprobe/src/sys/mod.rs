@@ -9,4 +9,3 @@ pub(crate) mod clock;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod ring;
-pub(crate) mod scheduling;

@@ -23,7 +23,6 @@ use crate::report::Report;
 
 mod history;
 mod host;
-mod mark;
 mod number;
 mod numbers;
 mod place;

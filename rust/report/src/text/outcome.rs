@@ -6,7 +6,7 @@ use deployctl_core::activation::status::FAILURE_CHARACTERS;
 use deployctl_core::plan::Severity;
 use deployctl_core::query::printable_line;
 
-use super::failing::{failing, skipped};
+use super::checks::{failing, skipped};
 use super::words::{changes, count, problem, size, time_of_day};
 use super::{Style, pad, shown, widest};
 use crate::report::{HostReport, Outcome, Problem, Report};

@@ -1,7 +1,5 @@
 //! What one concern's module sets on `NixOS`, in the words of the files that Ubuntu would have.
 
-mod accounts;
-mod network;
 mod units;
 
 use serde_json::{Map, Value};
@@ -83,8 +81,8 @@ pub(super) fn said(set: &Value) -> Said {
         options.take(path);
     }
     kernel(&mut said, &mut options);
-    accounts::say(&mut said, &mut options);
-    network::say(&mut said, &mut options);
+    say_accounts(&mut said, &mut options);
+    say_network(&mut said, &mut options);
     units::say(&mut said, &mut options);
     tmpfiles(&mut said, &mut options);
     daemons(&mut said, &mut options);
@@ -203,4 +201,87 @@ fn linked(said: &mut Said, path: &str, target: &str) {
     } else {
         said.say(format!("symlink {path}"), target);
     }
+}
+
+/// Users, groups and their rights.
+fn say_accounts(said: &mut Said, options: &mut Options) {
+    for (name, user) in options.take_set("users.users") {
+        account(said, &name, &user);
+    }
+    for (group, _) in options.take_set("users.groups") {
+        said.group(&group);
+    }
+    for rule in options.take_list("security.sudo.extraRules") {
+        for user in items(&rule["users"]) {
+            for command in items(&rule["commands"]) {
+                let options = items(&command["options"]);
+                let options: String = options.map(|option| text(option) + ": ").collect();
+                let (user, command) = (text(user), text(&command["command"]));
+                said.note(format!("sudo {user} ALL=(ALL:ALL) {options}{command}"));
+            }
+        }
+    }
+    for limit in options.take_list("security.pam.loginLimits") {
+        let words = ["domain", "type", "item", "value"].map(|key| text(&limit[key]));
+        said.note(format!("limit {}", words.join(" ")));
+    }
+}
+
+fn account(said: &mut Said, name: &str, user: &Value) {
+    for key in items(&user["openssh"]["authorizedKeys"]["keys"]) {
+        said.note(format!("key of {name}: {}", text(key)));
+    }
+    let normal = user["isNormalUser"] == true;
+    if normal || user["isSystemUser"] == true {
+        let or_normal = |value: &Value, normally: &str| match value {
+            Value::Null => normal.then(|| normally.to_owned()),
+            value => Some(text(value)),
+        };
+        let home = or_normal(&user["home"], &format!("/home/{name}"));
+        let shell = or_normal(&user["shell"], "/bin/bash");
+        said.account(name, home.as_deref(), shell.as_deref());
+    }
+    for group in items(&user["extraGroups"])
+        .chain([&user["group"]])
+        .map(text)
+    {
+        if !group.is_empty() && group != name {
+            said.note(format!("member {name} of {group}"));
+        }
+    }
+}
+
+/// Interfaces, names and the firewall.
+fn say_network(said: &mut Said, options: &mut Options) {
+    for (address, names) in options.take_set("networking.hosts") {
+        said.say(format!("names of {address}"), text(&names));
+    }
+    for (_, table) in options.take_set("networking.nftables.tables") {
+        said.chains(&text(&table["content"]));
+    }
+    for (kind, ending) in [("links", "link"), ("networks", "network")] {
+        for (name, file) in options.take_set(&format!("systemd.network.{kind}")) {
+            interface(said, &format!("network file {name}.{ending}"), &file);
+        }
+    }
+}
+
+fn interface(said: &mut Said, prefix: &str, file: &Value) {
+    let mut key = |section: &str, key: &str, value: &Value| {
+        let value = text(value);
+        if !value.is_empty() {
+            said.say(format!("{prefix} [{section}] {key}"), value);
+        }
+    };
+    for (part, section) in [
+        ("matchConfig", "Match"),
+        ("linkConfig", "Link"),
+        ("networkConfig", "Network"),
+    ] {
+        for (name, value) in entries(&file[part]) {
+            key(section, name, value);
+        }
+    }
+    key("Network", "Address", &file["address"]);
+    key("Network", "Gateway", &file["gateway"]);
 }

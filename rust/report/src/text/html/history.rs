@@ -3,8 +3,8 @@
 use deployctl_checks::{CheckResult, Measurement};
 use serde::Serialize;
 
-use super::mark::Mark;
 use super::number::time;
+use super::place::Mark;
 use super::place::{self, Place};
 use super::{Px, float, plot, shown};
 use crate::text::Run;

@@ -6,8 +6,8 @@ use deployctl_core::inventory::Inventory;
 use deployctl_core::inventory::host::{Architecture, Host, OsId};
 use serde::Serialize;
 
-use super::mark::Mark;
 use super::number::{number, unit_of};
+use super::place::Mark;
 use super::place::Place;
 use super::{cut, numbers, shown};
 

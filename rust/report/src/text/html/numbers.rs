@@ -4,8 +4,8 @@ use deployctl_checks::{Bound, CheckResult, Limit, Measurement};
 use serde::Serialize;
 
 use super::history::{self, Series};
-use super::mark::Mark;
 use super::number::{self, against, number, sign, unit_of};
+use super::place::Mark;
 use super::place::Place;
 use super::plot::{self, Plot, Spark};
 use super::{Px, cut, shown};

@@ -1,10 +1,9 @@
-//! What checks belong to: a host or a link.
+//! What checks belong to, a host or a link, and the marks of what became of them.
 
-use deployctl_checks::CheckResult;
+use deployctl_checks::{CheckResult, CheckStatus};
+use serde::Serialize;
 
-use super::mark::Mark;
-use crate::report::Outcome;
-use crate::report::{HostReport, Report};
+use crate::report::{HostReport, Outcome, Report};
 use crate::text::outcome::{BadEnd, bad_end};
 
 /// A host or a link with its checks.
@@ -61,4 +60,45 @@ pub(super) fn places(report: &Report) -> Vec<Place<'_>> {
         anchor: format!("l{n}"),
     });
     hosts.chain(links).collect()
+}
+
+/// How something stands; the later, the worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mark {
+    /// Not asked.
+    Skip,
+    /// As expected.
+    Pass,
+    /// Waits for a reboot.
+    Stale,
+    /// Not readable.
+    Error,
+    /// Not as expected.
+    Fail,
+    /// A host that did not come through.
+    Lost,
+}
+
+impl Mark {
+    /// The mark of one check.
+    pub(super) fn of(check: &CheckResult) -> Self {
+        match check.status {
+            CheckStatus::Pass => Self::Pass,
+            CheckStatus::Fail { .. } => Self::Fail,
+            CheckStatus::Skip { .. } => Self::Skip,
+            CheckStatus::Error { .. } => Self::Error,
+            CheckStatus::Stale { .. } => Self::Stale,
+        }
+    }
+
+    /// The worst of many.
+    pub(super) fn worst(checks: &[CheckResult]) -> Self {
+        checks.iter().map(Self::of).max().unwrap_or(Self::Skip)
+    }
+
+    /// Whether a person has to act.
+    pub(super) fn is_bad(self) -> bool {
+        self > Self::Pass
+    }
 }

@@ -9,7 +9,7 @@ use deployctl_core::name::HostName;
 use serde::Serialize;
 
 use super::Px;
-use super::mark::Mark;
+use super::place::Mark;
 use super::place::Place;
 use super::plot::width_of;
 use crate::report::Report;

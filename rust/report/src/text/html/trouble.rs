@@ -4,7 +4,7 @@ use deployctl_checks::{CheckResult, CheckStatus};
 use serde::Serialize;
 
 use super::history::since;
-use super::mark::Mark;
+use super::place::Mark;
 use super::place::Place;
 use super::shown;
 use crate::text::Run;

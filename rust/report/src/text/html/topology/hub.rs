@@ -4,13 +4,13 @@ use deployctl_checks::{Bound, Measurement};
 use deployctl_core::inventory::cluster::Link;
 use deployctl_core::name::HostName;
 
-use super::super::mark::Mark;
 use super::super::number::{against, round, sign, unit_of};
 use super::super::numbers::{none_of_none, used};
 use super::super::place::Place;
 use super::super::plot::width_of;
 use super::super::{cut, float, numbers, plot};
 use super::{Box, INSIDE, NAME, SMALL, Words, fit};
+use crate::text::html::place::Mark;
 
 /// Measured quantities that a link's box tells.
 const QUANTITIES: usize = 4;

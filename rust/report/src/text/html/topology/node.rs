@@ -3,11 +3,11 @@
 use deployctl_checks::gate::Tally;
 use deployctl_core::inventory::Inventory;
 
-use super::super::mark::Mark;
 use super::super::place::Place;
 use super::super::plot::width_of;
 use super::super::{Px, cut, host};
 use super::{Box, INSIDE, NAME, SMALL, TALL, Words, fit};
+use crate::text::html::place::Mark;
 
 /// A host as it is drawn.
 pub(super) struct Node {
