@@ -4,16 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-mod concern;
-mod model;
-mod python;
-mod secret;
+mod nested;
 mod verify;
 
-pub(crate) use concern::{Concern, ConcernNew, ConcernTest};
-pub(crate) use model::{Model, ModelPin};
-pub(crate) use python::{Python, PythonLock};
-pub(crate) use secret::{Identities, Secret, SecretRekey, SecretRotate, SecretSet, SecretShow};
+pub(crate) use nested::{
+    Concern, ConcernNew, ConcernTest, Identities, Model, ModelPin, Python, PythonLock, Secret,
+    SecretRekey, SecretRotate, SecretSet, SecretShow,
+};
 pub(crate) use verify::Verify;
 
 /// Says what each machine is, shows what would change, applies it without losing a machine, and checks it.

@@ -1,9 +1,10 @@
-//! What was said, resolved: where the repository is, which hosts, how to reach them.
+//! What was said, resolved: where the repository is, which hosts, how to reach them, and who works here.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use deployctl_core::concern::{Concerns, Folders};
 use deployctl_core::inventory::{self, Inventory};
@@ -14,12 +15,13 @@ use deployctl_core::select::Selector;
 use deployctl_engine::clock::{Clock as _, System};
 use deployctl_engine::connect::{Again, Connector, OverSsh, Sandbox, SshSettings};
 use deployctl_engine::interrupt::Interrupt;
-use deployctl_engine::nix::Nix;
 use deployctl_engine::nix::cache::EvaluationCache;
 use deployctl_engine::nix::deployer::ClosureDeployer;
+use deployctl_engine::nix::{self, Nix};
+use deployctl_engine::process::Program;
 use deployctl_engine::secret::Vault;
 use deployctl_engine::transport::Secret;
-use deployctl_engine::{modules, nix, repository};
+use deployctl_engine::{modules, repository};
 use deployctl_report::Verdict;
 use deployctl_report::text::About;
 
@@ -315,4 +317,33 @@ pub(crate) fn one_host(inventory: &Inventory, word: &str) -> Result<HostName, Fa
 
 fn is_repo(folder: &Path) -> bool {
     folder.join("hosts/default.nix").is_file()
+}
+
+/// `user@controller`. Where the environment does not name the user (cron, a unit, a container), the system's accounts do.
+pub(crate) async fn holder() -> String {
+    let user = match env_vars::user() {
+        Some(user) => user,
+        None => answer_of("id", "-un").await.unwrap_or("unknown".to_owned()),
+    };
+    let controller = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let controller = controller
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty());
+    let controller = match controller {
+        Some(name) => name,
+        None => answer_of("uname", "-n")
+            .await
+            .unwrap_or("controller".to_owned()),
+    };
+    format!("{user}@{controller}")
+}
+
+/// What a small program says, if it says anything.
+async fn answer_of(program: &str, argument: &str) -> Option<String> {
+    let program = Program::new(program)
+        .arguments([argument])
+        .deadline(Duration::from_secs(5));
+    let finished = program.run().await.ok()?;
+    let text = String::from_utf8_lossy(&finished.stdout).trim().to_owned();
+    (finished.status.success() && !text.is_empty()).then_some(text)
 }

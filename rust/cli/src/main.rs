@@ -5,10 +5,8 @@ mod commands;
 mod context;
 mod env_vars;
 mod failure;
-mod holder;
 mod moment;
 mod progress;
-mod saved;
 mod show;
 mod ui;
 

@@ -4,17 +4,17 @@ use deployctl_core::plan::SavedPlans;
 use deployctl_engine::rollout::{Configuration, only_saved};
 use deployctl_report::Verdict;
 
+use super::plan;
 use super::rollout;
 use super::target_states::{Systems, target_states};
 use crate::args;
 use crate::context::{Context, select};
 use crate::failure::Failure;
-use crate::saved;
 use crate::show;
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &args::Apply) -> Result<Verdict, Failure> {
-    let saved = args.plan.as_deref().map(saved::read).transpose()?;
+    let saved = args.plan.as_deref().map(plan::read_saved).transpose()?;
     let inventory = context.inventory().await?;
     let mut words = args.hosts.hosts.clone();
     if let Some(saved) = saved.as_ref().filter(|_| words.is_empty()) {

@@ -1,13 +1,14 @@
 //! `deployctl concern`: what hosts can declare, and from where it comes.
 
-mod new;
 mod test;
 
 use std::fmt::Write as _;
 
-use deployctl_core::concern::{Concern, Concerns, Folders, Origin};
+use deployctl_core::concern::{Concern, Concerns, Folders, Origin, scaffold};
 use deployctl_core::inventory::{Platform, reference_of, suggest};
+use deployctl_core::name::ConcernName;
 use deployctl_core::render::TemplateSet;
+use deployctl_engine::modules;
 use deployctl_report::Verdict;
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ pub(super) async fn run(context: &Context, args: &args::Concern) -> Result<Verdi
             let templates = TemplateSet::of(&folders)?;
             show(context, concern, &templates);
         }
-        args::Concern::New(args) => new::run(context, args)?,
+        args::Concern::New(args) => new(context, args)?,
         args::Concern::Test(args) => return test::run(context, args).await,
     }
     Ok(Verdict::Done)
@@ -127,4 +128,35 @@ fn origin(origin: Origin) -> &'static str {
         Origin::Repository => "added",
         Origin::Replaced => "replaced",
     }
+}
+
+/// Writes the folder of a new concern.
+fn new(context: &Context, args: &args::ConcernNew) -> Result<(), Failure> {
+    let top = context.repo()?;
+    let name =
+        ConcernName::new(args.name.clone()).map_err(|error| Failure::of(Verdict::Usage, &error))?;
+    let files = scaffold(&name).map_err(|error| {
+        let hint = error.hint.clone();
+        Failure::of(Verdict::Usage, &error).hint(hint)
+    })?;
+    modules::add(&top, name.as_str(), &files)
+        .map_err(|error| Failure::of(Verdict::Usage, &error))?;
+    if context.ui.json {
+        let paths: Vec<&String> = files.keys().collect();
+        Ui::print_json(&json!({
+            "name": name,
+            "folder": format!("modules/{name}"),
+            "files": paths,
+        }));
+        return Ok(());
+    }
+    let mut text = format!("wrote modules/{name}\n");
+    for path in files.keys() {
+        let _ = writeln!(text, "  {path}");
+    }
+    context.ui.print(&text);
+    context.ui.say(&format!(
+        "next: `deployctl concern test {name}` tries it; a host declares it by `{name} = {{ … }};`, and Nix sees it after `git add modules/{name}`"
+    ));
+    Ok(())
 }

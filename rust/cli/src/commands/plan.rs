@@ -1,17 +1,18 @@
-//! `deployctl plan`
+//! `deployctl plan`, and the file of plans for a later apply that must do exactly that.
 
-use deployctl_core::plan::Plan;
+use std::path::Path;
+
+use deployctl_core::plan::{Plan, SavedPlans};
 use deployctl_engine::prepare::{Purpose, planned};
 use deployctl_engine::repository;
 use deployctl_report::{Report, Verdict};
 
 use super::rollout;
 use super::target_states::{Systems, target_states};
-use crate::args;
 use crate::context::{Context, select};
 use crate::failure::Failure;
 use crate::ui::Ui;
-use crate::{saved, show};
+use crate::{args, show};
 
 pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict, Failure> {
     let inventory = context.inventory().await?;
@@ -20,7 +21,7 @@ pub(super) async fn run(context: &Context, args: &args::Plan) -> Result<Verdict,
     let asked = rollout::asked(context, &inventory, states, Purpose::Plan).await?;
     let report = planned("plan", asked);
     if let Some(out) = &args.out {
-        saved::write(out, commit(context).await, plans(&report))?;
+        write_saved(out, commit(context).await, plans(&report))?;
         context.ui.say(&format!(
             "saved: apply it with `deployctl apply --plan {}`",
             out.display()
@@ -60,5 +61,23 @@ async fn commit(context: &Context) -> String {
         state
             .commit
             .map_or_else(String::new, |commit| commit + dirty)
+    })
+}
+
+/// Writes `plans` to `path`, with the commit they were made from.
+fn write_saved(path: &Path, commit: String, plans: Vec<Plan>) -> Result<(), Failure> {
+    std::fs::write(path, SavedPlans::new(commit, plans).to_json()).map_err(|error| {
+        Failure::usage(format!("cannot write the plan to `{}`", path.display())).cause(&error)
+    })
+}
+
+/// Reads what [`write`] wrote.
+pub(super) fn read_saved(path: &Path) -> Result<SavedPlans, Failure> {
+    let what = || Failure::usage(format!("cannot use the plan `{}`", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| what().cause(&error))?;
+    SavedPlans::from_json(&text).map_err(|error| {
+        what()
+            .cause(&error)
+            .hint("`deployctl plan --out FILE` writes one")
     })
 }

@@ -1,6 +1,5 @@
 //! `deployctl verify`
 
-mod asking;
 mod review;
 mod run;
 mod snapshots;

@@ -1,28 +1,30 @@
 //! One call of `verify`: what stays the same however often hosts are asked, and one round of asking.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use deployctl_checks::accepted::Difference;
 use deployctl_checks::{LeftOut, Selection};
 use deployctl_core::inventory::Inventory;
+use deployctl_core::inventory::host::Architecture;
 use deployctl_core::name::HostName;
 use deployctl_engine::connect::{ConnectionPool, Connector};
+use deployctl_engine::run_context::RunContext;
 use deployctl_engine::runs;
-use deployctl_engine::verify::{Held, VerifyScope};
+use deployctl_engine::verify::{self, Held, Shipments, VerifyOptions, VerifyScope, Work};
 use deployctl_report::text::{self, Beside};
-use deployctl_report::{Report, Verdict};
+use deployctl_report::{Problem, Report, Verdict};
 
-use super::super::pages::Pages;
-use super::super::target_states::{Systems, TargetStates, target_states};
-use super::asking;
 use super::snapshots::Snapshots;
-use crate::args;
+use crate::commands::pages::Pages;
+use crate::commands::target_states::{Systems, TargetStates, target_states};
+use crate::commands::width;
 use crate::context::{Context, select};
 use crate::failure::Failure;
 use crate::moment::rfc3339;
 use crate::ui::{Tone, Ui};
-use crate::{env_vars, show};
+use crate::{args, env_vars, progress, show};
 
 /// What stays the same from round to round.
 pub(super) struct VerifyRun<'a> {
@@ -100,7 +102,7 @@ impl<'a> VerifyRun<'a> {
         let first = self.first.take();
         let VerifyScope { work, coverage } = first.map_or_else(|| self.scope(), Ok)?;
         let connector = Arc::clone(&self.connector);
-        let mut report = asking::ask(self.context, connector, work, self.args).await?;
+        let mut report = ask(self.context, connector, work, self.args).await?;
         coverage.drop_idle(&mut report);
         let mut notes = Vec::new();
         if !coverage.added.is_empty() {
@@ -224,4 +226,64 @@ struct Document<'a> {
     report: &'a Report,
     left_out: LeftOut,
     accepted: &'a [Difference],
+}
+
+/// Asks what `work` holds.
+pub(super) async fn ask(
+    context: &Context,
+    connector: Arc<dyn Connector>,
+    work: Work,
+    args: &args::Verify,
+) -> Result<Report, Failure> {
+    let names: Vec<_> = work.hosts.iter().map(|(host, _)| host.clone()).collect();
+    let repository = context.repo()?;
+    let shipments = Arc::new(Shipments::new(repository.clone(), hostprobes(args)));
+    let options = VerifyOptions {
+        force: args.force,
+        jobs: context.jobs(),
+    };
+    let run = RunContext {
+        clock: context.clock.clone(),
+        sink: progress::sink(context.ui, width(&names), context.global.verbose),
+        interrupt: context.interrupt.clone(),
+        repository: Some(repository),
+    };
+    Ok(verify::run(connector, work, shipments, options, run).await)
+}
+
+/// The probe for every kind of host: the one that was named, or the one that was installed with us.
+fn hostprobes(args: &args::Verify) -> BTreeMap<Architecture, Result<PathBuf, Problem>> {
+    let named = args.hostprobe.clone().or_else(env_vars::hostprobe);
+    let kinds = [
+        (Architecture::X86_64, "x86_64"),
+        (Architecture::Aarch64, "aarch64"),
+    ];
+    kinds
+        .into_iter()
+        .map(|(architecture, word)| {
+            let found = match &named {
+                Some(path) => Ok(path.clone()),
+                None => installed(word),
+            };
+            (architecture, found)
+        })
+        .collect()
+}
+
+/// `../libexec/deployctl/hostprobe-ARCHITECTURE`, seen from the program.
+fn installed(architecture: &str) -> Result<PathBuf, Problem> {
+    let name = format!("hostprobe-{architecture}");
+    let beside = std::env::current_exe().ok().and_then(|program| {
+        let top = program.parent()?.parent()?;
+        Some(top.join("libexec/deployctl").join(&name))
+    });
+    match beside {
+        Some(path) if path.is_file() => Ok(path),
+        _ => Err(Problem {
+            message: format!("there is no `{name}` beside this program"),
+            hint: Some(format!(
+                "`cargo build --release --package hostprobe --target {architecture}-unknown-linux-musl` builds one, `--hostprobe FILE` names it"
+            )),
+        }),
+    }
 }
