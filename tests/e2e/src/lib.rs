@@ -34,12 +34,11 @@ mod apt;
 mod machine;
 mod output;
 mod spec;
-mod ssh;
 mod world;
 
 pub use apt::{AptRepo, Deb, SigningKey, real_packages};
 pub use machine::Machine;
+pub use machine::{SshAccess, User};
 pub use output::Output;
 pub use spec::{Base, MachineSpec, Sudo};
-pub use ssh::{SshAccess, User};
 pub use world::World;
