@@ -112,7 +112,8 @@ const WAITING: usize = 1000;
 /// How long the last lines are waited for.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Writes lines on a separate thread: whoever does not read them holds nothing up. Dropping it waits for the last lines, for at most `LAST`.
+/// Writes lines on a separate thread: whoever does not read them holds nothing up. Dropping it waits for the last lines,
+/// for at most `LAST`.
 struct Quill {
     lines: Option<SyncSender<String>>,
     done: Mutex<Receiver<()>>,

@@ -1,6 +1,6 @@
 //! Judges by name: programs that judge an answer, for checks of a folder that are none of a query and an expectation.
-//! docs/own-checks.md lists them; a test compares. Some judge a program that systemd starts with the rights of a unit: why
-//! it did not start is told here.
+//! docs/own-checks.md lists them; a test compares. Here is also why systemd did not start a program with the rights of a
+//! unit, for the judges of such programs.
 
 mod inference_latency;
 mod probe;

@@ -1,5 +1,5 @@
-//! What an end's interface is, in effect: its addresses, whether it is up, its MTU. And the route of packets to the other
-//! end: by the link, not by another route.
+//! What an end's interface is, in effect (its addresses, whether it is up, its MTU), and that packets to the other end
+//! take the link and no other route.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! What `hostprobe` says: one JSON document with an item for each thing that it tried, and what it says of requests to an
-//! inference server.
+//! What `hostprobe` says: one JSON document with an item for each thing that it tried. The item of requests to an
+//! inference server has readers of its own.
 
 use std::collections::BTreeMap;
 

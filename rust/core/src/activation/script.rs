@@ -125,7 +125,7 @@ impl<'a> Scripts<'a> {
 
     /// Calls `function` with the parts of the network that change, if there are any.
     fn call_network(&self, script: &mut Script, function: &str) {
-        let parts = validate::network_programs(self.plan, self.rendered);
+        let parts = words::network_programs(self.plan, self.rendered);
         script.call_if_any(function, &Vec::from_iter(parts));
     }
 

@@ -1,5 +1,5 @@
-//! Which system a host of a Nix platform runs, which one replaces it, what the switch does, and which packages come, go or
-//! change version.
+//! Which system a host of a Nix platform runs, which one replaces it, what the switch does, and which packages come, go
+//! or change version.
 
 mod boot;
 mod rehearsal;

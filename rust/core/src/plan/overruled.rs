@@ -1,5 +1,7 @@
-//! What our files say and files of others overrule, now or at the next boot, logins and sudo among it. And files of others
-//! that the host's own programs do not take: the validation of an apply reads them as well, and would refuse.
+//! What our files say and files of others overrule, now or at the next boot; logins and sudo are part of it.
+//!
+//! Files of others that the host's own programs do not take are told as well: the validation of an apply reads them, and
+//! would refuse.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Why a reboot is needed before everything is in effect, and which interfaces it gives the name by which their addresses
-//! are declared.
+//! Why a reboot is needed before everything is in effect; and interfaces to which it gives the name by which their
+//! addresses are declared.
 
 use std::collections::BTreeSet;
 

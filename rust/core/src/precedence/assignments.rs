@@ -4,9 +4,9 @@ use super::files::PLACES;
 use super::{ConfigFiles, Setting, has_ending};
 use crate::name::dotted;
 
-/// What `systemd-sysctl` sets at boot: every assignment in the order in which it is read. `/etc/sysctl.conf` is not among them: at boot it is
-/// read only where a link in a directory leads to it. An assignment to a pattern (`net.ipv4.conf.*.rp_filter`)
-/// never overrules one to a name, so it is left out.
+/// What `systemd-sysctl` sets at boot: every assignment in the order in which it is read. `/etc/sysctl.conf` is not among
+/// them: at boot it is read only where a link in a directory leads to it. An assignment to a pattern
+/// (`net.ipv4.conf.*.rp_filter`) never overrules one to a name, so it is left out.
 pub(super) fn sysctl(files: &ConfigFiles) -> Vec<Setting> {
     let mut settings = Vec::new();
     for path in files.drop_ins(&PLACES, &["sysctl.d"]) {
@@ -34,7 +34,8 @@ pub(super) fn last_sysctl(files: &ConfigFiles, key: &str) -> Option<Setting> {
         .rfind(|setting| setting.key == key)
 }
 
-/// limits.conf(5), where the last line about a domain, a type and an item counts: every limit in the order in which `pam_limits` reads it: `limits.conf`, then the directory by name.
+/// Every limit in the order in which `pam_limits` reads it: `limits.conf`, then the directory by name. The last line about
+/// a domain, a type and an item counts.
 pub(super) fn limits(files: &ConfigFiles) -> Vec<Setting> {
     let main = "/etc/security/limits.conf";
     let drop_ins = files.drop_ins(&["/etc/security"], &["limits.d"]);
@@ -61,8 +62,8 @@ pub(super) fn limits(files: &ConfigFiles) -> Vec<Setting> {
     settings
 }
 
-/// apt.conf(5), where lists (`Name::`) add up: every assignment that fills a line, in the order in which apt reads it: the directory by
-/// name, then `/etc/apt/apt.conf`. Blocks in braces are not looked into.
+/// Returns every assignment that fills a line, in the order in which apt reads it: the directory by name, then
+/// `/etc/apt/apt.conf`. Lists (`Name::`) add up. Blocks in braces are not looked into.
 pub(super) fn apt(files: &ConfigFiles) -> Vec<Setting> {
     let directory = "/etc/apt/apt.conf.d/";
     let in_directory = files.paths().filter(|path| {

@@ -1,5 +1,5 @@
-//! From one `[[artifact]]` to what the host is to hold; from its `[artifact.build]` to what the host is sent to make it by
-//! itself.
+//! From one `[[artifact]]` to what the host is to hold, and from `[artifact.build]` to what the host is sent to make an
+//! artifact by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 

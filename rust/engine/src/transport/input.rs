@@ -1,5 +1,4 @@
-//! What is written to a shell, and the markers with which a host reports each step to a root shell and so says when to
-//! write.
+//! The input of a shell, and the markers with which a host reports each step to a root shell: they say when to write it.
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 

@@ -1,5 +1,5 @@
-//! The ssh process that holds a connection; and the key that a host offers, fetched by ssh itself, so that jumps and the
-//! user's own configuration apply.
+//! The ssh process that holds a connection. It also fetches the key that a host offers, so that jumps and the user's own
+//! configuration apply.
 
 use std::io;
 use std::path::Path;

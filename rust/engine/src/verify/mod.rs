@@ -140,7 +140,8 @@ pub async fn run(
     }
 }
 
-/// Trading hours: the result of `check` if it must not load `host` now, by the host's clock or this machine's; `None` if it may.
+/// The result of `check` if it must not load `host` now, in trading hours by the host's clock or this machine's; `None`
+/// if it may.
 async fn blackout_refusal(
     run: &Run,
     host: &HostName,

@@ -1,4 +1,5 @@
-//! `cluster`: what is true of every host, and the secrets that the operators and some hosts may read, and nobody else.
+//! `cluster`: what is true of every host. Its `secrets` are values that the operators and some hosts may read, and nobody
+//! else.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,10 @@
 //! One host: who it is, what the machine is made of, how it is reached, and its concerns.
 //!
-//! `hardware`: cross-references compare CPU and memory with other facts, and the page of a report shows them; no template
-//! reads them. The other parts are prose. Facts of any concern may say hours in which its units are left alone (`blackout`
-//! of its concern.toml); they have a type, since what reads them wrongly touches what must not be touched.
+//! Of `hardware`, cross-references compare CPU and memory with other facts, and the page of a report shows them; no
+//! template reads them. The other parts are prose.
+//!
+//! Facts of any concern may say hours in which its units are left alone (`blackout` of its concern.toml). They have a type,
+//! since what reads them wrongly touches what must not be touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 

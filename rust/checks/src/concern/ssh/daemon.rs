@@ -1,5 +1,5 @@
-//! The sshd that runs: what it offers, whether it has loaded its files, whether one will run after the next boot, and by
-//! which ways it lets accounts in without a key in a file: certificates, commands, other computers' words.
+//! The sshd that runs: what it offers, whether it has loaded its files, whether one will run after the next boot, and
+//! by which ways it lets accounts in without a key in a file: certificates, commands, other computers' words.
 
 use std::collections::BTreeSet;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::header::Purpose;
-use super::words::words;
+use super::words::{network_programs, words};
 use super::{Script, Scripts};
 use crate::artifact::digest_in;
 use crate::observed::SSH_UNITS;
-use crate::plan::{PathChange, PathTarget, Plan};
-use crate::rendered::{Entry, FollowUp, PathState, Rendered};
+use crate::plan::PathTarget;
+use crate::rendered::{Entry, PathState};
 
 /// The command that reads all files of netplan.
 const NETPLAN: [&str; 2] = ["netplan", "generate"];
@@ -99,38 +99,9 @@ impl<'a> Scripts<'a> {
     }
 }
 
-/// `netplan` where files of netplan change, `networkd` where its own do, and `any` for what else a module declares to be
-/// of the network. Link files are read by udev alone, when a device appears.
-pub(super) fn network_programs(plan: &Plan, rendered: &Rendered) -> BTreeSet<&'static str> {
-    plan.paths
-        .iter()
-        .filter_map(|change| network_program(change, rendered))
-        .collect()
-}
-
-/// The network program that is notified of `change`.
-fn network_program(change: &PathChange, rendered: &Rendered) -> Option<&'static str> {
-    let path = change.path.as_str();
-    if path.starts_with("/etc/netplan/") {
-        return Some("netplan");
-    }
-    if path.starts_with("/etc/systemd/network/") {
-        let link = path
-            .rsplit_once('.')
-            .is_some_and(|(_, ending)| ending == "link");
-        return (!link).then_some("networkd");
-    }
-    rendered
-        .entries
-        .get(&change.path)?
-        .follow_ups
-        .contains(&FollowUp::Network)
-        .then_some("any")
-}
-
 impl Scripts<'_> {
     /// What of the operator's way in this plan may change: the host's own sshd and sudo are asked about it.
-    pub(super) fn ways_in(&self) -> Vec<&'static str> {
+    fn ways_in(&self) -> Vec<&'static str> {
         let below = |places: &[&str]| {
             let mut paths = self.plan.paths.iter().map(|change| change.path.as_str());
             paths.any(|path| places.iter().any(|place| path.starts_with(place)))
@@ -153,7 +124,7 @@ impl Scripts<'_> {
 
 impl Scripts<'_> {
     /// Also of links that no artifact stands behind: a generation of a first step keeps the link to a former release alone.
-    pub(super) fn expect_releases(&self, script: &mut Script) {
+    fn expect_releases(&self, script: &mut Script) {
         let artifacts = self.plan.artifacts.iter();
         let staged = artifacts.map(|change| format!("{}/releases/{}", change.base, change.after));
         let links = self.plan.paths.iter().filter_map(|change| {

@@ -1,9 +1,11 @@
 //! Values of a plan as words of its scripts.
 
+use std::collections::BTreeSet;
+
 use super::{Script, Scripts};
 use crate::name::PackageName;
-use crate::plan::{PackageAction, PackageChange, UnitAction, read_anew};
-use crate::rendered::Ownership;
+use crate::plan::{PackageAction, PackageChange, PathChange, Plan, UnitAction, read_anew};
+use crate::rendered::{FollowUp, Ownership, Rendered};
 
 pub(super) fn words(ownership: &Ownership) -> [String; 3] {
     [
@@ -86,4 +88,33 @@ impl<'a> Scripts<'a> {
             .map(|package| package.name.as_str())
             .collect()
     }
+}
+
+/// `netplan` where files of netplan change, `networkd` where its own do, and `any` for what else a module declares to be
+/// of the network. Link files are read by udev alone, when a device appears.
+pub(super) fn network_programs(plan: &Plan, rendered: &Rendered) -> BTreeSet<&'static str> {
+    plan.paths
+        .iter()
+        .filter_map(|change| network_program(change, rendered))
+        .collect()
+}
+
+/// The network program that is notified of `change`.
+fn network_program(change: &PathChange, rendered: &Rendered) -> Option<&'static str> {
+    let path = change.path.as_str();
+    if path.starts_with("/etc/netplan/") {
+        return Some("netplan");
+    }
+    if path.starts_with("/etc/systemd/network/") {
+        let link = path
+            .rsplit_once('.')
+            .is_some_and(|(_, ending)| ending == "link");
+        return (!link).then_some("networkd");
+    }
+    rendered
+        .entries
+        .get(&change.path)?
+        .follow_ups
+        .contains(&FollowUp::Network)
+        .then_some("any")
 }

@@ -1,5 +1,5 @@
-//! What sshd would say to the operator, by every file that it would read: ours, others' and what `Match` says. And whose
-//! keys open accounts: who still gets in, and who no longer does.
+//! What sshd would say to the operator, by every file that it would read: ours, others' and what `Match` says; and who
+//! still gets in by a key, and who no longer does.
 //!
 //! The host's own sshd has the last word on the same files, in the validation before anything is touched.
 

@@ -1,5 +1,5 @@
-//! The programs that are shipped: the probe, built beforehand, and programs of the repository, built here where a command
-//! for that is declared, then read.
+//! The programs that are shipped: the probe, built beforehand, and programs of the repository, built here where a
+//! command for that is declared, then read.
 
 use std::path::PathBuf;
 use std::time::Duration;

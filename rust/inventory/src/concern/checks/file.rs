@@ -1,5 +1,5 @@
-//! `checks.toml` as it is written, and its way to what it means; and what the hosts at the other ends of links ask of a
-//! concern.
+//! `checks.toml` as it is written, and its way to what it means; also what the hosts at the other ends of links ask of
+//! a concern.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What has one owner: packages and files are declared once, or the same everywhere; a kernel setting, and a word of the
-//! kernel's command line, belongs to one concern.
+//! What has one owner: packages and files are declared once, or the same everywhere; each kernel setting and each word of
+//! the kernel's command line belongs to one concern.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What a host serves on a link gets through its own firewall. So does the question for its name below `.local`, which the
-//! host itself answers by multicast DNS (RFC 6762).
+//! What a host serves on a link gets through its own firewall. A name below `.local` is answered by the host itself, by
+//! multicast DNS (RFC 6762): its firewall lets the question in.
 
 use std::net::IpAddr;
 
@@ -111,7 +111,6 @@ fn admits(firewall: &Firewall, end: &Endpoint, peer: &Endpoint, port: u16) -> bo
 
 const MDNS_PORT: u16 = 5353;
 
-/// A firewall lets in the question for the host's own name below `.local`.
 pub(super) fn check_mdns(name: &HostName, host: &Host, findings: &mut Findings<'_>) {
     let address = host.connection.address.as_str();
     let domain = address.trim_end_matches('.').rsplit('.').next();
