@@ -37,8 +37,7 @@ mod spec;
 mod world;
 
 pub use apt::{AptRepo, Deb, SigningKey, real_packages};
-pub use machine::Machine;
-pub use machine::{SshAccess, User};
+pub use machine::{Machine, SshAccess, User};
 pub use output::Output;
 pub use spec::{Base, MachineSpec, Sudo};
 pub use world::World;

@@ -7,8 +7,7 @@ use deployctl_core::inventory::kernel::{Flavour, Kernel, SymbolValue};
 use deployctl_core::inventory::text::KernelSymbol;
 use deployctl_core::kernel::LOCAL_VERSION;
 use deployctl_core::name::ModuleName;
-use deployctl_core::precedence;
-use deployctl_core::precedence::ConfigFiles;
+use deployctl_core::precedence::{self, ConfigFiles};
 use deployctl_core::query::{Query, quote};
 
 use crate::answer::{Answer, Found, Unreadable, value};

@@ -5,8 +5,7 @@ use serde::Deserialize;
 
 use crate::answer::{Answer, Found, Unreadable, value};
 use crate::measurement::Bound;
-use crate::reader::hostprobe::{INFERENCE, not_measured, prompt_of_length};
-use crate::reader::hostprobe::{Item, shown};
+use crate::reader::hostprobe::{INFERENCE, Item, not_measured, prompt_of_length, shown};
 
 /// What is asked for.
 #[derive(Deserialize)]

@@ -4,8 +4,7 @@ use serde::Deserialize;
 
 use crate::answer::{Answer, Found, Unreadable};
 use crate::measurement::{Bound, Measurement};
-use crate::reader::hostprobe::{INFERENCE, TOLERANCE, not_measured, prompt_of_length};
-use crate::reader::hostprobe::{Item, shown};
+use crate::reader::hostprobe::{INFERENCE, Item, TOLERANCE, not_measured, prompt_of_length, shown};
 
 /// Statistics that are shown.
 const SHOWN: [&str; 4] = ["p50", "p95", "p99", "max"];

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use super::config::Value;
-use super::config::Wanted;
-use super::config::{Config, Missed};
+use super::config::{Config, Missed, Value, Wanted};
 use super::expression::Expression;
 use super::kconfig::{Definition, Kconfig};
 use crate::inventory::suggest;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::config::Config;
-use super::config::Value;
+use super::config::{Config, Value};
 
 /// An expression, as far as it was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]

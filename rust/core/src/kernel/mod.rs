@@ -6,8 +6,6 @@ mod explain;
 mod expression;
 mod kconfig;
 
-pub use config::Value;
-pub use config::{Config, Missed};
-pub use config::{LOCAL_VERSION, ON_HOST, Wanted, fragment, wanted};
+pub use config::{Config, LOCAL_VERSION, Missed, ON_HOST, Value, Wanted, fragment, wanted};
 pub use explain::{Reason, Verdict, judge};
 pub use kconfig::{Definition, Kconfig};

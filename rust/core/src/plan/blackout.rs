@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 
 use super::target::{BlackoutWindow, Target};
 use super::{Finding, Override, Plan, SystemAction, UnitAction};
-use crate::observed;
-use crate::observed::{Clocks, Observed};
+use crate::observed::{self, Clocks, Observed};
 use crate::query::{Query, Section};
 
 /// Refuses a plan that touches a guarded unit while its session is open, by the host's clock or by ours, and

@@ -10,8 +10,7 @@ use super::module_file::{
     AbsentItem, ArtifactItem, DirectoryItem, FileItem, ModuleFile, PackageItem, ReleaseItem,
     SymlinkItem, Text, UnitItem,
 };
-use super::place;
-use super::place::implied;
+use super::place::{self, implied};
 use super::scope::{Occurrence, Scope};
 use super::template_set::Module;
 use crate::artifact::Artifact;

@@ -10,8 +10,7 @@ use deployctl_core::name::HostName;
 use tokio::process::{Child, Command};
 
 use super::files::Files;
-use super::input::Markers;
-use super::input::{Body, Input};
+use super::input::{Body, Input, Markers};
 use super::pump::{self, PumpError};
 use super::{Limits, Output, Transport, TransportError};
 

@@ -7,8 +7,7 @@ use tokio::sync::mpsc;
 
 use super::Limits;
 use super::handover::{Handover, hand_over};
-use super::input::Markers;
-use super::input::{Input, Signal};
+use super::input::{Input, Markers, Signal};
 
 /// Start-up files of a login shell may print this much.
 pub(super) const NOISE: usize = 2 << 20;

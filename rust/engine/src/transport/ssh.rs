@@ -11,8 +11,7 @@ use openssh::{Child, Session, Stdio};
 
 use super::files::Files;
 use super::handover::Refusal;
-use super::input::Markers;
-use super::input::{Body, Input};
+use super::input::{Body, Input, Markers};
 use super::pump::{self, PumpError};
 use super::root_shell::{OPENING, Pipes, RootShell, SshPipes, become_ready};
 pub use super::secret::Become;

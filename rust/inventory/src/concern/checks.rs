@@ -9,8 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::expression::{Expression, Text, read_file};
-use super::folder::ConcernError;
-use super::folder::Folder;
+use super::folder::{ConcernError, Folder};
 use super::names::Names;
 use crate::name::SysctlKey;
 

@@ -10,8 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 
 use super::filter;
-use super::folder::ConcernError;
-use super::folder::Folder;
+use super::folder::{ConcernError, Folder};
 use super::names::Scope;
 use super::{operations, product};
 use crate::inventory::Segment;

@@ -27,8 +27,7 @@ pub use checks::{
 };
 pub use expression::{Expression, NoValue, Text, number_text};
 pub use filter::{FILTERS, json};
-pub use folder::{ConcernError, ConcernErrors};
-pub use folder::{Folder, Folders, Origin};
+pub use folder::{ConcernError, ConcernErrors, Folder, Folders, Origin};
 pub use manifest::{KernelDriver, KernelFeature, Listener, Manifest, PlatformUnit};
 pub use names::{Names, Scope};
 pub use scaffold::{NameTaken, scaffold};

@@ -5,8 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::expression::{Compiler, Expression, NoValue, Text, read_file};
-use super::folder::ConcernError;
-use super::folder::Folder;
+use super::folder::{ConcernError, Folder};
 use super::names::{Lists, Names, Scope, Values};
 use crate::inventory::{FactPath, Segment};
 

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::folder::ConcernError;
-use super::folder::{Folder, MANIFEST};
+use super::folder::{ConcernError, Folder, MANIFEST};
 use crate::inventory::{has_type, kinds, suggest, validator};
 use crate::name::ConcernName;
 

@@ -5,8 +5,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use super::checks::{self, ChecksFile, JudgeForm};
-use super::folder::{ConcernError, ConcernErrors};
-use super::folder::{Folder, Folders, MANIFEST, Origin};
+use super::folder::{ConcernError, ConcernErrors, Folder, Folders, MANIFEST, Origin};
 use super::manifest::Manifest;
 use super::rules::{self, Rule};
 use super::scaffold;

@@ -4,8 +4,7 @@ use deployctl_checks::{CheckResult, Measurement};
 use serde::Serialize;
 
 use super::number::time;
-use super::place::Mark;
-use super::place::{self, Place};
+use super::place::{self, Mark, Place};
 use super::{Px, float, plot, shown};
 use crate::text::Run;
 use crate::text::words::count;

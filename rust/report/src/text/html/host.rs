@@ -7,8 +7,7 @@ use deployctl_core::inventory::host::{Architecture, Host, OsId};
 use serde::Serialize;
 
 use super::number::{number, unit_of};
-use super::place::Mark;
-use super::place::Place;
+use super::place::{Mark, Place};
 use super::{cut, numbers, shown};
 
 /// A host or link with all that was asked of it.

@@ -5,8 +5,7 @@ use serde::Serialize;
 
 use super::history::{self, Series};
 use super::number::{self, against, number, sign, unit_of};
-use super::place::Mark;
-use super::place::Place;
+use super::place::{Mark, Place};
 use super::plot::{self, Plot, Spark};
 use super::{Px, cut, shown};
 use crate::text::Run;

@@ -9,8 +9,7 @@ use deployctl_core::name::HostName;
 use serde::Serialize;
 
 use super::Px;
-use super::place::Mark;
-use super::place::Place;
+use super::place::{Mark, Place};
 use super::plot::width_of;
 use crate::report::Report;
 

@@ -4,8 +4,7 @@ use deployctl_checks::{CheckResult, CheckStatus};
 use serde::Serialize;
 
 use super::history::since;
-use super::place::Mark;
-use super::place::Place;
+use super::place::{Mark, Place};
 use super::shown;
 use crate::text::Run;
 

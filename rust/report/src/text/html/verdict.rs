@@ -3,8 +3,7 @@
 use deployctl_checks::gate::Tally;
 use serde::Serialize;
 
-use super::place::Mark;
-use super::place::Place;
+use super::place::{Mark, Place};
 use super::{Px, float, shown};
 use crate::text::words::count;
 
