@@ -459,6 +459,8 @@ fn what_cannot_be_put_back_is_said_and_can_be_done_again() {
             (Some(5), Phase::RolledBack),
             "{answer:?}"
         );
+        // What was left is said no longer.
+        assert_eq!(answer.failure(), "Requested a rollback was requested");
         assert_eq!(host.tree(), tree);
     }
 }

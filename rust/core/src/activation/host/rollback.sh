@@ -40,7 +40,15 @@ roll_back() {
   elif [ "$rb_status" -eq 3 ] && [ ! -s "$D/left" ]; then
     note_leftover "more than could be written down, see the log" >>"$D/log" 2>&1
   fi
+  # What an earlier attempt had left, this one may have put back.
   read_line "$D/failure"
+  case $line in
+    'rollback '*'; left: '*)
+      line=${line#rollback }
+      line=${line%; left: *}
+      write_atomically "$D/failure" "$line"
+      ;;
+  esac
   if [ -e "$D/packages-kept" ]; then
     rb_failure=$line
     read_line "$D/packages-kept"
@@ -49,10 +57,9 @@ roll_back() {
     write_atomically "$D/failure" "$line"
   fi
   if [ "$rb_status" -ne 0 ] || [ -s "$D/left" ]; then
-    line=${line#rollback }
     rb_left=
     while IFS= read -r rb_line; do rb_left="$rb_left, $rb_line"; done <"$D/left"
-    write_atomically "$D/failure" "rollback ${line%; left: *}; left: $(printf '%s' "${rb_left#, }" | cut -c 1-900)"
+    write_atomically "$D/failure" "rollback $line; left: $(printf '%s' "${rb_left#, }" | cut -c 1-900)"
     # Where that cannot be written, the dead-man timer stays and tries it all again.
     if save_phase rollback-failed; then disarm; fi
     phase=rollback-failed
