@@ -117,7 +117,7 @@ impl State {
         match self {
             Self::Installed => "installed",
             Self::Unfinished => "unpacked or half configured",
-            Self::HalfUnpacked => "unpacked in part",
+            Self::HalfUnpacked => "half installed",
             Self::Absent => "not installed",
         }
     }
@@ -152,8 +152,7 @@ fn judge(answer: &Answer<'_>, wants: &[Want]) -> Result<Found, Unreadable> {
         Found::when(false, wrong.join(", "))
             .or_hint("an installation was interrupted: on the host, as root: `dpkg --configure -a`")
     } else if any(State::HalfUnpacked) {
-        Found::when(false, wrong.join(", "))
-            .or_hint("apply reinstalls what dpkg did not finish unpacking")
+        Found::when(false, wrong.join(", ")).or_hint("apply reinstalls what dpkg did not finish")
     } else {
         Found::when(false, wrong.join(", "))
             .or_hint("apply installs what is missing; a newer version goes back by hand only")

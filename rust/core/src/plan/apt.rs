@@ -68,11 +68,17 @@ fn unfinished(apt: &ObservedApt, plan: &Plan) -> Vec<Finding> {
         _ if declared(name) => Next::Reinstalls,
         _ => Next::Removes,
     };
+    // apt removes what the plan says it replaces.
+    let replaced = |name: &str| {
+        let mut replaced = plan.packages.iter().flat_map(|change| &change.replaces);
+        replaced.any(|package| package.as_str() == name)
+    };
     let of = |next: Next| {
         let packages: Vec<_> = apt
             .unfinished
             .iter()
             .filter(|(name, package)| kind(name, package) == next)
+            .filter(|(name, _)| next != Next::Removes || !replaced(name))
             .collect();
         (!packages.is_empty()).then(|| next.finding(&packages))
     };
@@ -102,7 +108,7 @@ impl Next {
                 "`dpkg --configure -a` on the host, then plan again".to_owned(),
             ),
             Self::Reinstalls => (
-                "dpkg did not finish unpacking that, so an apply has apt reinstall it",
+                "dpkg did not finish with that, so an apply has apt reinstall it",
                 format!("or by hand: {reinstall} on the host, then plan again"),
             ),
             Self::Removes => (

@@ -29,9 +29,9 @@ const OF_APT: &[(&[&str], &str)] = &[
     (
         &[
             "needs to be reinstalled, but I can't find an archive for it",
-            "Can't find a source to download version",
+            "dpkg did not finish unpacking",
         ],
-        "on the host, as root: `dpkg --install` its file, or `dpkg --remove --force-remove-reinstreq` it; nothing was changed",
+        "if no dpkg is at work on the host: as root, `dpkg --install` its file, or `dpkg --remove --force-remove-reinstreq` it; nothing was changed",
     ),
     (
         &[
@@ -99,6 +99,7 @@ const MISSED: &[&str] = &[
     "was not found",
     "has no installation candidate",
     "Unable to locate package",
+    "Can't find a source to download version",
     "superseded pin",
 ];
 
@@ -144,8 +145,12 @@ mod tests {
             "dpkg --install",
         ),
         (
-            "apt cannot do it: E: Can't find a source to download version '1.0' of 'x:amd64'",
+            "apt cannot do it: E: Can't find a source to download version '1.0' of 'x:amd64'; dpkg did not finish unpacking `x`",
             "dpkg --install",
+        ),
+        (
+            "apt cannot do it: E: Can't find a source to download version '1.0' of 'x:amd64'",
+            "pins",
         ),
         ("E: Version '2.0' for 'x' was not found", "pins"),
         ("E: Package 'x' has no installation candidate", "pins"),

@@ -23,7 +23,13 @@ fn what_dpkg_did_not_finish_unpacking_is_reinstalled() -> Result<()> {
         let machine = world.boot(&MachineSpec::new("box").base(base))?;
         machine.wait_for_systemd()?;
         let dir = tempfile::tempdir()?;
-        let packages = ["ours", "theirs", "by-hand"].map(|name| Deb::new(name, "1.0"));
+        let fails = Deb::new("fails", "1.0").script(
+            "preinst",
+            "[ ! -e /run/full ] || { echo no disk for it; exit 1; }\n",
+        );
+        let [ours, theirs, by_hand] =
+            ["ours", "theirs", "by-hand"].map(|name| Deb::new(name, "1.0"));
+        let packages = [ours, theirs, by_hand, fails];
         machine.use_apt_repo(&AptRepo::build(dir.path(), &packages)?)?;
         machine.ok("apt-get -qq update; apt-get -qqy install ours theirs by-hand")?;
 
@@ -40,8 +46,27 @@ fn what_dpkg_did_not_finish_unpacking_is_reinstalled() -> Result<()> {
         assert_eq!(status(&machine, "ours")?, INSTALLED, "{base:?}");
         assert_eq!(status(&machine, "theirs")?, INSTALLED, "{base:?}");
 
+        its_script_fails(&machine)?;
         no_archive_has_it(&machine)?;
     }
+    Ok(())
+}
+
+/// What fails as it is unpacked again is the cause that is said.
+fn its_script_fails(machine: &Machine) -> Result<()> {
+    machine.ok("apt-get -qqy install fails && touch /run/full")?;
+    interrupt(machine, "fails", "ok half-installed")?;
+    let failed = Draft::new(machine)?
+        .package("fails", None)?
+        .apply("fails-apply")?;
+    assert_eq!(failed.phase, Phase::RolledBack, "{}", log(&failed));
+    let told = failure(&failed);
+    assert!(
+        told.contains("no disk for it")
+            && told.contains("then apply again, which reinstalls `fails`"),
+        "{told}"
+    );
+    machine.ok("dpkg --purge --force-all fails")?;
     Ok(())
 }
 
@@ -68,7 +93,7 @@ fn no_archive_has_it(machine: &Machine) -> Result<()> {
     assert_eq!(refused.phase, Phase::Refused, "{}", log(&refused));
     assert_eq!(
         failure(&refused),
-        "Packages apt cannot do it: E: Can't find a source to download version '1.0' of 'ours:amd64'"
+        "Packages apt cannot do it: E: Can't find a source to download version '1.0' of 'ours:amd64'; dpkg did not finish unpacking `ours`"
     );
     Ok(())
 }
@@ -76,6 +101,8 @@ fn no_archive_has_it(machine: &Machine) -> Result<()> {
 fn apply(machine: &Machine, id: &str) -> Result<()> {
     let activated = Draft::new(machine)?.package("ours", None)?.apply(id)?;
     assert_eq!(activated.phase, Phase::Activated, "{}", log(&activated));
+    let told = log(&activated);
+    assert!(!told.contains("ours ours"), "{told}");
     assert_eq!(confirm(machine, id)?, Phase::Committed);
     Ok(())
 }

@@ -90,16 +90,16 @@ simulate_packages() {
     if file_of "$ps_word"; then check_file_of "$ps_word"; fi
   done
   begin "simulate packages $*"
+  ps_away=
+  words_to_reinstall "$@"
   if ! simulate install -- "$@"; then
     # The package lists may be older than the pin.
     apt update || cannot "\`apt-get update\` failed"
     # Of an archive that is away apt only warns, and goes on without it.
-    ps_away=
     if grep -q '^Err:' "$D/.apt"; then ps_away="; \`apt-get update\`: $(apt_complaints)"; fi
     simulate install -- "$@" || simulation_failed
   fi
   judge_simulation "$@"
-  words_to_reinstall "$@"
   if [ -n "$reinstall" ]; then
     simulate --reinstall install -- $reinstall || simulation_failed
     judge_simulation "$@" $reinstall
@@ -159,6 +159,10 @@ LINES
     *"is to be ,"* | '') ;;
     *) invalid packages "${sf_text#, }$ps_away" ;;
   esac
+  for sf_word in $reinstall; do
+    sf_name=${sf_word%%=*}
+    if grep -qF -e " of '${sf_name%%:*}:" "$D/apt"; then ps_away="; dpkg did not finish unpacking \`$sf_name\`$ps_away"; fi
+  done
   invalid packages "apt cannot do it: $(grep -e '^E: ' -e 'Depends: ' -e 'Conflicts: ' -e 'Breaks: ' "$D/apt" | tr -s '\n\t ' ' ' | sed 's/^ //;s/ $//' | cut -c 1-400)$ps_away"
 }
 
@@ -177,22 +181,35 @@ download_packages() {
   apt -y --download-only install -- "$@" || cannot "cannot download packages"
 }
 
-# words_to_reinstall NAME[=VERSION]…: in $reinstall, the packages that dpkg did not finish unpacking: those of the words, and
-# others that keep dpkg from configuring any. apt believes that they are installed: it exits with 0 and does nothing, or has
-# dpkg configure them, which dpkg refuses (seen with apt 2.2, 2.6 and 3.0). dpkg(1) calls it reinstreq.
+# words_to_reinstall NAME[=VERSION]…: in $reinstall, the packages that dpkg did not finish unpacking: those of the words, which
+# are in $reinstall_ours too, and others that keep dpkg from configuring any. apt believes that they are installed: it exits
+# with 0 and does nothing, or has dpkg configure them, which dpkg refuses (seen with apt 2.2, 2.6 and 3.0). dpkg(1) calls it
+# reinstreq. A package that dpkg is unpacking right now looks the same, so the end of that is waited for.
 words_to_reinstall() {
-  reinstall=
-  while read -r wr_flag wr_state wr_name wr_binary; do
-    wr_found=
-    for wr_word; do
-      wr_plain=${wr_word%%=*}
-      if [ "${wr_plain%%:*}" = "$wr_name" ]; then wr_found=$wr_word; fi
+  list_to_reinstall "$@"
+  if [ -z "$reinstall" ]; then return; fi
+  waiting apt-get -q -o DPkg::Lock::Timeout=0 check || :
+  if grep -q "$lock_lines" "$D/.apt"; then reinstall='' reinstall_ours=''; else list_to_reinstall "$@"; fi
+}
+
+list_to_reinstall() {
+  reinstall='' reinstall_ours=''
+  lr_native=$(dpkg --print-architecture)
+  while read -r lr_flag lr_state lr_name lr_architecture lr_binary; do
+    case $lr_flag,$lr_state in reinstreq,* | *,half-installed) ;; *) continue ;; esac
+    lr_word=
+    for lr_candidate; do
+      case ${lr_candidate%%=*},$lr_architecture in
+        "$lr_binary,"* | "$lr_name:$lr_architecture,"* | "$lr_name,$lr_native" | "$lr_name,all") lr_word=$lr_candidate ;;
+      esac
     done
-    case $wr_flag,$wr_state,$wr_found in
-      reinstreq,* | *,half-installed,?*) reinstall="$reinstall${wr_found:-$wr_binary} " ;;
-    esac
+    if [ -n "$lr_word" ]; then
+      reinstall="$reinstall$lr_word " reinstall_ours="$reinstall_ours$lr_word "
+    elif [ "$lr_flag" = reinstreq ]; then
+      reinstall="$reinstall$lr_binary "
+    fi
   done <<LINES
-$(dpkg-query -W -f '${db:Status-Eflag} ${db:Status-Status} ${Package} ${binary:Package}\n' | sed -n -e '/^reinstreq /p' -e '/ half-installed /p')
+$(dpkg-query -W -f '${db:Status-Eflag} ${db:Status-Status} ${Package} ${Architecture} ${binary:Package}\n' | sed -n -e '/^reinstreq /p' -e '/^ok half-installed /p')
 LINES
 }
 
@@ -236,9 +253,12 @@ install_packages() {
   fi
   apt-mark showhold >"$D/held"
   words_to_reinstall "$@"
-  if [ -n "$reinstall" ]; then apt_install --reinstall install -- $reinstall; fi
-  apt_install install -- "$@"
-  pi_status=$?
+  pi_status=0
+  if [ -n "$reinstall" ]; then apt_install --reinstall install -- $reinstall || pi_status=$?; fi
+  if [ "$pi_status" -eq 0 ]; then
+    apt_install install -- "$@"
+    pi_status=$?
+  fi
   # An upgrade removes the hold of a package, so the hold is set again.
   if [ -s "$D/held" ]; then waiting xargs -a "$D/held" apt-mark hold -- >/dev/null; fi
   release_services
@@ -246,8 +266,8 @@ install_packages() {
     die "packages: $(last_lines 7)$(unfinished_packages)"
   fi
   words_to_reinstall "$@"
-  if [ -n "$reinstall" ]; then
-    die "packages: apt exited with 0, and dpkg did not finish unpacking \`${reinstall% }\`"
+  if [ -n "$reinstall_ours" ]; then
+    die "packages: apt exited with 0, and dpkg did not finish unpacking \`${reinstall_ours% }\`"
   fi
 }
 
@@ -303,8 +323,13 @@ report_kept_packages() {
   journal_has install_packages || return 0
   pb_unfinished=$(unfinished_packages)
   printf 'packages kept: %s%s\n' "$*" "$pb_unfinished"
-  words_to_reinstall "$@"
-  pb_next="run \`dpkg --configure -a\`${reinstall:+, then apply again, which reinstalls \`${reinstall% }\`}"
+  list_to_reinstall "$@"
+  pb_next="run \`dpkg --configure -a\`"
+  if [ "$reinstall" != "$reinstall_ours" ]; then
+    pb_next="$pb_next, then \`apt-get install --reinstall ${reinstall% }\`"
+  elif [ -n "$reinstall" ]; then
+    pb_next="$pb_next, then apply again, which reinstalls \`${reinstall% }\`"
+  fi
   printf '%s\n' "${pb_unfinished:+$pb_unfinished: $pb_next}" >"$D/packages-kept"
 }
 

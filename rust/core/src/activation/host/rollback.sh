@@ -52,8 +52,7 @@ roll_back() {
   if [ -e "$D/packages-kept" ]; then
     rb_failure=$line
     read_line "$D/packages-kept"
-    case $rb_failure in *'; packages kept'*) ;; *) rb_failure="$rb_failure; packages kept$line" ;; esac
-    line=$rb_failure
+    line="${rb_failure%%; packages kept*}; packages kept$line"
     write_atomically "$D/failure" "$line"
   fi
   if [ "$rb_status" -ne 0 ] || [ -s "$D/left" ]; then

@@ -144,7 +144,7 @@ again() {
   ag_word=$2
   shift 2
   printf '==> %s again\n' "$ag_word"
-  if "$@"; then return; fi
+  if "$@" || left_to_boot; then return; fi
   ag_text="$ag_word: $(last_lines)"
   if saved "$D/checkpoint/broken" "$ag_word"; then
     printf 'told: it did not work before this apply either: %s\n' "$ag_text"

@@ -204,7 +204,7 @@ stop_waiting() {
     if ! runs_now "$sw_unit"; then continue; fi
     begin "stop $sw_unit"
     systemctl stop -- "$sw_unit"
-    if runs_now "$sw_unit"; then note_leftover "unit \`$sw_unit\` runs, and did not before"; fi
+    if runs_now "$sw_unit" && ! left_to_boot; then note_leftover "unit \`$sw_unit\` runs, and did not before"; fi
   done <"$D/checkpoint/waiting"
 }
 
@@ -255,7 +255,7 @@ restore_unit_state() {
   case $ub_was in
     active' '* | activating' '* | reloading' '*)
       begin "restart $1"
-      if ! systemctl_up restart "$real" "$2"; then
+      if ! systemctl_up restart "$real" "$2" && ! going_down; then
         if could_start "$ub_was"; then
           note_leftover "unit \`$1\` does not start as it did"
         else
@@ -322,17 +322,19 @@ check_started_units() {
 }
 
 verify_units() {
-  if left_to_boot || [ ! -s "$D/checkpoint/units" ]; then return; fi
+  if [ -n "$boot_mode" ] || [ ! -s "$D/checkpoint/units" ]; then return; fi
   vu_units=
   while read -r vu_unit _ _ _ vu_id; do vu_units="$vu_units ${vu_id:-$vu_unit}"; done <"$D/checkpoint/units"
   unit_states $vu_units >"$D/.after" || {
     note_leftover "cannot ask systemd for the state of units"
     return
   }
+  vu_stopping=
+  if going_down; then vu_stopping=1; fi
   exec 3<"$D/.after"
   while read -r vu_unit vu_was vu_was_file vu_load vu_id; do
     read -r _ vu_is vu_is_file _ <&3
-    if ! could_start "$vu_was $vu_was_file $vu_load $vu_id"; then vu_was=$vu_is; fi
+    if [ -n "$vu_stopping" ] || ! could_start "$vu_was $vu_was_file $vu_load $vu_id"; then vu_was=$vu_is; fi
     case $vu_was:$vu_is in
       active:active | inactive:inactive | failed:* | inactive:failed | activating:* | reloading:* | deactivating:*) ;;
       active:*) note_leftover "unit \`$vu_unit\` is $vu_is and was active" ;;
