@@ -330,7 +330,10 @@ verify_units() {
     return
   }
   vu_stopping=
-  if going_down; then vu_stopping=1; fi
+  if going_down; then
+    vu_stopping=1
+    printf 'told: the host goes down, so its next boot decides what runs\n'
+  fi
   exec 3<"$D/.after"
   while read -r vu_unit vu_was vu_was_file vu_load vu_id; do
     read -r _ vu_is vu_is_file _ <&3
