@@ -56,29 +56,11 @@ fn unfinished(apt: &ObservedApt, plan: &Plan) -> Vec<Finding> {
             "`dpkg --configure -a` on the host, then plan again",
         )];
     }
-    let declared = |name: &str| {
-        plan.packages.iter().any(|change| {
-            change.action == PackageAction::Install
-                && change.name.as_str().split(':').next() == Some(name)
-        })
-    };
-    let kind = |name: &str, package: &Unfinished| match package {
-        _ if package.reinstall => Next::Reinstalls,
-        _ if package.state != "half-installed" => Next::Finishes,
-        _ if declared(name) => Next::Reinstalls,
-        _ => Next::Removes,
-    };
-    // apt removes what the plan says it replaces.
-    let replaced = |name: &str| {
-        let mut replaced = plan.packages.iter().flat_map(|change| &change.replaces);
-        replaced.any(|package| package.as_str() == name)
-    };
     let of = |next: Next| {
         let packages: Vec<_> = apt
             .unfinished
             .iter()
-            .filter(|(name, package)| kind(name, package) == next)
-            .filter(|(name, _)| next != Next::Removes || !replaced(name))
+            .filter(|(name, package)| Next::of(name, package, plan) == Some(next))
             .collect();
         (!packages.is_empty()).then(|| next.finding(&packages))
     };
@@ -98,6 +80,28 @@ enum Next {
 }
 
 impl Next {
+    /// `None` where apt removes it as the plan says.
+    fn of(name: &str, package: &Unfinished, plan: &Plan) -> Option<Self> {
+        if package.reinstall {
+            return Some(Self::Reinstalls);
+        }
+        if package.state != "half-installed" {
+            return Some(Self::Finishes);
+        }
+        let mut installs = plan
+            .packages
+            .iter()
+            .filter(|change| change.action == PackageAction::Install);
+        let mut replaced = installs.clone().flat_map(|change| &change.replaces);
+        if installs.any(|change| change.name.as_str().split(':').next() == Some(name)) {
+            Some(Self::Reinstalls)
+        } else if replaced.any(|package| package.as_str() == name) {
+            None
+        } else {
+            Some(Self::Removes)
+        }
+    }
+
     fn finding(self, packages: &[(&String, &Unfinished)]) -> Finding {
         let told = named(packages.iter().copied());
         let names: Vec<_> = packages.iter().map(|(name, _)| name.as_str()).collect();

@@ -12,6 +12,9 @@ use deployctl_e2e::{MachineSpec, World};
 use crate::draft::{Draft, ask, confirm, failure, log};
 use crate::{DEMO, RULES, SETTING, first, service};
 
+/// A unit whose start takes longer than a test waits.
+const SLOW: &str = "[Service]\nType=oneshot\nExecStart=/bin/sleep 30\n";
+
 #[test]
 fn a_boot_or_a_kill_in_the_window_undoes_it() -> Result<()> {
     let world = World::new()?;
@@ -47,10 +50,7 @@ fn a_boot_or_a_kill_in_the_window_undoes_it() -> Result<()> {
     );
 
     // The process that activates is killed, with all that it started.
-    machine.write(
-        "/etc/systemd/system/slow.service",
-        "[Service]\nType=oneshot\nExecStart=/bin/sleep 30\n",
-    )?;
+    machine.write("/etc/systemd/system/slow.service", SLOW)?;
     let killer = machine
         .shell(
             "for i in $(seq 100); do if [ -e /etc/slow ]; then sleep 1; systemctl kill -s KILL deployctl-apply-killed-apply.service; exit; fi; sleep 0.1; done",
@@ -80,10 +80,7 @@ fn a_reboot_in_the_middle_of_an_activation_undoes_it() -> Result<()> {
     assert_eq!(status.phase, Phase::Activated, "{}", log(&status));
     assert_eq!(confirm(&machine, "first-apply")?, Phase::Committed);
 
-    machine.write(
-        "/etc/systemd/system/slow.service",
-        "[Service]\nType=oneshot\nExecStart=/bin/sleep 30\n",
-    )?;
+    machine.write("/etc/systemd/system/slow.service", SLOW)?;
     let apply = Draft::new(&machine)?
         .file(DEMO, &service("/bin/sleep 1002"), &[FollowUp::DaemonReload])?
         .unit("demo.service", &[UnitAction::Restart])?

@@ -150,6 +150,34 @@ impl Story {
         self.cluster.declare_system(self.host, &next)
     }
 
+    /// The first of two steps holds: the index is away, so what waits for the environment is not started. Then it is back.
+    fn goes_half_way(&self) -> Result<()> {
+        self.hub.behave(&json!({ "login": "reader:another" }))?;
+        self.cluster
+            .deployctl(&["apply", self.host, "--yes", "--timeout", "30"])?
+            .expect(7)
+            .says("committed as generation 1");
+        let machine = self.machine();
+        assert_eq!(machine.ok(RUNS)?.trim(), "inactive");
+        machine.ok(&format!("test -h {PYTHON} && ! test -e /opt/tools/current"))?;
+        self.hub
+            .behave(&json!({ "login": format!("reader:{PASSWORD}") }))
+    }
+
+    /// Without the gate, the second step is committed.
+    fn goes_the_rest(&self) -> Result<()> {
+        self.cluster.redeclare(self.host, |facts| {
+            facts.as_object_mut().map(|facts| facts.remove("extra"));
+        })?;
+        self.cluster.commit("no gate")?;
+        self.cluster
+            .deployctl(&["apply", self.host, "--yes", "--timeout", "30"])?
+            .expect(0)
+            .says("committed as generation 2");
+        assert_eq!(self.machine().ok(RUNS)?.trim(), "active");
+        self.runs("1.0")
+    }
+
     /// The interpreter is in the store, held by these releases.
     fn is_held_by(&self, releases: &[&str]) -> Result<()> {
         let machine = self.machine();
@@ -266,19 +294,9 @@ fn a_system_brings_what_an_environment_is_made_with() -> Result<()> {
         .says("in a second step: all else is applied first: this needs")
         .says("multi-user.target");
 
-    // The index is away: the system stays, and what waits for the environment is not started.
-    story.hub.behave(&json!({ "login": "reader:another" }))?;
-    cluster
-        .deployctl(&apply)?
-        .expect(7)
-        .says("committed as generation 1");
-    assert_eq!(machine.ok(RUNS)?.trim(), "inactive");
-    machine.ok(&format!("test -h {PYTHON} && ! test -e /opt/tools/current"))?;
+    story.goes_half_way()?;
 
     // A gate of the second step fails: what it started is stopped, and the link goes.
-    story
-        .hub
-        .behave(&json!({ "login": format!("reader:{PASSWORD}") }))?;
     let gate = json!({ "checks": { "said": {
         "command": "cat /run/reader.said",
         "status": 0,
@@ -297,16 +315,7 @@ fn a_system_brings_what_an_environment_is_made_with() -> Result<()> {
     assert_eq!(machine.ok(RUNS)?.trim(), "inactive");
     machine.ok("! test -e /opt/tools/current")?;
 
-    cluster.redeclare("web", |facts| {
-        facts.as_object_mut().map(|facts| facts.remove("extra"));
-    })?;
-    cluster.commit("no gate")?;
-    cluster
-        .deployctl(&apply)?
-        .expect(0)
-        .says("committed as generation 2");
-    assert_eq!(machine.ok(RUNS)?.trim(), "active");
-    story.runs("1.0")?;
+    story.goes_the_rest()?;
     cluster
         .deployctl(&["plan", "web", "--exit-code"])?
         .expect(0);
@@ -317,15 +326,7 @@ fn a_system_brings_what_an_environment_is_made_with() -> Result<()> {
 fn a_reboot_in_the_second_step_puts_back_that_step_alone() -> Result<()> {
     let story = bare_with_reader()?;
     let (cluster, machine) = (&story.cluster, story.machine());
-    story.hub.behave(&json!({ "login": "reader:another" }))?;
-    let apply = ["apply", "web", "--yes", "--timeout", "300"];
-    cluster
-        .deployctl(&apply)?
-        .expect(7)
-        .says("committed as generation 1");
-    story
-        .hub
-        .behave(&json!({ "login": format!("reader:{PASSWORD}") }))?;
+    story.goes_half_way()?;
     let gate = json!({ "checks": { "slow": {
         "command": "sleep 8; echo done",
         "status": 0,
@@ -336,7 +337,9 @@ fn a_reboot_in_the_second_step_puts_back_that_step_alone() -> Result<()> {
     }}});
     cluster.redeclare("web", |facts| facts["extra"] = gate)?;
     cluster.commit("a gate that takes long")?;
-    let mut controller = cluster.command(&apply).spawn()?;
+    let mut controller = cluster
+        .command(&["apply", "web", "--yes", "--timeout", "300"])
+        .spawn()?;
     machine.wait_until(
         Duration::from_secs(90),
         "test -e /run/reader.said && systemctl is-active -q reader.service",
@@ -359,16 +362,7 @@ fn a_reboot_in_the_second_step_puts_back_that_step_alone() -> Result<()> {
         ""
     );
 
-    cluster.redeclare("web", |facts| {
-        facts.as_object_mut().map(|facts| facts.remove("extra"));
-    })?;
-    cluster.commit("no gate")?;
-    cluster
-        .deployctl(&["apply", "web", "--yes", "--timeout", "30"])?
-        .expect(0)
-        .says("committed as generation 2");
-    assert_eq!(machine.ok(RUNS)?.trim(), "active");
-    story.runs("1.0")
+    story.goes_the_rest()
 }
 
 #[test]

@@ -84,7 +84,8 @@ allow_removal_of() {
   may_go=" $* "
 }
 
-# simulate_packages NAME[=VERSION]…: on the merged tree, so with the staged pins and sources.
+# simulate_packages NAME[=VERSION]…: on the merged tree, so with the staged pins and sources. Leaves in $reinstall what
+# download_packages fetches again.
 simulate_packages() {
   for ps_word; do
     if file_of "$ps_word"; then check_file_of "$ps_word"; fi
@@ -159,11 +160,12 @@ LINES
     *"is to be ,"* | '') ;;
     *) invalid packages "${sf_text#, }$ps_away" ;;
   esac
+  sf_half=
   for sf_word in $reinstall; do
     sf_name=${sf_word%%=*}
-    if grep -qF -e " of '${sf_name%%:*}:" "$D/apt"; then ps_away="; dpkg did not finish unpacking \`$sf_name\`$ps_away"; fi
+    if grep -qF -e " of '${sf_name%%:*}:" "$D/apt"; then sf_half="$sf_half; dpkg did not finish unpacking \`$sf_name\`"; fi
   done
-  invalid packages "apt cannot do it: $(grep -e '^E: ' -e 'Depends: ' -e 'Conflicts: ' -e 'Breaks: ' "$D/apt" | tr -s '\n\t ' ' ' | sed 's/^ //;s/ $//' | cut -c 1-400)$ps_away"
+  invalid packages "apt cannot do it: $(grep -e '^E: ' -e 'Depends: ' -e 'Conflicts: ' -e 'Breaks: ' "$D/apt" | tr -s '\n\t ' ' ' | sed 's/^ //;s/ $//' | cut -c 1-400)$sf_half$ps_away"
 }
 
 apt_candidate() {
@@ -174,7 +176,6 @@ apt_candidate() {
 
 download_packages() {
   begin "download packages"
-  words_to_reinstall "$@"
   if [ -n "$reinstall" ]; then
     apt -y --download-only --reinstall install -- $reinstall || cannot "cannot download packages"
   fi

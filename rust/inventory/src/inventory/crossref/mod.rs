@@ -3,9 +3,9 @@
 mod addresses;
 mod extra;
 mod groups;
+mod host;
 mod links;
 mod owners;
-mod part;
 mod platform;
 mod reach;
 mod secrets;
@@ -66,16 +66,16 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     for (name, sound) in facts.hosts {
         platform::check(name, sound, facts.concerns, findings);
         reach::check_mdns(name, &sound.host, findings);
-        part::check_cpu(name, &sound.host, findings);
+        host::check_cpu(name, &sound.host, findings);
         owners::check_kernel(name, &sound.host, facts.concerns, findings);
         groups::check(name, sound, facts, findings);
         secrets::check(name, sound, facts, findings);
         services::check(name, sound, findings);
-        part::check_blackout(name, &sound.host, facts.concerns, findings);
+        host::check_blackout(name, &sound.host, facts.concerns, findings);
         served::check(name, sound, facts.concerns, findings);
         owners::check_packages(name, &sound.host, facts.concerns, findings);
         extra::check(name, &sound.host, findings);
-        part::check_image(name, &sound.host, findings);
+        host::check_image(name, &sound.host, findings);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Facts of one part of a host that have to fit each other: CPU, image, hours in which units are left alone.
+//! Facts of one host that have to fit each other: CPU, image, hours in which units are left alone.
 
 use crate::concern::Concerns;
 use crate::inventory::error::Findings;
